@@ -1,0 +1,1 @@
+//! Placeholder of the spine; replaced by its first real line.
