@@ -1,1 +1,46 @@
-//! Placeholder of the spine; replaced by its first real line.
+//! The domain of Volt, pure: what things are called, what they may be, what follows from what.
+//!
+//! Nothing here does I/O, is asynchronous, logs, or knows HTTP or D-Bus. Text and bytes come in, types come out,
+//! and the other way round.
+//!
+//! - Names and words: [`name`], [`image`], [`size`], [`time`]
+//! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
+//! - Talking to a workload: [`frame`], [`initspec`]
+//! - Confinement: [`caps`], [`seccomp`], [`ids`]
+//! - The house: [`kind`] (errors and exit codes), [`paths`], [`config`]
+
+pub mod caps;
+pub mod config;
+pub mod container;
+pub mod frame;
+pub mod ids;
+pub mod image;
+pub mod initspec;
+pub mod kind;
+pub mod limits;
+pub mod mount;
+pub mod name;
+pub mod paths;
+pub mod restart;
+pub mod seccomp;
+pub mod size;
+pub mod state;
+pub mod time;
+
+/// Gives a string-like type its serde form through `FromStr` and `Display`, so that nothing unparsed gets in.
+macro_rules! serde_by_text {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_by_text;

@@ -1,0 +1,312 @@
+//! What systemd is told of a container: the drop-in beside the shipped template, rendered purely from the spec.
+
+use super::{Mode, Network, Seccomp, Spec};
+use crate::mount::{Bind, Source};
+use crate::name::Name;
+use crate::paths::Paths;
+use crate::restart::Restart;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Where init stands inside an app container.
+pub const INIT: &str = "/run/.volt/init";
+/// Where init finds its spec.
+pub const INIT_SPEC: &str = "/run/.volt/spec";
+/// The drop-in's file name.
+pub const DROPIN: &str = "50-volt.conf";
+
+/// `volt-container@NAME.service`.
+#[must_use]
+pub fn name(container: &Name) -> String {
+    format!("volt-container@{container}.service")
+}
+
+/// `volt-prepare@NAME.service`.
+#[must_use]
+pub fn prepare_name(container: &Name) -> String {
+    format!("volt-prepare@{container}.service")
+}
+
+/// The container whose unit this is.
+#[must_use]
+pub fn container_of(unit: &str) -> Option<Name> {
+    unit.strip_prefix("volt-container@")?.strip_suffix(".service")?.parse().ok()
+}
+
+/// What a drop-in needs to know beside the spec.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// Where everything lies.
+    pub paths: &'a Paths,
+    /// The `volt` binary.
+    pub volt: &'a Path,
+    /// The static init.
+    pub init: &'a Path,
+}
+
+/// Renders the drop-in.
+#[must_use]
+pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
+    let mut out = String::from(
+        "# Rendered by Volt from the container's config.json; `volt container update` changes it.\n",
+    );
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        let _ = out.write_fmt(text);
+        out.push('\n');
+    };
+    line(format_args!("[Unit]\nDescription=Volt container {} ({})", spec.name, spec.image));
+    let burst = match spec.restart {
+        Restart::OnFailure(Some(tries)) => tries + 1,
+        _ => 0,
+    };
+    if burst > 0 {
+        line(format_args!("StartLimitIntervalSec=1h\nStartLimitBurst={burst}"));
+    }
+    line(format_args!("\n[Service]"));
+    line(format_args!("ExecStart=\nExecStart=:{}", command_line(spec, context)));
+    if spec.mode == Mode::App {
+        // Init loads a precompiled filter; nspawn would spend most of the start on compiling its own.
+        line(format_args!("Environment=SYSTEMD_SECCOMP=0"));
+    }
+    if spec.network == Network::None {
+        line(format_args!(
+            "NetworkNamespacePath={}",
+            escape(&context.paths.container_netns(&spec.name).to_string_lossy())
+        ));
+    }
+    line(format_args!("TimeoutStopSec={}", spec.stop_timeout));
+    line(format_args!(
+        "Restart={}",
+        match spec.restart {
+            Restart::No => "no",
+            Restart::OnFailure(_) => "on-failure",
+            Restart::Always | Restart::UnlessStopped => "always",
+        }
+    ));
+    line(format_args!("SyslogIdentifier={}", spec.name));
+    line(format_args!("LogExtraFields=VOLT_WORKLOAD={}", spec.name));
+    for property in spec.limits.properties() {
+        line(format_args!("{}={}", property.directive, property.value));
+    }
+    out
+}
+
+/// The relay and, behind `--`, the nspawn that it runs.
+fn command_line(spec: &Spec, context: &Context<'_>) -> String {
+    let run = context.paths.container_run(&spec.name);
+    let mut words = vec![
+        context.volt.to_string_lossy().into_owned(),
+        "internal".into(),
+        "relay".into(),
+        spec.name.to_string(),
+        "--mode".into(),
+        if spec.mode == Mode::Boot { "boot" } else { "app" }.into(),
+        "--run-dir".into(),
+        run.to_string_lossy().into_owned(),
+    ];
+    if spec.tty {
+        words.push("--tty".into());
+    }
+    if spec.stdin {
+        words.push("--stdin".into());
+    }
+    words.push("--".into());
+    words.extend(nspawn(spec, context));
+    words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The exact flags of both modes: ARCHITECTURE.md explains them and a test looks at their effect from inside.
+fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
+    let run = context.paths.container_run(&spec.name);
+    let run = run.to_string_lossy();
+    let root = context.paths.container(&spec.name).join("rootfs");
+    let mut args: Vec<String> = vec![
+        "/usr/bin/systemd-nspawn".into(),
+        "--quiet".into(),
+        "--keep-unit".into(),
+        "--register=yes".into(),
+        format!("--machine={}", spec.name),
+        format!("--hostname={}", spec.hostname),
+        format!("--directory={}", root.to_string_lossy()),
+        "--resolv-conf=off".into(),
+        "--timezone=off".into(),
+        "--link-journal=no".into(),
+        format!("--bind-ro={run}/hosts:/etc/hosts"),
+        format!("--bind-ro={run}/resolv.conf:/etc/resolv.conf"),
+    ];
+    if let Some(ids) = spec.ids {
+        args.push(format!("--private-users={}:{}", ids.base(), crate::ids::IdRange::SIZE));
+        args.push("--private-users-ownership=off".into());
+    }
+    if spec.read_only {
+        args.push("--read-only".into());
+    }
+    args.extend(spec.binds.iter().map(|bind| bind_flag(bind, context.paths)));
+    args.extend(spec.tmpfs.iter().map(|tmpfs| {
+        let size = tmpfs.size.map(|s| format!(",size={}", s.0)).unwrap_or_default();
+        format!("--tmpfs={}:mode=1777{size}", nspawn_path(&tmpfs.target))
+    }));
+    match spec.mode {
+        Mode::Boot => args.extend(["--console=interactive".into(), "--boot".into()]),
+        Mode::App => {
+            args.extend([
+                "--console=pipe".into(),
+                "--kill-signal=SIGTERM".into(),
+                format!("--bind-ro={}:{INIT}", context.init.to_string_lossy()),
+                format!("--bind-ro={run}/spec:{INIT_SPEC}"),
+            ]);
+            let added: Vec<String> = spec
+                .capabilities()
+                .map(|set| set.iter().map(|cap| format!("CAP_{cap}")).collect())
+                .unwrap_or_default();
+            if !added.is_empty() {
+                args.push(format!("--capability={}", added.join(",")));
+            }
+            args.push(INIT.into());
+        }
+    }
+    args
+}
+
+fn bind_flag(bind: &Bind, paths: &Paths) -> String {
+    let source = match &bind.source {
+        Source::Host(path) => path.clone(),
+        Source::Volume(name) => {
+            paths.volumes().join(name.as_str()).join("_data").to_string_lossy().into_owned()
+        }
+    };
+    let flag = if bind.read_only { "--bind-ro" } else { "--bind" };
+    format!("{flag}={}:{}:idmap", nspawn_path(&source), nspawn_path(&bind.target))
+}
+
+/// nspawn takes a colon in a path only behind a backslash.
+fn nspawn_path(path: &str) -> String {
+    path.replace('\\', "\\\\").replace(':', "\\:")
+}
+
+/// A word of a command line in a unit file: quoted when it must be, `%` doubled. `$` needs nothing behind `ExecStart=:`.
+fn quote(word: &str) -> String {
+    let escaped = escape(word);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !escaped.is_empty() && escaped.chars().all(plain) {
+        return escaped;
+    }
+    let mut out = String::from("\"");
+    for c in escaped.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// `%` begins a specifier in a unit file.
+fn escape(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// The programs that filter syscalls for `spec`; none where it is unconfined or boots.
+///
+/// # Errors
+/// When the spec's capabilities or the machine's architecture are not known.
+pub fn seccomp_programs(spec: &Spec) -> Result<Vec<crate::seccomp::Program>, String> {
+    if spec.seccomp == Seccomp::Unconfined || spec.mode == Mode::Boot {
+        return Ok(Vec::new());
+    }
+    let caps = spec.capabilities().map_err(|e| e.to_string())?;
+    crate::seccomp::default_profile(caps).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::size::Bytes;
+
+    fn spec() -> Spec {
+        Spec {
+            version: Spec::VERSION,
+            name: "web".parse().unwrap(),
+            image: "debian:trixie".parse().unwrap(),
+            tree: "t1".into(),
+            backend: super::super::Backend::Systemd,
+            mode: Mode::App,
+            command: vec!["nginx".into()],
+            user: None,
+            workdir: None,
+            hostname: "web".into(),
+            tty: false,
+            stdin: false,
+            auto_remove: false,
+            network: Network::None,
+            binds: vec!["/srv/a b%c:/data:ro".parse().unwrap(), "pg:/var/lib/pg".parse().unwrap()],
+            tmpfs: vec!["/cache:size=1M".parse().unwrap()],
+            read_only: false,
+            limits: Limits { memory: Some(Bytes(1 << 30)), ..Limits::default() },
+            cap_add: vec![],
+            cap_drop: vec![],
+            seccomp: Seccomp::Default,
+            restart: Restart::OnFailure(Some(3)),
+            stop_signal: 15,
+            stop_timeout: 10,
+            ulimits: vec![],
+            labels: std::collections::BTreeMap::new(),
+            ids: crate::ids::IdRange::new(524_288),
+            created: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn rendered(spec: &Spec) -> String {
+        let paths = Paths::below(Path::new("/"));
+        dropin(
+            spec,
+            &Context {
+                paths: &paths,
+                volt: Path::new("/usr/bin/volt"),
+                init: Path::new("/usr/lib/volt/volt-init"),
+            },
+        )
+    }
+
+    #[test]
+    fn what_a_person_finds_in_systemctl_cat() {
+        let text = rendered(&spec());
+        for part in [
+            "Description=Volt container web (debian:trixie)",
+            "ExecStart=\nExecStart=:/usr/bin/volt internal relay web --mode app --run-dir /run/volt/containers/web -- /usr/bin/systemd-nspawn ",
+            " --private-users=524288:65536 --private-users-ownership=off ",
+            "NetworkNamespacePath=/run/netns/volt-web\n",
+            " --bind=/var/lib/volt/volumes/pg/_data:/var/lib/pg:idmap ",
+            " --tmpfs=/cache:mode=1777,size=1048576 ",
+            "MemoryMax=1073741824\n",
+            "StartLimitBurst=4\n",
+            "Restart=on-failure\n",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn spaces_and_percent_signs_survive_systemds_quoting() {
+        assert!(rendered(&spec()).contains(r#" "--bind-ro=/srv/a b%%c:/data:idmap" "#));
+        assert_eq!(quote("a\"b"), r#""a\"b""#);
+        assert_eq!(quote(""), "\"\"");
+    }
+
+    #[test]
+    fn boot_keeps_nspawns_own_filter_and_console() {
+        let text = rendered(&Spec { mode: Mode::Boot, network: Network::Host, ..spec() });
+        assert!(text.contains(" --console=interactive --boot\n"));
+        assert!(!text.contains("SYSTEMD_SECCOMP") && !text.contains("NetworkNamespacePath"));
+    }
+
+    #[test]
+    fn unit_names_lead_back() {
+        assert_eq!(container_of(&name(&spec().name)), Some(spec().name));
+        assert_eq!(container_of("volt-container@A.service"), None);
+        assert_eq!(container_of("nginx.service"), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! Where everything lies. Every path hangs from one root, so a test or a user without root can move them all.
+
+use crate::name::Name;
+use std::path::{Path, PathBuf};
+
+/// The folders of one installation of Volt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Configuration, `/etc/volt`.
+    pub etc: PathBuf,
+    /// What must not be lost, `/var/lib/volt`.
+    pub lib: PathBuf,
+    /// What lives until the next boot, `/run/volt`.
+    pub run: PathBuf,
+    /// What may be deleted at any time, `/var/cache/volt`.
+    pub cache: PathBuf,
+    /// Logs, `/var/log/volt`.
+    pub log: PathBuf,
+    /// Where systemd reads the administrator's units, `/etc/systemd/system`.
+    pub units: PathBuf,
+    /// Where named network namespaces are bound, `/run/netns`.
+    pub netns: PathBuf,
+    /// The root they hang from, when it is not `/`.
+    pub root: Option<PathBuf>,
+}
+
+impl Paths {
+    /// Below `root`, as the file system hierarchy draws them.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        Self {
+            etc: root.join("etc/volt"),
+            lib: root.join("var/lib/volt"),
+            run: root.join("run/volt"),
+            cache: root.join("var/cache/volt"),
+            log: root.join("var/log/volt"),
+            units: root.join("etc/systemd/system"),
+            netns: root.join("run/netns"),
+            root: (root != Path::new("/")).then(|| root.to_owned()),
+        }
+    }
+
+    /// A user's own, from the XDG folders, for the backend that needs no root.
+    #[must_use]
+    pub fn of_user(xdg: &Xdg) -> Self {
+        Self {
+            etc: xdg.config.join("volt"),
+            lib: xdg.data.join("volt"),
+            run: xdg.runtime.join("volt"),
+            cache: xdg.cache.join("volt"),
+            log: xdg.state.join("volt"),
+            units: xdg.config.join("systemd/user"),
+            netns: xdg.runtime.join("volt/netns"),
+            root: None,
+        }
+    }
+
+    /// The API's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.run.join("volt.sock")
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.etc.join("config.yaml")
+    }
+
+    /// The audit trail.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.log.join("audit.log")
+    }
+
+    /// The folder of all containers.
+    #[must_use]
+    pub fn containers(&self) -> PathBuf {
+        self.lib.join("containers")
+    }
+
+    /// What is kept of one container.
+    #[must_use]
+    pub fn container(&self, name: &Name) -> PathBuf {
+        self.containers().join(name.as_str())
+    }
+
+    /// What lives while one container is prepared.
+    #[must_use]
+    pub fn container_run(&self, name: &Name) -> PathBuf {
+        self.run.join("containers").join(name.as_str())
+    }
+
+    /// The network namespace of a container.
+    #[must_use]
+    pub fn container_netns(&self, name: &Name) -> PathBuf {
+        self.netns.join(format!("volt-{name}"))
+    }
+
+    /// The folder of all volumes.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.lib.join("volumes")
+    }
+
+    /// The claims on ranges of user ids.
+    #[must_use]
+    pub fn ids(&self) -> PathBuf {
+        self.lib.join("ids")
+    }
+
+    /// Changes of several steps that are under way.
+    #[must_use]
+    pub fn intents(&self) -> PathBuf {
+        self.lib.join("intents")
+    }
+
+    /// Stages: what is built before it is published.
+    #[must_use]
+    pub fn stages(&self) -> PathBuf {
+        self.lib.join("tmp")
+    }
+
+    /// Lock files.
+    #[must_use]
+    pub fn locks(&self) -> PathBuf {
+        self.run.join("locks")
+    }
+
+    /// Links to the generated unit files.
+    #[must_use]
+    pub fn unit_links(&self) -> PathBuf {
+        self.lib.join("units")
+    }
+}
+
+/// A user's folders, as the XDG base directory specification names them; whoever reads the environment fills it in.
+#[derive(Clone, Debug)]
+pub struct Xdg {
+    /// `XDG_CONFIG_HOME`, `~/.config`.
+    pub config: PathBuf,
+    /// `XDG_DATA_HOME`, `~/.local/share`.
+    pub data: PathBuf,
+    /// `XDG_STATE_HOME`, `~/.local/state`.
+    pub state: PathBuf,
+    /// `XDG_CACHE_HOME`, `~/.cache`.
+    pub cache: PathBuf,
+    /// `XDG_RUNTIME_DIR`, `/run/user/UID`.
+    pub runtime: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_the_documented_tree() {
+        let paths = Paths::below(Path::new("/"));
+        assert_eq!(paths.socket(), Path::new("/run/volt/volt.sock"));
+        assert_eq!(
+            paths.container(&"web".parse().unwrap()),
+            Path::new("/var/lib/volt/containers/web")
+        );
+        assert_eq!(paths.root, None);
+        assert_eq!(Paths::below(Path::new("/x")).etc, Path::new("/x/etc/volt"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Spans of time and points in it, as people write them: `90s`, `10m`, `2h30m`, `2026-01-02T03:04:05Z`.
+
+use std::time::Duration;
+
+/// A text that is no span of time.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no span of time: write 90s, 10m, 2h30m or 7d")]
+pub struct SpanError(String);
+
+/// Parses a span: numbers with `ms`, `s`, `m`, `h`, `d` or `w` behind them, or a bare number of seconds.
+///
+/// # Errors
+/// When the text is none.
+pub fn parse_span(text: &str) -> Result<Duration, SpanError> {
+    let wrong = || SpanError(text.chars().take(40).collect());
+    if !text.is_empty() && text.len() < 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().map(Duration::from_secs).map_err(|_| wrong());
+    }
+    let (mut total, mut rest) = (Duration::ZERO, text.trim());
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: u32 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let unit = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let one = match &rest[..unit] {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3600),
+            "d" => Duration::from_secs(86_400),
+            "w" => Duration::from_secs(604_800),
+            _ => return Err(wrong()),
+        };
+        total = one.checked_mul(number).and_then(|d| total.checked_add(d)).ok_or_else(wrong)?;
+        rest = &rest[unit..];
+    }
+    Ok(total)
+}
+
+/// What a table shows of a span: the largest unit that fits, such as `3 minutes`.
+#[must_use]
+pub fn human_span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [("day", 86_400), ("hour", 3600), ("minute", 60)];
+    let (unit, n) = units
+        .iter()
+        .find(|(_, size)| seconds >= *size)
+        .map_or(("second", seconds), |(unit, size)| (unit, seconds / size));
+    format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A point in time as the user wrote it: RFC 3339, `YYYY-MM-DD`, or a span back from `now` (`10m`).
+///
+/// # Errors
+/// When it is none of them.
+pub fn parse_point(text: &str, now: jiff::Timestamp) -> Result<jiff::Timestamp, SpanError> {
+    if let Ok(point) = text.parse::<jiff::Timestamp>() {
+        return Ok(point);
+    }
+    let wrong = || SpanError(text.chars().take(40).collect());
+    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+        return date.to_zoned(jiff::tz::TimeZone::UTC).map(|z| z.timestamp()).map_err(|_| wrong());
+    }
+    let back = parse_span(text.strip_suffix(" ago").unwrap_or(text))?;
+    now.checked_sub(back).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spans() {
+        for (text, seconds) in
+            [("90", 90), ("90s", 90), ("10m", 600), ("2h30m", 9000), ("7d", 604_800)]
+        {
+            assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in
+            ["", "m", "10", "-1s", "1y", "1 h", "99999999999w"].iter().filter(|t| **t != "10")
+        {
+            assert!(parse_span(bad).is_err(), "{bad:?} was taken");
+        }
+        assert_eq!(human_span(Duration::from_secs(61)), "1 minute");
+        assert_eq!(human_span(Duration::from_secs(7200)), "2 hours");
+    }
+
+    #[test]
+    fn points() {
+        let now: jiff::Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        assert_eq!(parse_point("1h", now).unwrap().to_string(), "2026-01-01T23:00:00Z");
+        assert_eq!(parse_point("2025-12-31", now).unwrap().to_string(), "2025-12-31T00:00:00Z");
+        assert!(parse_point("yesterday-ish", now).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,40}") {
+            drop(parse_span(&text));
+        }
+    }
+}
