@@ -1,1 +1,8 @@
-//! Placeholder of the spine; replaced by its first real line.
+//! Everything that touches Linux, one module per facility.
+//!
+//! This crate knows programs, files, units, mounts, namespaces and processes; it knows nothing of containers,
+//! images or virtual machines. Its calls block; async callers wrap them in `spawn_blocking`. What is worth a fake is
+//! a narrow trait with a same-named fake behind the feature `fakes`.
+
+pub mod command;
+pub mod files;
