@@ -1,0 +1,248 @@
+//! Every operation there is: id, method, path, privilege, shape and types, one line each.
+//!
+//! An operation's id is also the tracing span, the audit action (`container_start` -> `container.start`) and the name of
+//! its end-to-end test. Parameters fill the path's `{placeholders}` by name; the rest of them is the query.
+
+use crate::types::*;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Who may ask for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privilege {
+    /// Any user of the host; what is marked secret only for members of the group `volt`.
+    Read,
+    /// root or a member of the group `volt`.
+    Container,
+    /// root only.
+    Admin,
+}
+
+/// How request and answer travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// JSON in, JSON out.
+    Plain,
+    /// JSON in (or bytes), [`Progress`] lines out (`application/x-ndjson`).
+    Progress,
+    /// JSON in, [`Line`]s out, perhaps without an end.
+    Lines,
+    /// Server-sent events.
+    Events,
+    /// Bytes out.
+    Download,
+    /// Bytes in, JSON out.
+    Upload,
+    /// Bytes in, [`Progress`] lines out.
+    UploadProgress,
+    /// The connection becomes a `volt-stream` of frames.
+    Stream,
+}
+
+/// An operation as a type, for the typed client and the router.
+pub trait Operation: 'static {
+    /// What fills the path and the query.
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    /// The body.
+    type Body: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    /// The answer, or one item of it.
+    type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    /// What is known of it without its types.
+    const INFO: OperationInfo;
+}
+
+/// An operation as a row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationInfo {
+    /// Its id, `noun_verb`.
+    pub id: &'static str,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path with `{placeholders}`.
+    pub path: &'static str,
+    /// Who may ask.
+    pub privilege: Privilege,
+    /// How it travels.
+    pub shape: Shape,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Whether it changes something, and so has a line in the audit trail.
+    pub changes: bool,
+    /// The schemas of parameters, body and answer.
+    pub schemas: fn(&mut SchemaGenerator) -> [Schema; 3],
+}
+
+impl OperationInfo {
+    /// The audit action: `container_start` -> `container.start`.
+    #[must_use]
+    pub fn action(&self) -> String {
+        self.id.replacen('_', ".", 1)
+    }
+}
+
+macro_rules! operations {
+    ($($(#[doc = $doc:literal])+ $id:literal $type:ident: $method:ident $path:literal $privilege:ident $shape:ident $changes:ident
+        ($params:ty, $body:ty) -> $reply:ty;)*) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub struct $type;
+
+            impl Operation for $type {
+                type Params = $params;
+                type Body = $body;
+                type Reply = $reply;
+                const INFO: OperationInfo = OperationInfo {
+                    id: $id,
+                    method: stringify!($method),
+                    path: $path,
+                    privilege: Privilege::$privilege,
+                    shape: Shape::$shape,
+                    summary: concat!($($doc),+).trim_ascii(),
+                    changes: operations!(@ $changes),
+                    schemas: |g| [
+                        g.subschema_for::<$params>(),
+                        g.subschema_for::<$body>(),
+                        g.subschema_for::<$reply>(),
+                    ],
+                };
+            }
+        )*
+
+        /// All operations, in the order of this file.
+        pub const OPERATIONS: &[OperationInfo] = &[$(<$type as Operation>::INFO),*];
+    };
+    (@ changes) => { true };
+    (@ reads) => { false };
+}
+
+operations! {
+    /// Creates a container.
+    "container_create" ContainerCreateOp: POST "/api/v1/containers" Container Plain changes (Nothing, ContainerCreate) -> Container;
+    /// Lists containers.
+    "container_list" ContainerListOp: GET "/api/v1/containers" Read Plain reads (ContainerList, Nothing) -> Vec<Container>;
+    /// Shows all that is known of a container.
+    "container_inspect" ContainerInspectOp: GET "/api/v1/containers/{name}" Read Plain reads (Named, Nothing) -> Container;
+    /// Starts a container and returns when its command runs.
+    "container_start" ContainerStartOp: POST "/api/v1/containers/{name}/start" Container Plain changes (Named, Nothing) -> Container;
+    /// Stops a container: its stop signal, then after its time the kill.
+    "container_stop" ContainerStopOp: POST "/api/v1/containers/{name}/stop" Container Plain changes (ContainerStop, Nothing) -> Container;
+    /// Stops a container and starts it again.
+    "container_restart" ContainerRestartOp: POST "/api/v1/containers/{name}/restart" Container Plain changes (ContainerStop, Nothing) -> Container;
+    /// Sends a signal to a container's command.
+    "container_kill" ContainerKillOp: POST "/api/v1/containers/{name}/kill" Container Plain changes (ContainerKill, Nothing) -> Container;
+    /// Removes a container and what it wrote.
+    "container_delete" ContainerDeleteOp: DELETE "/api/v1/containers/{name}" Container Plain changes (ContainerDelete, Nothing) -> Nothing;
+    /// Runs a command in a running container.
+    "container_exec" ContainerExecOp: POST "/api/v1/containers/{name}/exec" Container Stream changes (ContainerExec, Nothing) -> Nothing;
+    /// Connects to a container's terminal or streams.
+    "container_attach" ContainerAttachOp: POST "/api/v1/containers/{name}/attach" Container Stream changes (ContainerAttach, Nothing) -> Nothing;
+    /// Changes a container's limits, at once where it runs.
+    "container_update" ContainerUpdateOp: PATCH "/api/v1/containers/{name}" Container Plain changes (Named, ContainerUpdate) -> Container;
+    /// Gives a stopped container another name.
+    "container_rename" ContainerRenameOp: POST "/api/v1/containers/{name}/rename" Container Plain changes (ContainerRename, Nothing) -> Container;
+    /// Copies a file or folder out of a container, as a tar archive.
+    "container_copy_out" ContainerCopyOutOp: GET "/api/v1/containers/{name}/files" Container Download reads (ContainerPath, Nothing) -> Nothing;
+    /// Unpacks a tar archive into a folder of a container.
+    "container_copy_in" ContainerCopyInOp: PUT "/api/v1/containers/{name}/files" Container Upload changes (ContainerPath, Nothing) -> Nothing;
+    /// Waits until a container has ended.
+    "container_wait" ContainerWaitOp: POST "/api/v1/containers/{name}/wait" Read Plain reads (Named, Nothing) -> ContainerWaited;
+    /// Writes a container's root out as a tar archive.
+    "container_export" ContainerExportOp: GET "/api/v1/containers/{name}/export" Container Download reads (Named, Nothing) -> Nothing;
+
+    /// Makes an image of Debian.
+    "image_pull" ImagePullOp: POST "/api/v1/images/pull" Container Progress changes (Nothing, ImagePull) -> Image;
+    /// Takes in a root file system: a tar archive as the body, or a path of the host (root only).
+    "image_import" ImageImportOp: POST "/api/v1/images/import" Container UploadProgress changes (ImageImport, Nothing) -> Image;
+    /// Writes an image out as a tar archive.
+    "image_export" ImageExportOp: GET "/api/v1/images/export" Container Download reads (ImageExport, Nothing) -> Nothing;
+    /// Lists images.
+    "image_list" ImageListOp: GET "/api/v1/images" Read Plain reads (Nothing, Nothing) -> Vec<Image>;
+    /// Shows all that is known of an image.
+    "image_inspect" ImageInspectOp: GET "/api/v1/images/inspect" Read Plain reads (ImageName, Nothing) -> Image;
+    /// Gives an image a further name.
+    "image_tag" ImageTagOp: POST "/api/v1/images/tag" Container Plain changes (ImageTag, Nothing) -> Image;
+    /// Removes a name of an image, and the image with its last name.
+    "image_delete" ImageDeleteOp: DELETE "/api/v1/images" Container Plain changes (ImageName, Nothing) -> Nothing;
+
+    /// Makes a volume.
+    "volume_create" VolumeCreateOp: POST "/api/v1/volumes" Container Plain changes (Nothing, VolumeCreate) -> Volume;
+    /// Lists volumes.
+    "volume_list" VolumeListOp: GET "/api/v1/volumes" Read Plain reads (Nothing, Nothing) -> Vec<Volume>;
+    /// Shows all that is known of a volume, with its size.
+    "volume_inspect" VolumeInspectOp: GET "/api/v1/volumes/{name}" Read Plain reads (Named, Nothing) -> Volume;
+    /// Removes a volume and what is in it.
+    "volume_delete" VolumeDeleteOp: DELETE "/api/v1/volumes/{name}" Container Plain changes (Named, Nothing) -> Nothing;
+
+    /// Lists workloads of every kind.
+    "workload_list" WorkloadListOp: GET "/api/v1/workloads" Read Plain reads (WorkloadList, Nothing) -> Vec<Workload>;
+    /// Shows all that is known of a workload or a unit of the host.
+    "workload_inspect" WorkloadInspectOp: GET "/api/v1/workloads/{name}" Read Plain reads (Named, Nothing) -> WorkloadDetails;
+    /// Starts a workload; a unit of the host only for root.
+    "workload_start" WorkloadStartOp: POST "/api/v1/workloads/{name}/start" Container Plain changes (Named, Nothing) -> Workload;
+    /// Stops a workload; a unit of the host only for root.
+    "workload_stop" WorkloadStopOp: POST "/api/v1/workloads/{name}/stop" Container Plain changes (Named, Nothing) -> Workload;
+    /// Restarts a workload; a unit of the host only for root.
+    "workload_restart" WorkloadRestartOp: POST "/api/v1/workloads/{name}/restart" Container Plain changes (Named, Nothing) -> Workload;
+    /// Holds all processes of a workload still.
+    "workload_freeze" WorkloadFreezeOp: POST "/api/v1/workloads/{name}/freeze" Container Plain changes (Named, Nothing) -> Workload;
+    /// Lets a frozen workload go on.
+    "workload_thaw" WorkloadThawOp: POST "/api/v1/workloads/{name}/thaw" Container Plain changes (Named, Nothing) -> Workload;
+    /// Reads the log of a workload or of any unit of the host.
+    "workload_logs" WorkloadLogsOp: GET "/api/v1/workloads/{name}/logs" Read Lines reads (WorkloadLogs, Nothing) -> LogLine;
+    /// Measures what every running workload uses.
+    "workload_top" WorkloadTopOp: GET "/api/v1/top" Read Plain reads (Nothing, Nothing) -> Vec<Usage>;
+    /// Tells what happens, as it happens.
+    "event_stream" EventStreamOp: GET "/api/v1/events" Read Events reads (Nothing, Nothing) -> Event;
+
+    /// Tells the server's version.
+    "system_version" SystemVersionOp: GET "/api/v1/system/version" Read Plain reads (Nothing, Nothing) -> Version;
+    /// Describes the host and what Volt has on it.
+    "system_info" SystemInfoOp: GET "/api/v1/system/info" Read Plain reads (Nothing, Nothing) -> SystemInfo;
+    /// Finds what the host can't do and what of Volt's state is amiss.
+    "system_check" SystemCheckOp: GET "/api/v1/system/check" Read Plain reads (Nothing, Nothing) -> SystemCheck;
+    /// Mends what `system check` finds in Volt's state.
+    "system_repair" SystemRepairOp: POST "/api/v1/system/repair" Admin Plain changes (Nothing, Nothing) -> SystemCheck;
+    /// Measures disk space by kind.
+    "system_df" SystemDfOp: GET "/api/v1/system/df" Read Plain reads (Nothing, Nothing) -> Vec<DiskUsage>;
+    /// Removes what nothing uses.
+    "system_prune" SystemPruneOp: POST "/api/v1/system/prune" Admin Plain changes (Nothing, SystemPrune) -> Pruned;
+
+    /// Shows every key of the configuration with its value.
+    "config_show" ConfigShowOp: GET "/api/v1/config" Read Plain reads (Nothing, Nothing) -> Vec<ConfigValue>;
+    /// Shows one key of the configuration.
+    "config_get" ConfigGetOp: GET "/api/v1/config/{key}" Read Plain reads (ConfigKey, Nothing) -> ConfigValue;
+    /// Changes one key of the configuration.
+    "config_set" ConfigSetOp: POST "/api/v1/config/{key}" Admin Plain changes (ConfigKey, ConfigSet) -> ConfigValue;
+    /// Reads the configuration file.
+    "config_read" ConfigReadOp: GET "/api/v1/config-file" Read Plain reads (Nothing, Nothing) -> ConfigText;
+    /// Writes the configuration file, after a check.
+    "config_write" ConfigWriteOp: PUT "/api/v1/config-file" Admin Plain changes (Nothing, ConfigText) -> ConfigText;
+
+    /// Lists lines of the audit trail, the newest last.
+    "audit_list" AuditListOp: GET "/api/v1/audit" Container Plain reads (AuditList, Nothing) -> Vec<AuditRecord>;
+    /// Shows one line of the audit trail.
+    "audit_show" AuditShowOp: GET "/api/v1/audit/{request_id}" Container Plain reads (AuditShow, Nothing) -> AuditRecord;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_routes_are_unique() {
+        let mut ids: Vec<_> = OPERATIONS.iter().map(|o| o.id).collect();
+        let mut routes: Vec<_> = OPERATIONS.iter().map(|o| (o.path, o.method)).collect();
+        ids.sort_unstable();
+        routes.sort_unstable();
+        assert!(ids.windows(2).all(|w| w[0] != w[1]));
+        assert!(routes.windows(2).all(|w| w[0] != w[1]));
+    }
+
+    #[test]
+    fn actions_have_one_dot() {
+        let copy = OPERATIONS.iter().find(|o| o.id == "container_copy_in").unwrap();
+        assert_eq!(copy.action(), "container.copy_in");
+    }
+}

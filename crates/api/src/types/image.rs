@@ -1,0 +1,103 @@
+//! Images on the wire.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Image {
+    /// What it is called, with its tag.
+    pub name: String,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// Bytes on disk.
+    pub size: u64,
+    /// Files, folders and all else in it.
+    pub entries: u64,
+    /// `amd64`, `arm64`, …
+    pub architecture: String,
+    /// The operating system, as it names itself.
+    pub os: String,
+    /// Where it came from.
+    pub source: String,
+    /// What runs first.
+    pub entrypoint: Vec<String>,
+    /// What runs, or the entrypoint's arguments.
+    pub command: Vec<String>,
+    /// `NAME=VALUE`.
+    pub env: Vec<String>,
+    /// Who runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// Whether it boots an init of its own.
+    pub boot: bool,
+    /// Entries that were not taken over, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neutralised: Vec<String>,
+    /// The containers that use it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<String>,
+}
+
+/// What to pull.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImagePull {
+    /// The image: `debian`, `debian:bookworm`, `debian-minimal`.
+    pub image: String,
+    /// The Debian mirror to use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+    /// debootstrap's variant, such as `minbase`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Packages to add.
+    pub include: Vec<String>,
+    /// Pull again although it is there.
+    pub force: bool,
+}
+
+/// What to import, and what to call it; the body is the tar archive.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageImport {
+    /// What to call it.
+    pub image: String,
+    /// A file or folder of the daemon's host in place of a body, by absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Replace the image of that name.
+    pub force: bool,
+}
+
+/// Which image.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageName {
+    /// Its name.
+    pub image: String,
+}
+
+/// Which image to write out, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageExport {
+    /// Its name.
+    pub image: String,
+    /// `none`, `gzip` or `zstd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
+}
+
+/// Which image gets which further name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageTag {
+    /// Its name.
+    pub image: String,
+    /// Its further name.
+    pub to: String,
+}
