@@ -1,1 +1,29 @@
-//! Placeholder of the spine; replaced by its first real line.
+//! Images on disk, first form: import, pull, list, tag, delete, export.
+//!
+//! [`Images`] is the whole interface; what lies on disk is drawn in [`images`] and nobody else's business, so that a
+//! content-addressed store can take its place. Everything blocks. Nothing here prints, knows containers, or mounts:
+//! who stands on a tree is asked of the caller ([`Users`]), and a container's root is the caller's to assemble from
+//! [`Images::root`].
+//!
+//! - `archive`: tar and its compression; `tree`: trees of files, written and read
+//! - `images`: names, records, publishing, removal, checking
+//! - `debian`: images made by debootstrap
+
+mod archive;
+mod debian;
+mod error;
+#[doc(hidden)]
+pub mod fuzz;
+pub mod images;
+mod progress;
+mod tree;
+
+pub use archive::Compression;
+pub use debian::{DebianOptions, Verify};
+pub use error::{Error, Result};
+pub use images::{
+    Existing, ExportOptions, Exported, Hold, Image, ImageConfig, Images, ImportOptions, Limits,
+    Problem, TreeId, Users,
+};
+pub use progress::{Progress, Silent};
+pub use tree::Neutralised;

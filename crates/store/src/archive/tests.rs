@@ -1,0 +1,1 @@
+//! Archives: written by us and read by others, and the other way round.

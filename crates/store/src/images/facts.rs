@@ -1,0 +1,148 @@
+//! What a tree says of itself: its size, its system, its processor, whether it can boot.
+
+use crate::error::{Error, Result};
+use crate::tree::{Flow, open_in_root, open_root, walk};
+use rustix::fs::{FileType, OFlags};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// What was found out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// Bytes on disk; a file with several names counts once.
+    pub(super) size: u64,
+    /// Entries, the root included.
+    pub(super) entries: u64,
+    /// As OCI names it.
+    pub(super) architecture: Option<String>,
+    /// PRETTY_NAME of os-release.
+    pub(super) os: Option<String>,
+    /// Whether there is an init.
+    pub(super) boot: bool,
+}
+
+/// Programs that nearly every system has one of.
+const PROGRAMS: [&[u8]; 7] = [
+    b"bin/sh",
+    b"usr/bin/env",
+    b"bin/bash",
+    b"bin/busybox",
+    b"usr/bin/dpkg",
+    b"sbin/init",
+    b"bin/ls",
+];
+/// Where an init is looked for, as systemd-nspawn does.
+const INITS: [&[u8]; 4] =
+    [b"usr/lib/systemd/systemd", b"lib/systemd/systemd", b"sbin/init", b"usr/sbin/init"];
+
+/// Finds out about the tree at `root`.
+pub(super) fn of(root: &Path) -> Result<Facts> {
+    let mut facts = Facts::default();
+    let mut seen = HashSet::new();
+    walk(root, &mut |found| {
+        facts.entries += 1;
+        let many = found.stat.st_nlink > 1 && found.file_type() != FileType::Directory;
+        if !many || seen.insert(found.stat.st_ino) {
+            facts.size += found.stat.st_blocks.cast_unsigned() * 512;
+        }
+        Ok(Flow::Descend)
+    })?;
+    let root = open_root(root).map_err(|error| Error::io("open", root, error))?;
+    let release = [&b"etc/os-release"[..], b"usr/lib/os-release"];
+    let release = release.iter().find_map(|path| read(&root, path, 64 << 10));
+    facts.os = release.and_then(|text| pretty_name(&String::from_utf8_lossy(&text)));
+    facts.architecture =
+        PROGRAMS.iter().find_map(|path| architecture(&read(&root, path, 64)?)).map(str::to_owned);
+    facts.boot = INITS.iter().any(|path| is_program(&root, path));
+    Ok(facts)
+}
+
+/// The first bytes of a regular file in the tree.
+fn read(root: &OwnedFd, path: &[u8], limit: u64) -> Option<Vec<u8>> {
+    let file: File = open_regular(root, path, OFlags::RDONLY | OFlags::NONBLOCK)?.into();
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn open_regular(root: &OwnedFd, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
+    let fd = open_in_root(root, path, flags).ok()?;
+    let stat = rustix::fs::fstat(&fd).ok()?;
+    (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then_some(fd)
+}
+
+fn is_program(root: &OwnedFd, path: &[u8]) -> bool {
+    let fd = open_regular(root, path, OFlags::PATH);
+    fd.is_some_and(|fd| rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_mode & 0o111 != 0))
+}
+
+/// PRETTY_NAME, without its quotes and without anything a terminal would act on.
+fn pretty_name(text: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.trim().strip_prefix("PRETTY_NAME="))?.trim();
+    let bare = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+        .or_else(|| value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')))
+        .unwrap_or(value);
+    let clean: String = bare.chars().filter(|c| !c.is_control()).take(100).collect();
+    (!clean.is_empty()).then_some(clean)
+}
+
+/// The processor an ELF file is for.
+fn architecture(header: &[u8]) -> Option<&'static str> {
+    let [0x7f, b'E', b'L', b'F', class, order, ..] = header else { return None };
+    let machine: [u8; 2] = header.get(18..20)?.try_into().ok()?;
+    let little = *order == 1;
+    let machine = if little { u16::from_le_bytes(machine) } else { u16::from_be_bytes(machine) };
+    Some(match (machine, class, little) {
+        (3, ..) => "386",
+        (62, 1, _) => "x32",
+        (62, ..) => "amd64",
+        (40, ..) => "arm",
+        (183, ..) => "arm64",
+        (243, 2, _) => "riscv64",
+        (21, _, true) => "ppc64le",
+        (21, _, false) => "ppc64",
+        (22, ..) => "s390x",
+        (8, 2, true) => "mips64le",
+        (8, 1, true) => "mipsle",
+        (258, ..) => "loong64",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn os_release_as_systems_have_it() {
+        for (text, want) in [
+            (
+                "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n",
+                Some("Debian GNU/Linux 13 (trixie)"),
+            ),
+            ("PRETTY_NAME='Alpine'\n", Some("Alpine")),
+            ("PRETTY_NAME=Plain\n", Some("Plain")),
+            ("PRETTY_NAME=\"\x1b[31mred\"\n", Some("[31mred")),
+            ("PRETTY_NAME=\"\"\n", None),
+            ("NAME=x\n", None),
+        ] {
+            assert_eq!(pretty_name(text).as_deref(), want);
+        }
+    }
+
+    #[test]
+    fn processors_by_their_elf_header() {
+        let mut header = [0; 20];
+        header[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        for (machine, want) in [(62, Some("amd64")), (183, Some("arm64")), (9999u16, None)] {
+            header[18..].copy_from_slice(&machine.to_le_bytes());
+            assert_eq!(architecture(&header), want);
+        }
+        assert_eq!(architecture(b"#!/bin/sh"), None);
+    }
+}

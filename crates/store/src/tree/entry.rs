@@ -1,0 +1,115 @@
+//! One entry of a tree, wherever it comes from: what archives, folders and trees on disk have in common.
+
+use super::path::EntryPath;
+
+/// An entry and its attributes; the contents of a file come beside it, as a reader.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// Where it lies.
+    pub(crate) path: EntryPath,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its attributes.
+    pub(crate) meta: Meta,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind {
+    /// A folder.
+    Directory,
+    /// A file. The reader beside it yields the bytes of the segments, one after the other.
+    File(Shape),
+    /// A symbolic link with its target, verbatim.
+    Symlink(Vec<u8>),
+    /// Another name of an entry that came before.
+    HardLink(EntryPath),
+    /// A named pipe.
+    Fifo,
+    /// Something that is not kept in images: said in words (`character device 1:3`).
+    Special(String),
+}
+
+/// The size of a file and where it has data; between the segments are holes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Shape {
+    /// The size that `stat` shows, in bytes.
+    pub(crate) size: u64,
+    /// The data, ordered, without overlaps.
+    pub(crate) segments: Vec<Segment>,
+}
+
+/// A range of a file, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Where it begins.
+    pub(crate) offset: u64,
+    /// How long it is.
+    pub(crate) length: u64,
+}
+
+impl Shape {
+    /// A file without holes.
+    pub(crate) fn dense(size: u64) -> Self {
+        let segments = if size == 0 { vec![] } else { vec![Segment { offset: 0, length: size }] };
+        Self { size, segments }
+    }
+
+    /// The bytes of data; `None` when the sum does not fit.
+    pub(crate) fn stored(&self) -> Option<u64> {
+        self.segments.iter().try_fold(0u64, |sum, s| sum.checked_add(s.length))
+    }
+
+    /// Whether the segments are ordered, apart from each other, and within the size.
+    pub(crate) fn is_sane(&self) -> bool {
+        let mut end = 0;
+        for segment in &self.segments {
+            let Some(next) = segment.offset.checked_add(segment.length) else { return false };
+            if segment.offset < end || next > self.size {
+                return false;
+            }
+            end = next;
+        }
+        true
+    }
+
+    /// Whether it has no holes.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.stored() == Some(self.size)
+    }
+}
+
+/// The attributes of an entry.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Meta {
+    /// Permission bits with setuid, setgid and sticky.
+    pub(crate) mode: u32,
+    /// Owner.
+    pub(crate) uid: u32,
+    /// Group.
+    pub(crate) gid: u32,
+    /// When the contents last changed.
+    pub(crate) mtime: Time,
+    /// Extended attributes by full name.
+    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A point in time: seconds since 1970 and the nanoseconds that come on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Time {
+    /// Seconds, negative before 1970.
+    pub(crate) seconds: i64,
+    /// 0 to 999 999 999.
+    pub(crate) nanoseconds: u32,
+}
+
+/// Whether images keep this extended attribute.
+///
+/// `trusted.*` and `user.overlay.*` steer overlayfs on the host; labels such as `security.selinux` and hashes
+/// such as `security.ima` belong to the machine they were made on.
+pub(crate) fn keeps_xattr(name: &[u8]) -> bool {
+    match name {
+        b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
+        _ => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+    }
+}

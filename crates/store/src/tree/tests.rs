@@ -1,0 +1,1 @@
+//! Trees: every attribute, there and back.
