@@ -6,4 +6,5 @@
 
 pub mod command;
 pub mod files;
+pub mod mounts;
 pub mod systemd;
