@@ -169,14 +169,14 @@ fn prepare(spec: &Spec, account: &Account, stdio: &Stdio) -> Result<(), Failure>
     rustix::process::umask(Mode::from_raw_mode(spec.umask));
     if !spec.no_new_privs {
         // Without no_new_privs only a privileged process may install a filter, which this is until it changes user.
-        confine::filter_calls(&spec.filter).map_err(internal("seccomp filter"))?;
+        confine::filter_calls(&spec.filters).map_err(internal("seccomp filter"))?;
     }
     change_user(spec, account).map_err(|error| Failure::refused("cannot change user", error))?;
     if spec.no_new_privs {
         confine::no_new_privs().map_err(internal("no_new_privs"))?;
         // Last, so that the filter need not allow anything but execve.
         reset_signals();
-        return confine::filter_calls(&spec.filter).map_err(internal("seccomp filter"));
+        return confine::filter_calls(&spec.filters).map_err(internal("seccomp filter"));
     }
     reset_signals();
     Ok(())

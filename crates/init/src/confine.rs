@@ -75,15 +75,16 @@ pub fn limit_resource(limit: Rlimit) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Installs a seccomp filter for this process and all it will execute. Needs no_new_privs or CAP_SYS_ADMIN.
+/// Installs seccomp filters for this process and all it will execute. Needs no_new_privs or CAP_SYS_ADMIN.
 ///
 /// # Errors
 ///
-/// The kernel does not accept the filter.
-pub fn filter_calls(filter: &[Instruction]) -> io::Result<()> {
-    if filter.is_empty() {
-        return Ok(());
-    }
+/// The kernel does not accept a filter.
+pub fn filter_calls(filters: &[Vec<Instruction>]) -> io::Result<()> {
+    filters.iter().try_for_each(|filter| install(filter))
+}
+
+fn install(filter: &[Instruction]) -> io::Result<()> {
     let mut raw: Vec<libc::sock_filter> = filter
         .iter()
         .map(|one| libc::sock_filter { code: one.code, jt: one.jt, jf: one.jf, k: one.k })

@@ -86,7 +86,7 @@ fn confine_self(spec: &Spec) {
     drop(confine::bound_capabilities(CAP_KILL));
     drop(confine::limit_capabilities(CAP_KILL));
     drop(confine::no_new_privs());
-    drop(confine::filter_calls(&spec.filter));
+    drop(confine::filter_calls(&spec.filters));
 }
 
 fn read_spec(mode: Mode) -> Result<Spec, Failure> {

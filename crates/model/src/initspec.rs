@@ -54,8 +54,9 @@ pub struct InitSpec {
     pub caps: u64,
     /// Set no_new_privs: set-user-id programs have no effect.
     pub no_new_privs: bool,
-    /// The seccomp filter as the bytes of `struct sock_filter[]`; empty for none.
-    pub seccomp: Vec<u8>,
+    /// The seccomp filters, each the bytes of a `struct sock_filter[]`, in the order in which they are loaded; the kernel
+    /// takes the strictest answer.
+    pub seccomp: Vec<Vec<u8>>,
     /// Resource limits of the command.
     pub rlimits: Vec<InitRlimit>,
     /// The command's umask; init's own (0022) where absent.
@@ -120,8 +121,9 @@ impl InitSpec {
         if self.args.first().is_none_or(String::is_empty) {
             return Err(InitSpecError::NoCommand);
         }
-        if !self.seccomp.len().is_multiple_of(8) {
-            return Err(InitSpecError::Filter(self.seccomp.len()));
+        if let Some(bad) = self.seccomp.iter().find(|f| f.is_empty() || !f.len().is_multiple_of(8))
+        {
+            return Err(InitSpecError::Filter(bad.len()));
         }
         let mut out = Records::default();
         out.put("version", "1")?;
@@ -141,8 +143,8 @@ impl InitSpec {
         out.flag("hold", self.hold)?;
         out.put("caps", &format!("{:x}", self.caps))?;
         out.flag("nnp", self.no_new_privs)?;
-        if !self.seccomp.is_empty() {
-            out.put("seccomp", &hex(&self.seccomp))?;
+        for filter in &self.seccomp {
+            out.put("seccomp", &hex(filter))?;
         }
         for limit in &self.rlimits {
             out.put("rlimit", &format!("{}:{}:{}", limit.name, limit.soft, limit.hard))?;
@@ -210,7 +212,7 @@ mod tests {
         spec.tty = true;
         spec.hold = true;
         spec.caps = 0xa804_25fb;
-        spec.seccomp = vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f];
+        spec.seccomp = vec![vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f]];
         spec.rlimits = vec![InitRlimit { name: "NOFILE".into(), soft: 1024, hard: u64::MAX }];
         spec.umask = Some(0o27);
         spec.stop_signal = Some(3);
@@ -232,7 +234,7 @@ mod tests {
                 InitSpec { env: vec![("A=".into(), String::new())], ..base.clone() },
                 InitSpecError::EnvName("A=".into()),
             ),
-            (InitSpec { seccomp: vec![0; 7], ..base.clone() }, InitSpecError::Filter(7)),
+            (InitSpec { seccomp: vec![vec![0; 7]], ..base.clone() }, InitSpecError::Filter(7)),
         ];
         for (spec, error) in cases {
             assert_eq!(spec.render(), Err(error));

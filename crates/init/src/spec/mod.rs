@@ -68,8 +68,8 @@ pub struct Spec {
     pub caps: u64,
     /// Set no_new_privs.
     pub no_new_privs: bool,
-    /// The seccomp filter; empty for none.
-    pub filter: Vec<Instruction>,
+    /// The seccomp filters, in the order in which they are loaded; the kernel takes the strictest answer.
+    pub filters: Vec<Vec<Instruction>>,
     /// Resource limits.
     pub rlimits: Vec<Rlimit>,
     /// The command's umask.
@@ -170,7 +170,7 @@ struct Found {
     hold: bool,
     caps: Option<u64>,
     no_new_privs: bool,
-    filter: Vec<Instruction>,
+    filters: Vec<Vec<Instruction>>,
     rlimits: Vec<Rlimit>,
     umask: Option<u32>,
     stop_signal: Option<i32>,
@@ -188,6 +188,10 @@ impl Found {
         match key {
             b"group" => {
                 self.groups.push(number()?);
+                return Ok(());
+            }
+            b"seccomp" => {
+                self.filters.push(filter(value).ok_or_else(wrong)?);
                 return Ok(());
             }
             b"rlimit" => {
@@ -223,7 +227,6 @@ impl Found {
                 self.caps = Some(u64::from_str_radix(text()?, 16).map_err(|_| wrong())?);
             }
             b"nnp" => self.no_new_privs = flag()?,
-            b"seccomp" => self.filter = filter(value).ok_or_else(wrong)?,
             b"umask" => {
                 let mask = u32::from_str_radix(text()?, 8).map_err(|_| wrong())?;
                 self.umask = Some(if mask <= 0o777 { mask } else { return Err(wrong()) });
@@ -259,7 +262,7 @@ impl Found {
             hold: self.hold,
             caps: self.caps.unwrap_or(0),
             no_new_privs: self.no_new_privs,
-            filter: self.filter,
+            filters: self.filters,
             rlimits: self.rlimits,
             umask: self.umask.unwrap_or(0o022),
             stop_signal: self.stop_signal.unwrap_or(libc::SIGTERM),

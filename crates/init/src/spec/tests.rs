@@ -35,7 +35,7 @@ fn every_key_is_understood() {
     assert_eq!(spec.cwd.as_c_str(), c"/srv");
     assert!(spec.tty && spec.stdin && spec.hold && spec.no_new_privs);
     assert_eq!(spec.caps, 0xa804_25fb);
-    assert_eq!(spec.filter, [Instruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }]);
+    assert_eq!(spec.filters, [[Instruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }]]);
     let limit = Rlimit { resource: libc::RLIMIT_NOFILE, soft: 1024, hard: u64::MAX };
     assert_eq!(spec.rlimits, [limit]);
     assert_eq!((spec.umask, spec.stop_signal), (0o27, 3));
