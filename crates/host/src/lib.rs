@@ -4,7 +4,11 @@
 //! images or virtual machines. Its calls block; async callers wrap them in `spawn_blocking`. What is worth a fake is
 //! a narrow trait with a same-named fake behind the feature `fakes`.
 
+pub mod cgroup;
 pub mod command;
 pub mod files;
+pub mod join;
 pub mod mounts;
+pub mod namespaces;
+pub mod process;
 pub mod systemd;
