@@ -3,6 +3,7 @@
 //! Owns the error that carries a path. Nothing here follows a symbolic link out of where it was told to work.
 
 mod atomic;
+mod attributes;
 mod lock;
 mod rooted;
 mod stage;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub use atomic::{
     create_dirs, read_bounded, read_json, read_text, sync_dir, write_atomic, write_json,
 };
+pub use attributes::{memory_file, set_mode, set_owner, share_with_group, write_volatile};
 pub use lock::{Lock, LockError, LockMode, Locks, Wait};
 pub use rooted::{Attributes, Entry, FileKind, Metadata, RootDir};
 pub use stage::{Publish, Stage, SweptStages, sweep};

@@ -56,6 +56,16 @@ impl Pidfd {
         }
     }
 
+    /// Sends a signal by its number, real-time ones too. False when the process has ended.
+    pub fn signal_numbered(&self, number: u8) -> io::Result<bool> {
+        let number = i32::from(number);
+        if !(1..=64).contains(&number) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the number is one that the kernel knows, and it is only passed on; nothing here handles it.
+        self.signal(unsafe { Signal::from_raw_unchecked(number) })
+    }
+
     /// Whether it still exists; a zombie does.
     pub fn exists(&self) -> bool {
         self.pid().is_ok()
