@@ -1,6 +1,8 @@
 //! The house's own tasks, one line each in [`TASKS`]; `cargo xtask` without arguments lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
+mod cache;
+mod packages;
 mod paths;
 mod run;
 
@@ -17,7 +19,12 @@ struct Task {
 }
 
 /// Every task. A new one is its module, and one line here.
-const TASKS: &[Task] = &[];
+const TASKS: &[Task] = &[Task {
+    name: "cache",
+    arguments: "[build [SUITE] | clean]",
+    about: "make what test hosts need beforehand",
+    run: cache::task::task,
+}];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
