@@ -10,7 +10,6 @@
 //! - `debian`: images made by debootstrap
 
 mod archive;
-pub mod copy;
 mod debian;
 mod error;
 #[doc(hidden)]

@@ -2,8 +2,9 @@
 
 use super::{Entry, FIELDS, parse_entry};
 use crate::command::{Child, Command, Error, Stream};
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::process::ChildStdout;
 use std::time::SystemTime;
@@ -59,14 +60,14 @@ impl Query {
         self
     }
 
-    /// After the entry with this cursor.
+    /// After the entry with this cursor, whatever `since` says.
     #[must_use]
     pub fn after(mut self, cursor: &str) -> Self {
         self.after = Some(cursor.to_owned());
         self
     }
 
-    /// Only the last so many.
+    /// Only the last so many; with `after` the first so many.
     #[must_use]
     pub fn lines(mut self, count: u64) -> Self {
         self.lines = Some(count);
@@ -87,7 +88,7 @@ impl Query {
         self
     }
 
-    pub(super) fn arguments(&self) -> Vec<String> {
+    pub(super) fn arguments(&self, order: Order) -> Vec<String> {
         let mut args: Vec<String> =
             ["--output=json", "--all", "--no-pager", "--quiet"].map(str::to_owned).into();
         args.push(format!("--output-fields={}", FIELDS.join(",")));
@@ -95,9 +96,13 @@ impl Query {
             let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             format!("@{}.{:06}", since.as_secs(), since.subsec_micros())
         };
-        args.extend(self.since.map(|at| format!("--since={}", time(at))));
+        // journalctl takes only one of the two.
+        match (&self.after, self.since) {
+            (Some(cursor), _) => args.push(format!("--after-cursor={cursor}")),
+            (None, Some(at)) => args.push(format!("--since={}", time(at))),
+            (None, None) => {}
+        }
         args.extend(self.until.map(|at| format!("--until={}", time(at))));
-        args.extend(self.after.as_ref().map(|cursor| format!("--after-cursor={cursor}")));
         args.extend(self.grep.as_ref().map(|pattern| format!("--grep={pattern}")));
         args.extend(self.units.iter().map(|unit| format!("--unit={unit}")));
         match (self.lines, self.follow) {
@@ -107,6 +112,7 @@ impl Query {
             (None, false) => {}
         }
         args.extend(self.follow.then(|| "--follow".to_owned()));
+        args.extend((order == Order::NewestFirst).then(|| "--reverse".to_owned()));
         args.push("--".to_owned());
         args.extend(self.matches.iter().cloned());
         args
@@ -114,13 +120,80 @@ impl Query {
 
     /// Starts reading.
     pub fn read(&self) -> Result<Reader, Error> {
-        let stderr = tempfile::tempfile()
-            .map_err(|source| Error::Io { program: "journalctl".into(), source })?;
-        let copy = stderr
-            .try_clone()
-            .map_err(|source| Error::Io { program: "journalctl".into(), source })?;
+        if self.lines.is_none() || self.since.is_none() || self.after.is_some() {
+            return Ok(Reader {
+                first: VecDeque::new(),
+                source: Some(Source::open(self, Order::OldestFirst)?),
+            });
+        }
+        // With a time to begin at, systemd 252 gives the first so many and 257 the last; backwards both give the last.
+        let once = Self { follow: false, ..self.clone() };
+        let mut source = Source::open(&once, Order::NewestFirst)?;
+        let mut first = VecDeque::new();
+        while let Some(entry) = source.next_entry()? {
+            first.push_front(entry);
+        }
+        if !self.follow {
+            return Ok(Reader { first, source: None });
+        }
+        let after = first.back().map(|entry| entry.cursor.clone());
+        let rest = Self { lines: None, after, ..self.clone() };
+        Ok(Reader { first, source: Some(Source::open(&rest, Order::OldestFirst)?) })
+    }
+}
+
+/// Which way through the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// The entries of a query, in order. Dropping it ends the `journalctl` behind it.
+#[derive(Debug)]
+pub struct Reader {
+    first: VecDeque<Entry>,
+    /// None when it has told all.
+    source: Option<Source>,
+}
+
+impl Reader {
+    /// Ends the reading from elsewhere: a descriptor of the `journalctl` behind it, if any, to be signalled.
+    pub fn pidfd(&self) -> Result<Option<OwnedFd>, Error> {
+        self.source.as_ref().map(|source| source.child.pidfd()).transpose()
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Entry, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(entry) = self.first.pop_front() {
+            return Some(Ok(entry));
+        }
+        let next = self.source.as_mut()?.next_entry().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.source = None;
+        }
+        next
+    }
+}
+
+/// A `journalctl` at work.
+#[derive(Debug)]
+struct Source {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    stderr: File,
+    line: Vec<u8>,
+}
+
+impl Source {
+    fn open(query: &Query, order: Order) -> Result<Self, Error> {
+        let stderr = tempfile::tempfile().map_err(io_error)?;
+        let copy = stderr.try_clone().map_err(io_error)?;
         let mut child = Command::new("journalctl")
-            .args(self.arguments())
+            .args(query.arguments(order))
             .stdout(Stream::Pipe)
             .stderr(Stream::Fd(OwnedFd::from(copy)))
             // The reader may be handed from thread to thread; it kills its child itself.
@@ -128,24 +201,7 @@ impl Query {
             .spawn()?;
         let stdout = child.take_stdout().expect("a pipe was asked for");
         let lines = BufReader::with_capacity(64 << 10, stdout);
-        Ok(Reader { child, lines, stderr, line: Vec::new(), ended: false })
-    }
-}
-
-/// The entries of a query, in order. Dropping it ends the `journalctl` behind it.
-#[derive(Debug)]
-pub struct Reader {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    stderr: File,
-    line: Vec<u8>,
-    ended: bool,
-}
-
-impl Reader {
-    /// Ends the reading from elsewhere: a descriptor of the `journalctl` behind it, to be signalled.
-    pub fn pidfd(&self) -> Result<OwnedFd, Error> {
-        self.child.pidfd()
+        Ok(Self { child, lines, stderr, line: Vec::new() })
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
@@ -164,16 +220,15 @@ impl Reader {
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        use io::Seek;
         let status = self.child.wait()?;
-        // 1 without a word means that nothing matched the pattern.
-        let mut stderr = String::new();
+        let mut stderr = Vec::new();
         let read = self.stderr.rewind().and_then(|()| {
             let limit = crate::command::STDERR_TAIL as u64;
-            (&mut self.stderr).take(limit).read_to_string(&mut stderr)
+            (&mut self.stderr).take(limit).read_to_end(&mut stderr)
         });
         read.map_err(io_error)?;
-        let stderr = stderr.trim().to_owned();
+        let stderr = String::from_utf8_lossy(&stderr).trim().to_owned();
+        // 1 without a word means that nothing matched the pattern.
         if status.success() || stderr.is_empty() {
             return Ok(());
         }
@@ -183,17 +238,4 @@ impl Reader {
 
 fn io_error(source: io::Error) -> Error {
     Error::Io { program: "journalctl".into(), source }
-}
-
-impl Iterator for Reader {
-    type Item = Result<Entry, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let next = self.next_entry().transpose();
-        self.ended = !matches!(next, Some(Ok(_)));
-        next
-    }
 }

@@ -1,5 +1,6 @@
 //! Lines of journalctl, and datagrams against a socket of our own. A real journal is read in `tests/systemd.rs`.
 
+use super::read::Order;
 use super::*;
 use proptest::prelude::*;
 use std::os::unix::net::UnixDatagram;
@@ -26,12 +27,12 @@ fn lines_of_journalctl() {
 fn arguments_of_journalctl() {
     let at = SystemTime::UNIX_EPOCH + Duration::from_micros(5_000_001);
     let query = Query::new().unit("a.service").field("X", "-y").since(at).lines(3).follow();
-    let args = query.arguments();
+    let args = query.arguments(Order::OldestFirst);
     for wanted in ["--unit=a.service", "--since=@5.000001", "--lines=3", "--follow"] {
         assert!(args.iter().any(|arg| arg == wanted), "{wanted} in {args:?}");
     }
     assert_eq!(args[args.len() - 2..], ["--", "X=-y"]);
-    assert!(Query::new().follow().arguments().contains(&"--no-tail".to_owned()));
+    assert!(Query::new().follow().arguments(Order::OldestFirst).contains(&"--no-tail".to_owned()));
 }
 
 proptest! {

@@ -252,9 +252,9 @@ impl Link {
         let all = self.call(&call, &("org.freedesktop.systemd1.Unit",)).await?;
         let active = ActiveState::parse(&pick(all, &["ActiveState"]).text("ActiveState"));
         let done = match job.kind {
-            JobKind::Start | JobKind::Restart => active.is_up(),
             JobKind::Stop => !active.is_up(),
-            JobKind::TryRestart | JobKind::ReloadOrTryRestart => active != ActiveState::Failed,
+            // A oneshot that has done its work is inactive again.
+            _ => active != ActiveState::Failed,
         };
         Ok(Some(if done { JobResult::Done } else { JobResult::Failed }))
     }
