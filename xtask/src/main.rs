@@ -1,8 +1,13 @@
 //! The house's own tasks, one line each in [`TASKS`]; `cargo xtask` without arguments lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
+mod cache;
+mod host;
+mod install;
+mod packages;
 mod paths;
 mod run;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -17,7 +22,24 @@ struct Task {
 }
 
 /// Every task. A new one is its module, and one line here.
-const TASKS: &[Task] = &[];
+const TASKS: &[Task] = &[
+    Task {
+        name: "host",
+        arguments: "up|exec|shell|logs|down|status|…",
+        about: "test hosts; 'host' alone says more",
+        run: host::task,
+    },
+    Task {
+        name: "cache",
+        arguments: "[build [SUITE] | clean]",
+        about: "make what test hosts need beforehand",
+        run: cache::task::task,
+    },
+    // What hosts are made of; not for typing.
+    Task { name: "host-keeper", arguments: "", about: "", run: host::keeper::task },
+    Task { name: "host-unshare", arguments: "", about: "", run: host::keeper::unshare },
+    Task { name: "host-init", arguments: "", about: "", run: host::inside::task },
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

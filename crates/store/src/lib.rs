@@ -10,6 +10,7 @@
 //! - `debian`: images made by debootstrap
 
 mod archive;
+pub mod copy;
 mod debian;
 mod error;
 #[doc(hidden)]

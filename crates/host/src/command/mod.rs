@@ -189,6 +189,7 @@ pub struct Command {
     stdout_limit: usize,
     ids: Option<(u32, u32)>,
     new_session: bool,
+    controlling_terminal: bool,
     outlives_parent: bool,
     inherited: Vec<OwnedFd>,
 }
@@ -209,6 +210,7 @@ impl Command {
             stdout_limit: STDOUT_LIMIT,
             ids: None,
             new_session: false,
+            controlling_terminal: false,
             outlives_parent: false,
             inherited: Vec::new(),
         }
@@ -298,6 +300,14 @@ impl Command {
         self
     }
 
+    /// Runs it in a session of its own whose controlling terminal is its stdin, which has to be one.
+    #[must_use]
+    pub fn controlling_terminal(mut self) -> Self {
+        self.new_session = true;
+        self.controlling_terminal = true;
+        self
+    }
+
     /// Lets it live on when the thread that starts it ends.
     ///
     /// Without this the kernel kills the program with the THREAD that started it, so it is needed as well
@@ -377,6 +387,7 @@ impl Command {
         let before_exec = BeforeExec {
             fds: self.inherited.iter().map(AsRawFd::as_raw_fd).collect(),
             new_session: self.new_session,
+            controlling_terminal: self.controlling_terminal,
             parent: (!self.outlives_parent).then(std::process::id),
         };
         // SAFETY: `BeforeExec::run` makes plain system calls only; it neither allocates nor takes locks.
@@ -405,13 +416,26 @@ fn require_success(program: String, output: Output) -> Result<Output, Error> {
 struct BeforeExec {
     fds: Vec<RawFd>,
     new_session: bool,
+    controlling_terminal: bool,
     parent: Option<u32>,
 }
 
 impl BeforeExec {
     fn run(&self) -> io::Result<()> {
+        // What the caller keeps from itself (to read signals from a descriptor) is not the program's affair.
+        // SAFETY: the set is initialised by sigemptyset before it is read.
+        unsafe {
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&mut none);
+            if libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
         if self.new_session {
             rustix::process::setsid()?;
+        }
+        if self.controlling_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
         for fd in &self.fds {
             // SAFETY: the parent holds these descriptors open until spawn has returned.

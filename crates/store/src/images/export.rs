@@ -5,7 +5,7 @@ use crate::archive::compress::Packer;
 use crate::archive::{Compression, TarWriter};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::tree::{EntryPath, Flow, Kind, Neutralised, Notes, Shape, walk};
+use crate::tree::{EntryPath, Flow, Kind, Neutralised, Notes, Shape, unshift, walk};
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -97,13 +97,5 @@ impl Images {
         archive.finish().and_then(Packer::finish).map_err(Error::Output)?;
         exported.left_out = notes.into_list();
         Ok(exported)
-    }
-}
-
-fn unshift(id: u32, base: u32) -> u32 {
-    match id.checked_sub(base) {
-        _ if base == 0 => id,
-        Some(id) if id < 65536 => id,
-        _ => 65534,
     }
 }

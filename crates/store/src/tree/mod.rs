@@ -77,3 +77,21 @@ pub(crate) fn open_in_root(
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
+
+/// The id that a container calls `id`, which lies `base` above; nobody where it is none of its ids.
+pub(crate) fn unshift(id: u32, base: u32) -> u32 {
+    match id.checked_sub(base) {
+        _ if base == 0 => id,
+        Some(id) if id < 65536 => id,
+        _ => 65534,
+    }
+}
+
+/// What lies in the root for what a container calls `id`.
+pub(crate) fn shift(id: u32, base: u32) -> u32 {
+    match base {
+        0 => id,
+        base if id < 65536 => base + id,
+        base => base + 65534,
+    }
+}

@@ -1,0 +1,169 @@
+//! The relay's arguments. They are written by Volt into unit files, so they are strict and have no short forms.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// How to call it.
+pub const HELP: &str = "NAME --mode app|boot|plain [--run-dir DIR] [--log journal|FILE] \
+                        [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS...";
+
+/// What kind of program is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Volt's init is at the end of the program and sends the terminal or the pipes over the control socket.
+    App,
+    /// The program is given a terminal and says by itself when it is ready.
+    Boot,
+    /// The program is the workload: it is given a terminal or pipes and is ready once executed.
+    Plain,
+}
+
+/// Where the workload's lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Log {
+    /// To the journal that listens at this path.
+    Journal(PathBuf),
+    /// To a file of JSON lines.
+    File(PathBuf),
+}
+
+/// What the relay was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The workload's name.
+    pub name: String,
+    /// The kind of program.
+    pub mode: Mode,
+    /// Where the attach socket and the records are put.
+    pub run_dir: Option<PathBuf>,
+    /// Where lines go.
+    pub log: Log,
+    /// Plain mode: a terminal in place of pipes.
+    pub tty: bool,
+    /// Plain mode: standard input is a pipe, else `/dev/null`.
+    pub stdin: bool,
+    /// Wait for a first client, which owns the output.
+    pub attach_hold: bool,
+    /// The program and its arguments; at least one.
+    pub program: Vec<OsString>,
+}
+
+/// What is wrong with the arguments.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// Something that is not understood.
+    #[error("{0:?} is not understood; call it as: {HELP}")]
+    Unknown(OsString),
+    /// Something that is missing.
+    #[error("{0} is missing; call it as: {HELP}")]
+    Missing(&'static str),
+}
+
+impl Options {
+    /// Parses the arguments behind `internal relay`.
+    ///
+    /// # Errors
+    /// When one is not understood or missing.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, OptionsError> {
+        let mut args = args.into_iter();
+        let mut name = None;
+        let mut mode = None;
+        let mut options = Self {
+            name: String::new(),
+            mode: Mode::Plain,
+            run_dir: None,
+            log: Log::Journal("/run/systemd/journal/socket".into()),
+            tty: false,
+            stdin: false,
+            attach_hold: false,
+            program: Vec::new(),
+        };
+        while let Some(word) = args.next() {
+            let mut value = |what| args.next().ok_or(OptionsError::Missing(what));
+            match word.to_str() {
+                Some("--mode") => {
+                    let given = value("the value of --mode")?;
+                    mode = Some(match given.to_str() {
+                        Some("app") => Mode::App,
+                        Some("boot") => Mode::Boot,
+                        Some("plain") => Mode::Plain,
+                        _ => return Err(OptionsError::Unknown(given)),
+                    });
+                }
+                Some("--run-dir") => options.run_dir = Some(value("a folder")?.into()),
+                Some("--log") => {
+                    let given = value("the value of --log")?;
+                    if given != "journal" {
+                        options.log = Log::File(given.into());
+                    }
+                }
+                // For tests: a journal that is not the host's.
+                Some("--journal-socket") => options.log = Log::Journal(value("a path")?.into()),
+                Some("--tty") => options.tty = true,
+                Some("--stdin") => options.stdin = true,
+                Some("--attach-hold") => options.attach_hold = true,
+                Some("--") => {
+                    options.program = args.collect();
+                    break;
+                }
+                Some(word) if name.is_none() && !word.starts_with('-') && !word.is_empty() => {
+                    name = Some(word.to_owned());
+                }
+                _ => return Err(OptionsError::Unknown(word)),
+            }
+        }
+        options.name = name.ok_or(OptionsError::Missing("NAME"))?;
+        options.mode = mode.ok_or(OptionsError::Missing("--mode"))?;
+        if options.program.is_empty() {
+            return Err(OptionsError::Missing("PROGRAM"));
+        }
+        if options.mode == Mode::Boot && options.run_dir.is_none() {
+            return Err(OptionsError::Missing("--run-dir"));
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &str) -> Result<Options, OptionsError> {
+        Options::parse(words.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn all_options_are_understood() {
+        let found = parse(
+            "web --mode app --run-dir /r --log /l --tty --stdin --attach-hold -- nspawn --quiet --",
+        )
+        .unwrap();
+        let expected = Options {
+            name: "web".into(),
+            mode: Mode::App,
+            run_dir: Some("/r".into()),
+            log: Log::File("/l".into()),
+            tty: true,
+            stdin: true,
+            attach_hold: true,
+            program: vec!["nspawn".into(), "--quiet".into(), "--".into()],
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("--mode app -- x", OptionsError::Missing("NAME")),
+            ("web -- x", OptionsError::Missing("--mode")),
+            ("web --mode plain", OptionsError::Missing("PROGRAM")),
+            ("web --mode boot -- x", OptionsError::Missing("--run-dir")),
+            ("web --mode vm -- x", OptionsError::Unknown("vm".into())),
+            ("web two --mode app -- x", OptionsError::Unknown("two".into())),
+            ("web --mode", OptionsError::Missing("the value of --mode")),
+        ];
+        for (words, error) in cases {
+            assert_eq!(parse(words), Err(error), "{words}");
+        }
+    }
+}

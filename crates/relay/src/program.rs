@@ -1,0 +1,193 @@
+//! Starting the program, with what each mode gives it.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::pipe::PipeFlags;
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
+use volt_host::command::{Child, Command, Error, Stream};
+
+use crate::control::Control;
+use crate::notify::{Listener, Notify};
+use crate::options::{Mode, Options};
+use crate::record::Failure;
+
+/// What systemd says to the unit's main process only.
+const NOT_FOR_THE_PROGRAM: [&str; 8] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "JOURNAL_STREAM",
+    "MANAGERPID",
+];
+
+/// The process's environment, taken apart.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// The unit's notify socket.
+    pub(crate) notify: Notify,
+    variables: Vec<(OsString, OsString)>,
+}
+
+impl Environment {
+    /// Parts what is for the program from what is for the relay.
+    pub(crate) fn split(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in variables {
+            if name == "NOTIFY_SOCKET" {
+                found.notify = Notify::new(&value);
+            }
+            if !NOT_FOR_THE_PROGRAM.iter().any(|other| name == *other) {
+                found.variables.push((name, value));
+            }
+        }
+        found
+    }
+}
+
+/// Where a workload is read from and written to.
+#[derive(Debug)]
+pub(crate) enum Io {
+    /// A terminal's master.
+    Terminal(OwnedFd),
+    /// Pipes.
+    Pipes {
+        /// Its standard input, where it is kept open.
+        stdin: Option<OwnedFd>,
+        /// Its standard output.
+        stdout: OwnedFd,
+        /// Its standard error.
+        stderr: OwnedFd,
+    },
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    /// Readable when it has ended.
+    pub(crate) pidfd: OwnedFd,
+    /// App mode: init's control socket.
+    pub(crate) control: Option<Control>,
+    /// What it says about itself, where that is not the workload's output.
+    pub(crate) words: Option<OwnedFd>,
+    /// Boot mode: where it says that it is ready.
+    pub(crate) notify: Option<Listener>,
+    /// The workload's output and input, where the program is given them from here.
+    pub(crate) io: Option<Io>,
+}
+
+/// Starts the program.
+pub(crate) fn start(options: &Options, environment: &Environment) -> Result<Program, Failure> {
+    let (first, args) = options.program.split_first().expect("the options have a program");
+    let command = environment
+        .variables
+        .iter()
+        .fold(Command::new(first).args(args), |command, (name, value)| command.env(name, value));
+    match options.mode {
+        Mode::App => app(command),
+        Mode::Boot => boot(command, options),
+        Mode::Plain => plain(command, options),
+    }
+}
+
+fn app(command: Command) -> Result<Program, Failure> {
+    let (control, theirs) = Control::pair().map_err(|error| internal(&error))?;
+    let (words, end) = pipe()?;
+    let other_end = end.try_clone().map_err(|error| internal(&error))?;
+    let command =
+        command.stdin(Stream::Fd(theirs)).stdout(Stream::Fd(end)).stderr(Stream::Fd(other_end));
+    Ok(Program { control: Some(control), words: Some(words), ..spawn(command)? })
+}
+
+fn boot(command: Command, options: &Options) -> Result<Program, Failure> {
+    let run_dir = options.run_dir.as_ref().expect("boot mode has a run folder");
+    let listener = Listener::new(run_dir).map_err(|error| internal(&error))?;
+    let (master, slave) = terminal().map_err(|error| internal(&error))?;
+    let (words, end) = pipe()?;
+    let other = slave.try_clone().map_err(|error| internal(&error))?;
+    let command = command
+        .env("NOTIFY_SOCKET", listener.path())
+        .stdin(Stream::Fd(slave))
+        .stdout(Stream::Fd(other))
+        .stderr(Stream::Fd(end));
+    let io = Some(Io::Terminal(master));
+    Ok(Program { words: Some(words), notify: Some(listener), io, ..spawn(command)? })
+}
+
+fn plain(command: Command, options: &Options) -> Result<Program, Failure> {
+    if options.tty {
+        let (master, slave) = terminal().map_err(|error| internal(&error))?;
+        let again = || slave.try_clone().map_err(|error| internal(&error));
+        let (stdin, stdout) = (again()?, again()?);
+        let command = command
+            .controlling_terminal()
+            .stdin(Stream::Fd(stdin))
+            .stdout(Stream::Fd(stdout))
+            .stderr(Stream::Fd(slave));
+        return Ok(Program { io: Some(Io::Terminal(master)), ..spawn(command)? });
+    }
+    let (stdout, stdout_end) = pipe()?;
+    let (stderr, stderr_end) = pipe()?;
+    let mut command =
+        command.new_session().stdout(Stream::Fd(stdout_end)).stderr(Stream::Fd(stderr_end));
+    let mut stdin = None;
+    if options.stdin {
+        let (read, write) = pipe()?;
+        command = command.stdin(Stream::Fd(read));
+        stdin = Some(write);
+    }
+    Ok(Program { io: Some(Io::Pipes { stdin, stdout, stderr }), ..spawn(command)? })
+}
+
+fn spawn(command: Command) -> Result<Program, Failure> {
+    let child = command.spawn().map_err(|error| not_executed(&error))?;
+    let pidfd = child.pidfd().map_err(|error| not_executed(&error))?;
+    Ok(Program { child, pidfd, control: None, words: None, notify: None, io: None })
+}
+
+fn not_executed(error: &Error) -> Failure {
+    let code = if matches!(error, Error::Missing { .. }) { 127 } else { 126 };
+    let message = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Failure { code, message }
+}
+
+pub(crate) fn internal(error: &io::Error) -> Failure {
+    Failure { code: crate::INTERNAL, message: format!("cannot prepare the workload: {error}") }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| internal(&error.into()))
+}
+
+fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = rustix::pty::openpt(flags)?;
+    rustix::pty::unlockpt(&master)?;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags)?;
+    // Until a client says better: a terminal of no size makes programs guess.
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&master, size)?;
+    Ok((master, slave))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_does_not_get_what_is_for_the_relay() {
+        let variables = ["A", "NOTIFY_SOCKET", "SYSTEMD_SECCOMP", "LISTEN_FDS", "WATCHDOG_USEC"];
+        let environment = Environment::split(variables.map(|name| (name.into(), "/x".into())));
+        let names: Vec<_> = environment.variables.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["A", "SYSTEMD_SECCOMP"]);
+    }
+}

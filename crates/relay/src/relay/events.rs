@@ -1,0 +1,212 @@
+//! What the loop does about each thing that happens.
+
+use rustix::event::PollFlags;
+use rustix::process::Signal;
+use volt_model::frame::Frame;
+
+use super::{LAST_WORDS, Progress, Relay, Source};
+use crate::control::{Message, Received};
+use crate::options::Mode;
+use crate::program::{self, Io};
+use crate::record::Failure;
+use crate::signals;
+use crate::sink::Origin;
+use crate::workload::Read;
+
+/// What init passes on to its command when it gets it; everything else goes by the control socket.
+const FORWARDED: [i32; 7] = [
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGWINCH,
+];
+
+impl Relay<'_> {
+    pub(super) fn handle(&mut self, source: Source, flags: PollFlags) {
+        match source {
+            Source::Signals => {
+                while let Some(number) = self.signals.next() {
+                    if number != libc::SIGHUP {
+                        self.stop();
+                    }
+                }
+            }
+            Source::Listener => self.clients.accept(self.replay.frames()),
+            Source::Program => {
+                let status = self.program.as_mut().and_then(|p| p.child.try_wait().ok());
+                self.status = status.flatten();
+            }
+            Source::Control => self.control(),
+            Source::Words => self.words(),
+            Source::Notify => self.notified(),
+            Source::Outlet(number) => self.output(number),
+            Source::Input => self.workload.write_input(),
+            Source::Client(id) => {
+                for frame in self.clients.serve(id, flags) {
+                    self.request(&frame);
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Stdin(bytes) => self.workload.input(bytes),
+            Frame::Resize { columns, rows } => self.workload.resize(*columns, *rows),
+            Frame::Signal(number) => self.signal((*number).into()),
+            // Nothing that a client sends.
+            Frame::Stdout(_) | Frame::Stderr(_) | Frame::Exit(_) | Frame::Error(_) => {}
+        }
+    }
+
+    /// Sends a signal to the workload, as a client asks.
+    fn signal(&self, number: i32) {
+        if !(1..=64).contains(&number) {
+            return;
+        }
+        let Some(leader) = self.leader.filter(|_| self.status.is_none()) else { return };
+        match self.options.mode {
+            Mode::Plain => signals::send(-leader, number),
+            Mode::Boot => signals::send(leader, number),
+            Mode::App if FORWARDED.contains(&number) || number == libc::SIGKILL => {
+                signals::send(leader, number);
+            }
+            Mode::App => {
+                if let Some(control) = self.program.as_ref().and_then(|p| p.control.as_ref()) {
+                    control.ask(&format!("signal {number}"));
+                }
+            }
+        }
+    }
+
+    /// Asks the workload to end, once: nspawn kills at the second time.
+    fn stop(&mut self) {
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        self.environment.notify.send("STOPPING=1\nSTATUS=Stopping");
+        match (&self.program, self.options.mode) {
+            (None, _) => {
+                self.fail(Failure {
+                    code: 143,
+                    message: "stopped before the command ran".to_owned(),
+                });
+            }
+            (Some(_), Mode::App) if !self.init_listens => self.stop_pending = true,
+            (Some(program), Mode::App | Mode::Boot) => drop(program.child.signal(Signal::TERM)),
+            (Some(program), Mode::Plain) => {
+                signals::send(-program.child.id().cast_signed(), libc::SIGTERM);
+            }
+        }
+    }
+
+    fn output(&mut self, number: usize) {
+        let Some(outlet) = self.workload.outlets.get_mut(number) else { return };
+        let origin = Origin::Workload(outlet.stream);
+        let sink = &mut self.sink;
+        match outlet.read(&mut self.buffer) {
+            Read::Nothing => {}
+            Read::Bytes(length) => {
+                let bytes = &self.buffer[..length];
+                // Clients first: a person waits for them, nobody for the log.
+                self.clients.broadcast(outlet.stream, bytes);
+                self.replay.push(outlet.stream, bytes);
+                outlet.cutter.push(bytes, |line| sink.line(origin, line));
+                outlet.touched();
+            }
+            Read::End => {
+                outlet.cutter.flush(|line| sink.line(origin, line));
+                self.workload.outlets.remove(number);
+            }
+        }
+    }
+
+    /// What nspawn says on its own behalf.
+    fn words(&mut self) {
+        let Some(program) = &mut self.program else { return };
+        let Some(words) = &program.words else { return };
+        match rustix::io::read(words, &mut self.buffer[..]) {
+            Ok(length) if length > 0 => {
+                let bytes = &self.buffer[..length];
+                self.last_words.extend_from_slice(bytes);
+                let over = self.last_words.len().saturating_sub(LAST_WORDS);
+                self.last_words.drain(..over);
+                let sink = &mut self.sink;
+                self.words.push(bytes, |line| sink.line(Origin::Program, line));
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            _ => program.words = None,
+        }
+    }
+
+    fn notified(&mut self) {
+        let listener = self.program.as_ref().and_then(|p| p.notify.as_ref());
+        let Some(said) = listener.and_then(|listener| listener.receive()) else { return };
+        if said.leader.is_some() {
+            self.leader = said.leader;
+        }
+        if let Some(leader) = self.leader.filter(|_| said.ready) {
+            self.running(leader);
+        }
+        if let Some(status) = said.status {
+            self.environment.notify.send(&format!("STATUS={status}"));
+        }
+    }
+
+    fn control(&mut self) {
+        let control = self.program.as_ref().and_then(|p| p.control.as_ref());
+        let Some(received) = control.map(crate::control::Control::receive) else { return };
+        match received {
+            Received::Message(message, sender) => {
+                self.leader = self.leader.or(sender);
+                self.message(message);
+                if !std::mem::replace(&mut self.init_listens, true) && self.stop_pending {
+                    // Init has its signals in hand, so nspawn may pass this one on.
+                    self.stop_pending = false;
+                    if let Some(program) = &self.program {
+                        drop(program.child.signal(Signal::TERM));
+                    }
+                }
+            }
+            Received::Closed => {
+                if let Some(program) = &mut self.program {
+                    program.control = None;
+                }
+            }
+            Received::Unknown | Received::Nothing => {}
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        let connected = match message {
+            Message::Tty(master) => self.workload.connect(Io::Terminal(master)),
+            Message::Io { stdin, stdout, stderr } => {
+                self.workload.connect(Io::Pipes { stdin, stdout, stderr })
+            }
+            Message::Started => {
+                if let Some(leader) = self.leader {
+                    self.running(leader);
+                }
+                Ok(())
+            }
+            Message::Failed(code, message) => {
+                self.fail(Failure { code, message });
+                Ok(())
+            }
+            Message::Exited(code) => {
+                self.progress = Progress::Exited(code);
+                Ok(())
+            }
+            Message::Signaled(number) => {
+                self.progress = Progress::Signaled(number);
+                Ok(())
+            }
+        };
+        if let Err(error) = connected {
+            self.fail(program::internal(&error));
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The loop: one poll over everything, until the program has ended and all it wrote is delivered.
+
+mod events;
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use volt_host::command::Status;
+use volt_model::frame::Frame;
+
+use crate::clients::Clients;
+use crate::options::{Mode, Options};
+use crate::program::{self, Environment, Program};
+use crate::record::{Exit, Failure, Leader, Records};
+use crate::replay::Replay;
+use crate::signals::Signals;
+use crate::sink::{Origin, Sink};
+use crate::workload::Workload;
+use crate::{INTERNAL, cgroup, lines::LineCutter};
+
+/// How long a held workload waits for its first client.
+const HOLD: Duration = Duration::from_secs(30);
+/// How long the end waits for an owner that does not read.
+const OWNER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end reads from whatever the program has left running with its output open.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How much of the program's own words is kept as the reason for a failed start, in bytes.
+const LAST_WORDS: usize = 2048;
+
+/// What something to poll belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Listener,
+    Program,
+    Control,
+    Words,
+    Notify,
+    Outlet(usize),
+    Input,
+    Client(u64),
+}
+
+/// How far the workload has come, as init or the program says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Progress {
+    /// Nothing is known to run yet.
+    Starting,
+    /// The command runs; systemd was told.
+    Running,
+    /// It could not be executed.
+    Failed(Failure),
+    /// It ended by itself.
+    Exited(u8),
+    /// A signal ended it.
+    Signaled(i32),
+}
+
+/// How long the end has taken since something last moved.
+#[derive(Debug, Default)]
+struct End {
+    since: Option<Instant>,
+    owner_behind: Option<usize>,
+}
+
+impl End {
+    fn is_overdue(&mut self, owner_behind: Option<usize>) -> bool {
+        if owner_behind != self.owner_behind {
+            self.owner_behind = owner_behind;
+            self.since = None;
+        }
+        let limit = if owner_behind.is_some() { OWNER_PATIENCE } else { DRAIN };
+        self.since.get_or_insert_with(Instant::now).elapsed() > limit
+    }
+}
+
+struct Relay<'a> {
+    options: &'a Options,
+    environment: &'a Environment,
+    signals: Signals,
+    sink: Sink,
+    records: Records,
+    clients: Clients,
+    replay: Replay,
+    workload: Workload,
+    program: Option<Program>,
+    status: Option<Status>,
+    progress: Progress,
+    leader: Option<i32>,
+    words: LineCutter,
+    last_words: Vec<u8>,
+    /// Until when the first client is waited for; nothing when nobody is waited for any more.
+    hold_until: Option<Instant>,
+    /// App mode: init has said something, so signals to it are not lost.
+    init_listens: bool,
+    go_sent: bool,
+    stopping: bool,
+    stop_pending: bool,
+    buffer: Vec<u8>,
+}
+
+/// Runs a workload to its end; the exit code.
+pub(crate) fn run(options: &Options, environment: &Environment) -> u8 {
+    let records = Records::begin(options.run_dir.as_deref());
+    match Relay::new(options, environment, records) {
+        Ok(relay) => relay.run(),
+        Err((records, failure)) => {
+            environment.notify.send(&format!("STATUS={}", failure.message));
+            records.failure(&failure);
+            let code = failure.code;
+            records.exit(&Exit { code, signal: None, finished: Timestamp::now() });
+            code
+        }
+    }
+}
+
+impl<'a> Relay<'a> {
+    fn new(
+        options: &'a Options,
+        environment: &'a Environment,
+        records: Records,
+    ) -> Result<Self, (Records, Failure)> {
+        let parts = || -> std::io::Result<_> {
+            let signals = Signals::block()?;
+            let sink = Sink::open(options)?;
+            let clients = Clients::listen(options.run_dir.as_deref(), options.attach_hold)?;
+            Ok((signals, sink, clients))
+        };
+        let (signals, sink, clients) = match parts() {
+            Ok(parts) => parts,
+            Err(error) => return Err((records, program::internal(&error))),
+        };
+        Ok(Self {
+            options,
+            environment,
+            signals,
+            sink,
+            records,
+            clients,
+            replay: Replay::default(),
+            workload: Workload::default(),
+            program: None,
+            status: None,
+            progress: Progress::Starting,
+            leader: None,
+            words: LineCutter::default(),
+            last_words: Vec::new(),
+            hold_until: options.attach_hold.then(|| Instant::now() + HOLD),
+            init_listens: false,
+            go_sent: false,
+            stopping: false,
+            stop_pending: false,
+            buffer: vec![0; 64 * 1024],
+        })
+    }
+
+    fn run(mut self) -> u8 {
+        if self.options.mode == Mode::App || !self.options.attach_hold {
+            self.start();
+        }
+        let mut end = End::default();
+        loop {
+            self.end_hold();
+            if self.program.is_none() && matches!(self.progress, Progress::Failed(_)) {
+                break;
+            }
+            let ending = self.status.is_some();
+            let owner_behind = self.clients.owner_is_behind();
+            let owner_waits = owner_behind.is_some();
+            if ending && end.is_overdue(owner_behind) {
+                break;
+            }
+            let timeout = match (ending, owner_waits) {
+                (true, false) => Some(Duration::ZERO),
+                (true, true) => Some(Duration::from_millis(100)),
+                (false, _) => self.timeout(),
+            };
+            let events = self.poll(timeout, !owner_waits);
+            let of_workload = |(source, _): &(Source, PollFlags)| {
+                matches!(source, Source::Control | Source::Words | Source::Outlet(_))
+            };
+            if ending && !owner_waits && !events.iter().any(of_workload) {
+                break;
+            }
+            // The last first: an outlet that ends is removed, which moves those behind it.
+            for (source, flags) in events.into_iter().rev() {
+                self.handle(source, flags);
+            }
+            self.flush(Some(Instant::now()));
+        }
+        self.finish()
+    }
+
+    /// Starts the program.
+    fn start(&mut self) {
+        let mut program = match program::start(self.options, self.environment) {
+            Ok(program) => program,
+            Err(failure) => return self.fail(failure),
+        };
+        if self.options.mode != Mode::Plain
+            && let Err(error) = cgroup::move_to_supervisor()
+        {
+            let text = format!("cannot leave the unit's own cgroup, limits may not hold: {error}");
+            self.sink.line(Origin::Relay, text.as_bytes());
+        }
+        let pid = program.child.id().cast_signed();
+        if let Some(io) = program.io.take()
+            && let Err(error) = self.workload.connect(io)
+        {
+            self.fail(program::internal(&error));
+        }
+        self.program = Some(program);
+        if self.options.mode == Mode::Plain {
+            self.running(pid);
+        }
+    }
+
+    /// Lets a held workload go when its first client has come, or has not come for too long.
+    fn end_hold(&mut self) {
+        let due =
+            self.hold_until.is_none_or(|until| self.clients.any_came() || Instant::now() >= until);
+        if !due {
+            return;
+        }
+        self.hold_until = None;
+        if self.program.is_none() && self.progress == Progress::Starting {
+            self.start();
+        }
+        if self.init_listens && !self.go_sent {
+            self.go_sent = true;
+            if let Some(control) = self.program.as_ref().and_then(|p| p.control.as_ref()) {
+                control.ask("go");
+            }
+        }
+    }
+
+    /// The workload runs, with this process as its leader.
+    fn running(&mut self, leader: i32) {
+        self.leader = Some(leader);
+        if let Some(leader) = Leader::of(leader) {
+            self.records.leader(leader);
+        }
+        if self.progress == Progress::Starting {
+            self.progress = Progress::Running;
+            let command = match self.options.mode {
+                Mode::Boot => "The system has begun to boot",
+                Mode::App | Mode::Plain => "The command is running",
+            };
+            self.environment.notify.send(&format!("READY=1\nSTATUS={command}"));
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.sink.line(Origin::Relay, failure.message.as_bytes());
+        self.environment.notify.send(&format!("STATUS={}", failure.message));
+        self.records.failure(&failure);
+        self.progress = Progress::Failed(failure);
+    }
+
+    /// How long poll may sleep.
+    fn timeout(&self) -> Option<Duration> {
+        let next = [self.workload.next_flush(), self.hold_until].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Sleeps until there is something to do; what there is. The workload's output is only looked at while `output`.
+    fn poll(&self, timeout: Option<Duration>, output: bool) -> Vec<(Source, PollFlags)> {
+        let read = PollFlags::IN;
+        let mut polls = vec![(Source::Signals, self.signals.as_fd(), read)];
+        polls.extend(self.clients.listener().map(|fd| (Source::Listener, fd, read)));
+        if let Some(program) = &self.program {
+            if self.status.is_none() {
+                polls.push((Source::Program, program.pidfd.as_fd(), read));
+            }
+            let fds = [
+                (Source::Control, program.control.as_ref().map(|fd| fd.as_fd())),
+                (Source::Words, program.words.as_ref().map(|fd| fd.as_fd())),
+                (Source::Notify, program.notify.as_ref().map(|fd| fd.as_fd())),
+            ];
+            polls.extend(fds.into_iter().filter_map(|(source, fd)| Some((source, fd?, read))));
+        }
+        if output {
+            let outlets = self.workload.outlets.iter().enumerate();
+            polls.extend(outlets.map(|(n, outlet)| (Source::Outlet(n), outlet.fd.as_fd(), read)));
+        }
+        let input = self.workload.input_to_poll();
+        polls.extend(input.map(|fd| (Source::Input, fd, PollFlags::OUT)));
+        polls.extend(
+            self.clients
+                .interests(self.workload.takes_input())
+                .map(|client| (Source::Client(client.id), client.socket, client.flags)),
+        );
+        let mut fds: Vec<PollFd<'_>> =
+            polls.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+        let timeout = timeout.map(|time| Timespec {
+            tv_sec: time.as_secs().cast_signed(),
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        if rustix::event::poll(&mut fds, timeout.as_ref()).is_err() {
+            return Vec::new();
+        }
+        polls
+            .iter()
+            .zip(&fds)
+            .filter(|(_, fd)| !fd.revents().is_empty())
+            .map(|((source, ..), fd)| (*source, fd.revents()))
+            .collect()
+    }
+
+    /// Logs the begun lines that are due, or all of them.
+    fn flush(&mut self, now: Option<Instant>) {
+        for outlet in &mut self.workload.outlets {
+            if now.is_none_or(|now| outlet.flush_at.is_some_and(|at| at <= now)) {
+                let origin = Origin::Workload(outlet.stream);
+                outlet.cutter.flush(|line| self.sink.line(origin, line));
+                outlet.flush_at = None;
+            }
+        }
+    }
+
+    fn finish(mut self) -> u8 {
+        self.flush(None);
+        let sink = &mut self.sink;
+        self.words.flush(|line| sink.line(Origin::Program, line));
+        if self.progress == Progress::Starting {
+            let failure = self.failed_start();
+            self.fail(failure);
+        }
+        let (code, signal) = self.ending();
+        self.program = None;
+        self.clients.finish(&Frame::Exit(code.into()));
+        self.records.exit(&Exit { code, signal, finished: Timestamp::now() });
+        code
+    }
+
+    /// Why a program ended before its workload ran.
+    fn failed_start(&self) -> Failure {
+        let words = String::from_utf8_lossy(&self.last_words).trim().to_owned();
+        let code = match (self.stopping, self.status) {
+            (true, _) => 143,
+            (false, Some(Status::Code(0)) | None) => INTERNAL,
+            (false, Some(status)) => code_of(status).0,
+        };
+        let message = match self.status {
+            _ if !words.is_empty() => words,
+            _ if self.stopping => "stopped before the command ran".to_owned(),
+            Some(status) => format!("ended before the command ran ({status})"),
+            None => "ended before the command ran".to_owned(),
+        };
+        Failure { code, message }
+    }
+
+    fn ending(&self) -> (u8, Option<i32>) {
+        match (&self.progress, self.status) {
+            (Progress::Failed(failure), _) => (failure.code, None),
+            (Progress::Exited(code), _) => (*code, None),
+            (Progress::Signaled(number), _) => (above_128(*number), Some(*number)),
+            // Init says how its command ended, unless it was itself killed, which only this signal can do.
+            (_, Some(Status::Code(_))) if self.options.mode == Mode::App => {
+                (above_128(libc::SIGKILL), Some(libc::SIGKILL))
+            }
+            (_, Some(status)) => code_of(status),
+            (_, None) => (INTERNAL, None),
+        }
+    }
+}
+
+fn code_of(status: Status) -> (u8, Option<i32>) {
+    match status {
+        Status::Code(code) => (u8::try_from(code).unwrap_or(u8::MAX), None),
+        Status::Signal(number) => (above_128(number), Some(number)),
+    }
+}
+
+fn above_128(signal: i32) -> u8 {
+    128_u8.saturating_add(u8::try_from(signal).unwrap_or(127))
+}
