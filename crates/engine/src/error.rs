@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use volt_host::{command, files, systemd};
 use volt_model::kind::ErrorKind;
 
 /// Why an operation failed: what kind of failure, about what, why, and what to do.

@@ -16,3 +16,4 @@ pub mod peer;
 pub mod probe;
 pub mod process;
 pub mod systemd;
+pub mod watch;

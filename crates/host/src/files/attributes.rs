@@ -45,7 +45,8 @@ pub fn write_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// A file that is only in memory, read from its beginning; it is inherited by whoever is given its descriptor.
 pub fn memory_file(name: &str, bytes: &[u8]) -> Result<OwnedFd> {
     let path = Path::new(name);
-    let fd = memfd_create(name, MemfdFlags::CLOEXEC).map_err(std::io::Error::from).on("make", path)?;
+    let fd =
+        memfd_create(name, MemfdFlags::CLOEXEC).map_err(std::io::Error::from).on("make", path)?;
     let mut file = File::from(fd);
     file.write_all(bytes).on("write", path)?;
     file.rewind().on("rewind", path)?;

@@ -2,6 +2,7 @@
 
 use super::{Entry, FIELDS, parse_entry};
 use crate::command::{Child, Command, Error, Stream};
+use crate::process::Pidfd;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -159,8 +160,23 @@ pub struct Reader {
 
 impl Reader {
     /// Ends the reading from elsewhere: a descriptor of the `journalctl` behind it, if any, to be signalled.
-    pub fn pidfd(&self) -> Result<Option<OwnedFd>, Error> {
-        self.source.as_ref().map(|source| source.child.pidfd()).transpose()
+    pub fn stopper(&self) -> Result<Stopper, Error> {
+        let pidfd = self.source.as_ref().map(|source| source.child.pidfd()).transpose()?;
+        Ok(Stopper(pidfd.map(Pidfd::from)))
+    }
+}
+
+/// Ends the reading of a `Reader` from another thread.
+#[derive(Debug)]
+pub struct Stopper(Option<Pidfd>);
+
+impl Stopper {
+    /// Ends it: the reader tells what has arrived, and then no more.
+    pub fn stop(&self) {
+        if let Some(child) = &self.0 {
+            // One that has ended needs no signal.
+            drop(child.signal_numbered(15));
+        }
     }
 }
 

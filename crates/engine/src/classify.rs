@@ -1,0 +1,86 @@
+//! Which small error is which kind: the only place that decides it.
+
+use crate::error::Error;
+use volt_host::{command, files, systemd};
+use volt_model::kind::ErrorKind;
+
+impl From<files::Error> for Error {
+    fn from(error: files::Error) -> Self {
+        match error.kind() {
+            _ if error.is_full() => Self::new(ErrorKind::Resource, "The disk is full")
+                .hinted("`volt system df` shows what takes the space, `volt system prune` frees what nothing uses"),
+            std::io::ErrorKind::PermissionDenied => Self::new(ErrorKind::Permission, "This needs more rights")
+                .hinted("Run it as root, or start the daemon: systemctl start volt.socket"),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::new(ErrorKind::Resource, "The disk is full")
+            }
+            _ => Self::new(ErrorKind::General, "A file operation failed"),
+        }
+        .because(error)
+    }
+}
+
+impl From<files::LockError> for Error {
+    fn from(error: files::LockError) -> Self {
+        match error {
+            files::LockError::Held { .. } => Self::new(ErrorKind::Conflict, "Another command is changing it at this moment")
+                .hinted("Try again when that one has ended")
+                .because(error),
+            files::LockError::Io(io) => io.into(),
+        }
+    }
+}
+
+impl From<command::Error> for Error {
+    fn from(error: command::Error) -> Self {
+        match &error {
+            command::Error::Missing { program, package } => {
+                let hint = package.as_deref().map(|p| format!("Install it: apt install {p}"));
+                let mut out = Self::new(
+                    ErrorKind::Dependency,
+                    format!("The program {} is not installed", program),
+                );
+                out.hint = hint;
+                return out;
+            }
+            command::Error::TimedOut { .. } => Self::new(ErrorKind::Timeout, "A program took too long"),
+            _ => Self::new(ErrorKind::General, "A program failed"),
+        }
+        .because(error)
+    }
+}
+
+impl From<systemd::Error> for Error {
+    fn from(error: systemd::Error) -> Self {
+        match &error {
+            systemd::Error::NoBus { .. } => {
+                Self::new(ErrorKind::Dependency, "systemd can't be reached on this host")
+                    .hinted("`volt system check` says what is missing; `--backend proot` runs without systemd")
+            }
+            systemd::Error::NoSuchUnit { unit } => {
+                return Self::new(ErrorKind::NotFound, format!("There is no unit {unit}")).about(unit);
+            }
+            systemd::Error::Refused { .. } => {
+                Self::new(ErrorKind::Permission, "systemd refused it").hinted("Run it as root")
+            }
+            systemd::Error::Timeout { .. } => Self::new(ErrorKind::Timeout, "systemd took too long"),
+            systemd::Error::JobFailed { .. } | systemd::Error::Other { .. } => {
+                Self::new(ErrorKind::General, "systemd could not do it")
+            }
+        }
+        .because(error)
+    }
+}
+
+impl From<volt_store::Error> for Error {
+    fn from(error: volt_store::Error) -> Self {
+        let what = match &error {
+            volt_store::Error::NotFound(_) | volt_store::Error::Exists(_) => {
+                return Self::new(error.kind(), error.to_string());
+            }
+            volt_store::Error::Program(_) => "The image can't be made",
+            _ => "The image store could not do it",
+        };
+        Self::new(error.kind(), what).because(error)
+    }
+}

@@ -1,0 +1,75 @@
+//! From the file's text to a checked `Config`. Pure.
+
+use super::keys::KEYS;
+use crate::error::{Error, Result};
+use serde_json::Value;
+use std::fmt;
+use volt_model::config::{Config, nearest};
+use volt_model::kind::ErrorKind;
+
+/// What is wrong in the text, and where.
+#[derive(Debug)]
+struct At {
+    line: u64,
+    column: u64,
+    message: String,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&self.message);
+        }
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for At {}
+
+/// Parses and checks a text.
+pub(super) fn config(text: &str) -> Result<Config> {
+    // An empty file and one of comments only is a null to YAML.
+    let config: Config =
+        serde_saphyr::from_str::<Option<Config>>(text).map_err(|e| refused(&e))?.unwrap_or_default();
+    let tree = tree(&config);
+    for key in &KEYS {
+        key.check(tree.pointer(&key.pointer()).unwrap_or(&Value::Null))?;
+    }
+    Ok(config)
+}
+
+/// The configuration as a JSON tree.
+pub(super) fn tree(config: &Config) -> Value {
+    serde_json::to_value(config).expect("a configuration is plain data")
+}
+
+/// What the text itself says, without defaults. The text must have been parsed before.
+pub(super) fn said(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or(Value::Null)
+}
+
+fn refused(error: &serde_saphyr::Error) -> Error {
+    let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+    let bare = error.without_snippet();
+    let (message, hint) = match bare {
+        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
+            let hint = match nearest(field, expected.iter().copied()) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => format!("Here may stand: {}", expected.join(", ")),
+            };
+            (format!("`{field}` is no key"), hint)
+        }
+        other => (plain(&other.to_string()), "`volt config show` lists all keys with their values".to_owned()),
+    };
+    Error::new(ErrorKind::InvalidConfig, "The configuration file can't be used")
+        .hinted(hint)
+        .because(At { line, column, message })
+}
+
+/// The message without the place at its end, which is told in front of it.
+fn plain(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let end = first.find(" at line ").unwrap_or(first.len());
+    let start = first.strip_prefix("error: ").map_or(0, |_| "error: ".len());
+    first[start..end.max(start)].trim_end_matches([',', ' ']).to_owned()
+}

@@ -1,0 +1,114 @@
+//! What runs containers. A further backend is one folder here and one line in [`Engine::backend`].
+
+mod proot;
+mod systemd;
+
+use crate::error::Result;
+use crate::Engine;
+use crate::workload::{Listener, Query, Usage};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use volt_model::container::{self, Spec};
+use volt_model::name::Name;
+use volt_model::state::State;
+
+/// What is known of a container at this moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RunState {
+    /// In plain words.
+    pub(crate) state: State,
+    /// Its first process, on the host.
+    pub(crate) pid: Option<u32>,
+    /// When it last began to run.
+    pub(crate) started: Option<Timestamp>,
+    /// How often it was started again since it was last started by hand.
+    pub(crate) restarts: u32,
+}
+
+impl RunState {
+    /// One that doesn't run and never did.
+    pub(crate) fn stopped() -> Self {
+        Self { state: State::Stopped, pid: None, started: None, restarts: 0 }
+    }
+}
+
+/// What runs containers. All calls are made with the name locked, but for those that only look.
+pub(crate) trait Backend: Sync {
+    /// Refuses what it can't do, with the reason.
+    fn check(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+
+    /// Whether its containers have user ids of their own.
+    fn maps_ids(&self) -> bool;
+
+    /// Makes what the container needs to be startable; may be called again after a change.
+    fn install(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+
+    /// Takes that away; may be called again, and for what was only half there.
+    fn uninstall(&self, engine: &Engine, name: &Name) -> Result<()>;
+
+    /// The state of one.
+    fn state(&self, engine: &Engine, spec: &Spec) -> Result<RunState>;
+
+    /// The states of those of all that are its own and not simply stopped.
+    fn states(&self, engine: &Engine, specs: &[Spec]) -> Result<HashMap<Name, RunState>>;
+
+    /// Starts it and returns when its command runs.
+    fn start(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+
+    /// Stops it: its signal, and after `timeout` the kill. Returns when nothing of it is left.
+    fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()>;
+
+    /// Sends a signal to its command.
+    fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()>;
+
+    /// Holds all its processes still.
+    fn freeze(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+
+    /// Lets them go on.
+    fn thaw(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+
+    /// Runs a command in it; the stream speaks frames.
+    fn exec(&self, engine: &Engine, spec: &Spec, exec: &super::Exec) -> Result<UnixStream>;
+
+    /// Reads its log.
+    fn logs(&self, engine: &Engine, spec: &Spec, query: &Query, to: &mut Listener<'_>) -> Result<()>;
+
+    /// What it uses at this moment.
+    fn usage(&self, engine: &Engine, spec: &Spec) -> Usage;
+
+    /// Applies changed limits to a running one; what can't be enforced is returned.
+    fn apply_limits(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+}
+
+impl Engine {
+    /// The backend of that kind.
+    pub(crate) fn backend(&self, kind: container::Backend) -> &'static dyn Backend {
+        match kind {
+            container::Backend::Systemd => &systemd::Systemd,
+            container::Backend::Proot => &proot::Proot,
+        }
+    }
+
+    /// The backend of a container.
+    pub(crate) fn backend_of(&self, spec: &Spec) -> &'static dyn Backend {
+        self.backend(spec.backend)
+    }
+
+    /// The state of a container.
+    pub(crate) fn run_state(&self, spec: &Spec) -> Result<RunState> {
+        self.backend_of(spec).state(self, spec)
+    }
+
+    /// The states of many, asked for at once.
+    pub(crate) fn run_states(&self, specs: &[Spec]) -> Result<HashMap<Name, RunState>> {
+        let mut all = HashMap::new();
+        for kind in [container::Backend::Systemd, container::Backend::Proot] {
+            if specs.iter().any(|spec| spec.backend == kind) {
+                all.extend(self.backend(kind).states(self, specs)?);
+            }
+        }
+        Ok(all)
+    }
+}

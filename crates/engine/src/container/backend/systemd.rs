@@ -1,0 +1,275 @@
+//! Containers as units around systemd-nspawn: every change of state is a systemd job.
+
+use super::{Backend, RunState};
+use crate::container::Exec;
+use crate::error::{Error, Result};
+use crate::Engine;
+use crate::workload::{Listener, Query, Usage, usage_of_unit};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use volt_host::cgroup::Cgroup;
+use volt_host::journal;
+use volt_host::process::Pidfd;
+use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary, Whom};
+use volt_model::container::{Spec, unit};
+use volt_model::kind::ErrorKind;
+use volt_model::limits::{Property, PropertyValue};
+use volt_model::name::Name;
+use volt_model::state::State;
+
+/// How long a start may take before the command gives up waiting; systemd's own limit comes first.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// How much longer than its own time-out a stop may take.
+const STOP_SLACK: Duration = Duration::from_secs(30);
+/// How long the processes of a container may take to stand still.
+const FREEZE_LIMIT: Duration = Duration::from_secs(10);
+/// How many of its last lines an error about a unit carries.
+const LAST_LINES: u64 = 10;
+
+/// The backend.
+pub(super) struct Systemd;
+
+impl Backend for Systemd {
+    fn check(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        if !engine.can_use_systemd() {
+            return Err(Error::new(ErrorKind::Dependency, "The systemd backend needs systemd as PID 1 and root")
+                .hinted("`--backend proot` runs without either; `volt system check` says more"));
+        }
+        if !std::path::Path::new("/usr/bin/systemd-nspawn").exists() {
+            return Err(Error::new(ErrorKind::Dependency, "The program systemd-nspawn is not installed")
+                .hinted("Install it: apt install systemd-container"));
+        }
+        if !engine.settings().programs.init.exists() {
+            let init = engine.settings().programs.init.display().to_string();
+            return Err(Error::new(ErrorKind::Dependency, format!("Volt's own {init} is missing"))
+                .about(&spec.name)
+                .hinted("Install Volt again: volt system install"));
+        }
+        Ok(())
+    }
+
+    fn maps_ids(&self) -> bool {
+        true
+    }
+
+    fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        let changed = engine.write_units(spec)?;
+        // systemd keeps the old text of a unit that failed; forgetting the failure unloads it.
+        if changed && state_of(engine, &spec.name)?.is_some_and(|unit| unit.active == ActiveState::Failed) {
+            engine.systemd().reset_failed(&spec.unit())?;
+        }
+        Ok(())
+    }
+
+    fn uninstall(&self, engine: &Engine, name: &Name) -> Result<()> {
+        if engine.can_use_systemd() {
+            for unit in [unit::name(name), unit::prepare_name(name)] {
+                match engine.systemd().run_job(JobKind::Stop, &unit, START_LIMIT) {
+                    Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
+                    Err(e) => return Err(Error::from(e).about(name)),
+                }
+                // A unit that isn't loaded has no failure to forget.
+                drop(engine.systemd().reset_failed(&unit));
+            }
+            engine.release(name)?;
+        }
+        engine.remove_units(name)
+    }
+
+    fn state(&self, engine: &Engine, spec: &Spec) -> Result<RunState> {
+        if !engine.can_use_systemd_to_look() {
+            return Ok(RunState::stopped());
+        }
+        let status = engine.systemd().unit_status(&spec.unit())?;
+        let frozen = is_frozen(&status.control_group);
+        Ok(RunState {
+            state: State::from_systemd(status.active.word(), &status.sub, frozen),
+            pid: engine.leader(&spec.name),
+            started: status.active_since.and_then(|t| Timestamp::try_from(t).ok()),
+            restarts: u32::try_from(status.restarts).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn states(&self, engine: &Engine, _specs: &[Spec]) -> Result<HashMap<Name, RunState>> {
+        if !engine.can_use_systemd_to_look() {
+            return Ok(HashMap::new());
+        }
+        let state = |listed: &UnitSummary| RunState {
+            state: State::from_systemd(listed.active.word(), &listed.sub, frozen_by_name(&listed.name)),
+            pid: None,
+            started: unit::container_of(&listed.name).and_then(|name| engine.started_at(&name)),
+            restarts: 0,
+        };
+        let listed = engine.systemd().list_units(&["volt-container@*.service"])?;
+        Ok(listed.iter().filter_map(|unit| Some((unit::container_of(&unit.name)?, state(unit)))).collect())
+    }
+
+    fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        let begun = Timestamp::now();
+        engine.systemd().run_job(JobKind::Start, &spec.unit(), START_LIMIT).map_err(|e| explain(engine, spec, e, begun))?;
+        Ok(())
+    }
+
+    fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
+        let own = Duration::from_secs(u64::from(spec.stop_timeout));
+        if let Some(timeout) = timeout.filter(|t| *t < own) {
+            // systemd has one time-out for a unit; a shorter one is kept by asking first and killing after it.
+            engine.systemd().queue_job(JobKind::Stop, &spec.unit())?;
+            if !wait_until_down(engine, spec, timeout)? {
+                ignore_gone(engine.systemd().kill(&spec.unit(), Whom::All, 9))?;
+            }
+        }
+        engine.systemd().run_job(JobKind::Stop, &spec.unit(), own + STOP_SLACK)?;
+        // The container is down; its root and namespace go with the unit that prepared them.
+        match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
+            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
+        if signal == 9 {
+            return Ok(engine.systemd().kill(&spec.unit(), Whom::All, 9)?);
+        }
+        let Some(pid) = engine.leader(&spec.name) else {
+            return Err(Error::new(ErrorKind::Conflict, format!("The container {} has no process", spec.name)).about(&spec.name));
+        };
+        // Init is PID 1 of the container and passes the signal on to the command.
+        let failed = |e| Error::new(ErrorKind::General, "The signal could not be sent").about(&spec.name).because(e);
+        signal_process(pid, signal).map_err(failed)
+    }
+
+    fn freeze(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        set_frozen(engine, spec, true)
+    }
+
+    fn thaw(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        set_frozen(engine, spec, false)
+    }
+
+    fn exec(&self, engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStream> {
+        engine.exec_by_joining(spec, exec)
+    }
+
+    fn logs(&self, engine: &Engine, spec: &Spec, query: &Query, to: &mut Listener<'_>) -> Result<()> {
+        engine.logs_of_units(spec, query, to)
+    }
+
+    fn usage(&self, _engine: &Engine, spec: &Spec) -> Usage {
+        usage_of_unit(&format!("/system.slice/{}", spec.unit()))
+    }
+
+    fn apply_limits(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        let settings = settings(&spec.limits.properties());
+        let named: Vec<(&str, Setting)> = settings.iter().map(|(name, setting)| (*name, setting.clone())).collect();
+        engine.systemd().set_properties(&spec.unit(), Lifetime::Runtime, &named)?;
+        // The drop-in says the same for every later start: what was set for this run alone must not outlive it.
+        let transient = std::path::Path::new("/run/systemd/system.control").join(format!("{}.d", spec.unit()));
+        volt_host::files::remove_tree(&transient)?;
+        Ok(engine.systemd().daemon_reload()?)
+    }
+}
+
+/// The unit of a container as systemd lists it; none where it isn't loaded.
+fn state_of(engine: &Engine, name: &Name) -> Result<Option<UnitSummary>> {
+    if !engine.can_use_systemd() {
+        return Ok(None);
+    }
+    Ok(engine.systemd().list_units(&[&unit::name(name)])?.into_iter().next())
+}
+
+/// The cgroup in which nspawn keeps all that is inside a container.
+fn payload(control_group: &str) -> Result<Cgroup> {
+    Ok(Cgroup::of_unit(control_group)?.child("payload"))
+}
+
+fn signal_process(pid: u32, signal: u8) -> std::io::Result<()> {
+    Pidfd::open(pid)?.signal_numbered(signal).map(drop)
+}
+
+fn frozen_by_name(unit: &str) -> bool {
+    is_frozen(&format!("/system.slice/{unit}"))
+}
+
+fn is_frozen(control_group: &str) -> bool {
+    !control_group.is_empty() && payload(control_group).is_ok_and(|group| group.is_frozen().unwrap_or(false))
+}
+
+/// Freezes the payload, not the unit: nspawn and the relay stay responsive, so a stop still works at once.
+fn set_frozen(engine: &Engine, spec: &Spec, frozen: bool) -> Result<()> {
+    let group = payload(&engine.systemd().unit_status(&spec.unit())?.control_group)?;
+    let done = if frozen { group.freeze(FREEZE_LIMIT) } else { group.thaw() };
+    done.map_err(|e| Error::from(e).about(&spec.name))
+}
+
+fn wait_until_down(engine: &Engine, spec: &Spec, limit: Duration) -> Result<bool> {
+    let watch = engine.systemd().watch(&[&spec.unit()])?;
+    let deadline = std::time::Instant::now() + limit;
+    loop {
+        let active = engine.systemd().unit_status(&spec.unit())?.active;
+        if matches!(active, ActiveState::Inactive | ActiveState::Failed) {
+            return Ok(true);
+        }
+        let left = deadline.saturating_duration_since(std::time::Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        // Whatever comes, the state is asked again; a second at most makes up for a lost message.
+        drop(watch.next(left.min(Duration::from_secs(1))));
+    }
+}
+
+fn ignore_gone(result: systemd::Result<()>) -> Result<()> {
+    match result {
+        Ok(()) | Err(systemd::Error::NoSuchUnit { .. }) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The error of a start that failed, with what the unit last said.
+fn explain(engine: &Engine, spec: &Spec, error: systemd::Error, since: Timestamp) -> Error {
+    if !matches!(error, systemd::Error::JobFailed { .. }) {
+        return Error::from(error).about(&spec.name);
+    }
+    let failure = engine.start_failure(spec, since);
+    let units = [spec.unit(), unit::prepare_name(&spec.name)];
+    let lines = last_lines(&units, since);
+    let why = match (failure, lines.is_empty()) {
+        (Some(message), _) => message,
+        (None, false) => format!("its last lines were:\n  {}", lines.join("\n  ")),
+        (None, true) => error.to_string(),
+    };
+    Error::new(ErrorKind::General, format!("The container {} did not start", spec.name))
+        .about(&spec.name)
+        .because(why)
+        .hinted(format!("See `volt logs {}` or `systemctl status {}`", spec.name, spec.unit()))
+}
+
+/// What units said last, oldest first. Without the journal there is nothing to add to an error.
+fn last_lines(units: &[String], since: Timestamp) -> Vec<String> {
+    let query = units.iter().fold(journal::Query::new(), |query, unit| query.unit(unit));
+    let Ok(reader) = query.since(since.into()).lines(LAST_LINES).read() else { return Vec::new() };
+    reader.flatten().map(|entry| String::from_utf8_lossy(&entry.message).into_owned()).collect()
+}
+
+/// Unit-file properties as D-Bus has them.
+fn settings(properties: &[Property]) -> Vec<(&'static str, Setting)> {
+    let mut all: Vec<(&'static str, Setting)> = Vec::new();
+    for property in properties {
+        match &property.value {
+            PropertyValue::Number(n) => all.push((property.directive, Setting::U64(*n))),
+            // 100 per cent is one second of CPU time a second.
+            PropertyValue::Percent(n) => all.push(("CPUQuotaPerSecUSec", Setting::U64(u64::from(*n) * 10_000))),
+            PropertyValue::Device(path, rate) => {
+                let pair = (path.clone(), *rate);
+                match all.iter_mut().find(|(name, _)| *name == property.directive) {
+                    Some((_, Setting::Limits(list))) => list.push(pair),
+                    _ => all.push((property.directive, Setting::Limits(vec![pair]))),
+                }
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,337 @@
+//! Making a container: its record, its ids, its unit. Nothing of the image is copied.
+
+use crate::error::{Error, Result};
+use crate::intent::Intent;
+use crate::Engine;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use volt_host::files::{self, Publish, Stage};
+use volt_model::config::is_reserved;
+use volt_model::container::{Backend, Mode, Network, Seccomp, Spec, Ulimit};
+use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
+use volt_model::limits::Limits;
+use volt_model::mount::{Bind, Source, Tmpfs};
+use volt_model::name::Name;
+use volt_model::restart::Restart;
+use volt_store::Image;
+
+/// What was asked for, parsed; what isn't said is taken from the image and the configuration.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// What to call it; made from the image's name where nothing is said.
+    pub name: Option<Name>,
+    /// The image.
+    pub image: ImageRef,
+    /// The command, in place of the image's.
+    pub command: Vec<String>,
+    /// The entrypoint, in place of the image's.
+    pub entrypoint: Option<Vec<String>>,
+    /// `NAME=VALUE`, over the image's.
+    pub env: Vec<String>,
+    /// Who runs the command.
+    pub user: Option<String>,
+    /// Where it starts.
+    pub workdir: Option<String>,
+    /// The host name inside.
+    pub hostname: Option<String>,
+    /// A terminal for it.
+    pub tty: bool,
+    /// Keep its standard input open.
+    pub stdin: bool,
+    /// Remove the container when it ends.
+    pub auto_remove: bool,
+    /// Boot the image's own init.
+    pub boot: Option<bool>,
+    /// Its network.
+    pub network: Option<Network>,
+    /// Its mounts.
+    pub binds: Vec<Bind>,
+    /// Its memory file systems.
+    pub tmpfs: Vec<Tmpfs>,
+    /// A root that can't be written to.
+    pub read_only: bool,
+    /// What it may use.
+    pub limits: Limits,
+    /// Capabilities to add.
+    pub cap_add: Vec<String>,
+    /// Capabilities to take away.
+    pub cap_drop: Vec<String>,
+    /// The syscall filter.
+    pub seccomp: Seccomp,
+    /// When it is started again.
+    pub restart: Restart,
+    /// The signal that asks the command to end.
+    pub stop_signal: Option<u8>,
+    /// Seconds between that signal and the kill.
+    pub stop_timeout: Option<u32>,
+    /// Limits of its processes.
+    pub ulimits: Vec<Ulimit>,
+    /// Free words of the user.
+    pub labels: BTreeMap<String, String>,
+    /// What runs it; what the host can do where nothing is said.
+    pub backend: Option<Backend>,
+}
+
+impl Engine {
+    /// Makes a container.
+    ///
+    /// # Errors
+    /// `AlreadyExists` for a taken name, `NotFound` for an image or volume, `InvalidConfig` for what can't be, `Dependency` for what
+    /// the host can't do.
+    pub fn container_create(&self, create: Create) -> Result<super::View> {
+        // While it is held no tree vanishes; after it the record pins this one.
+        let hold = self.images().hold()?;
+        let image = self.images().inspect(&create.image).map_err(|e| missing_image(e.into(), &create.image))?;
+        let name = match &create.name {
+            Some(name) => name.clone(),
+            None => self.free_name(&create.image)?,
+        };
+        let _lock = self.lock_name(&name)?;
+        self.refuse_taken(&name)?;
+        let (mut spec, environment) = self.resolve(name.clone(), create, &image)?;
+        let backend = self.backend_of(&spec);
+        backend.check(self, &spec)?;
+        self.check_volumes(&spec.binds)?;
+        // From here on the disk changes; what a killed command leaves is found by its intent.
+        self.intend(&Intent::Create { name: name.clone() })?;
+        let made = self.make(&mut spec, &environment);
+        drop(hold);
+        if let Err(error) = made {
+            if let Err(undo) = self.undo_create(&name).and_then(|()| self.fulfil(&name)) {
+                tracing::error!(%name, error = %undo.chain().join(": "), "a container half made could not be undone");
+            }
+            return Err(error);
+        }
+        self.fulfil(&name)?;
+        self.view(&spec)
+    }
+
+    fn make(&self, spec: &mut Spec, environment: &super::record::Environment) -> Result<()> {
+        let backend = self.backend_of(spec);
+        if backend.maps_ids() {
+            spec.ids = Some(self.claim_ids(&spec.name)?);
+        }
+        let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
+        write_record(stage.path(), spec, environment)?;
+        files::create_dirs(&self.paths().containers(), 0o755)?;
+        stage.publish(&self.paths().container(&spec.name), Publish::New)?;
+        backend.install(self, spec)
+    }
+
+    /// Takes away what a creation had made. The name's lock must be held.
+    pub(crate) fn undo_create(&self, name: &Name) -> Result<()> {
+        for backend in [Backend::Systemd, Backend::Proot] {
+            self.backend(backend).uninstall(self, name)?;
+        }
+        files::remove_tree(&self.paths().container(name))?;
+        self.release_ids(name)
+    }
+
+    /// Does what a killed creation had not yet done. The name's lock must be held.
+    pub(crate) fn finish_create(&self, name: &Name) -> Result<()> {
+        let spec = self.spec(name)?;
+        self.backend_of(&spec).install(self, &spec)
+    }
+
+    fn refuse_taken(&self, name: &Name) -> Result<()> {
+        if is_reserved(name) {
+            return Err(Error::new(ErrorKind::Usage, format!("The name {name} is Volt's own")).about(name));
+        }
+        if self.container_exists(name) {
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("There is a container named {name} already"))
+                .about(name)
+                .hinted(format!("Remove it with `volt container delete {name}`, or choose another name")));
+        }
+        Ok(())
+    }
+
+    /// A name that is free, made from the image's: `debian-trixie`, `debian-trixie-2`, …
+    fn free_name(&self, image: &ImageRef) -> Result<Name> {
+        let last = image.name().rsplit('/').next().unwrap_or_default();
+        let tag = image.tag().filter(|t| *t != "latest").unwrap_or_default();
+        let clean = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let stem: String = format!("{last}-{tag}").chars().map(clean).take(50).collect();
+        let stem = stem.trim_matches('-');
+        let taken = self.container_names()?;
+        (1..10_000)
+            .map(|n| if n == 1 { stem.to_owned() } else { format!("{stem}-{n}") })
+            .filter_map(|text| text.parse::<Name>().ok())
+            .find(|name| !taken.contains(name) && !is_reserved(name))
+            .ok_or_else(|| Error::new(ErrorKind::Resource, "No name is free").hinted("Give one with --name"))
+    }
+
+    /// Puts together what was asked for, what the image says and what the configuration says.
+    fn resolve(&self, name: Name, create: Create, image: &Image) -> Result<(Spec, Vec<String>)> {
+        let config = self.config()?;
+        let backend = self.choose_backend(create.backend, &config.container.backend)?;
+        let boots = create.boot.unwrap_or(
+            image.config.boot && create.command.is_empty() && create.entrypoint.is_none() && image.config.cmd.is_empty(),
+        );
+        let mode = if boots && backend == Backend::Systemd { Mode::Boot } else { Mode::App };
+        let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
+        let network = match create.network {
+            Some(network) => network,
+            None if backend == Backend::Proot => Network::Host,
+            None => config.container.network.parse().map_err(|e| invalid("container.network", e))?,
+        };
+        let stop_signal = match (create.stop_signal, image.config.stop_signal.as_deref()) {
+            (Some(signal), _) => signal,
+            (None, Some(text)) => volt_model::container::parse_signal(text).unwrap_or(15),
+            (None, None) => 15,
+        };
+        let environment = merged_environment(&image.config.env, &create.env)?;
+        let spec = Spec {
+            version: Spec::VERSION,
+            image: create.image,
+            tree: image.tree.to_string(),
+            backend,
+            mode,
+            command,
+            user: create.user.or_else(|| image.config.user.clone()),
+            workdir: create.workdir.or_else(|| image.config.workdir.clone()),
+            hostname: create.hostname.unwrap_or_else(|| name.to_string()),
+            tty: create.tty,
+            stdin: create.stdin,
+            auto_remove: create.auto_remove,
+            network,
+            binds: create.binds,
+            tmpfs: create.tmpfs,
+            read_only: create.read_only,
+            limits: create.limits,
+            cap_add: create.cap_add,
+            cap_drop: create.cap_drop,
+            seccomp: create.seccomp,
+            restart: create.restart,
+            stop_signal,
+            stop_timeout: create.stop_timeout.unwrap_or(config.container.stop_timeout),
+            ulimits: create.ulimits,
+            labels: create.labels,
+            ids: None,
+            created: Timestamp::now(),
+            name,
+        };
+        validate(&spec)?;
+        Ok((spec, environment))
+    }
+
+    fn choose_backend(&self, asked: Option<Backend>, configured: &str) -> Result<Backend> {
+        if let Some(backend) = asked {
+            return Ok(backend);
+        }
+        if !configured.is_empty() {
+            return configured.parse().map_err(|e| invalid("container.backend", e));
+        }
+        Ok(if self.can_use_systemd() { Backend::Systemd } else { Backend::Proot })
+    }
+
+    fn check_volumes(&self, binds: &[Bind]) -> Result<()> {
+        for bind in binds {
+            match &bind.source {
+                // As with other engines a volume that isn't there is made.
+                Source::Volume(name) if !self.volume_exists(name) => {
+                    drop(self.volume_create(name, BTreeMap::new())?);
+                }
+                Source::Host(path) if !std::path::Path::new(path).exists() => {
+                    return Err(Error::new(ErrorKind::NotFound, format!("There is no {path} on this host"))
+                        .about(path)
+                        .hinted("Make it first, or name a volume in its place"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the files of a record into `dir`.
+fn write_record(dir: &std::path::Path, spec: &Spec, environment: &super::record::Environment) -> Result<()> {
+    for folder in ["upper", "work", "rootfs"] {
+        files::create_dirs(&dir.join(folder), 0o755)?;
+    }
+    files::write_json(&dir.join("environment.json"), environment, 0o640)?;
+    files::share_with_group(&dir.join("environment.json"), crate::GROUP)?;
+    files::write_json(&dir.join("config.json"), spec, 0o644)?;
+    files::set_mode(dir, 0o755)?;
+    Ok(())
+}
+
+fn missing_image(error: Error, image: &ImageRef) -> Error {
+    match error.kind {
+        ErrorKind::NotFound => error.hinted(format!("Get it with `volt image pull {image}`, or see `volt image list`")),
+        _ => error,
+    }
+}
+
+fn invalid(key: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::InvalidConfig, format!("The configuration's {key} is wrong")).because(error)
+}
+
+/// The entrypoint and the command behind it: what was asked for over what the image says.
+fn command_of(create: &Create, image: &Image) -> Result<Vec<String>> {
+    let entrypoint = create.entrypoint.as_ref().unwrap_or(&image.config.entrypoint);
+    let given = !create.command.is_empty() || create.entrypoint.is_some();
+    let rest = if given { &create.command } else { &image.config.cmd };
+    let all: Vec<String> = entrypoint.iter().chain(rest).cloned().collect();
+    if !all.is_empty() {
+        return Ok(all);
+    }
+    Err(Error::new(ErrorKind::Usage, format!("The image {} names no command", create.image))
+        .about(&create.image)
+        .hinted("Give one behind the image's name, such as /bin/sh, or --boot it"))
+}
+
+/// `base` with `over` put over it, by name; what has no `=` or a bad name is refused.
+fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
+    let mut all: Vec<String> = Vec::new();
+    for entry in base.iter().chain(over) {
+        let name = entry.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty());
+        let Some(name) = name.filter(|_| !entry.contains('\0')) else {
+            return Err(Error::new(ErrorKind::Usage, "An environment variable is written NAME=VALUE")
+                .about(&entry.split('=').next().unwrap_or_default()));
+        };
+        let prefix = format!("{name}=");
+        all.retain(|old| !old.starts_with(&prefix));
+        all.push(entry.clone());
+    }
+    Ok(all)
+}
+
+fn validate(spec: &Spec) -> Result<()> {
+    let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new(ErrorKind::Usage, format!("The container {} can't be so", spec.name)).about(&spec.name).because(e)
+    };
+    spec.limits.validate().map_err(|e| wrong(e.into()))?;
+    spec.capabilities().map_err(|e| wrong(e.into()))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if spec.hostname.is_empty() || spec.hostname.len() > 64 || !spec.hostname.chars().all(plain) {
+        return Err(wrong(format!("`{}` is no host name", spec.hostname).into()));
+    }
+    if spec.workdir.as_deref().is_some_and(|dir| !dir.starts_with('/')) {
+        return Err(wrong("the working directory must be an absolute path".into()));
+    }
+    if spec.command.iter().any(|word| word.contains('\0')) {
+        return Err(wrong("a word of the command has a NUL in it".into()));
+    }
+    let mut targets: Vec<&str> =
+        spec.binds.iter().map(|b| b.target.as_str()).chain(spec.tmpfs.iter().map(|t| t.target.as_str())).collect();
+    targets.sort_unstable();
+    match targets.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(wrong(format!("two mounts have the target {}", pair[0]).into())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_merge_by_name() {
+        let base = ["PATH=/bin".to_owned(), "A=1".to_owned()];
+        let over = ["A=2=3".to_owned(), "B=".to_owned()];
+        assert_eq!(merged_environment(&base, &over).unwrap(), ["PATH=/bin", "A=2=3", "B="]);
+        assert!(merged_environment(&[], &["=x".to_owned()]).is_err());
+        assert!(merged_environment(&[], &["x".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! Removing a container and what it wrote.
+
+use super::start::refuse;
+use crate::error::Result;
+use crate::intent::Intent;
+use crate::Engine;
+use volt_host::files;
+use volt_model::container::Backend;
+use volt_model::name::Name;
+use volt_model::state::Verb;
+
+impl Engine {
+    /// Removes a container; `force` stops it first.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` for one that runs.
+    pub fn container_delete(&self, name: &Name, force: bool) -> Result<()> {
+        let _lock = self.lock_name(name)?;
+        let spec = self.spec(name)?;
+        let state = self.run_state(&spec)?.state;
+        if !force {
+            refuse(name, state, Verb::Delete)?;
+        }
+        self.intend(&Intent::Delete { name: name.clone() })?;
+        if state.is_alive() {
+            let backend = self.backend_of(&spec);
+            backend.kill(self, &spec, 9).or_else(|_| backend.stop(self, &spec, None))?;
+        }
+        self.finish_delete(name)?;
+        self.fulfil(name)
+    }
+
+    /// Removes all there is of a container. The name's lock must be held; may be called again after a crash.
+    pub(crate) fn finish_delete(&self, name: &Name) -> Result<()> {
+        for backend in [Backend::Systemd, Backend::Proot] {
+            self.backend(backend).uninstall(self, name)?;
+        }
+        files::remove_tree(&self.paths().container(name))?;
+        self.release_ids(name)
+    }
+}

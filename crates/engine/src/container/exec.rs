@@ -1,0 +1,108 @@
+//! Running a command in a running container.
+//!
+//! A helper process joins the container's cgroup and namespaces and executes the same static init that is PID 1 of an app
+//! container, which confines the command just as it confines the first one. A relay of its own holds the command's terminal or
+//! pipes and speaks frames; neither lives in the daemon.
+
+use super::prepare::put_variable;
+use super::start::refuse;
+use crate::error::{Error, Result};
+use crate::Engine;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use volt_host::command::{Command, Stream};
+use volt_host::files;
+use volt_model::container::{Mode, Spec};
+use volt_model::initspec::InitUser;
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::state::Verb;
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Exec {
+    /// The command and its arguments; a login shell where it is empty.
+    pub command: Vec<String>,
+    /// `NAME=VALUE`, over the container's.
+    pub env: Vec<String>,
+    /// Who runs it; the container's user where nothing is said.
+    pub user: Option<String>,
+    /// Where it starts.
+    pub workdir: Option<String>,
+    /// A terminal for it.
+    pub tty: bool,
+    /// Keep its standard input open.
+    pub stdin: bool,
+}
+
+impl Engine {
+    /// Runs a command in a running container. The stream speaks frames, the last of which tells the exit code.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` for one that doesn't run or is frozen.
+    pub fn container_exec(&self, name: &Name, exec: &Exec) -> Result<UnixStream> {
+        let spec = self.spec(name)?;
+        let backend = self.backend_of(&spec);
+        refuse(name, backend.state(self, &spec)?.state, Verb::Exec)?;
+        backend.exec(self, &spec, exec)
+    }
+
+    /// Runs a command by joining the namespaces of the container's first process.
+    pub(super) fn exec_by_joining(&self, spec: &Spec, exec: &Exec) -> Result<UnixStream> {
+        let Some(leader) = self.leader(&spec.name) else {
+            return Err(Error::new(ErrorKind::Conflict, format!("The container {} has no process yet", spec.name))
+                .about(&spec.name));
+        };
+        let failed = |e: std::io::Error| Error::new(ErrorKind::General, "A command can't be started").about(&spec.name).because(e);
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        let text = self.exec_spec(spec, exec)?;
+        let fd = files::memory_file("volt-exec-spec", &text)?;
+        let programs = &self.settings().programs;
+        let mut command = Command::new(&programs.volt)
+            .args(["internal", "relay", spec.name.as_str(), "--mode", "exec"])
+            .args(["--join", &leader.to_string(), "--init"])
+            .arg(&programs.init)
+            .args(["--spec-fd", &std::os::fd::AsRawFd::as_raw_fd(&fd).to_string()])
+            .stdin(Stream::Fd(OwnedFd::from(theirs)))
+            .stdout(Stream::Null)
+            .stderr(Stream::Null)
+            .inherit(fd)
+            .outlives_parent();
+        if exec.tty {
+            command = command.arg("--tty");
+        }
+        command.spawn()?.leave();
+        Ok(ours)
+    }
+
+    fn exec_spec(&self, spec: &Spec, exec: &Exec) -> Result<Vec<u8>> {
+        let mut init = self.init_spec(spec)?;
+        if spec.mode == Mode::Boot {
+            // A booted container is a machine: who enters it is its root, as with `machinectl shell`.
+            init.caps = volt_model::caps::CapSet::all().mask();
+            init.no_new_privs = false;
+            init.user = InitUser::Ids { uid: 0, gid: 0, groups: Vec::new() };
+        }
+        if let Some(user) = &exec.user {
+            init.user = InitUser::Named(user.clone());
+        }
+        if let Some(dir) = &exec.workdir {
+            init.cwd.clone_from(dir);
+        }
+        init.tty = exec.tty;
+        init.stdin = exec.stdin;
+        init.hold = false;
+        for entry in &exec.env {
+            if !put_variable(&mut init.env, entry) {
+                return Err(Error::new(ErrorKind::Usage, "An environment variable is written NAME=VALUE"));
+            }
+        }
+        init.args.clone_from(&exec.command);
+        if init.args.is_empty() {
+            // The shell of whoever enters, as a login shell; a plain one where the image has no bash.
+            let shell = "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi";
+            init.args = ["/bin/sh", "-c", shell].map(str::to_owned).to_vec();
+        }
+        self.rendered(spec, &init)
+    }
+}

@@ -1,0 +1,22 @@
+//! Sending a signal to a container's command.
+
+use super::start::refuse;
+use crate::error::Result;
+use crate::Engine;
+use volt_model::name::Name;
+use volt_model::state::Verb;
+
+impl Engine {
+    /// Sends signal number `signal` to a container's command; SIGKILL ends all its processes.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` for one that doesn't run.
+    pub fn container_kill(&self, name: &Name, signal: u8) -> Result<super::View> {
+        let _lock = self.lock_name(name)?;
+        let spec = self.spec(name)?;
+        let backend = self.backend_of(&spec);
+        refuse(name, backend.state(self, &spec)?.state, Verb::Kill)?;
+        backend.kill(self, &spec, signal)?;
+        self.view(&spec)
+    }
+}

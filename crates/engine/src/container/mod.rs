@@ -1,0 +1,29 @@
+//! Containers: one file for each thing that can be asked of one, a folder for each backend.
+
+mod attach;
+mod backend;
+mod copy;
+mod create;
+mod delete;
+mod exec;
+mod exited;
+mod export;
+mod ids;
+mod inspect;
+mod kill;
+mod prepare;
+mod record;
+mod release;
+mod rename;
+mod start;
+mod stop;
+mod unit;
+mod update;
+mod wait;
+
+pub use create::Create;
+pub use exec::Exec;
+pub use inspect::View;
+pub use update::Update;
+
+pub(crate) use backend::RunState;

@@ -1,0 +1,216 @@
+//! What a container needs before it runs: its root, its network namespace, its files. Called by `volt-prepare@NAME.service`, so
+//! that `systemctl start`, `Restart=` and a reboot take the same path as `volt start`; needs no daemon.
+
+use crate::error::{Error, Result};
+use crate::Engine;
+use std::path::Path;
+use volt_host::files::{self, Attributes, RootDir};
+use volt_host::mounts;
+use volt_host::namespaces::{self, NetNs};
+use volt_model::container::{Mode, Network, Spec, unit};
+use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_store::TreeId;
+
+/// What every program finds in its environment where neither the image nor the user says otherwise.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Engine {
+    /// Prepares a container; whatever is there already is used. On failure what was made is taken away again.
+    ///
+    /// # Errors
+    /// `NotFound`; `General` with what the kernel refused.
+    pub fn prepare(&self, name: &Name) -> Result<()> {
+        let spec = self.spec(name)?;
+        let made = self.make_ready(&spec);
+        if made.is_err() {
+            if let Err(error) = self.release(name) {
+                tracing::error!(%name, error = %error.chain().join(": "), "what was prepared could not be taken away");
+            }
+        }
+        made
+    }
+
+    fn make_ready(&self, spec: &Spec) -> Result<()> {
+        let run = self.paths().container_run(&spec.name);
+        files::create_dirs(&run, 0o755)?;
+        // What the last run left must not be taken for this one's.
+        for stale in ["failure", "exit", "leader"] {
+            remove_file(&run.join(stale))?;
+        }
+        self.mount_root(spec)?;
+        self.write_guest_files(spec, &run)?;
+        if spec.network == Network::None {
+            let path = self.paths().container_netns(&spec.name);
+            if !namespaces::is_netns(&path)? {
+                drop(NetNs::create(&path)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Mounts the container's root: its writable layer over the image's tree.
+    pub(super) fn mount_root(&self, spec: &Spec) -> Result<()> {
+        let dir = self.paths().container(&spec.name);
+        let root = dir.join("rootfs");
+        if mounts::is_mount_point(&root).map_err(|e| failed("The root can't be looked at", &spec.name, e))? {
+            return Ok(());
+        }
+        let tree: TreeId = spec.tree.parse().map_err(Error::from)?;
+        let lower = self.images().tree_root(&tree);
+        if !lower.is_dir() {
+            return Err(Error::new(ErrorKind::NotFound, format!("The image {} is no longer in the store", spec.image))
+                .about(&spec.name)
+                .hinted("`volt system check` says more"));
+        }
+        let (upper, work) = (dir.join("upper"), dir.join("work"));
+        let overlay = mounts::Overlay {
+            lower: &[&lower],
+            writable: Some((&upper, &work)),
+            target: &root,
+            idmap: spec.ids.map(|ids| mounts::IdMap::of(ids.base())),
+            // A device node in an image would be live; those of /dev are nspawn's own.
+            attributes: mounts::MountAttributes::MOUNT_ATTR_NODEV,
+            source: "volt",
+        };
+        mounts::overlay_root(&overlay).map_err(|e| failed("The root can't be mounted", &spec.name, e))?;
+        self.complete_root(spec, &root)
+    }
+
+    /// Makes what nspawn and Volt mount upon, where the image doesn't have it: nspawn would make it with an owner that is nobody.
+    fn complete_root(&self, spec: &Spec, root: &Path) -> Result<()> {
+        let owner = spec.ids.map_or(0, |ids| ids.base());
+        let attributes = |mode| Attributes { uid: owner, gid: owner, mode, mtime: None };
+        let inside = RootDir::open(root)?;
+        for dir in ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "var"] {
+            if inside.metadata_followed(dir.as_ref()).is_err() {
+                inside.mkdir_all(dir.as_ref(), attributes(if dir == "tmp" { 0o1777 } else { 0o755 }))?;
+            }
+        }
+        for file in ["etc/hosts", "etc/resolv.conf"] {
+            let usable = inside.metadata_followed(file.as_ref()).is_ok_and(|m| m.kind == files::FileKind::File);
+            if !usable {
+                // A link that leads nowhere (systemd-resolved's, say) gives way to a plain file.
+                drop(inside.remove_file(file.as_ref()));
+                inside.write_file(file.as_ref(), &mut std::io::empty(), attributes(0o644))?;
+            }
+        }
+        for bind in &spec.binds {
+            self.make_target(&inside, bind, attributes(0o755))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folder or file that a volume or a path of the host is mounted upon.
+    fn make_target(&self, inside: &RootDir, bind: &volt_model::mount::Bind, attributes: Attributes) -> Result<()> {
+        let target = Path::new(bind.target.trim_start_matches('/'));
+        if inside.metadata_followed(target).is_ok() {
+            return Ok(());
+        }
+        let is_file = match &bind.source {
+            volt_model::mount::Source::Host(path) => Path::new(path).is_file(),
+            volt_model::mount::Source::Volume(_) => false,
+        };
+        if !is_file {
+            return Ok(inside.mkdir_all(target, attributes)?);
+        }
+        if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
+            inside.mkdir_all(parent, attributes)?;
+        }
+        inside.write_file(target, &mut std::io::empty(), Attributes { mode: 0o644, ..attributes })?;
+        Ok(())
+    }
+
+    fn write_guest_files(&self, spec: &Spec, run: &Path) -> Result<()> {
+        let hosts = match spec.network {
+            Network::Host => files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default(),
+            Network::None => format!("127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {}\n", spec.hostname),
+        };
+        files::write_volatile(&run.join("hosts"), hosts.as_bytes(), 0o644)?;
+        files::write_volatile(&run.join("resolv.conf"), self.resolv_conf(spec)?.as_bytes(), 0o644)?;
+        if spec.mode == Mode::App {
+            let path = run.join("spec");
+            files::write_volatile(&path, &self.rendered(spec, &self.init_spec(spec)?)?, 0o400)?;
+            if let Some(ids) = spec.ids {
+                files::set_owner(&path, ids.base(), ids.base())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn resolv_conf(&self, spec: &Spec) -> Result<String> {
+        let servers = self.config()?.container.dns;
+        if !servers.is_empty() {
+            return Ok(servers.iter().map(|server| format!("nameserver {server}\n")).collect());
+        }
+        Ok(match spec.network {
+            Network::Host => files::read_text("/etc/resolv.conf".as_ref(), 1 << 16).unwrap_or_default(),
+            Network::None => String::new(),
+        })
+    }
+
+    /// An init spec as the bytes that init reads.
+    pub(super) fn rendered(&self, spec: &Spec, init: &InitSpec) -> Result<Vec<u8>> {
+        init.render().map_err(|e| {
+            Error::new(ErrorKind::Usage, "The command can't be told to the container").about(&spec.name).because(e)
+        })
+    }
+
+    /// What init is told of a container.
+    pub(super) fn init_spec(&self, spec: &Spec) -> Result<InitSpec> {
+        let invalid = |why: String| Error::new(ErrorKind::InvalidConfig, "The container's record is wrong").about(&spec.name).because(why);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut env = vec![pair("PATH", DEFAULT_PATH), pair("HOSTNAME", &spec.hostname), pair("container", "volt")];
+        if spec.tty {
+            env.push(pair("TERM", "xterm"));
+        }
+        for entry in self.environment(&spec.name).unwrap_or_default() {
+            put_variable(&mut env, &entry);
+        }
+        Ok(InitSpec {
+            user: match &spec.user {
+                Some(user) => InitUser::Named(user.clone()),
+                None => InitUser::Ids { uid: 0, gid: 0, groups: Vec::new() },
+            },
+            cwd: spec.workdir.clone().unwrap_or_else(|| "/".to_owned()),
+            tty: spec.tty,
+            stdin: spec.stdin,
+            // The relay says go: at once, or when whoever started the container is connected.
+            hold: true,
+            caps: spec.capabilities().map_err(|e| invalid(e.to_string()))?.mask(),
+            no_new_privs: true,
+            seccomp: unit::seccomp_programs(spec).map_err(invalid)?,
+            rlimits: spec
+                .ulimits
+                .iter()
+                .map(|u| InitRlimit { name: u.name.clone(), soft: u.soft, hard: u.hard })
+                .collect(),
+            umask: None,
+            stop_signal: Some(spec.stop_signal),
+            env,
+            args: spec.command.clone(),
+        })
+    }
+}
+
+fn failed(what: &str, name: &Name, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::General, what).about(name).because(error)
+}
+
+/// Puts `NAME=VALUE` over what `env` has of that name; false where it has no name.
+pub(super) fn put_variable(env: &mut Vec<(String, String)>, entry: &str) -> bool {
+    let Some((name, value)) = entry.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        return false;
+    };
+    env.retain(|(old, _)| old != name);
+    env.push((name.to_owned(), value.to_owned()));
+    true
+}
+
+pub(super) fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(files::Error::new("remove", path, e).into()),
+        _ => Ok(()),
+    }
+}

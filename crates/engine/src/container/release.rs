@@ -1,0 +1,49 @@
+//! Taking away what a container needed while it ran. Called by `volt-prepare@NAME.service` when the container is down; may be
+//! called again, and for what was only half there.
+
+use crate::error::Result;
+use crate::Engine;
+use volt_host::{files, mounts, namespaces};
+use volt_model::name::Name;
+
+impl Engine {
+    /// Unmounts the root, removes the network namespace and the run folder; and the container itself where that was asked for.
+    ///
+    /// # Errors
+    /// With the first thing that could not be taken away; the others are taken away all the same.
+    pub fn release(&self, name: &Name) -> Result<()> {
+        let root = self.paths().container(name).join("rootfs");
+        let steps: [Result<()>; 3] = [
+            self.unmount(&root),
+            namespaces::remove(&self.paths().container_netns(name)).map(drop).map_err(Into::into),
+            files::remove_tree(&self.paths().container_run(name)).map_err(Into::into),
+        ];
+        let first = steps.into_iter().find_map(Result::err);
+        match first {
+            Some(error) => Err(error.about(name)),
+            None => self.remove_if_asked(name),
+        }
+    }
+
+    fn unmount(&self, root: &std::path::Path) -> Result<()> {
+        mounts::unmount_all(root, mounts::Unmount::Lazy)
+            .map(drop)
+            .map_err(|e| host_error("A container's root can't be unmounted", e))
+    }
+
+    /// `--rm`: the container goes when its run has ended. No lock is taken: whoever stops it holds the name's lock and waits for
+    /// this; and removing what another command removes at the same time harms neither.
+    fn remove_if_asked(&self, name: &Name) -> Result<()> {
+        let Ok(spec) = self.spec(name) else { return Ok(()) };
+        if !spec.auto_remove || self.last_exit(name).is_none() {
+            return Ok(());
+        }
+        self.remove_units(name)?;
+        files::remove_tree(&self.paths().container(name))?;
+        self.release_ids(name)
+    }
+}
+
+fn host_error(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> crate::Error {
+    crate::Error::new(volt_model::kind::ErrorKind::General, what).because(error)
+}

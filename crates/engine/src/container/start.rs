@@ -1,0 +1,52 @@
+//! Starting a container: one systemd job, which prepares it by a unit of its own.
+
+use crate::error::{Error, Result};
+use crate::Engine;
+use volt_model::container::Spec;
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::state::{State, Verb};
+
+impl Engine {
+    /// Starts a container and returns when its command runs. One that runs already is left alone.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` for one that is frozen, `General` with its last words for one that does not come up.
+    pub fn container_start(&self, name: &Name) -> Result<super::View> {
+        let _lock = self.lock_name(name)?;
+        let spec = self.spec(name)?;
+        let backend = self.backend_of(&spec);
+        match backend.state(self, &spec)?.state {
+            State::Running | State::Starting => return self.view(&spec),
+            state => refuse(name, state, Verb::Start)?,
+        }
+        backend.check(self, &spec)?;
+        self.ready_to_start(&spec)?;
+        backend.start(self, &spec)?;
+        self.view(&spec)
+    }
+
+    /// Brings the unit files up to what the spec says, and remembers that the container is to come up at boot.
+    pub(super) fn ready_to_start(&self, spec: &Spec) -> Result<()> {
+        let backend = self.backend_of(spec);
+        backend.install(self, spec)?;
+        if spec.restart.at_boot() && backend.maps_ids() {
+            self.start_at_boot(&spec.name, true)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses `verb` where `state` doesn't allow it.
+pub(crate) fn refuse(name: &Name, state: State, verb: Verb) -> Result<()> {
+    if state.allows(verb) {
+        return Ok(());
+    }
+    let hint = match (verb, state) {
+        (_, State::Frozen) => format!("Thaw it first: volt workload thaw {name}"),
+        (Verb::Delete | Verb::Rename, _) => format!("Stop it first: volt container stop {name}"),
+        (Verb::Start, _) => "Wait until it is down".to_owned(),
+        _ => format!("Start it first: volt container start {name}"),
+    };
+    Err(Error::new(ErrorKind::Conflict, format!("The container {name} is {state}")).about(name).hinted(hint))
+}

@@ -1,0 +1,54 @@
+//! Stopping and restarting a container: systemd jobs, like those of `systemctl`.
+
+use crate::error::Result;
+use crate::Engine;
+use std::time::Duration;
+use volt_model::name::Name;
+use volt_model::restart::Restart;
+use volt_model::state::State;
+
+impl Engine {
+    /// Stops a container: its signal, and after its time-out (or `timeout`) the kill. One that doesn't run is left alone.
+    ///
+    /// # Errors
+    /// `NotFound`, `Timeout` when even the kill doesn't end it.
+    pub fn container_stop(&self, name: &Name, timeout: Option<Duration>) -> Result<super::View> {
+        let _lock = self.lock_name(name)?;
+        let spec = self.spec(name)?;
+        let backend = self.backend_of(&spec);
+        if backend.state(self, &spec)?.state == State::Frozen {
+            // What is frozen can't heed a signal.
+            backend.thaw(self, &spec)?;
+        }
+        // With `always` a container comes up at the next boot although it was stopped by hand.
+        if spec.restart != Restart::Always && backend.maps_ids() {
+            self.start_at_boot(name, false)?;
+        }
+        backend.stop(self, &spec, timeout)?;
+        if self.container_exists(name) {
+            return self.view(&spec);
+        }
+        Ok(super::View::gone(&spec))
+    }
+
+    /// Stops a container and starts it again; one that doesn't run is started.
+    ///
+    /// # Errors
+    /// As [`Engine::container_stop`] and [`Engine::container_start`].
+    pub fn container_restart(&self, name: &Name, timeout: Option<Duration>) -> Result<super::View> {
+        let _lock = self.lock_name(name)?;
+        let spec = self.spec(name)?;
+        let backend = self.backend_of(&spec);
+        let state = backend.state(self, &spec)?.state;
+        if state == State::Frozen {
+            backend.thaw(self, &spec)?;
+        }
+        if state.is_alive() {
+            backend.stop(self, &spec, timeout)?;
+        }
+        backend.check(self, &spec)?;
+        self.ready_to_start(&spec)?;
+        backend.start(self, &spec)?;
+        self.view(&spec)
+    }
+}

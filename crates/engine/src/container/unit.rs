@@ -1,0 +1,95 @@
+//! The files by which systemd knows a container: its drop-in, the link to it, and the link that starts it at boot.
+
+use crate::error::Result;
+use crate::Engine;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use volt_host::files;
+use volt_model::container::{Spec, unit};
+use volt_model::name::Name;
+
+impl Engine {
+    /// The folder of a container's drop-ins.
+    pub(crate) fn dropin_dir(&self, name: &Name) -> PathBuf {
+        self.paths().units.join(format!("{}.d", unit::name(name)))
+    }
+
+    /// The link by which a container comes up at boot.
+    pub(crate) fn boot_link(&self, name: &Name) -> PathBuf {
+        self.paths().units.join("multi-user.target.wants").join(unit::name(name))
+    }
+
+    /// The link in `var/lib/volt/units` to a container's drop-in.
+    pub(crate) fn unit_link(&self, name: &Name) -> PathBuf {
+        self.paths().unit_links().join(unit::name(name))
+    }
+
+    /// What a container's drop-in is to say.
+    pub(crate) fn rendered_dropin(&self, spec: &Spec) -> String {
+        let programs = &self.settings().programs;
+        let context = unit::Context { paths: self.paths(), volt: &programs.volt, init: &programs.init };
+        unit::dropin(spec, &context)
+    }
+
+    /// Writes a container's drop-in and the link to it. Returns whether the drop-in changed.
+    pub(crate) fn write_units(&self, spec: &Spec) -> Result<bool> {
+        let dir = self.dropin_dir(&spec.name);
+        let path = dir.join(unit::DROPIN);
+        let text = self.rendered_dropin(spec);
+        let changed = files::read_text(&path, 1 << 20).ok().as_deref() != Some(text.as_str());
+        if changed {
+            files::create_dirs(&dir, 0o755)?;
+            files::write_atomic(&path, text.as_bytes(), 0o644)?;
+        }
+        files::create_dirs(&self.paths().unit_links(), 0o755)?;
+        link(&path, &self.unit_link(&spec.name))?;
+        Ok(changed)
+    }
+
+    /// Removes what [`Engine::write_units`] and [`Engine::start_at_boot`] wrote.
+    pub(crate) fn remove_units(&self, name: &Name) -> Result<()> {
+        self.start_at_boot(name, false)?;
+        remove(&self.unit_link(name))?;
+        Ok(files::remove_tree(&self.dropin_dir(name))?)
+    }
+
+    /// Makes or removes the link by which a container comes up at boot. systemd reads it at the next boot, so no reload is due.
+    pub(crate) fn start_at_boot(&self, name: &Name, on: bool) -> Result<()> {
+        let path = self.boot_link(name);
+        if !on {
+            return remove(&path);
+        }
+        if let Some(dir) = path.parent() {
+            files::create_dirs(dir, 0o755)?;
+        }
+        link(&self.template("volt-container@.service"), &path)
+    }
+
+    fn template(&self, file: &str) -> PathBuf {
+        let own = self.paths().units.join(file);
+        if own.exists() { own } else { Path::new("/usr/lib/systemd/system").join(file) }
+    }
+}
+
+fn link(target: &Path, path: &Path) -> Result<()> {
+    match symlink(target, path) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            if std::fs::read_link(path).ok().as_deref() == Some(target) {
+                return Ok(());
+            }
+            remove(path)?;
+            symlink(target, path).map_err(|e| files::Error::new("link", path, e).into())
+        }
+        Err(e) => Err(files::Error::new("link", path, e).into()),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(files::Error::new("remove", path, e).into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,119 @@
+//! From changes in Volt's folders to events. Pure but for what is there at the beginning.
+
+use super::News;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use volt_host::watch::Change;
+use volt_model::image::ImageRef;
+use volt_model::name::Name;
+use volt_model::paths::Paths;
+
+/// The folders that are watched, with what lies in each.
+pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 3] {
+    [
+        (paths.containers(), "container"),
+        (paths.lib.join("images/refs"), "image"),
+        (paths.volumes(), "volume"),
+    ]
+}
+
+/// What is in the folders, as far as it has been told.
+#[derive(Debug)]
+pub(super) struct Folders {
+    kinds: Vec<&'static str>,
+    known: BTreeSet<(usize, String)>,
+}
+
+impl Folders {
+    /// What is there now.
+    pub(super) fn new(folders: &[(PathBuf, &'static str)]) -> Self {
+        let mut known = BTreeSet::new();
+        for (at, (path, _)) in folders.iter().enumerate() {
+            let names = std::fs::read_dir(path).into_iter().flatten().flatten();
+            known.extend(names.filter_map(|entry| Some((at, entry.file_name().into_string().ok()?))));
+        }
+        Self { kinds: folders.iter().map(|(_, kind)| *kind).collect(), known }
+    }
+
+    /// What a change means; nothing where it is about a file of no concern.
+    pub(super) fn news(&mut self, change: Change) -> Option<News> {
+        match change {
+            Change::Appeared { folder, name } => self.appeared(folder, &name),
+            Change::Gone { folder, name } => self.gone(folder, &name),
+            Change::Renamed { folder, from, to } => {
+                let (old, new) = (self.shown(folder, &from), self.shown(folder, &to));
+                match (old, new) {
+                    (Some(old), Some(new)) => {
+                        self.known.remove(&(folder, from));
+                        self.known.insert((folder, to));
+                        Some(News::new(self.kinds[folder], new, "renamed").with("from", old))
+                    }
+                    // A file is written under another name first.
+                    (None, Some(_)) => self.appeared(folder, &to),
+                    (Some(_), None) => self.gone(folder, &from),
+                    (None, None) => None,
+                }
+            }
+        }
+    }
+
+    fn appeared(&mut self, folder: usize, file: &str) -> Option<News> {
+        let name = self.shown(folder, file)?;
+        let action = if self.known.insert((folder, file.to_owned())) { "created" } else { "updated" };
+        Some(News::new(self.kinds[folder], name, action))
+    }
+
+    fn gone(&mut self, folder: usize, file: &str) -> Option<News> {
+        let name = self.shown(folder, file)?;
+        self.known.remove(&(folder, file.to_owned())).then(|| News::new(self.kinds[folder], name, "deleted"))
+    }
+
+    /// What people call the thing that has this file name; none for files of no concern.
+    fn shown(&self, folder: usize, file: &str) -> Option<String> {
+        if self.kinds[folder] == "image" {
+            let stem = file.strip_suffix(".json").filter(|stem| !stem.starts_with('.'))?;
+            return ImageRef::decode(stem).ok().map(|name| name.to_string());
+        }
+        file.parse::<Name>().ok().map(|name| name.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(changes: Vec<Change>) -> Vec<String> {
+        let mut folders = Folders { kinds: vec!["container", "image"], known: BTreeSet::new() };
+        let news = changes.into_iter().filter_map(|change| folders.news(change));
+        news.map(|n| format!("{} {} {}", n.kind, n.name, n.action)).collect()
+    }
+
+    #[test]
+    fn what_appears_and_goes() {
+        let appeared = |folder, name: &str| Change::Appeared { folder, name: name.into() };
+        let gone = |folder, name: &str| Change::Gone { folder, name: name.into() };
+        let renamed = |folder, from: &str, to: &str| Change::Renamed { folder, from: from.into(), to: to.into() };
+        let changes = vec![
+            appeared(0, "web"),
+            renamed(0, "web", "shop"),
+            gone(0, "web"),
+            gone(0, "shop"),
+            appeared(0, ".volt-x"),
+            appeared(1, ".volt-y"),
+            renamed(1, ".volt-y", "debian%3Atrixie.json"),
+            renamed(1, ".volt-z", "debian%3Atrixie.json"),
+            gone(1, "debian%3Atrixie.json"),
+        ];
+        assert_eq!(
+            told(changes),
+            [
+                "container web created",
+                "container shop renamed",
+                "container shop deleted",
+                "image debian:trixie created",
+                "image debian:trixie updated",
+                "image debian:trixie deleted",
+            ]
+        );
+    }
+}

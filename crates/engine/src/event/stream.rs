@@ -1,0 +1,243 @@
+//! The stream of events.
+
+use super::folders::{Folders, watched};
+use super::states::States;
+use super::{Event, News};
+use crate::Engine;
+use crate::error::Result;
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use volt_host::files;
+use volt_host::systemd::{UnitChange, UnitWatch};
+use volt_host::watch::{Change, FolderWatch};
+use volt_model::container::{Spec, unit};
+use volt_model::name::Name;
+use volt_model::state::State;
+
+/// How soon `stop` is heeded.
+const TICK: Duration = Duration::from_millis(250);
+/// How often all states are looked at: frozen containers, those of backends that tell nothing, and what was missed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the threads that listen hand over.
+enum Heard {
+    Folder(Change),
+    Unit(Name, State),
+    /// Something was missed, or a state must be asked for.
+    Look,
+}
+
+impl Engine {
+    /// Tells what happens until `each` says false or `stop` is set.
+    ///
+    /// # Errors
+    /// When the folders can't be watched.
+    pub fn event_stream(&self, each: &mut dyn FnMut(Event) -> bool, stop: &AtomicBool) -> Result<()> {
+        let folders = watched(self.paths());
+        for (path, _) in &folders {
+            // A folder that isn't there can't be watched; who may not make it may not be told either.
+            files::create_dirs(path, 0o755)?;
+        }
+        let paths: Vec<_> = folders.iter().map(|(path, _)| path.as_path()).collect();
+        let (sender, heard) = channel();
+        let over = Arc::new(AtomicBool::new(false));
+        let _ended = EndOnDrop(Arc::clone(&over));
+        listen_to_folders(FolderWatch::new(&paths)?, sender.clone(), Arc::clone(&over));
+        if self.can_use_systemd_to_look() {
+            let units = self.systemd().watch(&["volt-container@*.service"])?;
+            listen_to_units(units, sender, over);
+        }
+        let mut teller = Teller {
+            engine: self,
+            folders: Folders::new(&folders),
+            states: States::default(),
+            specs: self.specs()?,
+            each,
+            told: 0,
+        };
+        teller.begin()?;
+        teller.tell(&heard, stop)
+    }
+}
+
+/// Sets the flag when the stream ends, however it ends.
+struct EndOnDrop(Arc<AtomicBool>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn listen_to_folders(watch: FolderWatch, to: Sender<Heard>, over: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            let Ok(changes) = watch.next(TICK) else { return };
+            for change in changes {
+                if to.send(Heard::Folder(change)).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+}
+
+fn listen_to_units(watch: UnitWatch, to: Sender<Heard>, over: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            // Without systemd's news the regular look goes on.
+            let Ok(event) = watch.next(TICK) else { return };
+            let Some(event) = event else { continue };
+            let heard = match (event.change, unit::container_of(&event.unit)) {
+                (UnitChange::State { active, sub }, Some(name)) => {
+                    Heard::Unit(name, State::from_systemd(active.word(), &sub, false))
+                }
+                (UnitChange::Missed, _) => Heard::Look,
+                _ => continue,
+            };
+            if to.send(heard).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Tells one listener.
+struct Teller<'a> {
+    engine: &'a Engine,
+    folders: Folders,
+    states: States,
+    specs: Vec<Spec>,
+    each: &'a mut dyn FnMut(Event) -> bool,
+    told: u64,
+}
+
+impl Teller<'_> {
+    fn begin(&mut self) -> Result<()> {
+        let states = self.engine.run_states(&self.specs)?;
+        self.states.begin(states.into_iter().map(|(name, run)| (name, run.state)));
+        Ok(())
+    }
+
+    fn tell(&mut self, heard: &Receiver<Heard>, stop: &AtomicBool) -> Result<()> {
+        let mut look = Instant::now() + LOOK;
+        while !stop.load(Ordering::Relaxed) {
+            let go_on = match heard.recv_timeout(TICK) {
+                Ok(Heard::Folder(change)) => self.folder(change),
+                Ok(Heard::Unit(name, state)) => self.state(&name, state),
+                Ok(Heard::Look) => {
+                    look = Instant::now();
+                    true
+                }
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(TICK);
+                    true
+                }
+            };
+            if !go_on {
+                return Ok(());
+            }
+            if Instant::now() >= look {
+                if !self.look() {
+                    return Ok(());
+                }
+                look = Instant::now() + LOOK;
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&mut self, change: Change) -> bool {
+        let Some(news) = self.folders.news(change) else { return true };
+        if news.kind == "container" {
+            // Reading them again is needed only when there are others.
+            match self.engine.specs() {
+                Ok(specs) => self.specs = specs,
+                Err(error) => tracing::debug!(%error, "the containers can't be read"),
+            }
+            match news.action {
+                "deleted" => self.states.forget(&news.name),
+                "renamed" => self.states.forget(news.details.get("from").map_or("", String::as_str)),
+                _ => {}
+            }
+        }
+        self.send(news)
+    }
+
+    fn state(&mut self, name: &Name, state: State) -> bool {
+        let engine = self.engine;
+        match self.states.news(name, state, || engine.last_exit(name)) {
+            Some(news) => self.send(news),
+            None => true,
+        }
+    }
+
+    /// Looks at all states; those that aren't told of are stopped.
+    fn look(&mut self) -> bool {
+        let states = match self.engine.run_states(&self.specs) {
+            Ok(states) => states,
+            Err(error) => {
+                tracing::debug!(%error, "the states can't be read");
+                return true;
+            }
+        };
+        for name in self.states.alive() {
+            if !states.contains_key(&name) && !self.state(&name, State::Stopped) {
+                return false;
+            }
+        }
+        states.iter().all(|(name, run)| self.state(name, run.state))
+    }
+
+    fn send(&mut self, news: News) -> bool {
+        self.told += 1;
+        (self.each)(Event {
+            id: self.told,
+            time: Timestamp::now(),
+            kind: news.kind,
+            name: news.name,
+            action: news.action,
+            details: news.details,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::tests::engine;
+    use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn volumes_are_told_as_they_come_and_go() {
+        let (_dir, engine) = engine();
+        let (sender, told) = channel();
+        let watcher = engine.clone();
+        let thread = std::thread::spawn(move || {
+            let mut each = |event: super::Event| {
+                sender.send(format!("{} {} {} {}", event.id, event.kind, event.name, event.action)).is_ok()
+                    && event.action != "deleted"
+            };
+            watcher.event_stream(&mut each, &AtomicBool::new(false))
+        });
+        let name = "data".parse().unwrap();
+        // The stream has begun when it tells of one of these.
+        let first = (0..100).find_map(|n| {
+            drop(engine.volume_create(&format!("probe-{n}").parse().unwrap(), BTreeMap::new()).unwrap());
+            told.recv_timeout(Duration::from_millis(100)).ok()
+        });
+        assert!(first.unwrap().starts_with("1 volume probe-"));
+        drop(engine.volume_create(&name, BTreeMap::new()).unwrap());
+        engine.volume_delete(&name).unwrap();
+        thread.join().unwrap().unwrap();
+        let rest: Vec<String> = told.iter().collect();
+        assert!(rest[rest.len() - 2].ends_with("volume data created"), "{rest:?}");
+        assert!(rest[rest.len() - 1].ends_with("volume data deleted"), "{rest:?}");
+    }
+}

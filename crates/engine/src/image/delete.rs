@@ -1,0 +1,15 @@
+//! Removing a name of an image.
+
+use crate::error::Result;
+use crate::Engine;
+use volt_model::image::ImageRef;
+
+impl Engine {
+    /// Removes a name of an image, and the image with its last name.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict`, naming them, when it is the last name and containers stand on the image.
+    pub fn image_delete(&self, name: &ImageRef) -> Result<()> {
+        Ok(self.images().delete(name, &|tree| self.users_of_tree(tree))?)
+    }
+}

@@ -1,0 +1,87 @@
+//! Taking in a root file system.
+
+use super::{View, existing};
+use crate::error::{Error, Result};
+use crate::{Engine, Progress};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
+use volt_store::{Image, ImportOptions, Limits};
+
+/// Where the root file system comes from.
+pub enum Source {
+    /// A tar archive, plain or compressed, as it comes.
+    Reader(Box<dyn Read + Send>),
+    /// A tar archive or a folder of this host, by absolute path. Only root may name one: it is read with the engine's rights.
+    Path(PathBuf),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Reader(_) => f.write_str("Reader"),
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+        }
+    }
+}
+
+impl Engine {
+    /// Takes in a root file system and calls it `name`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` unless `force`; `InvalidConfig`, naming the entry, for what can't be taken; `Resource` for a full disk.
+    pub fn image_import(
+        &self,
+        name: &ImageRef,
+        source: Source,
+        force: bool,
+        progress: &dyn Progress,
+    ) -> Result<View> {
+        if name.digest().is_some() {
+            return Err(Error::new(ErrorKind::Usage, "An image can't be given a digest for its name")
+                .about(name)
+                .hinted("Write NAME[:TAG]"));
+        }
+        let max = self.config()?.image.max_size.0;
+        let options = ImportOptions {
+            limits: Limits { bytes: max, ..Limits::default() },
+            existing: existing(force),
+            ..ImportOptions::default()
+        };
+        let image = match source {
+            Source::Reader(reader) => self.images().import_tar(name, reader, options, progress)?,
+            Source::Path(path) => self.import_path(name, &path, options, progress)?,
+        };
+        if force {
+            self.sweep_images();
+        }
+        self.image_view(image)
+    }
+
+    fn import_path(&self, name: &ImageRef, path: &Path, options: ImportOptions, progress: &dyn Progress) -> Result<Image> {
+        if !path.is_absolute() {
+            return Err(Error::new(ErrorKind::Usage, format!("{} is no absolute path", path.display())));
+        }
+        let unreadable = |error: std::io::Error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+                std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+                _ => ErrorKind::General,
+            };
+            Error::new(kind, format!("{} can't be read", path.display())).about(&path.display()).because(error)
+        };
+        let kind = std::fs::metadata(path).map_err(unreadable)?;
+        if kind.is_dir() {
+            return Ok(self.images().import_dir(name, path, options, progress)?);
+        }
+        if kind.file_type().is_char_device() || kind.file_type().is_block_device() {
+            return Err(Error::new(ErrorKind::Usage, format!("{} is a device", path.display())).about(&path.display()));
+        }
+        let options = ImportOptions { total: kind.is_file().then_some(kind.len()), ..options };
+        let file = File::open(path).map_err(unreadable)?;
+        Ok(self.images().import_tar(name, file, options, progress)?)
+    }
+}

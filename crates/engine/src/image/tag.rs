@@ -1,0 +1,18 @@
+//! Giving an image a further name.
+
+use super::View;
+use crate::error::Result;
+use crate::Engine;
+use volt_model::image::ImageRef;
+use volt_store::Existing;
+
+impl Engine {
+    /// Gives an image a further name; a name that is taken passes to it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn image_tag(&self, from: &ImageRef, to: &ImageRef) -> Result<View> {
+        let image = self.images().tag(from, to, Existing::Replace)?;
+        self.image_view(image)
+    }
+}

@@ -1,0 +1,93 @@
+//! Intents: a change of several steps is written down before its first step, under `var/lib/volt/intents`, and struck out
+//! after its last. Whoever locks the name next finds what a killed command left, and finishes or undoes it.
+
+use crate::{Engine, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use volt_host::files;
+use volt_model::name::Name;
+
+/// A change of several steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Intent {
+    /// A container is being made; undone unless its folder is in place.
+    Create {
+        /// What it is called.
+        name: Name,
+    },
+    /// A container is being removed; finished.
+    Delete {
+        /// What it is called.
+        name: Name,
+    },
+    /// A container is being renamed; finished once its folder has moved, else undone.
+    Rename {
+        /// What it was called.
+        from: Name,
+        /// What it is to be called.
+        to: Name,
+    },
+}
+
+impl Intent {
+    /// The name whose lock guards the change.
+    fn name(&self) -> &Name {
+        match self {
+            Self::Create { name } | Self::Delete { name } => name,
+            Self::Rename { from, .. } => from,
+        }
+    }
+}
+
+/// The most an intent's file may hold, in bytes.
+const MAX: usize = 4096;
+
+impl Engine {
+    fn intent_path(&self, name: &Name) -> PathBuf {
+        self.paths().intents().join(format!("{name}.json"))
+    }
+
+    /// Writes an intent down. The name's lock must be held.
+    pub(crate) fn intend(&self, intent: &Intent) -> Result<()> {
+        let path = self.intent_path(intent.name());
+        files::create_dirs(&self.paths().intents(), 0o755)?;
+        Ok(files::write_json(&path, intent, 0o644)?)
+    }
+
+    /// Strikes the intent of `name` out. The name's lock must be held.
+    pub(crate) fn fulfil(&self, name: &Name) -> Result<()> {
+        let path = self.intent_path(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(files::Error::new("remove", &path, e).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The names that have an intent.
+    pub(crate) fn intended_names(&self) -> Vec<Name> {
+        let Ok(entries) = std::fs::read_dir(self.paths().intents()) else { return Vec::new() };
+        let stem = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse().ok();
+        entries.flatten().filter_map(|entry| stem(entry.file_name())).collect()
+    }
+
+    /// Finishes or undoes what a killed command left of `name`. The name's lock must be held.
+    pub(crate) fn recover(&self, name: &Name) -> Result<()> {
+        let path = self.intent_path(name);
+        let intent: Intent = match files::read_json(&path, MAX) {
+            Ok(intent) => intent,
+            Err(e) if e.is_not_found() => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        tracing::warn!(?intent, "finishing or undoing what a killed command left");
+        match &intent {
+            Intent::Create { name } if self.container_exists(name) => self.finish_create(name)?,
+            Intent::Create { name } => self.undo_create(name)?,
+            Intent::Delete { name } => self.finish_delete(name)?,
+            Intent::Rename { from, to } => self.finish_rename(from, to)?,
+        }
+        self.fulfil(name)
+    }
+}

@@ -1,0 +1,92 @@
+//! What takes disk space.
+
+use crate::error::Result;
+use crate::Engine;
+use std::collections::BTreeMap;
+use std::path::Path;
+use volt_host::files;
+use volt_model::state::State;
+
+/// Disk space of one kind of thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// `images`, `containers`, `volumes`, `cache`, `logs`.
+    pub kind: &'static str,
+    /// How many.
+    pub count: u64,
+    /// How many of them are used by something.
+    pub active: u64,
+    /// Bytes on disk.
+    pub size: u64,
+    /// Bytes that `system prune` with all its options would free.
+    pub reclaimable: u64,
+}
+
+impl Engine {
+    /// Measures disk space by kind.
+    ///
+    /// # Errors
+    /// When Volt's own state can't be read.
+    pub fn system_df(&self) -> Result<Vec<Usage>> {
+        let folder = |kind, path: &Path, freed: bool| {
+            let size = size(path);
+            let count = std::fs::read_dir(path).map_or(0, |all| all.count() as u64);
+            Usage { kind, count, active: 0, size, reclaimable: if freed { size } else { 0 } }
+        };
+        Ok(vec![
+            self.images_df()?,
+            self.containers_df()?,
+            self.volumes_df()?,
+            folder("cache", &self.paths().cache, true),
+            folder("logs", &self.paths().log, false),
+        ])
+    }
+
+    fn images_df(&self) -> Result<Usage> {
+        let users = self.tree_users()?;
+        let images = self.images().list()?;
+        let used = |tree: &str| users.contains_key(tree);
+        // Several names may stand for one tree.
+        let trees: BTreeMap<&str, u64> = images.iter().map(|i| (i.tree.as_str(), i.size)).collect();
+        Ok(Usage {
+            kind: "images",
+            count: images.len() as u64,
+            active: images.iter().filter(|i| used(i.tree.as_str())).count() as u64,
+            size: trees.values().sum(),
+            reclaimable: trees.iter().filter(|(tree, _)| !used(tree)).map(|(_, size)| size).sum(),
+        })
+    }
+
+    fn containers_df(&self) -> Result<Usage> {
+        let specs = self.specs()?;
+        let states = self.run_states(&specs)?;
+        let alive = |name| states.get(name).map_or(State::Stopped, |run| run.state).is_alive();
+        Ok(Usage {
+            kind: "containers",
+            count: specs.len() as u64,
+            active: specs.iter().filter(|spec| alive(&spec.name)).count() as u64,
+            // A mounted root is another file system and not entered.
+            size: specs.iter().map(|spec| size(&self.paths().container(&spec.name))).sum(),
+            reclaimable: 0,
+        })
+    }
+
+    fn volumes_df(&self) -> Result<Usage> {
+        let users = crate::volume::users(&self.specs()?);
+        let mut usage = Usage { kind: "volumes", count: 0, active: 0, size: 0, reclaimable: 0 };
+        for name in self.volume_names()? {
+            let size = size(&self.volume_data(&name));
+            let used = users.contains_key(&name);
+            usage.count += 1;
+            usage.active += u64::from(used);
+            usage.size += size;
+            usage.reclaimable += if used { 0 } else { size };
+        }
+        Ok(usage)
+    }
+}
+
+/// Bytes on disk; what can't be read counts nothing.
+pub(super) fn size(path: &Path) -> u64 {
+    files::dir_size(path).map_or(0, |usage| usage.bytes)
+}

@@ -1,0 +1,101 @@
+//! What belongs to containers that are gone or down: units, mounts, network namespaces, run folders, drafts of files.
+
+use super::{Facts, Found, Mend, names_in};
+use crate::Engine;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use volt_host::mounts;
+use volt_model::container::{Backend, unit};
+use volt_model::name::Name;
+
+/// Younger drafts may be under way: a durable write takes that long at most.
+const DRAFT_AGE: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Drop-ins and links of containers that are gone.
+    pub(super) fn unit_findings(&self, facts: &Facts) -> Vec<Found> {
+        let units = &self.paths().units;
+        let wants = units.join("multi-user.target.wants");
+        let links = self.paths().unit_links();
+        let dropins = names_in(units).into_iter().filter_map(|file| {
+            let name = unit::container_of(file.strip_suffix(".d")?)?;
+            Some((name, units.join(file)))
+        });
+        let linked = [&wants, &links].into_iter().flat_map(|dir| {
+            names_in(dir).into_iter().filter_map(|file| Some((unit::container_of(&file)?, dir.join(&file))))
+        });
+        let gone = |(name, _): &(Name, PathBuf)| !facts.containers.contains(name) && !self.is_name_busy(name);
+        dropins
+            .chain(linked)
+            .filter(gone)
+            .map(|(name, path)| {
+                let why = format!("the container {name} is gone, what systemd knows of it is not");
+                Found::path(&path, why, Mend::RemoveUnits(name))
+            })
+            .collect()
+    }
+
+    /// What a run needed, where nothing runs.
+    pub(super) fn run_findings(&self, facts: &Facts) -> Vec<Found> {
+        let mut left: BTreeMap<Name, Vec<(PathBuf, &'static str)>> = BTreeMap::new();
+        let runs = self.paths().run.join("containers");
+        for file in names_in(&runs) {
+            if let Ok(name) = file.parse() {
+                left.entry(name).or_default().push((runs.join(file), "the folder of a run that is over"));
+            }
+        }
+        for file in names_in(&self.paths().netns) {
+            if let Some(Ok(name)) = file.strip_prefix("volt-").map(str::parse) {
+                let path = self.paths().netns.join(&file);
+                left.entry(name).or_default().push((path, "the network namespace of a run that is over"));
+            }
+        }
+        let containers = self.paths().containers();
+        for mount in mounts::mounts_below(&containers).unwrap_or_default() {
+            if let Some(name) = container_of_path(&mount.mount_point, &containers) {
+                left.entry(name).or_default().push((mount.mount_point, "the mounted root of a run that is over"));
+            }
+        }
+        let mut found = Vec::new();
+        for (name, what) in left {
+            // Other backends keep what they need where their own state is, and clear it at the next start.
+            let foreign = self.spec(&name).is_ok_and(|spec| spec.backend != Backend::Systemd);
+            if foreign || facts.up.contains(&name) || self.is_name_busy(&name) {
+                continue;
+            }
+            found.extend(what.into_iter().map(|(path, why)| Found::path(&path, why, Mend::Release(name.clone()))));
+        }
+        found
+    }
+
+    /// Files that were written beside their place and never put into it.
+    pub(super) fn draft_findings(&self) -> Vec<Found> {
+        let lib = &self.paths().lib;
+        let mut dirs: Vec<PathBuf> = vec![
+            self.paths().etc.clone(),
+            self.paths().ids(),
+            self.paths().intents(),
+            self.paths().volumes(),
+            lib.clone(),
+        ];
+        dirs.extend(names_in(&self.paths().containers()).iter().map(|name| self.paths().containers().join(name)));
+        let is_draft = |dir: &Path, file: &str| {
+            let age = std::fs::symlink_metadata(dir.join(file)).ok().and_then(|data| data.modified().ok()?.elapsed().ok());
+            file.starts_with(".volt-") && age.is_some_and(|age| age > DRAFT_AGE)
+        };
+        let mut found = Vec::new();
+        for dir in dirs {
+            for file in names_in(&dir).into_iter().filter(|file| is_draft(&dir, file)) {
+                let path = dir.join(file);
+                found.push(Found::path(&path, "a file half written", Mend::Remove(path.clone())));
+            }
+        }
+        found
+    }
+}
+
+/// The container to whose folder a path belongs.
+fn container_of_path(path: &Path, containers: &Path) -> Option<Name> {
+    path.strip_prefix(containers).ok()?.components().next()?.as_os_str().to_str()?.parse().ok()
+}

@@ -1,0 +1,177 @@
+//! What of Volt's own state is amiss: left by a crash, lost, or contradicting itself.
+//!
+//! Looking changes nothing. Nothing is found fault with while a command is busy with the same name, which its lock tells,
+//! or while systemd is. Each finding knows how it is mended; what holds a user's data is never removed.
+
+mod containers;
+mod images;
+mod leftovers;
+mod volumes;
+
+use crate::error::{Error, Result};
+use crate::Engine;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use volt_host::files::{self, LockError, LockMode, Wait};
+use volt_model::container::unit;
+use volt_model::name::Name;
+
+/// Something amiss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about, a path or a name.
+    pub subject: String,
+    /// What is wrong.
+    pub problem: String,
+    /// Whether it was mended just now.
+    pub repaired: bool,
+}
+
+/// How a finding is mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mend {
+    /// By nobody but the user.
+    Nothing,
+    /// The change under way is finished or undone.
+    Recover(Name),
+    /// What a run needed is taken away.
+    Release(Name),
+    /// What systemd knows of a container that is gone is removed.
+    RemoveUnits(Name),
+    /// What systemd must know of a container is written anew.
+    Install(Name),
+    /// The ids of a container that is gone are given back.
+    ReleaseIds(Name),
+    /// A container's claim to its ids is written anew.
+    ClaimIds(Name),
+    /// A folder or file is removed.
+    Remove(PathBuf),
+    /// A volume's metadata are written anew.
+    WriteVolume(Name),
+    /// The image store mends it.
+    Images,
+}
+
+/// A finding with its mend.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) finding: Finding,
+    pub(super) mend: Mend,
+}
+
+impl Found {
+    fn new(subject: impl ToString, problem: impl Into<String>, mend: Mend) -> Self {
+        let finding = Finding { subject: subject.to_string(), problem: problem.into(), repaired: false };
+        Self { finding, mend }
+    }
+
+    fn path(path: &Path, problem: impl Into<String>, mend: Mend) -> Self {
+        Self::new(path.display(), problem, mend)
+    }
+
+    /// Notes how mending it went.
+    pub(super) fn note(&mut self, mended: Result<(), &Error>) {
+        match mended {
+            Ok(()) => self.finding.repaired = true,
+            Err(error) => {
+                let why = error.chain().join(": ");
+                self.finding.problem = format!("{}; it could not be mended: {why}", self.finding.problem);
+            }
+        }
+    }
+}
+
+/// What there is, looked up once.
+struct Facts {
+    /// All containers that have a record, whether or not it can be read.
+    containers: BTreeSet<Name>,
+    /// Those whose units systemd is busy with.
+    up: BTreeSet<Name>,
+}
+
+impl Engine {
+    /// All that is amiss. What can't be looked at is left out.
+    pub(super) fn findings(&self) -> Vec<Found> {
+        let facts = Facts {
+            containers: self.container_names().unwrap_or_default().into_iter().collect(),
+            up: self.names_up(),
+        };
+        let mut all = self.intent_findings();
+        all.extend(self.container_findings(&facts));
+        all.extend(self.unit_findings(&facts));
+        all.extend(self.id_findings(&facts));
+        all.extend(self.run_findings(&facts));
+        all.extend(self.volume_findings());
+        all.extend(self.image_findings());
+        all.extend(self.draft_findings());
+        all
+    }
+
+    /// Mends one finding, all but those of images.
+    pub(super) fn mend(&self, mend: &Mend) -> Result<()> {
+        match mend {
+            Mend::Nothing | Mend::Images => Ok(()),
+            Mend::Recover(name) => self.lock_name(name).map(drop),
+            Mend::Release(name) => {
+                let _lock = self.lock_name(name)?;
+                self.release(name)
+            }
+            Mend::RemoveUnits(name) => {
+                let _lock = self.lock_name(name)?;
+                self.remove_units(name)
+            }
+            Mend::Install(name) => {
+                let _lock = self.lock_name(name)?;
+                let spec = self.spec(name)?;
+                self.backend_of(&spec).install(self, &spec)
+            }
+            Mend::ReleaseIds(name) => {
+                let _lock = self.lock_name(name)?;
+                self.release_ids(name)
+            }
+            Mend::ClaimIds(name) => {
+                let _lock = self.lock_name(name)?;
+                match self.spec(name)?.ids {
+                    Some(ids) => self.pass_ids(ids, name),
+                    None => Ok(()),
+                }
+            }
+            Mend::Remove(path) => Ok(files::remove_tree(path)?),
+            Mend::WriteVolume(name) => self.rewrite_volume(name),
+        }
+    }
+
+    /// Whether a command is busy with the name at this moment.
+    fn is_busy(&self, word: &str) -> bool {
+        matches!(self.locks().lock(word, LockMode::Exclusive, Wait::No), Err(LockError::Held { .. }))
+    }
+
+    fn is_name_busy(&self, name: &Name) -> bool {
+        self.is_busy(&format!("workload-{name}"))
+    }
+
+    /// The names whose container or preparation is up, coming up or going down.
+    fn names_up(&self) -> BTreeSet<Name> {
+        if !self.can_use_systemd_to_look() {
+            return BTreeSet::new();
+        }
+        let listed = self.systemd().list_units(&["volt-container@*.service", "volt-prepare@*.service"]).unwrap_or_default();
+        let name = |unit: &str| {
+            let of_prepare = unit.strip_prefix("volt-prepare@").and_then(|rest| rest.strip_suffix(".service"));
+            unit::container_of(unit).or_else(|| of_prepare?.parse().ok())
+        };
+        listed
+            .iter()
+            .filter(|unit| unit.active.is_up() || unit.job.is_some())
+            .filter_map(|unit| name(&unit.name))
+            .collect()
+    }
+}
+
+/// The names in a folder; none where it can't be read.
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,24 @@
+//! The host and Volt on it: what it can do, what of Volt's state is amiss, what takes space, installing.
+
+mod can;
+mod check;
+mod df;
+mod findings;
+mod info;
+// mod install;
+mod prune;
+mod repair;
+// mod uninstall;
+mod version;
+
+pub use check::{Check, Row};
+pub use df::Usage;
+pub use findings::Finding;
+pub use info::Info;
+// pub use install::InstallOptions;
+pub use prune::{Pruned, PruneOptions};
+// pub use uninstall::UninstallOptions;
+pub use version::Version;
+
+#[cfg(any())]
+pub(crate) mod tests;

@@ -1,0 +1,125 @@
+//! Removing what nothing uses.
+
+use super::df::size;
+use crate::error::Result;
+use crate::Engine;
+use std::collections::BTreeSet;
+use volt_host::files;
+use volt_model::kind::ErrorKind;
+
+/// What to prune beside garbage and the cache, which always go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// Images that no container uses.
+    pub images: bool,
+    /// Volumes that no container mounts.
+    pub volumes: bool,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What was pruned, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// What went, as `kind name`.
+    pub removed: Vec<String>,
+    /// Bytes freed.
+    pub freed: u64,
+}
+
+impl Engine {
+    /// Removes what nothing uses.
+    ///
+    /// # Errors
+    /// With the first thing that could not be removed; what went before it is gone.
+    pub fn system_prune(&self, options: PruneOptions) -> Result<Pruned> {
+        let mut pruned = Pruned::default();
+        if options.images {
+            self.prune_images(options.dry_run, &mut pruned)?;
+        }
+        if options.volumes {
+            self.prune_volumes(options.dry_run, &mut pruned)?;
+        }
+        self.prune_garbage(options.dry_run, &mut pruned)?;
+        self.prune_cache(options.dry_run, &mut pruned)?;
+        Ok(pruned)
+    }
+
+    fn prune_images(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
+        let users = self.tree_users()?;
+        let mut trees = BTreeSet::new();
+        for image in self.images().list()? {
+            if users.contains_key(image.tree.as_str()) {
+                continue;
+            }
+            if !dry_run {
+                match self.image_delete(&image.name) {
+                    // Used or removed since it was looked at.
+                    Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => continue,
+                    other => other?,
+                }
+            }
+            pruned.removed.push(format!("image {}", image.name));
+            if trees.insert(image.tree.to_string()) {
+                pruned.freed += image.size;
+            }
+        }
+        Ok(())
+    }
+
+    fn prune_volumes(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
+        let users = crate::volume::users(&self.specs()?);
+        for name in self.volume_names()? {
+            if users.contains_key(&name) {
+                continue;
+            }
+            let bytes = size(&self.volume_data(&name));
+            if !dry_run {
+                match self.volume_delete(&name) {
+                    Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => continue,
+                    other => other?,
+                }
+            }
+            pruned.removed.push(format!("volume {name}"));
+            pruned.freed += bytes;
+        }
+        Ok(())
+    }
+
+    /// What crashes left of images, and stages that nobody holds.
+    fn prune_garbage(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
+        use volt_store::Problem;
+        let users = |tree: &volt_store::TreeId| self.users_of_tree(tree);
+        let garbage: Vec<(std::path::PathBuf, u64)> = self
+            .images()
+            .check(&users)?
+            .into_iter()
+            .filter_map(|problem| match problem {
+                Problem::UnusedTree { path } | Problem::Abandoned { path } => Some((path.clone(), size(&path))),
+                _ => None,
+            })
+            .collect();
+        if !dry_run && !garbage.is_empty() {
+            drop(self.images().sweep(&users)?);
+        }
+        for (path, bytes) in garbage {
+            pruned.removed.push(format!("garbage {}", path.display()));
+            pruned.freed += bytes;
+        }
+        Ok(())
+    }
+
+    fn prune_cache(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
+        let entries = std::fs::read_dir(&self.paths().cache).into_iter().flatten().flatten();
+        for entry in entries {
+            let path = entry.path();
+            let bytes = size(&path);
+            if !dry_run {
+                files::remove_tree(&path)?;
+            }
+            pruned.removed.push(format!("cache {}", entry.file_name().to_string_lossy()));
+            pruned.freed += bytes;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Making a volume.
+
+use super::{Metadata, View};
+use crate::error::{Error, Result};
+use crate::Engine;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use volt_host::files::{self, Publish, Stage};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+
+impl Engine {
+    /// Makes an empty volume.
+    ///
+    /// # Errors
+    /// `AlreadyExists` for a taken name.
+    pub fn volume_create(&self, name: &Name, labels: BTreeMap<String, String>) -> Result<View> {
+        let _lock = self.lock(&format!("volume-{name}"))?;
+        if self.volume_exists(name) {
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("There is a volume named {name} already"))
+                .about(name)
+                .hinted(format!("Use it, or remove it with `volt volume delete {name}`")));
+        }
+        files::create_dirs(&self.paths().volumes(), 0o755)?;
+        let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
+        let data = stage.path().join("_data");
+        files::create_dirs(&data, 0o755)?;
+        // Exact, whatever the umask: a container's own users must get at the content.
+        for folder in [&data, stage.path()] {
+            set_mode(folder, 0o755)?;
+        }
+        let metadata = Metadata { version: 1, name: name.clone(), created: Timestamp::now(), labels };
+        files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?;
+        if let Err(error) = stage.publish(&self.volume_dir(name), Publish::New) {
+            super::delete::remove_metadata(&self.volume_metadata_path(name))?;
+            return Err(error.into());
+        }
+        Ok(View {
+            name: name.clone(),
+            created: metadata.created,
+            path: self.volume_data(name),
+            size: None,
+            used_by: Vec::new(),
+            labels: metadata.labels,
+        })
+    }
+}
+
+fn set_mode(path: &std::path::Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::Permissions::from_mode(mode);
+    Ok(std::fs::set_permissions(path, mode).map_err(|e| files::Error::new("make", path, e))?)
+}

@@ -1,0 +1,131 @@
+//! Named volumes: folders that outlive the containers that mount them.
+//!
+//! ```text
+//! volumes/NAME/_data     the content, which a container mounts
+//! volumes/NAME.json      when it was made and the user's labels
+//! ```
+//! The folder is the volume: it appears in one rename, behind its metadata, and goes in one rename, before them. So a crash
+//! leaves at most metadata without a folder, which is no volume; `system check` finds them.
+
+mod create;
+mod delete;
+mod exists;
+mod inspect;
+mod list;
+
+use crate::error::Result;
+use crate::Engine;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use volt_host::files;
+use volt_model::container::Spec;
+use volt_model::mount::Source;
+use volt_model::name::Name;
+
+/// The most that is read of a volume's metadata, in bytes.
+const MAX: usize = 1 << 20;
+
+/// A volume as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// What it is called.
+    pub name: Name,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Where its content lies on the host.
+    pub path: PathBuf,
+    /// Bytes on disk; only where it was asked for.
+    pub size: Option<u64>,
+    /// The containers that mount it, sorted.
+    pub used_by: Vec<Name>,
+    /// Free words of the user.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What `volumes/NAME.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metadata {
+    /// The format: 1.
+    pub(crate) version: u32,
+    /// What it is called.
+    pub(crate) name: Name,
+    /// When it was made.
+    pub(crate) created: Timestamp,
+    /// Free words of the user.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Engine {
+    /// The folder of a volume.
+    pub(crate) fn volume_dir(&self, name: &Name) -> PathBuf {
+        self.paths().volumes().join(name.as_str())
+    }
+
+    /// The content of a volume.
+    pub(crate) fn volume_data(&self, name: &Name) -> PathBuf {
+        self.volume_dir(name).join("_data")
+    }
+
+    /// The metadata's file.
+    pub(crate) fn volume_metadata_path(&self, name: &Name) -> PathBuf {
+        self.paths().volumes().join(format!("{name}.json"))
+    }
+
+    /// The metadata of a volume; an error of kind `NotFound` where the file is missing.
+    pub(crate) fn volume_metadata(&self, name: &Name) -> files::Result<Metadata> {
+        files::read_json(&self.volume_metadata_path(name), MAX)
+    }
+
+    /// The names of all volumes, sorted.
+    pub(crate) fn volume_names(&self) -> Result<Vec<Name>> {
+        let dir = self.paths().volumes();
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(files::Error::new("read", &dir, e).into()),
+        };
+        let name = |e: std::fs::DirEntry| e.file_name().to_str()?.parse().ok();
+        let mut names: Vec<Name> = entries.flatten().filter_map(name).collect();
+        names.retain(|name| self.volume_exists(name));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Where the metadata can't be read, the folder still says when it was last changed.
+    fn volume_view(&self, name: &Name, used_by: Vec<Name>) -> View {
+        let path = self.volume_data(name);
+        let (created, labels) = match self.volume_metadata(name) {
+            Ok(data) => (data.created, data.labels),
+            Err(_) => (folder_time(&path).unwrap_or_default(), BTreeMap::new()),
+        };
+        View { name: name.clone(), created, path, size: None, used_by, labels }
+    }
+}
+
+/// When a folder was last changed.
+pub(crate) fn folder_time(path: &std::path::Path) -> Option<Timestamp> {
+    Timestamp::try_from(std::fs::metadata(path).ok()?.modified().ok()?).ok()
+}
+
+/// Which containers mount which volumes.
+pub(crate) fn users(specs: &[Spec]) -> HashMap<Name, Vec<Name>> {
+    let mut users: HashMap<Name, Vec<Name>> = HashMap::new();
+    for spec in specs {
+        for bind in &spec.binds {
+            if let Source::Volume(volume) = &bind.source {
+                let mine = users.entry(volume.clone()).or_default();
+                if !mine.contains(&spec.name) {
+                    mine.push(spec.name.clone());
+                }
+            }
+        }
+    }
+    users
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! What is common to workloads of every kind, and to the units of the host: lists, verbs, logs, load.
+//!
+//! A name means a workload of Volt, a full unit name a unit of the host. Containers are the only kind there is yet.
+
+mod freeze;
+mod inspect;
+mod list;
+mod log_file;
+mod logs;
+mod restart;
+mod start;
+mod stop;
+mod thaw;
+mod top;
+
+pub use inspect::Details;
+pub(crate) use logs::Listener;
+pub use logs::{LogLine, Query};
+pub use top::Usage;
+pub(crate) use top::usage_of_unit;
+
+use crate::container;
+use crate::error::{Error, Result};
+use crate::Engine;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use volt_host::systemd::{JobKind, UnitStatus};
+use volt_model::container::{Backend, Exit};
+use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
+use volt_model::state::State;
+
+/// How long a job on a unit of the host may take before the command gives up waiting.
+const JOB_LIMIT: Duration = Duration::from_secs(120);
+
+/// A workload, or a unit of the host, as `ps` shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// What it is called.
+    pub name: String,
+    /// `container`, or `unit` for a unit of the host.
+    pub kind: &'static str,
+    /// In plain words.
+    pub state: State,
+    /// The image, where it has one.
+    pub image: Option<ImageRef>,
+    /// The command or description.
+    pub command: String,
+    /// Its unit.
+    pub unit: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// When it last began to run.
+    pub started: Option<Timestamp>,
+    /// How its last run ended.
+    pub exit: Option<Exit>,
+    /// Free words of the user.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl From<container::View> for View {
+    fn from(view: container::View) -> Self {
+        let spec = view.spec;
+        let unit = (spec.backend == Backend::Systemd).then(|| spec.unit());
+        let command = if spec.command.is_empty() { "(boot)".to_owned() } else { spec.command.join(" ") };
+        Self {
+            name: spec.name.to_string(),
+            kind: "container",
+            state: view.state,
+            image: Some(spec.image),
+            command,
+            unit,
+            created: Some(spec.created),
+            started: view.started,
+            exit: view.exit,
+            labels: spec.labels,
+        }
+    }
+}
+
+impl Engine {
+    /// A unit of the host as it is at this moment.
+    fn unit_view(&self, unit: &str) -> Result<View> {
+        let status = self.unit_status(unit)?;
+        let names = ["Description"];
+        let description = self.systemd().unit_properties(unit, &names)?.text("Description");
+        Ok(View {
+            name: unit.to_owned(),
+            kind: "unit",
+            state: State::from_systemd(status.active.word(), &status.sub, status.sub == "frozen"),
+            image: None,
+            command: description,
+            unit: Some(unit.to_owned()),
+            created: None,
+            started: status.active_since.and_then(|time| Timestamp::try_from(time).ok()),
+            exit: None,
+            labels: BTreeMap::new(),
+        })
+    }
+
+    fn unit_status(&self, unit: &str) -> Result<UnitStatus> {
+        let status = self.systemd().unit_status(unit)?;
+        if status.load == "not-found" {
+            return Err(Error::new(ErrorKind::NotFound, format!("There is no unit {unit}"))
+                .about(&unit)
+                .hinted("`systemctl list-units --all` lists those of this host"));
+        }
+        Ok(status)
+    }
+
+    /// Runs a job on a unit of the host and shows what came of it.
+    fn unit_job(&self, job: JobKind, unit: &str) -> Result<View> {
+        drop(self.unit_status(unit)?);
+        self.systemd().run_job(job, unit, JOB_LIMIT).map_err(|e| {
+            Error::from(e).about(&unit).hinted(format!("See `volt logs {unit}` or `systemctl status {unit}`"))
+        })?;
+        self.unit_view(unit)
+    }
+}
+
+#[cfg(any())]
+mod tests;

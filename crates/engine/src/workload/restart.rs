@@ -1,0 +1,20 @@
+//! Restarting a workload.
+
+use super::View;
+use crate::error::Result;
+use crate::Engine;
+use volt_host::systemd::JobKind;
+use volt_model::name::Target;
+
+impl Engine {
+    /// Stops a workload, or a unit of the host, and starts it again.
+    ///
+    /// # Errors
+    /// As [`Engine::container_restart`]; `NotFound` for a unit that isn't.
+    pub fn workload_restart(&self, target: &Target) -> Result<View> {
+        match target {
+            Target::Workload(name) => Ok(self.container_restart(name, None)?.into()),
+            Target::Unit(unit) => self.unit_job(JobKind::Restart, unit),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Starting a workload.
+
+use super::View;
+use crate::error::Result;
+use crate::Engine;
+use volt_host::systemd::JobKind;
+use volt_model::name::Target;
+
+impl Engine {
+    /// Starts a workload, or a unit of the host.
+    ///
+    /// # Errors
+    /// As [`Engine::container_start`]; `NotFound` for a unit that isn't.
+    pub fn workload_start(&self, target: &Target) -> Result<View> {
+        match target {
+            Target::Workload(name) => Ok(self.container_start(name)?.into()),
+            Target::Unit(unit) => self.unit_job(JobKind::Start, unit),
+        }
+    }
+}

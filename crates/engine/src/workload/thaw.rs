@@ -1,0 +1,33 @@
+//! Letting a frozen workload go on.
+
+use super::View;
+use super::freeze::refuse;
+use crate::error::{Error, Result};
+use crate::Engine;
+use volt_model::name::Target;
+use volt_model::state::{State, Verb};
+
+impl Engine {
+    /// Lets a frozen workload, or unit of the host, go on. One that runs is left alone.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` for one that doesn't run.
+    pub fn workload_thaw(&self, target: &Target) -> Result<View> {
+        let name = match target {
+            Target::Workload(name) => name,
+            Target::Unit(unit) => {
+                drop(self.unit_status(unit)?);
+                self.systemd().thaw(unit).map_err(|e| Error::from(e).about(unit))?;
+                return self.unit_view(unit);
+            }
+        };
+        let _lock = self.lock_name(name)?;
+        let spec = self.spec(name)?;
+        let state = self.run_state(&spec)?.state;
+        if state != State::Running {
+            refuse(name, state, Verb::Thaw)?;
+            self.backend_of(&spec).thaw(self, &spec)?;
+        }
+        Ok(self.container_inspect(name)?.into())
+    }
+}
