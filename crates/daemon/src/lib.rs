@@ -1,1 +1,14 @@
-//! Placeholder of the spine; replaced by its first real line.
+//! Serving the API: as a socket-activated daemon, and inside a command's own process.
+//!
+//! - Requests: [`router`] (the way of a request), [`auth`], [`audit`], [`activity`]
+//! - Connections: [`server`], [`peer`]
+//!
+//! A handler converts, calls the engine, converts; policy lives in the engine.
+
+pub mod activity;
+pub mod audit;
+pub mod auth;
+pub mod peer;
+pub mod router;
+pub mod run;
+pub mod server;

@@ -1,0 +1,73 @@
+//! Who is at the other end of a connection, as the kernel says; what they may do is decided in `auth`.
+
+use crate::auth::GROUP;
+use std::fmt;
+use std::io;
+use volt_host::peer;
+
+/// The caller, by the credentials the kernel keeps of the connection (or of this process, when embedded).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The effective user id.
+    pub uid: u32,
+    /// The effective group id.
+    pub gid: u32,
+    /// The supplementary group ids.
+    pub groups: Vec<u32>,
+    /// The user's name; the number as text where no name is known.
+    pub name: String,
+    /// Whether one of the groups is `volt`.
+    pub member: bool,
+}
+
+impl Peer {
+    /// Whether it is root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    /// Whether it may manage containers: root or a member of the group `volt`.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.is_root() || self.member
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.uid)
+    }
+}
+
+impl Peer {
+    /// The other end of a socket.
+    ///
+    /// # Errors
+    /// When the kernel doesn't say.
+    pub fn of_socket(stream: &tokio::net::UnixStream) -> io::Result<Self> {
+        peer::Peer::of(stream).map(Self::named)
+    }
+
+    /// This process itself.
+    ///
+    /// # Errors
+    /// When the kernel doesn't say.
+    pub fn myself() -> io::Result<Self> {
+        peer::Peer::myself().map(Self::named)
+    }
+
+    fn named(found: peer::Peer) -> Self {
+        let name =
+            if found.uid == 0 { Some("root".to_owned()) } else { peer::user_name(found.uid) };
+        // root needs no group, and every look into the database takes time.
+        let member = found.uid != 0 && peer::group_id(GROUP).is_some_and(|gid| found.is_in(gid));
+        Self {
+            name: name.unwrap_or_else(|| found.uid.to_string()),
+            uid: found.uid,
+            gid: found.gid,
+            groups: found.groups,
+            member,
+        }
+    }
+}

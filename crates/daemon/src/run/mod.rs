@@ -1,0 +1,250 @@
+//! The daemon: one process that serves the API on a socket for as long as somebody wants something.
+//!
+//! Workloads don't need it. It may be stopped, killed and replaced at any time; what was begun is finished or undone by
+//! whoever comes next.
+
+mod logging;
+mod sockets;
+
+use crate::server::Server;
+use logging::Log;
+use sockets::{Sockets, trouble};
+use std::future::pending;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use volt_api::Problem;
+use volt_host::files::{Lock, LockError, LockMode, Wait, create_dirs};
+use volt_host::notify::{Notice, notify};
+use volt_model::kind::ErrorKind;
+use volt_model::paths::Paths;
+
+/// How long running operations may take to end once the daemon is asked to.
+pub const DRAIN: Duration = Duration::from_secs(20);
+/// Threads that serve connections.
+const WORKERS: usize = 2;
+/// Threads that work for the engine, or wait with somebody who follows a log.
+const BLOCKING: usize = 512;
+/// The stack of each, in bytes.
+const STACK: usize = 512 * 1024;
+/// How long a thread without work is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// What can be changed while the daemon runs, and how the configuration is read again.
+pub trait Configuration: Send + Sync {
+    /// Reads the configuration file.
+    ///
+    /// # Errors
+    /// When it is wrong; what was read before then stays in force.
+    fn read(&self) -> Result<volt_model::config::Config, Problem>;
+}
+
+/// How the daemon is to run.
+pub struct Settings<'a> {
+    /// Where everything lies.
+    pub paths: &'a Paths,
+    /// How long it stays without a duty, in place of the configuration's value.
+    pub idle: Option<Duration>,
+    /// Whether everything is logged.
+    pub debug: bool,
+    /// The configuration.
+    pub configuration: &'a dyn Configuration,
+}
+
+impl std::fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("paths", self.paths).finish_non_exhaustive()
+    }
+}
+
+/// Serves `server` until there is nothing left to do or a signal asks for the end.
+///
+/// # Errors
+/// `Conflict` when another daemon serves this installation; what is wrong with the configuration or the socket.
+pub fn serve<S>(server: &Server<S>, settings: &Settings<'_>) -> Result<(), Problem>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let paths = settings.paths;
+    let config = settings.configuration.read()?;
+    let log = Log::begin(&paths.log, settings.level(&config));
+    let inherited = Sockets::inherited()?;
+    if inherited.is_none() {
+        Sockets::check_free(&paths.socket())?;
+    }
+    let lock = only_daemon(&paths.run)?;
+    // One that was started by hand stays until it is told to go.
+    let idle = inherited.is_some().then(|| settings.idle(&config));
+    let sockets = match inherited {
+        Some(sockets) => sockets,
+        None => Sockets::bind(&paths.socket())?,
+    };
+    let own = sockets.own.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .thread_stack_size(STACK)
+        .thread_keep_alive(KEEP_ALIVE)
+        .thread_name("volt")
+        .enable_all()
+        .build()
+        .map_err(|e| trouble("The daemon can't begin", &e))?;
+    let outcome = runtime.block_on(Daemon { server, settings, log, idle }.run(sockets));
+    // Whoever still blocks has had its time.
+    runtime.shutdown_background();
+    if let Some(path) = own
+        && let Err(error) = std::fs::remove_file(&path)
+    {
+        tracing::debug!(%error, path = %path.display(), "the socket stays");
+    }
+    drop(lock.remove());
+    outcome
+}
+
+/// Takes the lock that only one daemon of an installation can hold; the file has its pid.
+fn only_daemon(run: &Path) -> Result<Lock, Problem> {
+    let path = run.join("volt.pid");
+    let title = "The daemon's pid file can't be written";
+    create_dirs(run, 0o755).map_err(|e| trouble(title, &e))?;
+    match Lock::take(&path, LockMode::Exclusive, Wait::No) {
+        Ok(lock) => Ok(lock),
+        Err(LockError::Held { holder, .. }) => {
+            let who = holder.map(|pid| format!(" as process {pid}")).unwrap_or_default();
+            Err(Problem::new(ErrorKind::Conflict, format!("The Volt daemon runs already{who}"))
+                .about(path.display().to_string()))
+        }
+        Err(error) => Err(trouble(title, &error)),
+    }
+}
+
+impl Settings<'_> {
+    fn level<'c>(&self, config: &'c volt_model::config::Config) -> &'c str {
+        if self.debug { "debug" } else { &config.daemon.log_level }
+    }
+
+    fn idle(&self, config: &volt_model::config::Config) -> Duration {
+        self.idle.unwrap_or(Duration::from_secs(config.daemon.idle_seconds))
+    }
+}
+
+struct Daemon<'a, S> {
+    server: &'a Server<S>,
+    settings: &'a Settings<'a>,
+    log: Log,
+    /// How long it stays without a duty; none: for ever.
+    idle: Option<Duration>,
+}
+
+struct Signals {
+    end: [Signal; 2],
+    hangup: Signal,
+    tell: Signal,
+    reopen: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            end: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            hangup: signal(SignalKind::hangup())?,
+            tell: signal(SignalKind::user_defined1())?,
+            reopen: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Daemon<'_, S> {
+    async fn run(mut self, sockets: Sockets) -> Result<(), Problem> {
+        let mut signals = Signals::listen().map_err(|e| trouble("Signals can't be taken", &e))?;
+        let stop = CancellationToken::new();
+        let mut serving = JoinSet::new();
+        for listener in sockets.listen()? {
+            let (server, stop) = (self.server.clone(), stop.clone());
+            drop(serving.spawn(async move { server.serve_listener(listener, stop).await }));
+        }
+        tell(Notice::Ready);
+        tracing::info!(pid = std::process::id(), "serving");
+        loop {
+            let [terminate, interrupt] = &mut signals.end;
+            tokio::select! {
+                _ = terminate.recv() => { tracing::info!("SIGTERM"); break }
+                _ = interrupt.recv() => { tracing::info!("SIGINT"); break }
+                _ = signals.hangup.recv() => self.reload(),
+                _ = signals.tell.recv() => self.tell_running(),
+                _ = signals.reopen.recv() => self.reopen(),
+                () = idle(self.server, self.idle) => { tracing::info!("nothing to do"); break }
+            }
+        }
+        tell(Notice::Stopping);
+        stop.cancel();
+        self.drain(serving).await;
+        Ok(())
+    }
+
+    /// Ends what has no end, lets the rest end, and cuts off what takes too long.
+    async fn drain(&self, mut serving: JoinSet<()>) {
+        let shared = self.server.router().shared();
+        shared.streams.cancel();
+        let ended = async {
+            while serving.join_next().await.is_some() {}
+            // An operation goes on when its caller is gone.
+            shared.activity.quiet().await;
+        };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            self.tell_running();
+            tracing::warn!("leaving although operations are under way");
+        }
+        tracing::info!("ended");
+    }
+
+    fn reload(&mut self) {
+        tell(Notice::Reloading);
+        match self.settings.configuration.read() {
+            Ok(config) => {
+                self.log.set_level(self.settings.level(&config));
+                self.idle = self.idle.map(|_| self.settings.idle(&config));
+                tracing::info!("the configuration was read again");
+            }
+            Err(problem) => {
+                tracing::error!(error = %problem, "the configuration stays as it was");
+            }
+        }
+        tell(Notice::Ready);
+    }
+
+    fn tell_running(&self) {
+        let running = self.server.router().shared().activity.snapshot();
+        tracing::info!("{} operations under way", running.len());
+        for operation in running {
+            tracing::info!("{operation}");
+        }
+    }
+
+    fn reopen(&self) {
+        self.log.reopen();
+        self.server.router().shared().audit.reopen();
+        tracing::info!("the logs were opened anew");
+    }
+}
+
+fn tell(notice: Notice<'_>) {
+    if let Err(error) = notify(notice) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}
+
+/// Returns when nothing has run for so long.
+async fn idle<S: Clone + Send + Sync + 'static>(server: &Server<S>, limit: Option<Duration>) {
+    let Some(limit) = limit else { return pending().await };
+    let activity = &server.router().shared().activity;
+    loop {
+        match activity.idle_for() {
+            Some(idle) if idle >= limit => return,
+            Some(idle) => tokio::time::sleep(limit - idle).await,
+            None => activity.quiet().await,
+        }
+    }
+}
