@@ -150,10 +150,10 @@ impl Error {
     /// Fills in what is known about space when the error is a full disk.
     pub(crate) fn with_space(self, path: &Path, needed: Option<u64>, free: Option<u64>) -> Self {
         match self {
-            Self::Full { .. } => Self::Full {
+            Self::Full { needed: before, free: free_before, .. } => Self::Full {
                 path: path.to_owned(),
-                needed: needed.map(Bytes),
-                free: free.map(Bytes),
+                needed: before.or(needed.map(Bytes)),
+                free: free_before.or(free.map(Bytes)),
             },
             other => other,
         }

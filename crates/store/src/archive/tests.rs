@@ -1,1 +1,0 @@
-//! Archives: written by us and read by others, and the other way round.
