@@ -133,6 +133,9 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ErrorKind::Permission
             }
+            Self::Debootstrap { lines, .. } if lines.iter().any(|line| is_download(line)) => {
+                ErrorKind::Network
+            }
             Self::Debootstrap { .. }
             | Self::Program(_)
             | Self::Corrupt { .. }
@@ -158,6 +161,11 @@ impl Error {
             other => other,
         }
     }
+}
+
+/// Whether debootstrap complains about the mirror.
+fn is_download(line: &str) -> bool {
+    line.contains("Failed getting release file") || line.contains("Couldn't download")
 }
 
 /// A name out of an archive, safe to show: control characters and bytes that are no UTF-8 escaped, cut at 200.

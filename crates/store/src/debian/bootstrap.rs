@@ -56,13 +56,36 @@ pub(super) fn run(plan: &Plan, root: &Path, progress: &dyn Progress) -> Result<(
         }
     });
     ended.map_err(|source| match source {
-        command::Error::Failed { .. } => {
-            let mut lines: Vec<String> = last.into();
-            lines.extend(log_end(root));
-            Error::Debootstrap { suite: plan.suite.clone(), lines, source }
-        }
+        command::Error::Failed { .. } => failed(plan, root, last.into(), source),
         other => other.into(),
     })
+}
+
+/// The error that says most: a full disk, else the complaints, else the last lines.
+fn failed(plan: &Plan, root: &Path, last: Vec<String>, source: command::Error) -> Error {
+    let mut lines: Vec<String> = last
+        .iter()
+        .filter(|line| line.starts_with("E: ") || line.starts_with("W: "))
+        .cloned()
+        .collect();
+    if lines.is_empty() {
+        lines = last;
+    }
+    // Why a package could not be unpacked or configured stands in the log, to which a warning points.
+    let log = log_end(root);
+    if lines.iter().any(|line| line.contains("debootstrap.log")) {
+        lines.extend(log.clone());
+    }
+    let full = |line: &String| line.contains("No space left on device");
+    if lines.iter().chain(&log).any(full) || no_space(root) {
+        return Error::Full { path: root.to_owned(), needed: None, free: None };
+    }
+    Error::Debootstrap { suite: plan.suite.clone(), lines, source }
+}
+
+/// Whether hardly anything can be written any more: not every program it runs says why it failed.
+fn no_space(root: &Path) -> bool {
+    volt_host::files::free_space(root).is_ok_and(|space| space.available < 1 << 20)
 }
 
 fn arguments(plan: &Plan) -> Vec<String> {
@@ -88,7 +111,7 @@ fn script(suite: &str) -> Option<String> {
     (!known && Path::new(&sid).exists()).then_some(sid)
 }
 
-/// Why a package could not be unpacked or configured stands in debootstrap's log only.
+/// The last lines of debootstrap's own log.
 fn log_end(root: &Path) -> Vec<String> {
     let Ok(log) =
         volt_host::files::read_bounded(&root.join("debootstrap/debootstrap.log"), 16 << 20)

@@ -11,6 +11,8 @@ use std::path::Path;
 use volt_host::files::{Lock, LockError, LockMode, Wait};
 
 /// While it lives, no tree vanishes. Held briefly: from looking up an image to having written down that it is used.
+///
+/// Whoever holds it must not import, tag, delete or sweep: those wait for it.
 #[derive(Debug)]
 #[must_use = "trees are safe only while this is held"]
 pub struct Hold {

@@ -38,6 +38,8 @@ use volt_host::files::{self, Stage};
 use volt_model::image::ImageRef;
 
 /// Who stands on a tree: the names of containers, in words for people.
+///
+/// Asked while the store's lock is held: it must not call the store.
 pub type Users<'a> = &'a dyn Fn(&TreeId) -> Vec<String>;
 
 /// The longest file name of a ref; longer ones end in a hash.
