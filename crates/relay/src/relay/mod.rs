@@ -175,7 +175,7 @@ impl<'a> Relay<'a> {
             let timeout = match (ending, owner_waits) {
                 (true, false) => Some(Duration::ZERO),
                 (true, true) => Some(Duration::from_millis(100)),
-                (false, _) => self.timeout(),
+                (false, _) => self.timeout(!owner_waits),
             };
             let events = self.poll(timeout, !owner_waits);
             let of_workload = |(source, _): &(Source, PollFlags)| {
@@ -184,11 +184,13 @@ impl<'a> Relay<'a> {
             if ending && !owner_waits && !events.iter().any(of_workload) {
                 break;
             }
+            if !owner_waits {
+                self.flush_idle(&events);
+            }
             // The last first: an outlet that ends is removed, which moves those behind it.
             for (source, flags) in events.into_iter().rev() {
                 self.handle(source, flags);
             }
-            self.flush(Some(Instant::now()));
         }
         self.finish()
     }
@@ -260,8 +262,9 @@ impl<'a> Relay<'a> {
     }
 
     /// How long poll may sleep.
-    fn timeout(&self) -> Option<Duration> {
-        let next = [self.workload.next_flush(), self.hold_until].into_iter().flatten().min()?;
+    fn timeout(&self, output: bool) -> Option<Duration> {
+        let flush = self.workload.next_flush().filter(|_| output);
+        let next = [flush, self.hold_until].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -309,19 +312,30 @@ impl<'a> Relay<'a> {
             .collect()
     }
 
-    /// Logs the begun lines that are due, or all of them.
-    fn flush(&mut self, now: Option<Instant>) {
-        for outlet in &mut self.workload.outlets {
-            if now.is_none_or(|now| outlet.flush_at.is_some_and(|at| at <= now)) {
-                let origin = Origin::Workload(outlet.stream);
-                outlet.cutter.flush(|line| self.sink.line(origin, line));
-                outlet.flush_at = None;
+    /// Logs the lines that have begun and not gone on. Only poll knows that nothing waits to be read: the clock alone
+    /// would cut a line in two when the journal has kept us waiting.
+    fn flush_idle(&mut self, events: &[(Source, PollFlags)]) {
+        let now = Instant::now();
+        for number in 0..self.workload.outlets.len() {
+            let waits = events.iter().any(|(source, _)| *source == Source::Outlet(number));
+            let due = self.workload.outlets[number].flush_at.is_some_and(|at| at <= now);
+            if due && !waits {
+                self.flush(number);
             }
         }
     }
 
+    fn flush(&mut self, number: usize) {
+        let outlet = &mut self.workload.outlets[number];
+        let origin = Origin::Workload(outlet.stream);
+        outlet.cutter.flush(|line| self.sink.line(origin, line));
+        outlet.flush_at = None;
+    }
+
     fn finish(mut self) -> u8 {
-        self.flush(None);
+        for number in 0..self.workload.outlets.len() {
+            self.flush(number);
+        }
         let sink = &mut self.sink;
         self.words.flush(|line| sink.line(Origin::Program, line));
         if self.progress == Progress::Starting {

@@ -7,12 +7,13 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use volt_model::frame::{Decoder, Frame};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const BACKLOG: usize = 200_000;
 
 /// A relay that runs.
 pub(crate) struct Relay {
@@ -41,10 +42,19 @@ impl Relay {
 
     /// The same with a program that is made from the run folder's path.
     pub(crate) fn start_with(options: &[&str], program: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        Self::start_beside(BACKLOG, options, program)
+    }
+
+    /// The same beside a journal that takes no more than this many lines before the test has read some.
+    pub(crate) fn start_beside(
+        backlog: usize,
+        options: &[&str],
+        program: impl FnOnce(&Path) -> Vec<String>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let socket = UnixDatagram::bind(path("journal")).unwrap();
-        let (sender, journal) = channel();
+        let (sender, journal) = sync_channel(backlog);
         std::thread::spawn(move || {
             let mut buffer = vec![0; 256 * 1024];
             while let Ok(length) = socket.recv(&mut buffer) {
