@@ -74,13 +74,21 @@ impl From<systemd::Error> for Error {
 
 impl From<volt_store::Error> for Error {
     fn from(error: volt_store::Error) -> Self {
-        let what = match &error {
-            volt_store::Error::NotFound(_) | volt_store::Error::Exists(_) => {
-                return Self::new(error.kind(), error.to_string());
-            }
-            volt_store::Error::Program(_) => "The image can't be made",
-            _ => "The image store could not do it",
-        };
-        Self::new(error.kind(), what).because(error)
+        use volt_store::Error as Store;
+        let kind = error.kind();
+        match error {
+            Store::Program(program) => program.into(),
+            Store::Full { .. } => Self::new(kind, "The disk is full")
+                .hinted("`volt system df` shows what takes the space, `volt system prune` frees what nothing uses")
+                .because(error),
+            Store::Io { .. } => Self::new(kind, "The image store can't be used").because(error),
+            // The others are whole sentences for people, but for the capital.
+            _ => Self::new(kind, capitalised(&error.to_string())),
+        }
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }

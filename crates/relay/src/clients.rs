@@ -85,6 +85,11 @@ impl Clients {
         (self.list.len() < MAX_CLIENTS).then(|| listener.socket.as_fd())
     }
 
+    /// Whether no client is connected.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether a client has ever come.
     pub(crate) fn any_came(&self) -> bool {
         self.next_id > 0
@@ -111,6 +116,17 @@ impl Clients {
         let Some(listener) = &self.listener else { return };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let Ok(socket) = rustix::net::accept_with(&listener.socket, flags) else { return };
+        self.take(socket, replay);
+    }
+
+    /// Takes a client that is connected already.
+    pub(crate) fn adopt(&mut self, socket: OwnedFd) -> io::Result<()> {
+        nonblocking(&socket)?;
+        self.take(socket, Vec::new());
+        Ok(())
+    }
+
+    fn take(&mut self, socket: OwnedFd, replay: Vec<u8>) {
         let owner = std::mem::take(&mut self.owner_wanted);
         let mut client = Client {
             id: self.next_id,

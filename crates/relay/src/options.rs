@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 /// How to call it.
 pub const HELP: &str = "NAME --mode app|boot|plain [--run-dir DIR] [--log journal|FILE] \
-                        [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS...";
+                        [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS..., or \
+                        NAME --mode exec --join PID --init PATH --spec-fd N";
 
 /// What kind of program is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,20 @@ pub enum Mode {
     Boot,
     /// The program is the workload: it is given a terminal or pipes and is ready once executed.
     Plain,
+    /// Volt's init is executed in the namespaces of a running workload; the one client is on standard input, and nothing
+    /// is logged.
+    Exec,
+}
+
+/// Exec mode: where the command is executed, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// A process in the namespaces to be joined.
+    pub leader: u32,
+    /// The static init.
+    pub init: PathBuf,
+    /// The inherited descriptor on which init's spec is.
+    pub spec: u32,
 }
 
 /// Where the workload's lines go.
@@ -44,7 +59,9 @@ pub struct Options {
     pub stdin: bool,
     /// Wait for a first client, which owns the output.
     pub attach_hold: bool,
-    /// The program and its arguments; at least one.
+    /// Exec mode only.
+    pub join: Option<Join>,
+    /// The program and its arguments; at least one, but for exec mode.
     pub program: Vec<OsString>,
 }
 
@@ -76,8 +93,10 @@ impl Options {
             tty: false,
             stdin: false,
             attach_hold: false,
+            join: None,
             program: Vec::new(),
         };
+        let (mut leader, mut init, mut spec) = (None, None, None);
         while let Some(word) = args.next() {
             let mut value = |what| args.next().ok_or(OptionsError::Missing(what));
             match word.to_str() {
@@ -87,6 +106,7 @@ impl Options {
                         Some("app") => Mode::App,
                         Some("boot") => Mode::Boot,
                         Some("plain") => Mode::Plain,
+                        Some("exec") => Mode::Exec,
                         _ => return Err(OptionsError::Unknown(given)),
                     });
                 }
@@ -99,6 +119,9 @@ impl Options {
                 }
                 // For tests: a journal that is not the host's.
                 Some("--journal-socket") => options.log = Log::Journal(value("a path")?.into()),
+                Some("--join") => leader = Some(number(value("a process id")?)?),
+                Some("--init") => init = Some(PathBuf::from(value("a path")?)),
+                Some("--spec-fd") => spec = Some(number(value("a descriptor")?)?),
                 Some("--tty") => options.tty = true,
                 Some("--stdin") => options.stdin = true,
                 Some("--attach-hold") => options.attach_hold = true,
@@ -114,6 +137,13 @@ impl Options {
         }
         options.name = name.ok_or(OptionsError::Missing("NAME"))?;
         options.mode = mode.ok_or(OptionsError::Missing("--mode"))?;
+        if options.mode == Mode::Exec {
+            let (Some(leader), Some(init), Some(spec)) = (leader, init, spec) else {
+                return Err(OptionsError::Missing("--join, --init or --spec-fd"));
+            };
+            options.join = Some(Join { leader, init, spec });
+            return Ok(options);
+        }
         if options.program.is_empty() {
             return Err(OptionsError::Missing("PROGRAM"));
         }
@@ -122,6 +152,11 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+fn number(word: OsString) -> Result<u32, OptionsError> {
+    let parsed = word.to_str().and_then(|text| text.parse().ok());
+    parsed.ok_or(OptionsError::Unknown(word))
 }
 
 #[cfg(test)]
@@ -146,6 +181,7 @@ mod tests {
             tty: true,
             stdin: true,
             attach_hold: true,
+            join: None,
             program: vec!["nspawn".into(), "--quiet".into(), "--".into()],
         };
         assert_eq!(found, expected);
@@ -158,6 +194,8 @@ mod tests {
             ("web -- x", OptionsError::Missing("--mode")),
             ("web --mode plain", OptionsError::Missing("PROGRAM")),
             ("web --mode boot -- x", OptionsError::Missing("--run-dir")),
+            ("web --mode exec --join 1", OptionsError::Missing("--join, --init or --spec-fd")),
+            ("web --mode exec --join x", OptionsError::Unknown("x".into())),
             ("web --mode vm -- x", OptionsError::Unknown("vm".into())),
             ("web two --mode app -- x", OptionsError::Unknown("two".into())),
             ("web --mode", OptionsError::Missing("the value of --mode")),

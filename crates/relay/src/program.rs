@@ -1,17 +1,21 @@
 //! Starting the program, with what each mode gives it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
 
 use rustix::pipe::PipeFlags;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use volt_host::command::{Child, Command, Error, Stream};
+use volt_host::join::JoinRequest;
+use volt_host::process::Pidfd;
 
 use crate::control::Control;
 use crate::notify::{Listener, Notify};
-use crate::options::{Mode, Options};
+use crate::options::{Join, Mode, Options};
 use crate::record::Failure;
 
 /// What systemd says to the unit's main process only.
@@ -84,16 +88,36 @@ pub(crate) struct Program {
 
 /// Starts the program.
 pub(crate) fn start(options: &Options, environment: &Environment) -> Result<Program, Failure> {
+    if let Some(join) = &options.join {
+        return exec(join);
+    }
     let (first, args) = options.program.split_first().expect("the options have a program");
     let command = environment
         .variables
         .iter()
         .fold(Command::new(first).args(args), |command, (name, value)| command.env(name, value));
     match options.mode {
-        Mode::App => app(command),
+        Mode::App | Mode::Exec => app(command),
         Mode::Boot => boot(command, options),
         Mode::Plain => plain(command, options),
     }
+}
+
+/// The command that joins a running workload and executes init there.
+fn exec(join: &Join) -> Result<Program, Failure> {
+    let open = |path: &Path| File::open(path).map(OwnedFd::from).map_err(|error| internal(&error));
+    let leader = Pidfd::open(join.leader).map_err(|error| internal(&error))?;
+    // Opened anew, so that it is read from its beginning and has an owner here.
+    let spec = open(Path::new(&format!("/proc/self/fd/{}", join.spec)))?;
+    let argv = vec!["volt-init".into(), "exec".into(), spec.as_raw_fd().to_string().into()];
+    let request = JoinRequest {
+        leader: leader.into(),
+        cgroup: None,
+        program: open(&join.init)?,
+        argv,
+        keep: vec![spec],
+    };
+    app(request.command(Command::new("/proc/self/exe").args(["internal", "join"])))
 }
 
 fn app(command: Command) -> Result<Program, Failure> {

@@ -20,5 +20,5 @@ pub use prune::{Pruned, PruneOptions};
 // pub use uninstall::UninstallOptions;
 pub use version::Version;
 
-#[cfg(any())]
+#[cfg(test)]
 pub(crate) mod tests;

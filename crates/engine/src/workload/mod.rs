@@ -119,5 +119,5 @@ impl Engine {
     }
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests;

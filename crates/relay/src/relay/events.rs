@@ -63,7 +63,7 @@ impl Relay<'_> {
     }
 
     /// Sends a signal to the workload, as a client asks.
-    fn signal(&self, number: i32) {
+    pub(super) fn signal(&self, number: i32) {
         if !(1..=64).contains(&number) {
             return;
         }
@@ -74,7 +74,7 @@ impl Relay<'_> {
             Mode::App if FORWARDED.contains(&number) || number == libc::SIGKILL => {
                 signals::send(leader, number);
             }
-            Mode::App => {
+            Mode::App | Mode::Exec => {
                 if let Some(control) = self.program.as_ref().and_then(|p| p.control.as_ref()) {
                     control.ask(&format!("signal {number}"));
                 }
@@ -95,6 +95,7 @@ impl Relay<'_> {
                     message: "stopped before the command ran".to_owned(),
                 });
             }
+            (Some(_), Mode::Exec) => self.signal(libc::SIGTERM),
             (Some(_), Mode::App) if !self.init_listens => self.stop_pending = true,
             (Some(program), Mode::App | Mode::Boot) => drop(program.child.signal(Signal::TERM)),
             (Some(program), Mode::Plain) => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use volt_host::command::Status;
-use volt_model::frame::Frame;
+use volt_model::frame::{Frame, Stream};
 
 use crate::clients::Clients;
 use crate::options::{Mode, Options};
@@ -98,7 +98,15 @@ struct Relay<'a> {
     go_sent: bool,
     stopping: bool,
     stop_pending: bool,
+    /// Exec mode: the command was told that nobody listens any more.
+    hung_up: bool,
     buffer: Vec<u8>,
+}
+
+/// Whether somebody wants to be connected before the command runs: `RUN_DIR/hold` holds for one start.
+fn is_held(options: &Options) -> bool {
+    let hold = options.run_dir.as_ref().map(|dir| dir.join("hold"));
+    hold.is_some_and(|path| std::fs::remove_file(path).is_ok())
 }
 
 /// Runs a workload to its end; the exit code.
@@ -122,10 +130,15 @@ impl<'a> Relay<'a> {
         environment: &'a Environment,
         records: Records,
     ) -> Result<Self, (Records, Failure)> {
+        let hold = options.attach_hold || is_held(options);
         let parts = || -> std::io::Result<_> {
             let signals = Signals::block()?;
             let sink = Sink::open(options)?;
-            let clients = Clients::listen(options.run_dir.as_deref(), options.attach_hold)?;
+            let exec = options.mode == Mode::Exec;
+            let mut clients = Clients::listen(options.run_dir.as_deref(), hold || exec)?;
+            if exec {
+                clients.adopt(std::io::stdin().as_fd().try_clone_to_owned()?)?;
+            }
             Ok((signals, sink, clients))
         };
         let (signals, sink, clients) = match parts() {
@@ -147,7 +160,8 @@ impl<'a> Relay<'a> {
             leader: None,
             words: LineCutter::default(),
             last_words: Vec::new(),
-            hold_until: options.attach_hold.then(|| Instant::now() + HOLD),
+            hold_until: hold.then(|| Instant::now() + HOLD),
+            hung_up: false,
             init_listens: false,
             go_sent: false,
             stopping: false,
@@ -157,7 +171,8 @@ impl<'a> Relay<'a> {
     }
 
     fn run(mut self) -> u8 {
-        if self.options.mode == Mode::App || !self.options.attach_hold {
+        // Init waits for its word; other programs are only started when the first client is there.
+        if matches!(self.options.mode, Mode::App | Mode::Exec) || self.hold_until.is_none() {
             self.start();
         }
         let mut end = End::default();
@@ -191,6 +206,7 @@ impl<'a> Relay<'a> {
             for (source, flags) in events.into_iter().rev() {
                 self.handle(source, flags);
             }
+            self.hang_up();
         }
         self.finish()
     }
@@ -201,7 +217,7 @@ impl<'a> Relay<'a> {
             Ok(program) => program,
             Err(failure) => return self.fail(failure),
         };
-        if self.options.mode != Mode::Plain
+        if matches!(self.options.mode, Mode::App | Mode::Boot)
             && let Err(error) = cgroup::move_to_supervisor()
         {
             let text = format!("cannot leave the unit's own cgroup, limits may not hold: {error}");
@@ -248,13 +264,22 @@ impl<'a> Relay<'a> {
             self.progress = Progress::Running;
             let command = match self.options.mode {
                 Mode::Boot => "The system has begun to boot",
-                Mode::App | Mode::Plain => "The command is running",
+                Mode::App | Mode::Plain | Mode::Exec => "The command is running",
             };
             self.environment.notify.send(&format!("READY=1\nSTATUS={command}"));
         }
     }
 
+    /// Tells a command that was executed for a client that the client is gone.
+    fn hang_up(&mut self) {
+        if self.options.mode == Mode::Exec && !self.hung_up && self.clients.is_empty() {
+            self.hung_up = true;
+            self.signal(libc::SIGHUP);
+        }
+    }
+
     fn fail(&mut self, failure: Failure) {
+        self.clients.broadcast(Stream::Stderr, format!("{}\n", failure.message).as_bytes());
         self.sink.line(Origin::Relay, failure.message.as_bytes());
         self.environment.notify.send(&format!("STATUS={}", failure.message));
         self.records.failure(&failure);

@@ -5,7 +5,7 @@ mod journal;
 
 use volt_model::frame::Stream;
 
-use crate::options::{Log, Options};
+use crate::options::{Log, Mode, Options};
 use file::LogFile;
 use journal::Journal;
 
@@ -27,11 +27,16 @@ pub(crate) enum Sink {
     Journal(Journal),
     /// A file.
     File(LogFile),
+    /// Nowhere: what a client asked for is the client's alone.
+    Nowhere,
 }
 
 impl Sink {
     /// Opens what the options say.
     pub(crate) fn open(options: &Options) -> std::io::Result<Self> {
+        if options.mode == Mode::Exec {
+            return Ok(Self::Nowhere);
+        }
         Ok(match &options.log {
             Log::Journal(socket) => {
                 Self::Journal(Journal::open(socket, &options.name, &options.program)?)
@@ -45,6 +50,7 @@ impl Sink {
         match self {
             Self::Journal(journal) => journal.line(origin, line),
             Self::File(file) => file.line(origin, line),
+            Self::Nowhere => {}
         }
     }
 }

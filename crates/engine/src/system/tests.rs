@@ -1,0 +1,176 @@
+//! An engine below a temporary folder, for the tests of all folders; and what is found amiss, and mended.
+
+use crate::{Engine, Programs, Settings};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use volt_host::systemd::FakeSystemd;
+use volt_model::container::{Backend, Exit, Mode, Network, Seccomp, Spec};
+use volt_model::ids::IdRange;
+use volt_model::limits::Limits;
+use volt_model::paths::Paths;
+use volt_model::restart::Restart;
+
+use super::{PruneOptions, findings::Mend};
+
+/// An engine below a temporary folder, over a systemd in memory.
+pub(crate) fn engine() -> (tempfile::TempDir, Engine) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        paths: Paths::below(&dir.path().join("root")),
+        rootless: false,
+        programs: Programs { volt: "/bin/true".into(), init: "/bin/true".into() },
+        served_by: "embedded",
+    };
+    std::fs::create_dir_all(&settings.paths.lib).unwrap();
+    std::fs::create_dir_all(&settings.paths.run).unwrap();
+    let engine = Engine::with_systemd(settings, Arc::new(FakeSystemd::new()));
+    (dir, engine)
+}
+
+/// A container that was never started.
+pub(crate) fn spec(name: &str) -> Spec {
+    Spec {
+        version: Spec::VERSION,
+        name: name.parse().unwrap(),
+        image: "debian".parse().unwrap(),
+        tree: "0".repeat(32),
+        backend: Backend::Systemd,
+        mode: Mode::App,
+        command: vec!["sleep".into(), "1".into()],
+        user: None,
+        workdir: None,
+        hostname: name.into(),
+        tty: false,
+        stdin: false,
+        auto_remove: false,
+        network: Network::None,
+        binds: vec![],
+        tmpfs: vec![],
+        read_only: false,
+        limits: Limits::default(),
+        cap_add: vec![],
+        cap_drop: vec![],
+        seccomp: Seccomp::Default,
+        restart: Restart::No,
+        stop_signal: 15,
+        stop_timeout: 10,
+        ulimits: vec![],
+        labels: BTreeMap::new(),
+        ids: None,
+        created: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// Writes a container's record without anything around it.
+pub(crate) fn write_record(engine: &Engine, spec: &Spec) {
+    std::fs::create_dir_all(engine.paths().container(&spec.name)).unwrap();
+    engine.save_spec(spec).unwrap();
+}
+
+fn problems(engine: &Engine) -> Vec<String> {
+    let found = engine.findings();
+    found.iter().map(|one| format!("{}: {}", one.finding.subject, one.finding.problem)).collect()
+}
+
+fn touch(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_fresh_host_and_a_whole_container_have_no_findings() {
+    let (_dir, engine) = engine();
+    assert_eq!(problems(&engine), [""; 0]);
+    let mut web = spec("web");
+    web.ids = IdRange::new(IdRange::FIRST);
+    write_record(&engine, &web);
+    assert_eq!(problems(&engine).len(), 2, "unit and ids are missing: {:?}", problems(&engine));
+    touch(&engine.paths().ids().join(IdRange::FIRST.to_string()), "web");
+    drop(engine.write_units(&web).unwrap());
+    assert_eq!(problems(&engine), [""; 0]);
+    drop(engine.volume_create(&"data".parse().unwrap(), BTreeMap::new()).unwrap());
+    assert_eq!(problems(&engine), [""; 0]);
+}
+
+#[test]
+fn what_a_crash_leaves_is_found_and_mended() {
+    let (_dir, engine) = engine();
+    let paths = engine.paths().clone();
+    let unit = "volt-container@gone.service";
+    touch(&paths.units.join(format!("{unit}.d/50-volt.conf")), "");
+    touch(&paths.unit_links().join(unit), "");
+    touch(&paths.ids().join(IdRange::FIRST.to_string()), "gone");
+    touch(&paths.ids().join(".half"), "half");
+    touch(&paths.run.join("containers/gone/spec"), "");
+    touch(&paths.containers().join("empty/upper/x"), "");
+    touch(&paths.volumes().join("lost.json"), "{}");
+    touch(&paths.volumes().join("bare/_data/kept"), "");
+    touch(&paths.stages().join("image-dead/x"), "");
+    touch(&paths.intents().join("begun.json"), r#"{"change":"create","name":"begun"}"#);
+    // Someone made the folder of images before.
+    drop(engine.images().hold().unwrap());
+    let mut once = spec("once");
+    once.auto_remove = true;
+    write_record(&engine, &once);
+    let end = Exit { code: 0, reason: "exited".into(), finished: jiff::Timestamp::UNIX_EPOCH };
+    engine.save_exit(&once.name, &end).unwrap();
+
+    let found = engine.findings();
+    assert!(found.iter().all(|one| one.mend != Mend::Nothing), "{found:?}");
+    assert_eq!(found.len(), 11, "{:#?}", problems(&engine));
+    let check = engine.system_repair().unwrap();
+    assert!(check.findings.iter().all(|one| one.repaired), "{:#?}", check.findings);
+    assert_eq!(problems(&engine), [""; 0]);
+    assert!(paths.volumes().join("bare/_data/kept").exists() && paths.volumes().join("bare.json").exists());
+    assert!(!paths.containers().join("once").exists());
+}
+
+#[test]
+fn what_a_command_is_busy_with_is_no_finding_and_data_is_never_removed() {
+    let (_dir, engine) = engine();
+    let paths = engine.paths().clone();
+    touch(&paths.containers().join("broken/config.json"), "{");
+    touch(&paths.containers().join("broken/upper/data"), "");
+    let found = engine.findings();
+    assert_eq!((found.len(), &found[0].mend), (1, &Mend::Nothing));
+    assert!(!engine.system_repair().unwrap().findings.is_empty());
+    assert!(paths.containers().join("broken/upper/data").exists());
+    let _lock = engine.lock("workload-broken").unwrap();
+    assert_eq!(problems(&engine), [""; 0]);
+}
+
+#[test]
+fn pruning_keeps_what_is_used() {
+    let (_dir, engine) = engine();
+    for name in ["used", "unused"] {
+        let made = engine.volume_create(&name.parse().unwrap(), BTreeMap::new()).unwrap();
+        std::fs::write(made.path.join("x"), vec![1; 8192]).unwrap();
+    }
+    let mut web = spec("web");
+    web.binds = vec!["used:/srv".parse().unwrap()];
+    write_record(&engine, &web);
+    touch(&engine.paths().cache.join("old"), "x");
+    let mut options = PruneOptions { images: true, volumes: true, dry_run: true };
+    let would = engine.system_prune(options).unwrap();
+    assert_eq!(would.removed, ["volume unused", "cache old"]);
+    assert!(would.freed >= 8192 && engine.volume_list().unwrap().len() == 2);
+    let df = engine.system_df().unwrap();
+    let volumes = df.iter().find(|usage| usage.kind == "volumes").unwrap();
+    assert_eq!((volumes.count, volumes.active), (2, 1));
+    assert!(volumes.reclaimable >= 8192 && volumes.size >= 2 * 8192);
+    options.dry_run = false;
+    assert_eq!(engine.system_prune(options).unwrap(), would);
+    assert_eq!(engine.volume_list().unwrap().len(), 1);
+    assert!(!engine.paths().cache.join("old").exists());
+}
+
+#[test]
+fn the_host_is_described() {
+    let (_dir, engine) = engine();
+    write_record(&engine, &spec("web"));
+    let info = engine.system_info().unwrap();
+    assert!(info.memory > 0 && info.cpus > 0 && !info.kernel.is_empty() && !info.os.is_empty());
+    assert_eq!((info.containers["stopped"], info.images, info.volumes), (1, 0, 0));
+    assert!(!engine.system_check().unwrap().rows.is_empty());
+}
