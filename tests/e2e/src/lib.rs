@@ -1,1 +1,266 @@
-//! Placeholder.
+//! Driving a test host as a person would: type `volt`, then ask `systemctl`, `machinectl`, `journalctl` and `ip`.
+//!
+//! The host is reached through `cargo xtask host exec`, whose binary the test runner names in `VOLT_XTASK`. A test says by its
+//! macro where it runs: [`on_hosts!`] (tier 2, both suites) or [`on_vms!`] (tier 3, both suites).
+
+use serde_json::Value;
+use std::fmt;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Makes a test of one body for each suite of Debian, on hosts in namespaces.
+#[macro_export]
+macro_rules! on_hosts {
+    ($(#[$attribute:meta])* fn $name:ident($host:ident) $body:block) => {
+        mod $name {
+            #[allow(unused_imports, reason = "a body may need nothing of its file")]
+            use super::*;
+
+            fn body($host: &$crate::Host) $body
+
+            $(#[$attribute])*
+            #[test]
+            fn t2_trixie() {
+                body(&$crate::Host::named("e2e-trixie"));
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn t2_bookworm() {
+                body(&$crate::Host::named("e2e-bookworm"));
+            }
+        }
+    };
+}
+
+/// Makes a test of one body for each suite of Debian, on hosts with a kernel of their own.
+#[macro_export]
+macro_rules! on_vms {
+    ($(#[$attribute:meta])* fn $name:ident($host:ident) $body:block) => {
+        mod $name {
+            #[allow(unused_imports, reason = "a body may need nothing of its file")]
+            use super::*;
+
+            fn body($host: &$crate::Host) $body
+
+            $(#[$attribute])*
+            #[test]
+            fn t3_trixie() {
+                body(&$crate::Host::named("e2e-vm-trixie"));
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn t3_bookworm() {
+                body(&$crate::Host::named("e2e-vm-bookworm"));
+            }
+        }
+    };
+}
+
+/// A test host.
+#[derive(Clone, Debug)]
+pub struct Host {
+    name: String,
+}
+
+/// What a command on a host did.
+#[derive(Clone)]
+#[must_use = "say what the command should have done: .ok(), .fails(code)"]
+pub struct Output {
+    command: String,
+    /// Its exit code.
+    pub code: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "$ {}\nexit code {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.command, self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+impl Output {
+    /// Standard output without its last newline, of a command that must have succeeded.
+    ///
+    /// # Panics
+    /// When it failed.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "it failed: {self:?}");
+        self.stdout.trim_end_matches('\n').to_owned()
+    }
+
+    /// Standard output as JSON, of a command that must have succeeded.
+    ///
+    /// # Panics
+    /// When it failed or wrote something else.
+    #[track_caller]
+    pub fn json(self) -> Value {
+        assert_eq!(self.code, 0, "it failed: {self:?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {self:?}"))
+    }
+
+    /// Standard error of a command that must have failed with this code.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.code, code, "it should have failed with {code}: {self:?}");
+        self.stderr
+    }
+}
+
+impl Host {
+    /// The host of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs a program on the host, as root.
+    pub fn run(&self, words: &[&str]) -> Output {
+        self.run_with(words, b"")
+    }
+
+    /// Runs a program on the host with something on its standard input.
+    ///
+    /// # Panics
+    /// When the host can't be reached.
+    pub fn run_with(&self, words: &[&str], input: &[u8]) -> Output {
+        let mut child = self
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("xtask runs");
+        let mut stdin = child.stdin.take().expect("it was piped");
+        let input = input.to_vec();
+        // A program that reads nothing closes its end; that is no failure of the test.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().expect("xtask ends");
+        writer.join().expect("the writer does not panic");
+        Output {
+            command: words.join(" "),
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The command that runs a program on the host, for a test that wants to hold it itself.
+    ///
+    /// # Panics
+    /// When no runner has named the xtask binary.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test stands outside of Volt and runs what a person would"
+    )]
+    pub fn command(&self, words: &[&str]) -> Command {
+        let xtask = std::env::var("VOLT_XTASK")
+            .expect("e2e tests are run by `cargo xtask test`, which sets VOLT_XTASK");
+        let mut command = Command::new(xtask);
+        command.args(["host", "exec", &self.name, "--"]).args(words);
+        command
+    }
+
+    /// Runs `volt` with these words.
+    pub fn volt(&self, words: &[&str]) -> Output {
+        self.run(&[&["volt"], words].concat())
+    }
+
+    /// Runs a line of shell.
+    pub fn sh(&self, line: &str) -> Output {
+        self.run(&["sh", "-c", line])
+    }
+
+    /// Waits until a line of shell succeeds.
+    ///
+    /// # Panics
+    /// When it has not within `limit`.
+    #[track_caller]
+    pub fn until(&self, limit: Duration, line: &str) {
+        let deadline = Instant::now() + limit;
+        loop {
+            let output = self.sh(line);
+            if output.code == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not within {limit:?}: {output:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Makes sure the small image `tiny` (a static busybox) is there.
+    pub fn tiny(&self) {
+        self.image("tiny", "/srv/images/tiny.tar");
+    }
+
+    /// Makes sure the image `debian` (a minbase root of the host's own suite) is there.
+    pub fn debian(&self) {
+        let suite = if self.name.contains("bookworm") { "bookworm" } else { "trixie" };
+        self.image("debian", &format!("/srv/images/debian-{suite}.tar"));
+    }
+
+    fn image(&self, name: &str, archive: &str) {
+        if self.volt(&["image", "inspect", name, "-o", "json"]).code != 0 {
+            let output = self.sh(&format!("volt image import {name} {archive}"));
+            // Tests run side by side: another one may have been first.
+            assert!(matches!(output.code, 0 | 4 | 9), "{output:?}");
+        }
+    }
+
+    /// A container that is removed when the test ends, however it ends.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Container {
+        drop(self.volt(&["container", "delete", "--force", name]));
+        Container { host: self.clone(), name: name.to_owned() }
+    }
+}
+
+/// Removes a container when the test ends.
+#[derive(Debug)]
+pub struct Container {
+    host: Host,
+    /// What it is called.
+    pub name: String,
+}
+
+impl Container {
+    /// What `volt container inspect` says of it.
+    #[must_use]
+    #[track_caller]
+    pub fn inspect(&self) -> Value {
+        self.host.volt(&["container", "inspect", &self.name, "-o", "json"]).json()
+    }
+
+    /// Its state in plain words.
+    #[must_use]
+    #[track_caller]
+    pub fn state(&self) -> String {
+        self.inspect()["state"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        drop(self.host.volt(&["container", "delete", "--force", &self.name]));
+    }
+}

@@ -165,9 +165,9 @@ impl Engine {
     fn resolve(&self, name: Name, create: Create, image: &Image) -> Result<(Spec, Vec<String>)> {
         let config = self.config()?;
         let backend = self.choose_backend(create.backend, &config.container.backend)?;
-        let boots = create.boot.unwrap_or(
-            image.config.boot && create.command.is_empty() && create.entrypoint.is_none() && image.config.cmd.is_empty(),
-        );
+        // An image with an init of its own is a machine, unless a command or a terminal for one was asked for.
+        let machine = image.config.boot && create.command.is_empty() && create.entrypoint.is_none() && !create.tty;
+        let boots = create.boot.unwrap_or(machine);
         let mode = if boots && backend == Backend::Systemd { Mode::Boot } else { Mode::App };
         let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
         let network = match create.network {

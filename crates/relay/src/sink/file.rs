@@ -36,7 +36,10 @@ impl LogFile {
     /// Opens the file to append to it; only its owner may read it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = append(path)?;
-        Ok(Self { path: path.to_owned(), size: file.metadata()?.len(), file, limit: MAX_SIZE })
+        let metadata = file.metadata()?;
+        // What is no plain file does not grow, and must never be renamed: it may be a device of the machine.
+        let limit = if metadata.is_file() { MAX_SIZE } else { u64::MAX };
+        Ok(Self { path: path.to_owned(), size: metadata.len(), file, limit })
     }
 
     /// Writes a line. A full disk loses lines; the workload goes on.

@@ -1,0 +1,18 @@
+//! The end-to-end tests of Volt. One file for each noun; a test's name begins with the noun it proves.
+
+#![expect(clippy::unwrap_used, reason = "a test that finds nothing has failed")]
+
+mod suite {
+    mod container_exec;
+    mod container_files;
+    mod container_isolation;
+    mod container_life;
+    mod container_limits;
+    mod container_logs;
+    mod container_run;
+    mod daemon;
+    mod image;
+    mod system;
+    mod volume;
+    mod workload;
+}

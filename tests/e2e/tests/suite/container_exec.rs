@@ -1,0 +1,65 @@
+//! Commands in running containers.
+
+use volt_e2e::on_hosts;
+
+on_hosts! {
+    fn container_exec_confines_like_the_first_command(host) {
+        host.tiny();
+        let _guard = host.container("ex");
+        host.volt(&["container", "create", "--name", "ex", "-e", "COLOUR=blue", "tiny", "sleep", "1000"]).ok();
+        host.volt(&["container", "exec", "ex", "true"]).fails(9);
+        host.volt(&["container", "start", "ex"]).ok();
+
+        let output = host.volt(&["container", "exec", "ex", "sh", "-c", "echo out; echo err >&2; exit 42"]);
+        assert_eq!((output.code, output.stdout.as_str()), (42, "out\n"), "{output:?}");
+        assert!(output.stderr.contains("err"), "{output:?}");
+        assert_eq!(host.volt(&["container", "exec", "ex", "sh", "-c", "echo $COLOUR"]).ok(), "blue");
+        assert_eq!(host.volt(&["container", "exec", "-e", "COLOUR=red", "ex", "sh", "-c", "echo $COLOUR"]).ok(), "red");
+        assert_eq!(host.volt(&["container", "exec", "-w", "/tmp", "ex", "pwd"]).ok(), "/tmp");
+        assert_eq!(host.volt(&["container", "exec", "-u", "app", "ex", "id", "-u"]).ok(), "1000");
+        host.volt(&["container", "exec", "ex", "/no/such"]).fails(127);
+
+        let status = |words: &[&str]| host.volt(&[words, &["cat", "/proc/self/status"]].concat()).ok();
+        let inside = status(&["container", "exec", "ex"]);
+        let first = host.volt(&["container", "exec", "ex", "cat", "/proc/1/status"]).ok();
+        for key in ["CapBnd", "NoNewPrivs", "Seccomp"] {
+            let value = |text: &str| text.lines().find(|l| l.starts_with(&format!("{key}:"))).map(str::to_owned);
+            assert_eq!(value(&inside), value(&first), "{key}");
+        }
+        let group = host.sh("volt container exec ex sleep 321 & sleep 0.5; cat /proc/$(pgrep -xf 'sleep 321')/cgroup; pkill -xf 'sleep 321'; wait; true").ok();
+        assert!(group.contains("volt-container@ex.service/payload"), "{group}");
+    }
+}
+
+on_hosts! {
+    fn container_exec_with_a_terminal(host) {
+        host.tiny();
+        let _guard = host.container("term");
+        host.volt(&["run", "-d", "--name", "term", "tiny", "sleep", "1000"]).ok();
+        let line = "script -qec \"volt container exec -it term tty\" /dev/null </dev/null";
+        assert!(host.sh(line).ok().contains("/dev/pts/"), "no terminal inside");
+        let size = "script -qec \"stty cols 123 rows 45; volt container exec -it term stty size\" /dev/null </dev/null";
+        assert!(host.sh(size).ok().contains("45 123"), "the size of the terminal did not get through");
+    }
+}
+
+on_hosts! {
+    fn container_shell_and_input(host) {
+        host.tiny();
+        let _guard = host.container("sh");
+        host.volt(&["run", "-d", "--name", "sh", "tiny", "sleep", "1000"]).ok();
+        let output = host.run_with(&["volt", "container", "exec", "-i", "sh", "sh"], b"echo typed; exit 5\n");
+        assert_eq!((output.code, output.stdout.as_str()), (5, "typed\n"), "{output:?}");
+    }
+}
+
+on_hosts! {
+    fn container_attach(host) {
+        host.tiny();
+        let _guard = host.container("att");
+        host.volt(&["container", "attach", "att"]).fails(3);
+        host.volt(&["run", "-d", "-i", "--name", "att", "tiny", "sh", "-c", "read line; echo got $line; exit 9"]).ok();
+        let output = host.run_with(&["volt", "container", "attach", "att"], b"word\n");
+        assert_eq!((output.code, output.stdout.as_str()), (9, "got word\n"), "{output:?}");
+    }
+}

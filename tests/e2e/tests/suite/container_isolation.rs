@@ -1,0 +1,108 @@
+//! What a container can and cannot do, seen from inside as its root.
+
+use volt_e2e::{Host, on_hosts};
+
+fn inside(host: &Host, name: &str, line: &str) -> String {
+    host.volt(&["container", "exec", name, "sh", "-c", line]).ok()
+}
+
+on_hosts! {
+    fn container_confinement_of_an_app(host) {
+        host.tiny();
+        let app = host.container("app");
+        host.volt(&["run", "-d", "--name", "app", "tiny", "sleep", "1000"]).ok();
+        let status = inside(host, "app", "cat /proc/self/status");
+        let value = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default().trim().to_owned();
+        // CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SETFCAP
+        assert_eq!(value("CapBnd:"), "00000000800005fb");
+        assert_eq!(value("CapEff:"), "00000000800005fb");
+        assert_eq!(value("CapAmb:"), "0000000000000000");
+        assert_eq!(value("NoNewPrivs:"), "1");
+        assert_eq!(value("Seccomp:"), "2");
+        assert_eq!(value("Uid:").split_whitespace().next(), Some("0"));
+
+        for (what, line) in [
+            ("mount", "mount -t tmpfs none /mnt"),
+            ("write to sysctls", "echo 1 > /proc/sys/kernel/sysrq"),
+            ("remount /sys", "mount -o remount,rw /sys"),
+            ("make a device", "mknod /tmp/null c 1 3"),
+            ("change the host name", "hostname other"),
+            ("make a user namespace", "unshare -U true"),
+            ("set the clock", "date -s 2001-01-01"),
+            ("load a module", "insmod /nonexistent 2>&1 | grep -q 'o such file'"),
+        ] {
+            let output = host.volt(&["container", "exec", "app", "sh", "-c", line]);
+            assert_ne!(output.code, 0, "it can {what}: {output:?}");
+        }
+        let base = app.inspect()["id_base"].as_u64().unwrap();
+        assert!(base >= 524_288 && base.is_multiple_of(65_536), "{base}");
+        let pid = app.inspect()["pid"].as_u64().unwrap();
+        let outside = host.sh(&format!("awk '/^Uid:/ {{print $2}}' /proc/{pid}/status")).ok();
+        assert_eq!(outside, base.to_string());
+    }
+}
+
+on_hosts! {
+    fn container_namespaces_are_its_own(host) {
+        host.tiny();
+        let own = host.container("own");
+        host.volt(&["run", "-d", "--name", "own", "tiny", "sleep", "1000"]).ok();
+        let pid = own.inspect()["pid"].as_u64().unwrap();
+        for kind in ["mnt", "pid", "uts", "ipc", "net", "user", "cgroup"] {
+            let line = format!("test $(readlink /proc/{pid}/ns/{kind}) != $(readlink /proc/1/ns/{kind})");
+            assert_eq!(host.sh(&line).code, 0, "{kind} is the host's");
+        }
+        assert_eq!(inside(host, "own", "ls /sys/class/net"), "lo");
+        assert_eq!(inside(host, "own", "hostname"), "own");
+        assert!(inside(host, "own", "ps | wc -l").trim().parse::<u32>().unwrap() < 8);
+        assert!(inside(host, "own", "cat /sys/class/net/lo/flags").contains("0x9"), "loopback is down");
+    }
+}
+
+on_hosts! {
+    fn container_network_of_the_host(host) {
+        host.tiny();
+        let _guard = host.container("net");
+        host.volt(&["run", "-d", "--name", "net", "--network", "host", "tiny", "sleep", "1000"]).ok();
+        let own = host.sh("ls /sys/class/net | sort").ok();
+        assert_eq!(inside(host, "net", "ls /sys/class/net | sort"), own);
+    }
+}
+
+on_hosts! {
+    fn container_image_is_never_written(host) {
+        host.tiny();
+        let _guard = host.container("writer");
+        let sum = "cd /var/lib/volt/images/trees && find . -path '*/rootfs/bin*' -printf '%p %s %u %m %T@\\n' | sort | sha256sum";
+        let before = host.sh(sum).ok();
+        host.volt(&["run", "--name", "writer", "tiny", "sh", "-c", "echo x > /bin/new; chmod 700 /bin/busybox; chown 5:5 /bin/sh; rm /bin/ls; touch /etc/passwd"]).ok();
+        assert_eq!(host.sh(sum).ok(), before, "the image changed");
+        assert_eq!(host.sh("stat -c %u:%g /var/lib/volt/containers/writer/upper/bin/new").ok(), "0:0");
+    }
+}
+
+on_hosts! {
+    fn container_read_only_and_tmpfs(host) {
+        host.tiny();
+        let _guard = host.container("ro");
+        host.volt(&["run", "-d", "--name", "ro", "--read-only", "--tmpfs", "/scratch:size=1M", "tiny", "sleep", "1000"]).ok();
+        assert_ne!(host.volt(&["container", "exec", "ro", "touch", "/etc/x"]).code, 0);
+        inside(host, "ro", "echo x > /scratch/x");
+        assert_ne!(host.volt(&["container", "exec", "ro", "dd", "if=/dev/zero", "of=/scratch/big", "bs=1M", "count=3"]).code, 0);
+    }
+}
+
+on_hosts! {
+    fn container_capabilities_and_user(host) {
+        host.tiny();
+        let _guard = host.container("caps");
+        host.volt(&["run", "-d", "--name", "caps", "--cap-drop", "ALL", "--cap-add", "NET_RAW", "tiny", "sleep", "1000"]).ok();
+        assert!(inside(host, "caps", "grep CapBnd /proc/self/status").ends_with("0000000000002000"));
+        let _user = host.container("user");
+        host.volt(&["run", "-d", "--name", "user", "--user", "app", "tiny", "sleep", "1000"]).ok();
+        assert_eq!(inside(host, "user", "id -u"), "1000");
+        assert!(inside(host, "user", "grep CapEff /proc/self/status").ends_with("0000000000000000"));
+        assert_eq!(inside(host, "user", "echo through > /dev/stdout"), "through");
+        host.volt(&["container", "create", "--name", "x", "--cap-add", "NONSENSE", "tiny", "true"]).fails(2);
+    }
+}

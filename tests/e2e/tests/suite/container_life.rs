@@ -1,0 +1,167 @@
+//! The life of a container, as systemd and machined see it.
+
+use std::time::Duration;
+use volt_e2e::on_hosts;
+
+const LONG: Duration = Duration::from_secs(20);
+
+on_hosts! {
+    fn container_life_cycle(host) {
+        host.tiny();
+        let web = host.container("life");
+        host.volt(&["container", "create", "--name", "life", "tiny", "sleep", "1000"]).ok();
+        assert_eq!(web.state(), "stopped");
+        let again = host.volt(&["container", "create", "--name", "life", "tiny", "sleep", "1"]).fails(4);
+        assert!(again.contains("life"), "{again}");
+
+        host.volt(&["container", "start", "life"]).ok();
+        assert_eq!(web.state(), "running");
+        assert_eq!(host.run(&["systemctl", "is-active", "volt-container@life.service"]).ok(), "active");
+        assert_eq!(host.run(&["systemctl", "is-active", "volt-prepare@life.service"]).ok(), "active");
+        assert!(host.run(&["machinectl", "list", "--no-legend"]).ok().contains("life"));
+        let group = host.run(&["systemctl", "show", "-P", "ControlGroup", "volt-container@life.service"]).ok();
+        assert_eq!(group, "/system.slice/volt-container@life.service");
+        assert!(host.volt(&["ps", "-o", "name"]).ok().lines().any(|l| l == "life"));
+
+        host.volt(&["container", "delete", "life"]).fails(9);
+        host.volt(&["container", "restart", "life"]).ok();
+        assert_eq!(web.state(), "running");
+        host.volt(&["container", "stop", "life"]).ok();
+        assert_eq!(web.state(), "stopped");
+        assert_eq!(web.inspect()["exit"]["code"], 143);
+        host.sh("! mountpoint -q /var/lib/volt/containers/life/rootfs").ok();
+        host.sh("! test -e /run/netns/volt-life").ok();
+
+        host.volt(&["container", "delete", "life"]).ok();
+        host.volt(&["container", "inspect", "life"]).fails(3);
+        host.sh("! ls -d /etc/systemd/system/volt-container@life.service.d /var/lib/volt/containers/life").ok();
+    }
+}
+
+on_hosts! {
+    fn container_start_by_systemctl_is_the_same(host) {
+        host.tiny();
+        let twin = host.container("twin");
+        host.volt(&["container", "create", "--name", "twin", "tiny", "sleep", "1000"]).ok();
+        host.run(&["systemctl", "start", "volt-container@twin.service"]).ok();
+        assert_eq!(twin.state(), "running");
+        host.run(&["systemctl", "restart", "volt-container@twin.service"]).ok();
+        assert_eq!(twin.state(), "running");
+        host.run(&["systemctl", "stop", "volt-container@twin.service"]).ok();
+        assert_eq!(twin.state(), "stopped");
+        host.until(LONG, "! systemctl is-active -q volt-prepare@twin.service && ! test -e /run/netns/volt-twin");
+    }
+}
+
+on_hosts! {
+    fn container_exit_status_survives_the_unit(host) {
+        host.tiny();
+        let dead = host.container("dead");
+        for (command, code, state, reason) in [
+            ("exit 0", 0, "stopped", "exited"),
+            ("exit 3", 3, "failed", "exited"),
+            ("exit 133", 133, "failed", "exited"),
+            ("kill -9 $$", 137, "failed", "killed by SIGKILL"),
+        ] {
+            drop(host.volt(&["container", "delete", "--force", "dead"]));
+            host.volt(&["container", "create", "--name", "dead", "tiny", "sh", "-c", command]).ok();
+            host.volt(&["container", "start", "dead"]).ok();
+            let waited = host.volt(&["container", "wait", "dead", "-o", "json"]).ok();
+            assert!(waited.contains(&code.to_string()), "{command}: {waited}");
+            let seen = dead.inspect();
+            assert_eq!((seen["exit"]["code"].as_i64(), seen["exit"]["reason"].as_str()), (Some(code), Some(reason)), "{command}");
+            assert_eq!(seen["state"], state, "{command}");
+        }
+    }
+}
+
+on_hosts! {
+    fn container_start_that_fails_says_why(host) {
+        host.tiny();
+        let _guard = host.container("nope");
+        host.volt(&["container", "create", "--name", "nope", "tiny", "/no/such/program"]).ok();
+        let error = host.volt(&["container", "start", "nope"]).fails(1);
+        assert!(error.contains("/no/such/program"), "{error}");
+        assert_eq!(host.volt(&["container", "inspect", "nope", "-o", "json"]).json()["exit"]["code"], 127);
+    }
+}
+
+on_hosts! {
+    fn container_restart_policy_is_systemds(host) {
+        host.tiny();
+        let phoenix = host.container("phoenix");
+        host.volt(&["container", "create", "--name", "phoenix", "--restart", "always", "tiny", "sleep", "1000"]).ok();
+        host.volt(&["container", "start", "phoenix"]).ok();
+        let before = phoenix.inspect()["pid"].as_u64().unwrap();
+        host.volt(&["container", "kill", "phoenix"]).ok();
+        host.until(LONG, &format!("p=$(volt container inspect phoenix -o json | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'); test -n \"$p\" -a \"$p\" != {before}"));
+        assert_eq!(phoenix.state(), "running");
+        host.volt(&["container", "stop", "phoenix"]).ok();
+        assert_eq!(phoenix.state(), "stopped");
+    }
+}
+
+on_hosts! {
+    fn container_rename(host) {
+        host.tiny();
+        let _old = host.container("before");
+        let after = host.container("after");
+        host.volt(&["container", "create", "--name", "before", "tiny", "sh", "-c", "cat /mark; hostname; sleep 1000"]).ok();
+        host.sh("echo kept | volt container copy - before:/ 2>/dev/null || true").code;
+        host.volt(&["container", "start", "before"]).ok();
+        host.volt(&["container", "rename", "before", "after"]).fails(9);
+        host.volt(&["container", "exec", "before", "sh", "-c", "echo kept > /mark"]).ok();
+        host.volt(&["container", "stop", "before"]).ok();
+        host.volt(&["container", "rename", "before", "after"]).ok();
+        host.volt(&["container", "inspect", "before"]).fails(3);
+        host.volt(&["container", "start", "after"]).ok();
+        assert_eq!(host.volt(&["container", "exec", "after", "cat", "/mark"]).ok(), "kept");
+        assert_eq!(host.volt(&["container", "exec", "after", "hostname"]).ok(), "after");
+        assert_eq!(after.state(), "running");
+    }
+}
+
+on_hosts! {
+    fn container_boot_is_a_machine(host) {
+        host.debian();
+        let machine = host.container("machine");
+        if host.volt(&["image", "inspect", "booting", "-o", "json"]).code != 0 {
+            host.sh("volt image import booting /srv/images/debian-boot.tar").ok();
+        }
+        host.volt(&["container", "create", "--name", "machine", "--boot", "booting"]).ok();
+        host.volt(&["container", "start", "machine"]).ok();
+        assert_eq!(machine.inspect()["mode"], "boot");
+        host.until(Duration::from_secs(60), "volt container exec machine systemctl is-system-running | grep -E 'running|degraded'");
+        host.volt(&["container", "stop", "machine"]).ok();
+        assert_eq!(machine.state(), "stopped");
+    }
+}
+
+on_hosts! {
+    fn container_kill(host) {
+        host.tiny();
+        let target = host.container("target");
+        host.volt(&["container", "create", "--name", "target", "tiny", "sh", "-c", "trap 'exit 7' USR1; while :; do sleep 0.05; done"]).ok();
+        host.volt(&["container", "kill", "target"]).fails(9);
+        host.volt(&["container", "start", "target"]).ok();
+        host.volt(&["container", "kill", "--signal", "USR1", "target"]).ok();
+        host.volt(&["container", "wait", "target"]).ok();
+        assert_eq!(target.inspect()["exit"]["code"], 7);
+        host.volt(&["container", "kill", "--signal", "NOPE", "target"]).fails(2);
+    }
+}
+
+on_hosts! {
+    fn container_list_and_aliases(host) {
+        host.tiny();
+        let _guard = host.container("listed");
+        host.volt(&["container", "create", "--name", "listed", "tiny", "true"]).ok();
+        for words in [&["container", "list", "--all", "-o", "name"][..], &["container", "ls", "-a", "-o", "name"], &["ps", "-a", "-o", "name"]] {
+            assert!(host.volt(words).ok().lines().any(|l| l == "listed"), "{words:?}");
+        }
+        let all = host.volt(&["container", "list", "--all", "-o", "json"]).json();
+        let own = all.as_array().unwrap().iter().find(|c| c["name"] == "listed").unwrap();
+        assert_eq!(own["image"], "tiny");
+        host.volt(&["container", "rm", "listed"]).ok();
+    }
+}

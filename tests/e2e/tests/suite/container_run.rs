@@ -1,0 +1,51 @@
+//! `volt run`: create, start and attach in one step.
+
+use volt_e2e::on_hosts;
+
+on_hosts! {
+    fn container_run_streams_and_returns_the_exit_code(host) {
+        host.tiny();
+        assert_eq!(host.volt(&["run", "--rm", "tiny", "echo", "hello world"]).ok(), "hello world");
+        let output = host.volt(&["run", "--rm", "tiny", "sh", "-c", "echo out; echo err >&2; exit 3"]);
+        assert_eq!((output.code, output.stdout.as_str()), (3, "out\n"), "{output:?}");
+        assert!(output.stderr.contains("err") && !output.stderr.contains("out"), "{output:?}");
+    }
+}
+
+on_hosts! {
+    fn container_run_takes_input_and_keeps_bytes(host) {
+        host.tiny();
+        let bytes: Vec<u8> = (0..=255_u8).cycle().take(1 << 20).collect();
+        let sum = host.run_with(&["sh", "-c", "tee /tmp/in | volt run --rm -i tiny cat | sha256sum > /tmp/out; sha256sum < /tmp/in | diff - /tmp/out && echo same"], &bytes);
+        assert_eq!(sum.ok(), "same");
+    }
+}
+
+on_hosts! {
+    fn container_run_rm_leaves_nothing(host) {
+        host.tiny();
+        host.volt(&["run", "--rm", "--name", "gone", "tiny", "true"]).ok();
+        host.volt(&["container", "inspect", "gone"]).fails(3);
+        host.sh("! ls -d /etc/systemd/system/volt-container@gone* /var/lib/volt/containers/gone /run/volt/containers/gone /run/netns/volt-gone 2>/dev/null").ok();
+        host.volt(&["run", "--rm", "--name", "gone", "tiny", "false"]).fails(1);
+        host.sh("! systemctl list-units --all --no-legend 'volt-container@gone*' | grep .").ok();
+    }
+}
+
+on_hosts! {
+    fn container_run_detached_with_a_terminal(host) {
+        host.tiny();
+        let _guard = host.container("tty");
+        host.volt(&["run", "-d", "-t", "--name", "tty", "tiny", "sh", "-c", "tty; sleep 1000"]).ok();
+        host.until(std::time::Duration::from_secs(10), "volt logs tty | grep -q /dev/pts/0");
+    }
+}
+
+on_hosts! {
+    fn container_run_missing_image(host) {
+        let error = host.volt(&["run", "--rm", "no-such-image", "true"]);
+        assert!(matches!(error.code, 3 | 10), "{error:?}");
+        assert!(error.stderr.contains("no-such-image"), "{error:?}");
+        assert!(!host.volt(&["ps", "-a", "-o", "name"]).ok().contains("no-such-image"));
+    }
+}

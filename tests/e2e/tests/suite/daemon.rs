@@ -1,0 +1,110 @@
+//! The daemon: who may what, what is written down, and that nothing depends on its life.
+
+use std::time::Duration;
+use volt_e2e::on_hosts;
+
+on_hosts! {
+    fn system_daemon_leaves_and_workloads_go_on(host) {
+        host.tiny();
+        let lives = host.container("lives");
+        host.volt(&["run", "-d", "--name", "lives", "tiny", "sleep", "1000"]).ok();
+        let pid = lives.inspect()["pid"].as_u64();
+        host.sh("systemctl kill -s KILL volt.service; sleep 0.2; true").ok();
+        assert_eq!(lives.state(), "running");
+        assert_eq!(lives.inspect()["pid"].as_u64(), pid);
+        assert_eq!(host.volt(&["container", "exec", "lives", "echo", "still"]).ok(), "still");
+        host.run(&["systemctl", "stop", "volt.service"]).ok();
+        assert_eq!(lives.state(), "running");
+    }
+}
+
+on_hosts! {
+    fn system_users_may_what_the_table_says(host) {
+        host.tiny();
+        let _guard = host.container("secretive");
+        host.sh("id reader >/dev/null 2>&1 || useradd -m reader; id member >/dev/null 2>&1 || useradd -m -G volt member").ok();
+        host.volt(&["run", "-d", "--name", "secretive", "-e", "PASSWORD=hunter2", "tiny", "sleep", "1000"]).ok();
+        let as_user = |user: &str, line: &str| host.run(&["runuser", "-u", user, "--", "sh", "-c", line]);
+
+        assert!(as_user("reader", "volt ps -o name").ok().contains("secretive"));
+        assert!(!as_user("reader", "volt container inspect secretive -o json").ok().contains("hunter2"));
+        let refused = as_user("reader", "volt container stop secretive").fails(5);
+        assert!(refused.contains("volt"), "the group to join is not named: {refused}");
+        as_user("reader", "volt config set daemon.idle_seconds 61").fails(5);
+
+        assert!(as_user("member", "volt container inspect secretive -o json").ok().contains("hunter2"));
+        as_user("member", "volt container exec secretive true").ok();
+        as_user("member", "volt config set daemon.idle_seconds 61").fails(5);
+        as_user("member", "volt workload stop cron.service").code;
+
+        let audit = host.sh("cat /var/log/volt/audit.log").ok();
+        let line = audit.lines().rev().find(|l| l.contains("container.stop") && l.contains("reader")).unwrap();
+        assert!(line.contains("\"result\":\"refused\""), "{line}");
+        assert!(!audit.contains("hunter2"), "a secret is in the audit trail");
+    }
+}
+
+on_hosts! {
+    fn audit_list_and_show(host) {
+        host.tiny();
+        let _guard = host.container("audited");
+        host.volt(&["container", "create", "--name", "audited", "tiny", "true"]).ok();
+        host.volt(&["container", "create", "--name", "audited", "tiny", "true"]).fails(4);
+        let all = host.volt(&["audit", "list", "-o", "json"]).json();
+        let own: Vec<_> = all.as_array().unwrap().iter().filter(|r| r["resource"] == "audited" && r["action"] == "container.create").collect();
+        assert_eq!(own.len(), 2, "{own:?}");
+        assert_eq!((own[0]["result"].as_str(), own[1]["result"].as_str()), (Some("success"), Some("failure")));
+        let id = own[0]["request_id"].as_str().unwrap();
+        assert_eq!(host.volt(&["audit", "show", id, "-o", "json"]).json()["user"], "root");
+    }
+}
+
+on_hosts! {
+    fn system_embedded_without_the_daemon(host) {
+        host.tiny();
+        let _guard = host.container("alone");
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
+        let made = host.volt(&["run", "-d", "--name", "alone", "tiny", "sleep", "1000"]);
+        let state = host.volt(&["container", "inspect", "alone", "-o", "json"]);
+        let stopped = host.volt(&["container", "stop", "alone"]);
+        host.sh("systemctl unmask volt.socket volt.service; systemctl start volt.socket").ok();
+        made.ok();
+        assert_eq!(state.json()["state"], "running");
+        stopped.ok();
+    }
+}
+
+on_hosts! {
+    fn event_stream_tells_what_happens(host) {
+        host.tiny();
+        let _guard = host.container("eventful");
+        let line = "timeout 15 volt events -o json > /tmp/events & p=$!; sleep 0.5; volt run --name eventful tiny true; sleep 1; volt container delete eventful; sleep 1; kill $p; cat /tmp/events";
+        let events = host.sh(line);
+        for action in ["created", "started", "stopped", "deleted"] {
+            let seen = events.stdout.lines().any(|l| l.contains("eventful") && l.contains(&format!("\"{action}\"")));
+            assert!(seen, "{action} is missing: {events:?}");
+        }
+    }
+}
+
+on_hosts! {
+    fn system_api_over_the_socket(host) {
+        let get = |path: &str| host.sh(&format!("curl -s --unix-socket /run/volt/volt.sock http://localhost{path}"));
+        assert_eq!(get("/openapi").json()["openapi"], "3.1.0");
+        let problem = get("/api/v1/containers/no-such-thing").json();
+        assert_eq!((problem["status"].as_u64(), problem["kind"].as_str()), (Some(404), Some("not-found")));
+        assert_eq!(get("/api/v1/nothing").json()["status"], 404);
+        let bad = host.sh("curl -s --unix-socket /run/volt/volt.sock -X POST -H 'content-type: application/json' -d '{\"image\":\"tiny\",\"imge\":1}' http://localhost/api/v1/containers").json();
+        assert_eq!(bad["status"], 400, "{bad}");
+        assert!(bad.to_string().contains("imge"), "{bad}");
+    }
+}
+
+on_hosts! {
+    fn system_daemon_signals(host) {
+        host.volt(&["system", "version"]).code;
+        host.until(Duration::from_secs(10), "volt system info -o json | grep -q daemon");
+        host.sh("systemctl kill -s HUP volt.service && systemctl kill -s USR1 volt.service && systemctl kill -s USR2 volt.service && sleep 0.3").ok();
+        host.run(&["systemctl", "is-active", "volt.service"]).ok();
+    }
+}
