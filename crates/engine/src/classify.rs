@@ -23,9 +23,11 @@ impl From<files::Error> for Error {
 impl From<files::LockError> for Error {
     fn from(error: files::LockError) -> Self {
         match error {
-            files::LockError::Held { .. } => Self::new(ErrorKind::Conflict, "Another command is changing it at this moment")
-                .hinted("Try again when that one has ended")
-                .because(error),
+            files::LockError::Held { .. } => {
+                Self::new(ErrorKind::Conflict, "Another command is changing it at this moment")
+                    .hinted("Try again when that one has ended")
+                    .because(error)
+            }
             files::LockError::Io(io) => io.into(),
         }
     }
@@ -43,7 +45,9 @@ impl From<command::Error> for Error {
                 out.hint = hint;
                 return out;
             }
-            command::Error::TimedOut { .. } => Self::new(ErrorKind::Timeout, "A program took too long"),
+            command::Error::TimedOut { .. } => {
+                Self::new(ErrorKind::Timeout, "A program took too long")
+            }
             _ => Self::new(ErrorKind::General, "A program failed"),
         }
         .because(error)
@@ -53,17 +57,23 @@ impl From<command::Error> for Error {
 impl From<systemd::Error> for Error {
     fn from(error: systemd::Error) -> Self {
         match &error {
-            systemd::Error::NoBus { .. } => {
-                Self::new(ErrorKind::Dependency, "systemd can't be reached on this host")
-                    .hinted("`volt system check` says what is missing; `--backend proot` runs without systemd")
-            }
+            systemd::Error::NoBus { .. } => Self::new(
+                ErrorKind::Dependency,
+                "systemd can't be reached on this host",
+            )
+            .hinted(
+                "`volt system check` says what is missing; `--backend proot` runs without systemd",
+            ),
             systemd::Error::NoSuchUnit { unit } => {
-                return Self::new(ErrorKind::NotFound, format!("There is no unit {unit}")).about(unit);
+                return Self::new(ErrorKind::NotFound, format!("There is no unit {unit}"))
+                    .about(unit);
             }
             systemd::Error::Refused { .. } => {
                 Self::new(ErrorKind::Permission, "systemd refused it").hinted("Run it as root")
             }
-            systemd::Error::Timeout { .. } => Self::new(ErrorKind::Timeout, "systemd took too long"),
+            systemd::Error::Timeout { .. } => {
+                Self::new(ErrorKind::Timeout, "systemd took too long")
+            }
             systemd::Error::JobFailed { .. } | systemd::Error::Other { .. } => {
                 Self::new(ErrorKind::General, "systemd could not do it")
             }

@@ -181,6 +181,43 @@ impl Host {
         command
     }
 
+    /// A host of the same kind and suite for this test alone: one that it may mask, reboot or fill.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    #[must_use]
+    pub fn private(&self, purpose: &str) -> PrivateHost {
+        let host = Self::named(&format!("{}-{purpose}", self.name));
+        let mut words = vec!["host", "up", &host.name, "--suite", self.suite(), "--no-build"];
+        if self.name.contains("-vm-") {
+            words.push("--vm");
+        }
+        xtask(&words);
+        PrivateHost(host)
+    }
+
+    /// `trixie` or `bookworm`.
+    #[must_use]
+    pub fn suite(&self) -> &'static str {
+        if self.name.contains("bookworm") { "bookworm" } else { "trixie" }
+    }
+
+    /// Copies a file of this machine to the host.
+    ///
+    /// # Panics
+    /// When it can't be.
+    pub fn put(&self, file: &str, path: &str) {
+        xtask(&["host", "copy", file, &format!("{}:{path}", self.name)]);
+    }
+
+    /// Stops the host's PID 1 and boots the host again.
+    ///
+    /// # Panics
+    /// When it doesn't come up again.
+    pub fn reboot(&self) {
+        xtask(&["host", "reboot", &self.name]);
+    }
+
     /// Runs `volt` with these words.
     pub fn volt(&self, words: &[&str]) -> Output {
         self.run(&[&["volt"], words].concat())
@@ -215,8 +252,7 @@ impl Host {
 
     /// Makes sure the image `debian` (a minbase root of the host's own suite) is there.
     pub fn debian(&self) {
-        let suite = if self.name.contains("bookworm") { "bookworm" } else { "trixie" };
-        self.image("debian", &format!("/srv/images/debian-{suite}.tar"));
+        self.image("debian", &format!("/srv/images/debian-{}.tar", self.suite()));
     }
 
     fn image(&self, name: &str, archive: &str) {
@@ -233,6 +269,45 @@ impl Host {
         drop(self.volt(&["container", "delete", "--force", name]));
         Container { host: self.clone(), name: name.to_owned() }
     }
+}
+
+/// A host that is taken away when the test ends.
+#[derive(Debug)]
+pub struct PrivateHost(Host);
+
+impl std::ops::Deref for PrivateHost {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.0
+    }
+}
+
+impl Drop for PrivateHost {
+    fn drop(&mut self) {
+        // A test that panics leaves its host, so that it can be looked at; the next run of the test takes it away.
+        if !std::thread::panicking() {
+            xtask(&["host", "down", &self.0.name]);
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test stands outside of Volt and runs what a person would"
+)]
+fn xtask_command() -> Command {
+    Command::new(
+        std::env::var("VOLT_XTASK")
+            .expect("e2e tests are run by `cargo xtask test`, which sets VOLT_XTASK"),
+    )
+}
+
+#[track_caller]
+fn xtask(words: &[&str]) {
+    let output = xtask_command().args(words).stdin(Stdio::null()).output().expect("xtask runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo xtask {}: {said}", words.join(" "));
 }
 
 /// Removes a container when the test ends.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing has failed")]
 
 mod suite {
+    mod boot;
     mod container_exec;
     mod container_files;
     mod container_isolation;
@@ -10,6 +11,7 @@ mod suite {
     mod container_limits;
     mod container_logs;
     mod container_run;
+    mod crash;
     mod daemon;
     mod image;
     mod system;

@@ -9,7 +9,9 @@ pub(super) fn set(text: &str, (section, key): (&str, &str), value: &Value) -> St
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     match find_section(&lines, section) {
         None => {
-            if lines.last().is_some_and(|last| !last.trim().is_empty()) && lines.iter().any(|l| is_content(l)) {
+            if lines.last().is_some_and(|last| !last.trim().is_empty())
+                && lines.iter().any(|l| is_content(l))
+            {
                 lines.push(String::new());
             }
             lines.push(format!("{section}:"));
@@ -22,19 +24,25 @@ pub(super) fn set(text: &str, (section, key): (&str, &str), value: &Value) -> St
 
 /// The section's first line within it and the line behind its last.
 fn find_section(lines: &[String], section: &str) -> Option<(usize, usize)> {
-    let head = lines.iter().position(|line| key_of(line).is_some_and(|(indent, key)| indent == 0 && key == section))?;
+    let head = lines
+        .iter()
+        .position(|line| key_of(line).is_some_and(|(indent, key)| indent == 0 && key == section))?;
     let first = head + 1;
     let end = lines[first..]
         .iter()
         .position(|line| is_content(line) && indent(line) == 0)
         .map_or(lines.len(), |n| first + n);
     // Comments and empty lines in front of the next section belong to that one.
-    let last = lines[first..end].iter().rposition(|line| is_content(line)).map_or(first, |n| first + n + 1);
+    let last = lines[first..end]
+        .iter()
+        .rposition(|line| is_content(line))
+        .map_or(first, |n| first + n + 1);
     Some((first, last))
 }
 
 fn set_in_section(lines: &mut Vec<String>, (first, end): (usize, usize), key: &str, value: &Value) {
-    let depth = lines[first..end].iter().find(|line| is_content(line)).map_or(2, |line| indent(line));
+    let depth =
+        lines[first..end].iter().find(|line| is_content(line)).map_or(2, |line| indent(line));
     let here = |line: &String| key_of(line).is_some_and(|(at, name)| at == depth && name == key);
     let pad = " ".repeat(depth);
     let Some(at) = lines[first..end].iter().position(here).map(|n| first + n) else {
@@ -42,12 +50,17 @@ fn set_in_section(lines: &mut Vec<String>, (first, end): (usize, usize), key: &s
         return;
     };
     // What hangs below the key is its old value: deeper lines, and the items of a list at the same depth.
-    let below = |line: &String| indent(line) > depth || (indent(line) == depth && line.trim_start().starts_with("- "));
+    let below = |line: &String| {
+        indent(line) > depth || (indent(line) == depth && line.trim_start().starts_with("- "))
+    };
     let mut behind = at + 1;
     while behind < end && (!is_content(&lines[behind]) || below(&lines[behind])) {
         behind += 1;
     }
-    let last = lines[at + 1..behind].iter().rposition(|l| is_content(l)).map_or(at + 1, |n| at + 1 + n + 1);
+    let last = lines[at + 1..behind]
+        .iter()
+        .rposition(|l| is_content(l))
+        .map_or(at + 1, |n| at + 1 + n + 1);
     let comment = comment_of(&lines[at]).map(|c| format!("  {c}")).unwrap_or_default();
     drop(lines.splice(at..last, [format!("{pad}{key}: {}{comment}", scalar(value))]));
 }
@@ -89,7 +102,9 @@ fn comment_of(line: &str) -> Option<&str> {
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(scalar).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(scalar).collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

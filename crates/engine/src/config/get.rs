@@ -2,8 +2,8 @@
 
 use super::keys::Key;
 use super::{Value, parse, show};
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 
 impl Engine {
     /// Shows one key.

@@ -69,19 +69,18 @@ pub(super) const KEYS: [Key; 8] = [
         kind: Kind::Text,
         description: "The Debian mirror that `image pull debian` uses; empty takes the host's",
     },
-    Key {
-        name: "image.max_size",
-        kind: Kind::Size,
-        description: "The largest image, unpacked",
-    },
+    Key { name: "image.max_size", kind: Kind::Size, description: "The largest image, unpacked" },
 ];
 
 impl Key {
     /// The key of that name.
     pub(super) fn find(name: &str) -> Result<&'static Self> {
         KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
-            let error = Error::new(ErrorKind::NotFound, format!("There is no key `{name}` in the configuration"))
-                .about(&name);
+            let error = Error::new(
+                ErrorKind::NotFound,
+                format!("There is no key `{name}` in the configuration"),
+            )
+            .about(&name);
             match nearest(name, KEYS.iter().map(|key| key.name)) {
                 Some(near) => error.hinted(format!("Did you mean `{near}`?")),
                 None => error.hinted("`volt config show` lists all keys"),
@@ -109,9 +108,12 @@ impl Key {
                 Value::from(text)
             }
             Kind::Text | Kind::Choice(_) => Value::from(text),
-            Kind::Addresses => {
-                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
-            }
+            Kind::Addresses => text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(Value::from)
+                .collect(),
         };
         self.check(&value)?;
         Ok(value)
@@ -136,16 +138,23 @@ impl Key {
             Kind::Size => "a size such as 64G".to_owned(),
             Kind::Text => "a line of text".to_owned(),
             Kind::Choice(words) => {
-                let words: Vec<String> =
-                    words.iter().map(|w| if w.is_empty() { "nothing".into() } else { format!("`{w}`") }).collect();
+                let words: Vec<String> = words
+                    .iter()
+                    .map(|w| if w.is_empty() { "nothing".into() } else { format!("`{w}`") })
+                    .collect();
                 format!("one of {}", words.join(", "))
             }
-            Kind::Addresses => "a list of internet addresses such as 192.0.2.1,192.0.2.2".to_owned(),
+            Kind::Addresses => {
+                "a list of internet addresses such as 192.0.2.1,192.0.2.2".to_owned()
+            }
         };
         let text: String = text.chars().take(80).collect();
-        Error::new(ErrorKind::InvalidConfig, format!("`{text}` can't be the value of {}", self.name))
-            .about(&self.name)
-            .hinted(format!("It must be {wanted}"))
+        Error::new(
+            ErrorKind::InvalidConfig,
+            format!("`{text}` can't be the value of {}", self.name),
+        )
+        .about(&self.name)
+        .hinted(format!("It must be {wanted}"))
     }
 }
 

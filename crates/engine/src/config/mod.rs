@@ -16,8 +16,8 @@ pub use read::Text;
 pub use set::Operator;
 pub use show::Value;
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_host::files;
 use volt_model::config::Config;
 

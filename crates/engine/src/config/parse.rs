@@ -29,8 +29,9 @@ impl std::error::Error for At {}
 /// Parses and checks a text.
 pub(super) fn config(text: &str) -> Result<Config> {
     // An empty file and one of comments only is a null to YAML.
-    let config: Config =
-        serde_saphyr::from_str::<Option<Config>>(text).map_err(|e| refused(&e))?.unwrap_or_default();
+    let config: Config = serde_saphyr::from_str::<Option<Config>>(text)
+        .map_err(|e| refused(&e))?
+        .unwrap_or_default();
     let tree = tree(&config);
     for key in &KEYS {
         key.check(tree.pointer(&key.pointer()).unwrap_or(&Value::Null))?;
@@ -59,7 +60,10 @@ fn refused(error: &serde_saphyr::Error) -> Error {
             };
             (format!("`{field}` is no key"), hint)
         }
-        other => (plain(&other.to_string()), "`volt config show` lists all keys with their values".to_owned()),
+        other => (
+            plain(&other.to_string()),
+            "`volt config show` lists all keys with their values".to_owned(),
+        ),
     };
     Error::new(ErrorKind::InvalidConfig, "The configuration file can't be used")
         .hinted(hint)

@@ -1,7 +1,7 @@
 //! The configuration file as text, and how to tell whether it is still the same.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 
 /// The configuration file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +15,9 @@ pub struct Text {
 impl From<String> for Text {
     fn from(text: String) -> Self {
         // FNV-1a, stable over builds: it tells a changed file, and need not withstand somebody who may write the file anyway.
-        let digest = text
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+            (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+        });
         Self { revision: format!("{digest:016x}-{}", text.len()), text }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::keys::{Key, Kind};
 use super::{Value, edit, parse, show};
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use serde_json::Value as Json;
 use volt_model::kind::ErrorKind;
 
@@ -29,7 +29,9 @@ impl Engine {
         let _lock = self.lock("config")?;
         let old = self.config_text()?;
         let mut wanted = parse::tree(&self.parse_config(&old)?);
-        let place = wanted.pointer_mut(&key.pointer()).expect("the table's keys are those of the configuration");
+        let place = wanted
+            .pointer_mut(&key.pointer())
+            .expect("the table's keys are those of the configuration");
         *place = changed(key, operator, place, value)?;
         let new = edit::set(&old, key.parts(), place);
         // The edit knows only the usual ways to write YAML; whether it understood the file is seen by reading it again.
@@ -38,7 +40,10 @@ impl Engine {
             _ => {
                 return Err(Error::new(
                     ErrorKind::InvalidConfig,
-                    format!("The configuration file is written so that {} can't be changed by itself", key.name),
+                    format!(
+                        "The configuration file is written so that {} can't be changed by itself",
+                        key.name
+                    ),
                 )
                 .about(&self.paths().config().display())
                 .hinted("Change it with `volt config edit`"));
@@ -64,9 +69,12 @@ fn changed(key: &Key, operator: Operator, old: &Json, value: Json) -> Result<Jso
         return Ok(value);
     }
     let (Kind::Addresses, Some(old), Json::Array(items)) = (key.kind, old.as_array(), value) else {
-        return Err(Error::new(ErrorKind::Usage, format!("{} is no list: += and -= are for lists", key.name))
-            .about(&key.name)
-            .hinted(format!("Write {}=VALUE", key.name)));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("{} is no list: += and -= are for lists", key.name),
+        )
+        .about(&key.name)
+        .hinted(format!("Write {}=VALUE", key.name)));
     };
     let mut list = old.clone();
     match operator {

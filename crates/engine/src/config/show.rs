@@ -2,8 +2,8 @@
 
 use super::keys::{KEYS, Key};
 use super::parse;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use serde_json::Value as Json;
 
 /// A key with its value.

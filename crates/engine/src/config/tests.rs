@@ -67,7 +67,10 @@ fn other_lines_stay() {
     assert!(new.contains("  network: host\n  backend: proot\n\n# Pictures"), "{new}");
     let new = edit::set(old, ("daemon", "log_level"), &json!("debug"));
     assert_eq!(new, format!("{old}\ndaemon:\n  log_level: debug\n"));
-    assert_eq!(edit::set("", ("daemon", "log_level"), &json!("debug")), "daemon:\n  log_level: debug\n");
+    assert_eq!(
+        edit::set("", ("daemon", "log_level"), &json!("debug")),
+        "daemon:\n  log_level: debug\n"
+    );
 }
 
 fn with_file(text: &str) -> (tempfile::TempDir, Engine) {
@@ -80,10 +83,19 @@ fn with_file(text: &str) -> (tempfile::TempDir, Engine) {
 fn keys_are_changed_by_type() {
     let (_dir, engine) = with_file("container:\n  dns: [192.0.2.1]\n");
     let set = |key, operator, text| engine.config_set(key, operator, text);
-    assert_eq!(set("container.dns", Operator::Add, "192.0.2.2").unwrap().value, json!(["192.0.2.1", "192.0.2.2"]));
-    assert_eq!(set("container.dns", Operator::Remove, "192.0.2.1").unwrap().value, json!(["192.0.2.2"]));
+    assert_eq!(
+        set("container.dns", Operator::Add, "192.0.2.2").unwrap().value,
+        json!(["192.0.2.1", "192.0.2.2"])
+    );
+    assert_eq!(
+        set("container.dns", Operator::Remove, "192.0.2.1").unwrap().value,
+        json!(["192.0.2.2"])
+    );
     assert_eq!(set("image.max_size", Operator::Set, "1024M").unwrap().value, json!("1G"));
-    assert_eq!(set("image.mirror", Operator::Set, "http://mirror.example/debian #x: {").unwrap().value, json!("http://mirror.example/debian #x: {"));
+    assert_eq!(
+        set("image.mirror", Operator::Set, "http://mirror.example/debian #x: {").unwrap().value,
+        json!("http://mirror.example/debian #x: {")
+    );
     assert_eq!(set("container.network", Operator::Set, "none").unwrap().value, json!("none"));
     for (key, operator, text, kind) in [
         ("daemon.idle_seconds", Operator::Add, "1", ErrorKind::Usage),
@@ -105,7 +117,10 @@ fn keys_are_changed_by_type() {
 fn a_file_that_can_not_be_edited_by_lines_is_left_alone() {
     let text = "container: {network: host}\n";
     let (_dir, engine) = with_file(text);
-    assert_eq!(engine.config_set("container.stop_timeout", Operator::Set, "3").unwrap_err().kind, ErrorKind::InvalidConfig);
+    assert_eq!(
+        engine.config_set("container.stop_timeout", Operator::Set, "3").unwrap_err().kind,
+        ErrorKind::InvalidConfig
+    );
     assert_eq!(engine.config_read().unwrap().text, text);
 }
 

@@ -1,8 +1,8 @@
 //! Writing the configuration file as a whole.
 
 use super::Text;
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_model::kind::ErrorKind;
 
 impl Engine {
@@ -16,9 +16,12 @@ impl Engine {
         if let Some(read) = revision
             && Text::from(self.config_text()?).revision != read
         {
-            return Err(Error::new(ErrorKind::Conflict, "The configuration file was changed meanwhile")
-                .about(&self.paths().config().display())
-                .hinted("Read it again and make the change once more"));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "The configuration file was changed meanwhile",
+            )
+            .about(&self.paths().config().display())
+            .hinted("Read it again and make the change once more"));
         }
         self.publish_config(&text)?;
         Ok(text.into())

@@ -1,8 +1,8 @@
 //! Connecting to a container's terminal or streams, which its relay serves.
 
 use super::start::refuse;
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use volt_host::files;
@@ -43,9 +43,12 @@ impl Engine {
         let backend = self.backend_of(&spec);
         let state = backend.state(self, &spec)?.state;
         if state == State::Running {
-            return Err(Error::new(ErrorKind::Conflict, format!("The container {name} runs already"))
-                .about(name)
-                .hinted(format!("Connect to it: volt container attach {name}")));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("The container {name} runs already"),
+            )
+            .about(name)
+            .hinted(format!("Connect to it: volt container attach {name}")));
         }
         refuse(name, state, Verb::Start)?;
         backend.check(self, &spec)?;
@@ -73,12 +76,21 @@ impl Engine {
     }
 
     /// The connection to a container whose start has ended before there was one.
-    fn connect_after(&self, name: &Name, ended: std::thread::Result<Result<()>>) -> Result<UnixStream> {
-        ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::General, "The start broke off").about(name)))?;
+    fn connect_after(
+        &self,
+        name: &Name,
+        ended: std::thread::Result<Result<()>>,
+    ) -> Result<UnixStream> {
+        ended.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::General, "The start broke off").about(name))
+        })?;
         self.connect(name).map_err(|e| {
-            Error::new(ErrorKind::General, format!("The container {name} ended before it could be reached"))
-                .about(name)
-                .because(e)
+            Error::new(
+                ErrorKind::General,
+                format!("The container {name} ended before it could be reached"),
+            )
+            .about(name)
+            .because(e)
         })
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Paths are resolved within the container's root, whatever links it has laid: nothing outside is ever read or written.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use volt_model::container::Spec;
@@ -17,7 +17,9 @@ impl Engine {
     /// # Errors
     /// `NotFound` for the container or the path.
     pub fn container_copy_out(&self, name: &Name, path: &str, out: &mut dyn Write) -> Result<()> {
-        self.with_root(name, |spec, root| copy::out(root, &within(path)?, id_base(spec), out).map_err(|e| explain(e, path)))
+        self.with_root(name, |spec, root| {
+            copy::out(root, &within(path)?, id_base(spec), out).map_err(|e| explain(e, path))
+        })
     }
 
     /// Unpacks a tar archive into a folder of a container.
@@ -25,14 +27,21 @@ impl Engine {
     /// # Errors
     /// `NotFound` for the container or the folder, `InvalidConfig` for an archive that is refused.
     pub fn container_copy_in(&self, name: &Name, path: &str, archive: &mut dyn Read) -> Result<()> {
-        self.with_root(name, |spec, root| copy::into(root, &within(path)?, id_base(spec), archive).map_err(|e| explain(e, path)))
+        self.with_root(name, |spec, root| {
+            copy::into(root, &within(path)?, id_base(spec), archive).map_err(|e| explain(e, path))
+        })
     }
 
     /// Calls `work` with the container's root: that of its first process where it runs (so volumes are there too), else the root
     /// mounted for the while.
-    pub(super) fn with_root<T>(&self, name: &Name, work: impl FnOnce(&Spec, &Path) -> Result<T>) -> Result<T> {
+    pub(super) fn with_root<T>(
+        &self,
+        name: &Name,
+        work: impl FnOnce(&Spec, &Path) -> Result<T>,
+    ) -> Result<T> {
         let spec = self.spec(name)?;
-        if let Some(pid) = self.run_state(&spec)?.pid.filter(|_| self.backend_of(&spec).maps_ids()) {
+        if let Some(pid) = self.run_state(&spec)?.pid.filter(|_| self.backend_of(&spec).maps_ids())
+        {
             return work(&spec, &PathBuf::from(format!("/proc/{pid}/root")));
         }
         let _lock = self.lock_name(name)?;
@@ -42,7 +51,11 @@ impl Engine {
             return work(&spec, &root);
         }
         if self.run_state(&spec)?.state.is_alive() {
-            return Err(Error::new(ErrorKind::Conflict, format!("The container {name} is starting or stopping")).about(name));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("The container {name} is starting or stopping"),
+            )
+            .about(name));
         }
         self.mount_root(&spec)?;
         let done = work(&spec, &root);
@@ -56,10 +69,14 @@ impl Engine {
 fn explain(error: volt_store::Error, path: &str) -> Error {
     match &error {
         volt_store::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            Error::new(ErrorKind::NotFound, format!("There is no {path} in the container")).about(&path)
+            Error::new(ErrorKind::NotFound, format!("There is no {path} in the container"))
+                .about(&path)
         }
-        volt_store::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotADirectory => {
-            Error::new(ErrorKind::Usage, format!("{path} is no folder of the container")).about(&path)
+        volt_store::Error::Io { source, .. }
+            if source.kind() == std::io::ErrorKind::NotADirectory =>
+        {
+            Error::new(ErrorKind::Usage, format!("{path} is no folder of the container"))
+                .about(&path)
         }
         _ => Error::from(error).about(&path),
     }
@@ -68,7 +85,9 @@ fn explain(error: volt_store::Error, path: &str) -> Error {
 /// The path as one below the root.
 fn within(path: &str) -> Result<PathBuf> {
     if !path.starts_with('/') || path.contains('\0') {
-        return Err(Error::new(ErrorKind::Usage, format!("`{path}` is not an absolute path")).about(&path));
+        return Err(
+            Error::new(ErrorKind::Usage, format!("`{path}` is not an absolute path")).about(&path)
+        );
     }
     Ok(PathBuf::from(path.trim_start_matches('/')))
 }

@@ -1,8 +1,8 @@
 //! Making a container: its record, its ids, its unit. Nothing of the image is copied.
 
+use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
-use crate::Engine;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use volt_host::files::{self, Publish, Stage};
@@ -82,7 +82,10 @@ impl Engine {
     pub fn container_create(&self, create: Create) -> Result<super::View> {
         // While it is held no tree vanishes; after it the record pins this one.
         let hold = self.images().hold()?;
-        let image = self.images().inspect(&create.image).map_err(|e| missing_image(e.into(), &create.image))?;
+        let image = self
+            .images()
+            .inspect(&create.image)
+            .map_err(|e| missing_image(e.into(), &create.image))?;
         let name = match &create.name {
             Some(name) => name.clone(),
             None => self.free_name(&create.image)?,
@@ -136,12 +139,19 @@ impl Engine {
 
     fn refuse_taken(&self, name: &Name) -> Result<()> {
         if is_reserved(name) {
-            return Err(Error::new(ErrorKind::Usage, format!("The name {name} is Volt's own")).about(name));
+            return Err(
+                Error::new(ErrorKind::Usage, format!("The name {name} is Volt's own")).about(name)
+            );
         }
         if self.container_exists(name) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("There is a container named {name} already"))
-                .about(name)
-                .hinted(format!("Remove it with `volt container delete {name}`, or choose another name")));
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("There is a container named {name} already"),
+            )
+            .about(name)
+            .hinted(format!(
+                "Remove it with `volt container delete {name}`, or choose another name"
+            )));
         }
         Ok(())
     }
@@ -158,7 +168,9 @@ impl Engine {
             .map(|n| if n == 1 { stem.to_owned() } else { format!("{stem}-{n}") })
             .filter_map(|text| text.parse::<Name>().ok())
             .find(|name| !taken.contains(name) && !is_reserved(name))
-            .ok_or_else(|| Error::new(ErrorKind::Resource, "No name is free").hinted("Give one with --name"))
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Resource, "No name is free").hinted("Give one with --name")
+            })
     }
 
     /// Puts together what was asked for, what the image says and what the configuration says.
@@ -166,14 +178,19 @@ impl Engine {
         let config = self.config()?;
         let backend = self.choose_backend(create.backend, &config.container.backend)?;
         // An image with an init of its own is a machine, unless a command or a terminal for one was asked for.
-        let machine = image.config.boot && create.command.is_empty() && create.entrypoint.is_none() && !create.tty;
+        let machine = image.config.boot
+            && create.command.is_empty()
+            && create.entrypoint.is_none()
+            && !create.tty;
         let boots = create.boot.unwrap_or(machine);
         let mode = if boots && backend == Backend::Systemd { Mode::Boot } else { Mode::App };
         let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
         let network = match create.network {
             Some(network) => network,
             None if backend == Backend::Proot => Network::Host,
-            None => config.container.network.parse().map_err(|e| invalid("container.network", e))?,
+            None => {
+                config.container.network.parse().map_err(|e| invalid("container.network", e))?
+            }
         };
         let stop_signal = match (create.stop_signal, image.config.stop_signal.as_deref()) {
             (Some(signal), _) => signal,
@@ -233,9 +250,12 @@ impl Engine {
                     drop(self.volume_create(name, BTreeMap::new())?);
                 }
                 Source::Host(path) if !std::path::Path::new(path).exists() => {
-                    return Err(Error::new(ErrorKind::NotFound, format!("There is no {path} on this host"))
-                        .about(path)
-                        .hinted("Make it first, or name a volume in its place"));
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        format!("There is no {path} on this host"),
+                    )
+                    .about(path)
+                    .hinted("Make it first, or name a volume in its place"));
                 }
                 _ => {}
             }
@@ -245,7 +265,11 @@ impl Engine {
 }
 
 /// Writes the files of a record into `dir`.
-fn write_record(dir: &std::path::Path, spec: &Spec, environment: &super::record::Environment) -> Result<()> {
+fn write_record(
+    dir: &std::path::Path,
+    spec: &Spec,
+    environment: &super::record::Environment,
+) -> Result<()> {
     for folder in ["upper", "work", "rootfs"] {
         files::create_dirs(&dir.join(folder), 0o755)?;
     }
@@ -258,13 +282,16 @@ fn write_record(dir: &std::path::Path, spec: &Spec, environment: &super::record:
 
 fn missing_image(error: Error, image: &ImageRef) -> Error {
     match error.kind {
-        ErrorKind::NotFound => error.hinted(format!("Get it with `volt image pull {image}`, or see `volt image list`")),
+        ErrorKind::NotFound => {
+            error.hinted(format!("Get it with `volt image pull {image}`, or see `volt image list`"))
+        }
         _ => error,
     }
 }
 
 fn invalid(key: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::InvalidConfig, format!("The configuration's {key} is wrong")).because(error)
+    Error::new(ErrorKind::InvalidConfig, format!("The configuration's {key} is wrong"))
+        .because(error)
 }
 
 /// The entrypoint and the command behind it: what was asked for over what the image says.
@@ -287,8 +314,11 @@ fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
     for entry in base.iter().chain(over) {
         let name = entry.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty());
         let Some(name) = name.filter(|_| !entry.contains('\0')) else {
-            return Err(Error::new(ErrorKind::Usage, "An environment variable is written NAME=VALUE")
-                .about(&entry.split('=').next().unwrap_or_default()));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "An environment variable is written NAME=VALUE",
+            )
+            .about(&entry.split('=').next().unwrap_or_default()));
         };
         let prefix = format!("{name}=");
         all.retain(|old| !old.starts_with(&prefix));
@@ -299,7 +329,9 @@ fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
 
 fn validate(spec: &Spec) -> Result<()> {
     let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new(ErrorKind::Usage, format!("The container {} can't be so", spec.name)).about(&spec.name).because(e)
+        Error::new(ErrorKind::Usage, format!("The container {} can't be so", spec.name))
+            .about(&spec.name)
+            .because(e)
     };
     spec.limits.validate().map_err(|e| wrong(e.into()))?;
     spec.capabilities().map_err(|e| wrong(e.into()))?;
@@ -313,8 +345,12 @@ fn validate(spec: &Spec) -> Result<()> {
     if spec.command.iter().any(|word| word.contains('\0')) {
         return Err(wrong("a word of the command has a NUL in it".into()));
     }
-    let mut targets: Vec<&str> =
-        spec.binds.iter().map(|b| b.target.as_str()).chain(spec.tmpfs.iter().map(|t| t.target.as_str())).collect();
+    let mut targets: Vec<&str> = spec
+        .binds
+        .iter()
+        .map(|b| b.target.as_str())
+        .chain(spec.tmpfs.iter().map(|t| t.target.as_str()))
+        .collect();
     targets.sort_unstable();
     match targets.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(wrong(format!("two mounts have the target {}", pair[0]).into())),

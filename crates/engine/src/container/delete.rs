@@ -1,9 +1,9 @@
 //! Removing a container and what it wrote.
 
 use super::start::refuse;
+use crate::Engine;
 use crate::error::Result;
 use crate::intent::Intent;
-use crate::Engine;
 use volt_host::files;
 use volt_model::container::Backend;
 use volt_model::name::Name;

@@ -6,8 +6,8 @@
 
 use super::prepare::put_variable;
 use super::start::refuse;
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use volt_host::command::{Command, Stream};
@@ -50,10 +50,17 @@ impl Engine {
     /// Runs a command by joining the namespaces of the container's first process.
     pub(super) fn exec_by_joining(&self, spec: &Spec, exec: &Exec) -> Result<UnixStream> {
         let Some(leader) = self.leader(&spec.name) else {
-            return Err(Error::new(ErrorKind::Conflict, format!("The container {} has no process yet", spec.name))
-                .about(&spec.name));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("The container {} has no process yet", spec.name),
+            )
+            .about(&spec.name));
         };
-        let failed = |e: std::io::Error| Error::new(ErrorKind::General, "A command can't be started").about(&spec.name).because(e);
+        let failed = |e: std::io::Error| {
+            Error::new(ErrorKind::General, "A command can't be started")
+                .about(&spec.name)
+                .because(e)
+        };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let text = self.exec_spec(spec, exec)?;
         let fd = files::memory_file("volt-exec-spec", &text)?;
@@ -94,7 +101,10 @@ impl Engine {
         init.hold = false;
         for entry in &exec.env {
             if !put_variable(&mut init.env, entry) {
-                return Err(Error::new(ErrorKind::Usage, "An environment variable is written NAME=VALUE"));
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "An environment variable is written NAME=VALUE",
+                ));
             }
         }
         init.args.clone_from(&exec.command);

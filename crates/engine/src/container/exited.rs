@@ -1,8 +1,8 @@
 //! Recording how a container's run ended. Called by the unit's `ExecStopPost=`, so that it is kept when systemd has long
 //! forgotten the unit.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use jiff::Timestamp;
 use serde::Deserialize;
 use volt_host::cgroup::Cgroup;
@@ -110,7 +110,10 @@ mod tests {
             status: status.into(),
         };
         assert_eq!(unknown_end(&end("exit-code", "exited", "3")), (3, "exited".into()));
-        assert_eq!(unknown_end(&end("signal", "killed", "KILL")), (137, "killed by SIGKILL".into()));
+        assert_eq!(
+            unknown_end(&end("signal", "killed", "KILL")),
+            (137, "killed by SIGKILL".into())
+        );
         assert_eq!(unknown_end(&end("oom-kill", "killed", "KILL")), (137, "out of memory".into()));
     }
 }

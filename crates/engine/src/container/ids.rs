@@ -1,7 +1,7 @@
 //! Ranges of user ids: each container has its own, recorded as a file `ids/BASE` that holds the owner's name.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use volt_host::files;
 use volt_model::ids::IdRange;
@@ -79,7 +79,9 @@ impl Engine {
 
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(files::Error::new("remove", path, e).into()),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(files::Error::new("remove", path, e).into())
+        }
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at containers.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use volt_host::{cgroup, files, process};

@@ -1,8 +1,8 @@
 //! Sending a signal to a container's command.
 
 use super::start::refuse;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_model::name::Name;
 use volt_model::state::Verb;
 

@@ -1,8 +1,8 @@
 //! What a container needs before it runs: its root, its network namespace, its files. Called by `volt-prepare@NAME.service`, so
 //! that `systemctl start`, `Restart=` and a reboot take the same path as `volt start`; needs no daemon.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::path::Path;
 use volt_host::files::{self, Attributes, RootDir};
 use volt_host::mounts;
@@ -54,15 +54,20 @@ impl Engine {
     pub(super) fn mount_root(&self, spec: &Spec) -> Result<()> {
         let dir = self.paths().container(&spec.name);
         let root = dir.join("rootfs");
-        if mounts::is_mount_point(&root).map_err(|e| failed("The root can't be looked at", &spec.name, e))? {
+        if mounts::is_mount_point(&root)
+            .map_err(|e| failed("The root can't be looked at", &spec.name, e))?
+        {
             return Ok(());
         }
         let tree: TreeId = spec.tree.parse().map_err(Error::from)?;
         let lower = self.images().tree_root(&tree);
         if !lower.is_dir() {
-            return Err(Error::new(ErrorKind::NotFound, format!("The image {} is no longer in the store", spec.image))
-                .about(&spec.name)
-                .hinted("`volt system check` says more"));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("The image {} is no longer in the store", spec.image),
+            )
+            .about(&spec.name)
+            .hinted("`volt system check` says more"));
         }
         let (upper, work) = (dir.join("upper"), dir.join("work"));
         let overlay = mounts::Overlay {
@@ -74,7 +79,8 @@ impl Engine {
             attributes: mounts::MountAttributes::MOUNT_ATTR_NODEV,
             source: "volt",
         };
-        mounts::overlay_root(&overlay).map_err(|e| failed("The root can't be mounted", &spec.name, e))?;
+        mounts::overlay_root(&overlay)
+            .map_err(|e| failed("The root can't be mounted", &spec.name, e))?;
         self.complete_root(spec, &root)
     }
 
@@ -85,11 +91,16 @@ impl Engine {
         let inside = RootDir::open(root)?;
         for dir in ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "var"] {
             if inside.metadata_followed(dir.as_ref()).is_err() {
-                inside.mkdir_all(dir.as_ref(), attributes(if dir == "tmp" { 0o1777 } else { 0o755 }))?;
+                inside.mkdir_all(
+                    dir.as_ref(),
+                    attributes(if dir == "tmp" { 0o1777 } else { 0o755 }),
+                )?;
             }
         }
         for file in ["etc/hosts", "etc/resolv.conf"] {
-            let usable = inside.metadata_followed(file.as_ref()).is_ok_and(|m| m.kind == files::FileKind::File);
+            let usable = inside
+                .metadata_followed(file.as_ref())
+                .is_ok_and(|m| m.kind == files::FileKind::File);
             if !usable {
                 // A link that leads nowhere (systemd-resolved's, say) gives way to a plain file.
                 drop(inside.remove_file(file.as_ref()));
@@ -103,7 +114,12 @@ impl Engine {
     }
 
     /// Makes the folder or file that a volume or a path of the host is mounted upon.
-    fn make_target(&self, inside: &RootDir, bind: &volt_model::mount::Bind, attributes: Attributes) -> Result<()> {
+    fn make_target(
+        &self,
+        inside: &RootDir,
+        bind: &volt_model::mount::Bind,
+        attributes: Attributes,
+    ) -> Result<()> {
         let target = Path::new(bind.target.trim_start_matches('/'));
         if inside.metadata_followed(target).is_ok() {
             return Ok(());
@@ -118,14 +134,21 @@ impl Engine {
         if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
             inside.mkdir_all(parent, attributes)?;
         }
-        inside.write_file(target, &mut std::io::empty(), Attributes { mode: 0o644, ..attributes })?;
+        inside.write_file(
+            target,
+            &mut std::io::empty(),
+            Attributes { mode: 0o644, ..attributes },
+        )?;
         Ok(())
     }
 
     fn write_guest_files(&self, spec: &Spec, run: &Path) -> Result<()> {
         let hosts = match spec.network {
             Network::Host => files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default(),
-            Network::None => format!("127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {}\n", spec.hostname),
+            Network::None => format!(
+                "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {}\n",
+                spec.hostname
+            ),
         };
         files::write_volatile(&run.join("hosts"), hosts.as_bytes(), 0o644)?;
         files::write_volatile(&run.join("resolv.conf"), self.resolv_conf(spec)?.as_bytes(), 0o644)?;
@@ -145,7 +168,9 @@ impl Engine {
             return Ok(servers.iter().map(|server| format!("nameserver {server}\n")).collect());
         }
         Ok(match spec.network {
-            Network::Host => files::read_text("/etc/resolv.conf".as_ref(), 1 << 16).unwrap_or_default(),
+            Network::Host => {
+                files::read_text("/etc/resolv.conf".as_ref(), 1 << 16).unwrap_or_default()
+            }
             Network::None => String::new(),
         })
     }
@@ -153,15 +178,25 @@ impl Engine {
     /// An init spec as the bytes that init reads.
     pub(super) fn rendered(&self, spec: &Spec, init: &InitSpec) -> Result<Vec<u8>> {
         init.render().map_err(|e| {
-            Error::new(ErrorKind::Usage, "The command can't be told to the container").about(&spec.name).because(e)
+            Error::new(ErrorKind::Usage, "The command can't be told to the container")
+                .about(&spec.name)
+                .because(e)
         })
     }
 
     /// What init is told of a container.
     pub(super) fn init_spec(&self, spec: &Spec) -> Result<InitSpec> {
-        let invalid = |why: String| Error::new(ErrorKind::InvalidConfig, "The container's record is wrong").about(&spec.name).because(why);
+        let invalid = |why: String| {
+            Error::new(ErrorKind::InvalidConfig, "The container's record is wrong")
+                .about(&spec.name)
+                .because(why)
+        };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut env = vec![pair("PATH", DEFAULT_PATH), pair("HOSTNAME", &spec.hostname), pair("container", "volt")];
+        let mut env = vec![
+            pair("PATH", DEFAULT_PATH),
+            pair("HOSTNAME", &spec.hostname),
+            pair("container", "volt"),
+        ];
         if spec.tty {
             env.push(pair("TERM", "xterm"));
         }
@@ -210,7 +245,9 @@ pub(super) fn put_variable(env: &mut Vec<(String, String)>, entry: &str) -> bool
 
 pub(super) fn remove_file(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(files::Error::new("remove", path, e).into()),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(files::Error::new("remove", path, e).into())
+        }
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What is kept of a container on disk: `containers/NAME/{config.json,environment.json,exit.json}`.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::path::PathBuf;
 use volt_host::files;
 use volt_model::container::{Exit, Spec};
@@ -27,11 +27,15 @@ impl Engine {
             Ok(spec) if spec.version == Spec::VERSION => Ok(spec),
             Ok(spec) => Err(Error::new(
                 ErrorKind::InvalidConfig,
-                format!("The container {name} was written by another version of Volt (format {})", spec.version),
+                format!(
+                    "The container {name} was written by another version of Volt (format {})",
+                    spec.version
+                ),
             )
             .about(name)),
-            Err(e) if e.is_not_found() => Err(Error::not_found("container", name)
-                .hinted("`volt ps -a` lists all there are")),
+            Err(e) if e.is_not_found() => {
+                Err(Error::not_found("container", name).hinted("`volt ps -a` lists all there are"))
+            }
             Err(e) => Err(Error::from(e).about(name)),
         }
     }

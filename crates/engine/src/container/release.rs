@@ -1,8 +1,8 @@
 //! Taking away what a container needed while it ran. Called by `volt-prepare@NAME.service` when the container is down; may be
 //! called again, and for what was only half there.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_host::{files, mounts, namespaces};
 use volt_model::name::Name;
 

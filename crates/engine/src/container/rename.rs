@@ -1,9 +1,9 @@
 //! Giving a stopped container another name.
 
 use super::start::refuse;
+use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
-use crate::Engine;
 use volt_host::files;
 use volt_model::config::is_reserved;
 use volt_model::kind::ErrorKind;
@@ -23,7 +23,9 @@ impl Engine {
         let spec = self.spec(from)?;
         refuse(from, self.run_state(&spec)?.state, Verb::Rename)?;
         if self.container_exists(to) || is_reserved(to) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("The name {to} is taken")).about(to));
+            return Err(
+                Error::new(ErrorKind::AlreadyExists, format!("The name {to} is taken")).about(to)
+            );
         }
         self.intend(&Intent::Rename { from: from.clone(), to: to.clone() })?;
         let (old, new) = (self.paths().container(from), self.paths().container(to));

@@ -1,7 +1,7 @@
 //! Starting a container: one systemd job, which prepares it by a unit of its own.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -48,5 +48,7 @@ pub(crate) fn refuse(name: &Name, state: State, verb: Verb) -> Result<()> {
         (Verb::Start, _) => "Wait until it is down".to_owned(),
         _ => format!("Start it first: volt container start {name}"),
     };
-    Err(Error::new(ErrorKind::Conflict, format!("The container {name} is {state}")).about(name).hinted(hint))
+    Err(Error::new(ErrorKind::Conflict, format!("The container {name} is {state}"))
+        .about(name)
+        .hinted(hint))
 }

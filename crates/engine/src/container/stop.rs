@@ -1,7 +1,7 @@
 //! Stopping and restarting a container: systemd jobs, like those of `systemctl`.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::time::Duration;
 use volt_model::name::Name;
 use volt_model::restart::Restart;

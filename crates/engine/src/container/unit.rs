@@ -1,7 +1,7 @@
 //! The files by which systemd knows a container: its drop-in, the link to it, and the link that starts it at boot.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use volt_host::files;
@@ -27,7 +27,8 @@ impl Engine {
     /// What a container's drop-in is to say.
     pub(crate) fn rendered_dropin(&self, spec: &Spec) -> String {
         let programs = &self.settings().programs;
-        let context = unit::Context { paths: self.paths(), volt: &programs.volt, init: &programs.init };
+        let context =
+            unit::Context { paths: self.paths(), volt: &programs.volt, init: &programs.init };
         unit::dropin(spec, &context)
     }
 

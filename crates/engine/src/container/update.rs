@@ -1,7 +1,7 @@
 //! Changing a container's limits and restart policy, at once where it runs.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::name::Name;
@@ -28,7 +28,9 @@ impl Engine {
         spec.limits = spec.limits.updated(&update.limits);
         spec.restart = update.restart.unwrap_or(spec.restart);
         spec.limits.validate().map_err(|e| {
-            Error::new(ErrorKind::Usage, format!("The limits of {name} can't be so")).about(name).because(e)
+            Error::new(ErrorKind::Usage, format!("The limits of {name} can't be so"))
+                .about(name)
+                .because(e)
         })?;
         let backend = self.backend_of(&spec);
         backend.check(self, &spec)?;

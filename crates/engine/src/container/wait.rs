@@ -1,7 +1,7 @@
 //! Waiting until a container has ended.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use volt_model::container::Exit;
@@ -25,7 +25,8 @@ impl Engine {
             last = self.last_exit(name).or(last);
             if !alive {
                 return last.ok_or_else(|| {
-                    Error::new(ErrorKind::Conflict, format!("The container {name} has never run")).about(name)
+                    Error::new(ErrorKind::Conflict, format!("The container {name} has never run"))
+                        .about(name)
                 });
             }
             std::thread::sleep(INTERVAL);

@@ -30,7 +30,9 @@ impl Folders {
         let mut known = BTreeSet::new();
         for (at, (path, _)) in folders.iter().enumerate() {
             let names = std::fs::read_dir(path).into_iter().flatten().flatten();
-            known.extend(names.filter_map(|entry| Some((at, entry.file_name().into_string().ok()?))));
+            known.extend(
+                names.filter_map(|entry| Some((at, entry.file_name().into_string().ok()?))),
+            );
         }
         Self { kinds: folders.iter().map(|(_, kind)| *kind).collect(), known }
     }
@@ -59,13 +61,16 @@ impl Folders {
 
     fn appeared(&mut self, folder: usize, file: &str) -> Option<News> {
         let name = self.shown(folder, file)?;
-        let action = if self.known.insert((folder, file.to_owned())) { "created" } else { "updated" };
+        let action =
+            if self.known.insert((folder, file.to_owned())) { "created" } else { "updated" };
         Some(News::new(self.kinds[folder], name, action))
     }
 
     fn gone(&mut self, folder: usize, file: &str) -> Option<News> {
         let name = self.shown(folder, file)?;
-        self.known.remove(&(folder, file.to_owned())).then(|| News::new(self.kinds[folder], name, "deleted"))
+        self.known
+            .remove(&(folder, file.to_owned()))
+            .then(|| News::new(self.kinds[folder], name, "deleted"))
     }
 
     /// What people call the thing that has this file name; none for files of no concern.
@@ -92,7 +97,11 @@ mod tests {
     fn what_appears_and_goes() {
         let appeared = |folder, name: &str| Change::Appeared { folder, name: name.into() };
         let gone = |folder, name: &str| Change::Gone { folder, name: name.into() };
-        let renamed = |folder, from: &str, to: &str| Change::Renamed { folder, from: from.into(), to: to.into() };
+        let renamed = |folder, from: &str, to: &str| Change::Renamed {
+            folder,
+            from: from.into(),
+            to: to.into(),
+        };
         let changes = vec![
             appeared(0, "web"),
             renamed(0, "web", "shop"),

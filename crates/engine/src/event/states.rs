@@ -17,7 +17,12 @@ impl States {
     }
 
     /// What it means that the container is in this state now; nothing where that is known already.
-    pub(super) fn news(&mut self, name: &Name, state: State, exit: impl FnOnce() -> Option<Exit>) -> Option<News> {
+    pub(super) fn news(
+        &mut self,
+        name: &Name,
+        state: State,
+        exit: impl FnOnce() -> Option<Exit>,
+    ) -> Option<News> {
         let before = self.0.insert(name.clone(), state).unwrap_or(State::Stopped);
         let action = match (before, state) {
             (before, now) if before == now => return None,
@@ -58,7 +63,9 @@ mod tests {
     fn each_change_is_told_once() {
         let name: Name = "web".parse().unwrap();
         let mut states = States::default();
-        let exit = || Some(Exit { code: 3, reason: "exited".into(), finished: jiff::Timestamp::UNIX_EPOCH });
+        let exit = || {
+            Some(Exit { code: 3, reason: "exited".into(), finished: jiff::Timestamp::UNIX_EPOCH })
+        };
         let all = [
             State::Starting,
             State::Running,
@@ -70,7 +77,8 @@ mod tests {
             State::Failed,
             State::Stopped,
         ];
-        let told: Vec<News> = all.into_iter().filter_map(|state| states.news(&name, state, exit)).collect();
+        let told: Vec<News> =
+            all.into_iter().filter_map(|state| states.news(&name, state, exit)).collect();
         let actions: Vec<_> = told.iter().map(|n| n.action).collect();
         assert_eq!(actions, ["started", "frozen", "thawed", "failed", "stopped"]);
         assert_eq!(told[3].details["exit_code"], "3");

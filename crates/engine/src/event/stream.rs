@@ -6,9 +6,9 @@ use super::{Event, News};
 use crate::Engine;
 use crate::error::Result;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::systemd::{UnitChange, UnitWatch};
@@ -35,7 +35,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the folders can't be watched.
-    pub fn event_stream(&self, each: &mut dyn FnMut(Event) -> bool, stop: &AtomicBool) -> Result<()> {
+    pub fn event_stream(
+        &self,
+        each: &mut dyn FnMut(Event) -> bool,
+        stop: &AtomicBool,
+    ) -> Result<()> {
         let folders = watched(self.paths());
         for (path, _) in &folders {
             // A folder that isn't there can't be watched; who may not make it may not be told either.
@@ -161,7 +165,9 @@ impl Teller<'_> {
             }
             match news.action {
                 "deleted" => self.states.forget(&news.name),
-                "renamed" => self.states.forget(news.details.get("from").map_or("", String::as_str)),
+                "renamed" => {
+                    self.states.forget(news.details.get("from").map_or("", String::as_str))
+                }
                 _ => {}
             }
         }
@@ -221,7 +227,9 @@ mod tests {
         let watcher = engine.clone();
         let thread = std::thread::spawn(move || {
             let mut each = |event: super::Event| {
-                sender.send(format!("{} {} {} {}", event.id, event.kind, event.name, event.action)).is_ok()
+                sender
+                    .send(format!("{} {} {} {}", event.id, event.kind, event.name, event.action))
+                    .is_ok()
                     && event.action != "deleted"
             };
             watcher.event_stream(&mut each, &AtomicBool::new(false))
@@ -229,7 +237,11 @@ mod tests {
         let name = "data".parse().unwrap();
         // The stream has begun when it tells of one of these.
         let first = (0..100).find_map(|n| {
-            drop(engine.volume_create(&format!("probe-{n}").parse().unwrap(), BTreeMap::new()).unwrap());
+            drop(
+                engine
+                    .volume_create(&format!("probe-{n}").parse().unwrap(), BTreeMap::new())
+                    .unwrap(),
+            );
             told.recv_timeout(Duration::from_millis(100)).ok()
         });
         assert!(first.unwrap().starts_with("1 volume probe-"));

@@ -1,7 +1,7 @@
 //! Removing a name of an image.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_model::image::ImageRef;
 
 impl Engine {

@@ -1,7 +1,7 @@
 //! Writing an image out.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::io::Write;
 use volt_model::image::ImageRef;
 use volt_store::{Compression, ExportOptions, Exported, Silent};
@@ -11,7 +11,12 @@ impl Engine {
     ///
     /// # Errors
     /// `NotFound`; what the writer says.
-    pub fn image_export(&self, name: &ImageRef, compression: Compression, out: &mut dyn Write) -> Result<Exported> {
+    pub fn image_export(
+        &self,
+        name: &ImageRef,
+        compression: Compression,
+        out: &mut dyn Write,
+    ) -> Result<Exported> {
         let options = ExportOptions { compression, ..ExportOptions::default() };
         Ok(self.images().export(name, out, &options, &Silent)?)
     }

@@ -41,9 +41,12 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<View> {
         if name.digest().is_some() {
-            return Err(Error::new(ErrorKind::Usage, "An image can't be given a digest for its name")
-                .about(name)
-                .hinted("Write NAME[:TAG]"));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "An image can't be given a digest for its name",
+            )
+            .about(name)
+            .hinted("Write NAME[:TAG]"));
         }
         let max = self.config()?.image.max_size.0;
         let options = ImportOptions {
@@ -61,9 +64,18 @@ impl Engine {
         self.image_view(image)
     }
 
-    fn import_path(&self, name: &ImageRef, path: &Path, options: ImportOptions, progress: &dyn Progress) -> Result<Image> {
+    fn import_path(
+        &self,
+        name: &ImageRef,
+        path: &Path,
+        options: ImportOptions,
+        progress: &dyn Progress,
+    ) -> Result<Image> {
         if !path.is_absolute() {
-            return Err(Error::new(ErrorKind::Usage, format!("{} is no absolute path", path.display())));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{} is no absolute path", path.display()),
+            ));
         }
         let unreadable = |error: std::io::Error| {
             let kind = match error.kind() {
@@ -71,14 +83,17 @@ impl Engine {
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
                 _ => ErrorKind::General,
             };
-            Error::new(kind, format!("{} can't be read", path.display())).about(&path.display()).because(error)
+            Error::new(kind, format!("{} can't be read", path.display()))
+                .about(&path.display())
+                .because(error)
         };
         let kind = std::fs::metadata(path).map_err(unreadable)?;
         if kind.is_dir() {
             return Ok(self.images().import_dir(name, path, options, progress)?);
         }
         if kind.file_type().is_char_device() || kind.file_type().is_block_device() {
-            return Err(Error::new(ErrorKind::Usage, format!("{} is a device", path.display())).about(&path.display()));
+            return Err(Error::new(ErrorKind::Usage, format!("{} is a device", path.display()))
+                .about(&path.display()));
         }
         let options = ImportOptions { total: kind.is_file().then_some(kind.len()), ..options };
         let file = File::open(path).map_err(unreadable)?;

@@ -1,8 +1,8 @@
 //! One image.
 
 use super::View;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_model::image::ImageRef;
 
 impl Engine {

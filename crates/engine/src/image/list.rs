@@ -1,8 +1,8 @@
 //! All images.
 
 use super::View;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 
 impl Engine {
     /// Lists images, sorted by name.

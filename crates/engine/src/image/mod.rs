@@ -15,8 +15,8 @@ pub use import::Source;
 pub use pull::Pull;
 pub use volt_store::Compression;
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::collections::HashMap;
 use volt_model::name::Name;
 use volt_store::{Existing, Image, TreeId};
@@ -50,9 +50,12 @@ impl Engine {
     /// Who stands on a tree, as the store asks for it: looked up anew each time, since it asks while it holds its lock.
     pub(crate) fn users_of_tree(&self, tree: &TreeId) -> Vec<String> {
         match self.tree_users() {
-            Ok(mut users) => {
-                users.remove(tree.as_str()).unwrap_or_default().iter().map(Name::to_string).collect()
-            }
+            Ok(mut users) => users
+                .remove(tree.as_str())
+                .unwrap_or_default()
+                .iter()
+                .map(Name::to_string)
+                .collect(),
             // Not knowing must never be taken for nobody.
             Err(error) => vec![format!("containers that can't be read ({error})")],
         }

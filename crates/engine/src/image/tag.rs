@@ -1,8 +1,8 @@
 //! Giving an image a further name.
 
 use super::View;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_model::image::ImageRef;
 use volt_store::Existing;
 

@@ -22,7 +22,16 @@ fn imported_named_used_removed() {
     let mut archive = Vec::new();
     drop(engine.image_export(&name, Compression::None, &mut archive).unwrap());
     let copy: ImageRef = "copy".parse().unwrap();
-    drop(engine.image_import(&copy, Source::Reader(Box::new(std::io::Cursor::new(archive))), false, &Silent).unwrap());
+    drop(
+        engine
+            .image_import(
+                &copy,
+                Source::Reader(Box::new(std::io::Cursor::new(archive))),
+                false,
+                &Silent,
+            )
+            .unwrap(),
+    );
 
     let mut user = spec("web");
     user.tree = made.image.tree.to_string();
@@ -48,12 +57,19 @@ fn what_is_too_large_or_elsewhere_is_refused() {
     std::fs::create_dir(&root).unwrap();
     std::fs::write(root.join("big"), vec![b'x'; 2000]).unwrap();
     let name: ImageRef = "big".parse().unwrap();
-    let import = |path| engine.image_import(&name, Source::Path(path), false, &Silent).unwrap_err().kind;
+    let import =
+        |path| engine.image_import(&name, Source::Path(path), false, &Silent).unwrap_err().kind;
     assert_eq!(import(root), ErrorKind::InvalidConfig);
     assert_eq!(import("relative".into()), ErrorKind::Usage);
     assert_eq!(import("/nonexistent/x.tar".into()), ErrorKind::NotFound);
     assert_eq!(import("/dev/zero".into()), ErrorKind::Usage);
-    let pull = |name: &str| Pull { image: name.parse().unwrap(), mirror: None, variant: None, include: vec![], force: false };
+    let pull = |name: &str| Pull {
+        image: name.parse().unwrap(),
+        mirror: None,
+        variant: None,
+        include: vec![],
+        force: false,
+    };
     let error = engine.image_pull(pull("registry.example/app:1"), &Silent).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Dependency);
     assert!(error.hint.unwrap().contains("debian"));

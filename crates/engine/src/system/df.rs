@@ -1,7 +1,7 @@
 //! What takes disk space.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
 use volt_host::files;

@@ -1,8 +1,8 @@
 //! The host, described.
 
 use super::version::Version;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use volt_host::{cgroup, files};
@@ -67,7 +67,8 @@ impl Engine {
             kernel: line("/proc/sys/kernel/osrelease"),
             architecture: std::env::consts::ARCH,
             systemd,
-            cpus: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
+            cpus: std::thread::available_parallelism()
+                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
             memory: memory(),
             controllers: controllers(),
             backends: self.usable_backends(),
@@ -96,7 +97,9 @@ fn os_name() -> String {
 /// All memory, in bytes.
 fn memory() -> u64 {
     let text = line("/proc/meminfo");
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
     kib.map_or(0, |kib: u64| kib * 1024)
 }
 

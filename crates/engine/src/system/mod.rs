@@ -16,7 +16,7 @@ pub use df::Usage;
 pub use findings::Finding;
 pub use info::Info;
 // pub use install::InstallOptions;
-pub use prune::{Pruned, PruneOptions};
+pub use prune::{PruneOptions, Pruned};
 // pub use uninstall::UninstallOptions;
 pub use version::Version;
 

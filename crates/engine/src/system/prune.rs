@@ -1,8 +1,8 @@
 //! Removing what nothing uses.
 
 use super::df::size;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use std::collections::BTreeSet;
 use volt_host::files;
 use volt_model::kind::ErrorKind;
@@ -55,7 +55,9 @@ impl Engine {
             if !dry_run {
                 match self.image_delete(&image.name) {
                     // Used or removed since it was looked at.
-                    Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => continue,
+                    Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => {
+                        continue;
+                    }
                     other => other?,
                 }
             }
@@ -76,7 +78,9 @@ impl Engine {
             let bytes = size(&self.volume_data(&name));
             if !dry_run {
                 match self.volume_delete(&name) {
-                    Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => continue,
+                    Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => {
+                        continue;
+                    }
                     other => other?,
                 }
             }
@@ -95,7 +99,9 @@ impl Engine {
             .check(&users)?
             .into_iter()
             .filter_map(|problem| match problem {
-                Problem::UnusedTree { path } | Problem::Abandoned { path } => Some((path.clone(), size(&path))),
+                Problem::UnusedTree { path } | Problem::Abandoned { path } => {
+                    Some((path.clone(), size(&path)))
+                }
                 _ => None,
             })
             .collect();

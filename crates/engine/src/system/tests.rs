@@ -122,7 +122,10 @@ fn what_a_crash_leaves_is_found_and_mended() {
     let check = engine.system_repair().unwrap();
     assert!(check.findings.iter().all(|one| one.repaired), "{:#?}", check.findings);
     assert_eq!(problems(&engine), [""; 0]);
-    assert!(paths.volumes().join("bare/_data/kept").exists() && paths.volumes().join("bare.json").exists());
+    assert!(
+        paths.volumes().join("bare/_data/kept").exists()
+            && paths.volumes().join("bare.json").exists()
+    );
     assert!(!paths.containers().join("once").exists());
 }
 

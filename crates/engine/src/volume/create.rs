@@ -1,8 +1,8 @@
 //! Making a volume.
 
 use super::{Metadata, View};
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use volt_host::files::{self, Publish, Stage};
@@ -17,9 +17,12 @@ impl Engine {
     pub fn volume_create(&self, name: &Name, labels: BTreeMap<String, String>) -> Result<View> {
         let _lock = self.lock(&format!("volume-{name}"))?;
         if self.volume_exists(name) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("There is a volume named {name} already"))
-                .about(name)
-                .hinted(format!("Use it, or remove it with `volt volume delete {name}`")));
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("There is a volume named {name} already"),
+            )
+            .about(name)
+            .hinted(format!("Use it, or remove it with `volt volume delete {name}`")));
         }
         files::create_dirs(&self.paths().volumes(), 0o755)?;
         let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
@@ -29,7 +32,8 @@ impl Engine {
         for folder in [&data, stage.path()] {
             set_mode(folder, 0o755)?;
         }
-        let metadata = Metadata { version: 1, name: name.clone(), created: Timestamp::now(), labels };
+        let metadata =
+            Metadata { version: 1, name: name.clone(), created: Timestamp::now(), labels };
         files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?;
         if let Err(error) = stage.publish(&self.volume_dir(name), Publish::New) {
             super::delete::remove_metadata(&self.volume_metadata_path(name))?;

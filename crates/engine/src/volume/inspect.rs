@@ -1,8 +1,8 @@
 //! One volume with its size.
 
 use super::{View, users};
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_host::files;
 use volt_model::name::Name;
 

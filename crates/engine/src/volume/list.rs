@@ -1,8 +1,8 @@
 //! All volumes.
 
 use super::{View, users};
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 
 impl Engine {
     /// Lists volumes, sorted by name, without their sizes.

@@ -13,8 +13,8 @@ mod exists;
 mod inspect;
 mod list;
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};

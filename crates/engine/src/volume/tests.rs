@@ -13,7 +13,10 @@ fn made_used_removed() {
     let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
     let made = engine.volume_create(&name, labels.clone()).unwrap();
     assert_eq!(made.path.metadata().unwrap().permissions().mode() & 0o777, 0o755);
-    assert_eq!(engine.volume_create(&name, BTreeMap::new()).unwrap_err().kind, ErrorKind::AlreadyExists);
+    assert_eq!(
+        engine.volume_create(&name, BTreeMap::new()).unwrap_err().kind,
+        ErrorKind::AlreadyExists
+    );
     std::fs::write(made.path.join("file"), vec![b'x'; 10_000]).unwrap();
     let seen = engine.volume_inspect(&name).unwrap();
     assert!(seen.size.unwrap() >= 10_000);

@@ -1,8 +1,8 @@
 //! Holding a workload still.
 
 use super::View;
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_model::kind::ErrorKind;
 use volt_model::name::{Name, Target};
 use volt_model::state::{State, Verb};
@@ -41,5 +41,7 @@ pub(super) fn refuse(name: &Name, state: State, verb: Verb) -> Result<()> {
         Verb::Thaw => format!("Only what is frozen can be thawed: volt workload freeze {name}"),
         _ => format!("Start it first: volt container start {name}"),
     };
-    Err(Error::new(ErrorKind::Conflict, format!("The container {name} is {state}")).about(name).hinted(hint))
+    Err(Error::new(ErrorKind::Conflict, format!("The container {name} is {state}"))
+        .about(name)
+        .hinted(hint))
 }

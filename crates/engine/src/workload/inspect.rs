@@ -1,9 +1,9 @@
 //! All that is known of one workload.
 
 use super::View;
+use crate::Engine;
 use crate::container;
 use crate::error::Result;
-use crate::Engine;
 use std::collections::BTreeMap;
 use volt_host::systemd::Property;
 use volt_model::name::Target;

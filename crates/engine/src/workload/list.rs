@@ -1,8 +1,8 @@
 //! All workloads.
 
 use super::View;
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_model::config::nearest;
 use volt_model::kind::ErrorKind;
 
@@ -20,7 +20,11 @@ impl Engine {
                 || format!("The kinds are {}", KINDS.join(", ")),
                 |near| format!("Did you mean `{near}`?"),
             );
-            return Err(Error::new(ErrorKind::Usage, format!("There is no kind of workload `{kind}`")).hinted(near));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("There is no kind of workload `{kind}`"),
+            )
+            .hinted(near));
         }
         if kind.is_some_and(|kind| kind != "container") {
             return Ok(Vec::new());

@@ -30,7 +30,13 @@ struct Raw {
 }
 
 /// Reads such a log. `alive` says whether more may come.
-pub(crate) fn read(path: &Path, name: &str, query: &Query, to: &mut Listener<'_>, alive: &dyn Fn() -> bool) -> Result<()> {
+pub(crate) fn read(
+    path: &Path,
+    name: &str,
+    query: &Query,
+    to: &mut Listener<'_>,
+    alive: &dyn Fn() -> bool,
+) -> Result<()> {
     let mut tail = Tail::new(name, query);
     for older in (1..=KEPT).rev() {
         let mut file = path.as_os_str().to_owned();
@@ -100,7 +106,9 @@ impl<'a> Tail<'a> {
     /// Reads to the end of what is there.
     fn take_in(&mut self, file: &mut BufReader<File>) -> Result<()> {
         loop {
-            let failed = |e| Error::new(ErrorKind::General, "The log can't be read").about(&self.name).because(e);
+            let failed = |e| {
+                Error::new(ErrorKind::General, "The log can't be read").about(&self.name).because(e)
+            };
             file.read_until(b'\n', &mut self.part).map_err(failed)?;
             if self.part.last() != Some(&b'\n') {
                 return Ok(());
@@ -115,7 +123,8 @@ impl<'a> Tail<'a> {
             }
             self.lines.push_back(self.shown(raw));
             // A pattern is matched later, and only then it is known which lines count.
-            if self.query.grep.is_none() && self.limit.is_some_and(|limit| self.lines.len() > limit) {
+            if self.query.grep.is_none() && self.limit.is_some_and(|limit| self.lines.len() > limit)
+            {
                 self.lines.pop_front();
             }
         }
@@ -127,7 +136,13 @@ impl<'a> Tail<'a> {
             "stderr" => ("stderr", 3),
             _ => ("system", 6),
         };
-        LogLine { time: raw.time, stream, priority, identifier: self.name.to_owned(), message: raw.message }
+        LogLine {
+            time: raw.time,
+            stream,
+            priority,
+            identifier: self.name.to_owned(),
+            message: raw.message,
+        }
     }
 
     /// Hands over what was read. False when no more are wanted.
@@ -149,7 +164,8 @@ fn matching(lines: VecDeque<LogLine>, pattern: &str) -> Result<VecDeque<LogLine>
     let mut lines = lines.into_iter().peekable();
     while lines.peek().is_some() {
         let batch: Vec<LogLine> = lines.by_ref().take(BATCH).collect();
-        let text: String = batch.iter().map(|line| line.message.replace(['\n', '\0'], " ") + "\n").collect();
+        let text: String =
+            batch.iter().map(|line| line.message.replace(['\n', '\0'], " ") + "\n").collect();
         let mut grep = Command::new("grep").args(["--line-number", "--perl-regexp", "--text"]);
         if !pattern.chars().any(char::is_uppercase) {
             grep = grep.arg("--ignore-case");
@@ -158,7 +174,9 @@ fn matching(lines: VecDeque<LogLine>, pattern: &str) -> Result<VecDeque<LogLine>
         let output = grep.output_any_status()?;
         // 1: nothing matched.
         if !matches!(output.status, Status::Code(0 | 1)) {
-            return Err(Error::new(ErrorKind::Usage, "The pattern can't be used").because(output.stderr));
+            return Err(
+                Error::new(ErrorKind::Usage, "The pattern can't be used").because(output.stderr)
+            );
         }
         let text = output.text();
         let numbers = text.lines().filter_map(|line| line.split(':').next()?.parse::<usize>().ok());

@@ -1,7 +1,7 @@
 //! Reading the log of a workload, or of any unit of the host.
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +70,12 @@ impl Engine {
     }
 
     /// Reads what the units of a container have in the journal.
-    pub(crate) fn logs_of_units(&self, spec: &Spec, query: &Query, to: &mut Listener<'_>) -> Result<()> {
+    pub(crate) fn logs_of_units(
+        &self,
+        spec: &Spec,
+        query: &Query,
+        to: &mut Listener<'_>,
+    ) -> Result<()> {
         let wanted = from_journal(query, &[spec.unit(), unit::prepare_name(&spec.name)]);
         let alive = || self.run_state(spec).is_ok_and(|run| run.state.is_alive());
         follow(query, &wanted, to, &alive, line_of_container)
@@ -152,7 +157,12 @@ fn follow(
 }
 
 /// Whether the listener wants more.
-fn read(query: &journal::Query, to: &mut Listener<'_>, line: fn(journal::Entry) -> LogLine, cursor: &mut String) -> Result<bool> {
+fn read(
+    query: &journal::Query,
+    to: &mut Listener<'_>,
+    line: fn(journal::Entry) -> LogLine,
+    cursor: &mut String,
+) -> Result<bool> {
     hear_all(&mut query.read()?, to, line, cursor)
 }
 

@@ -19,9 +19,9 @@ pub use logs::{LogLine, Query};
 pub use top::Usage;
 pub(crate) use top::usage_of_unit;
 
+use crate::Engine;
 use crate::container;
 use crate::error::{Error, Result};
-use crate::Engine;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -63,7 +63,8 @@ impl From<container::View> for View {
     fn from(view: container::View) -> Self {
         let spec = view.spec;
         let unit = (spec.backend == Backend::Systemd).then(|| spec.unit());
-        let command = if spec.command.is_empty() { "(boot)".to_owned() } else { spec.command.join(" ") };
+        let command =
+            if spec.command.is_empty() { "(boot)".to_owned() } else { spec.command.join(" ") };
         Self {
             name: spec.name.to_string(),
             kind: "container",
@@ -113,7 +114,9 @@ impl Engine {
     fn unit_job(&self, job: JobKind, unit: &str) -> Result<View> {
         drop(self.unit_status(unit)?);
         self.systemd().run_job(job, unit, JOB_LIMIT).map_err(|e| {
-            Error::from(e).about(&unit).hinted(format!("See `volt logs {unit}` or `systemctl status {unit}`"))
+            Error::from(e)
+                .about(&unit)
+                .hinted(format!("See `volt logs {unit}` or `systemctl status {unit}`"))
         })?;
         self.unit_view(unit)
     }

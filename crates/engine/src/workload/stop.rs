@@ -1,8 +1,8 @@
 //! Stopping a workload.
 
 use super::View;
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_host::systemd::JobKind;
 use volt_model::name::Target;
 

@@ -1,7 +1,7 @@
 //! Lists, units of the host, and logs in files.
 
-use super::logs::{Listener, LogLine, Query};
 use super::log_file;
+use super::logs::{Listener, LogLine, Query};
 use crate::system::tests::{engine, spec, write_record};
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +25,10 @@ fn five_hundred_containers_are_listed_quickly() {
     assert!(engine.workload_list(false, Some("container")).unwrap().is_empty());
     assert!(engine.workload_list(true, Some("vm")).unwrap().is_empty());
     let error = engine.workload_list(true, Some("contaner")).unwrap_err();
-    assert_eq!((error.kind, error.hint.as_deref()), (ErrorKind::Usage, Some("Did you mean `container`?")));
+    assert_eq!(
+        (error.kind, error.hint.as_deref()),
+        (ErrorKind::Usage, Some("Did you mean `container`?"))
+    );
 }
 
 #[test]
@@ -48,13 +51,23 @@ fn a_stopped_container_can_not_be_frozen() {
     let web: Target = "web".parse().unwrap();
     assert_eq!(engine.workload_freeze(&web).unwrap_err().kind, ErrorKind::Conflict);
     assert_eq!(engine.workload_thaw(&web).unwrap_err().kind, ErrorKind::Conflict);
-    assert_eq!(engine.workload_freeze(&"other".parse().unwrap()).unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(
+        engine.workload_freeze(&"other".parse().unwrap()).unwrap_err().kind,
+        ErrorKind::NotFound
+    );
     assert!(engine.workload_top().unwrap().is_empty());
     assert_eq!(engine.workload_inspect(&web).unwrap().workload.command, "sleep 1");
 }
 
 fn query() -> Query {
-    Query { target: "web".parse().unwrap(), follow: false, lines: None, since: None, until: None, grep: None }
+    Query {
+        target: "web".parse().unwrap(),
+        follow: false,
+        lines: None,
+        since: None,
+        until: None,
+        grep: None,
+    }
 }
 
 fn write_log(path: &std::path::Path, seconds: std::ops::Range<i64>) {
@@ -91,7 +104,10 @@ fn log_files_are_read_in_order_and_filtered() {
     assert_eq!((all[1].stream, all[1].priority, all[1].message.as_str()), ("stderr", 3, "Line 1"));
     let messages = |lines: Vec<LogLine>| lines.into_iter().map(|l| l.message).collect::<Vec<_>>();
     assert_eq!(messages(read(&|q| q.lines = Some(2)).unwrap()), ["Line 28", "Line 29"]);
-    assert_eq!(messages(read(&|q| q.grep = Some("^line [12]5$".into())).unwrap()), ["Line 15", "Line 25"]);
+    assert_eq!(
+        messages(read(&|q| q.grep = Some("^line [12]5$".into())).unwrap()),
+        ["Line 15", "Line 25"]
+    );
     assert!(read(&|q| q.grep = Some("^L.ne [12]6$".into())).unwrap().len() == 2);
     assert!(read(&|q| q.grep = Some("LINE".into())).unwrap().is_empty());
     let error = read(&|q| q.grep = Some("(".into())).unwrap_err();

@@ -2,8 +2,8 @@
 
 use super::View;
 use super::freeze::refuse;
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use volt_model::name::Target;
 use volt_model::state::{State, Verb};
 

@@ -1,7 +1,7 @@
 //! What running workloads use at this moment.
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use volt_host::{cgroup, process};
 use volt_model::container::Spec;
 use volt_model::state::State;
@@ -41,7 +41,9 @@ impl Engine {
         let specs = self.specs()?;
         let states = self.run_states(&specs)?;
         let running = |spec: &&Spec| {
-            states.get(&spec.name).is_some_and(|run| matches!(run.state, State::Running | State::Frozen | State::Stopping))
+            states.get(&spec.name).is_some_and(|run| {
+                matches!(run.state, State::Running | State::Frozen | State::Stopping)
+            })
         };
         let usage = |spec: &Spec| Usage {
             name: spec.name.to_string(),
@@ -79,7 +81,12 @@ pub(crate) fn usage_of_tree(root: u32) -> Usage {
         memory += stat.resident_pages * PAGE;
         tasks += u64::from(status.threads);
     }
-    Usage { cpu_nanoseconds: Some(cpu), memory: Some(memory), tasks: Some(tasks), ..Usage::default() }
+    Usage {
+        cpu_nanoseconds: Some(cpu),
+        memory: Some(memory),
+        tasks: Some(tasks),
+        ..Usage::default()
+    }
 }
 
 /// A process and all below it, parents first.

@@ -3,8 +3,8 @@
 mod proot;
 mod systemd;
 
-use crate::error::Result;
 use crate::Engine;
+use crate::error::Result;
 use crate::workload::{Listener, Query, Usage};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -73,7 +73,13 @@ pub(crate) trait Backend: Sync {
     fn exec(&self, engine: &Engine, spec: &Spec, exec: &super::Exec) -> Result<UnixStream>;
 
     /// Reads its log.
-    fn logs(&self, engine: &Engine, spec: &Spec, query: &Query, to: &mut Listener<'_>) -> Result<()>;
+    fn logs(
+        &self,
+        engine: &Engine,
+        spec: &Spec,
+        query: &Query,
+        to: &mut Listener<'_>,
+    ) -> Result<()>;
 
     /// What it uses at this moment.
     fn usage(&self, engine: &Engine, spec: &Spec) -> Usage;

@@ -1,9 +1,9 @@
 //! Containers as units around systemd-nspawn: every change of state is a systemd job.
 
 use super::{Backend, RunState};
+use crate::Engine;
 use crate::container::Exec;
 use crate::error::{Error, Result};
-use crate::Engine;
 use crate::workload::{Listener, Query, Usage, usage_of_unit};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -34,12 +34,18 @@ pub(super) struct Systemd;
 impl Backend for Systemd {
     fn check(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         if !engine.can_use_systemd() {
-            return Err(Error::new(ErrorKind::Dependency, "The systemd backend needs systemd as PID 1 and root")
-                .hinted("`--backend proot` runs without either; `volt system check` says more"));
+            return Err(Error::new(
+                ErrorKind::Dependency,
+                "The systemd backend needs systemd as PID 1 and root",
+            )
+            .hinted("`--backend proot` runs without either; `volt system check` says more"));
         }
         if !std::path::Path::new("/usr/bin/systemd-nspawn").exists() {
-            return Err(Error::new(ErrorKind::Dependency, "The program systemd-nspawn is not installed")
-                .hinted("Install it: apt install systemd-container"));
+            return Err(Error::new(
+                ErrorKind::Dependency,
+                "The program systemd-nspawn is not installed",
+            )
+            .hinted("Install it: apt install systemd-container"));
         }
         if !engine.settings().programs.init.exists() {
             let init = engine.settings().programs.init.display().to_string();
@@ -57,7 +63,9 @@ impl Backend for Systemd {
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let changed = engine.write_units(spec)?;
         // systemd keeps the old text of a unit that failed; forgetting the failure unloads it.
-        if changed && state_of(engine, &spec.name)?.is_some_and(|unit| unit.active == ActiveState::Failed) {
+        if changed
+            && state_of(engine, &spec.name)?.is_some_and(|unit| unit.active == ActiveState::Failed)
+        {
             engine.systemd().reset_failed(&spec.unit())?;
         }
         Ok(())
@@ -97,18 +105,28 @@ impl Backend for Systemd {
             return Ok(HashMap::new());
         }
         let state = |listed: &UnitSummary| RunState {
-            state: State::from_systemd(listed.active.word(), &listed.sub, frozen_by_name(&listed.name)),
+            state: State::from_systemd(
+                listed.active.word(),
+                &listed.sub,
+                frozen_by_name(&listed.name),
+            ),
             pid: None,
             started: unit::container_of(&listed.name).and_then(|name| engine.started_at(&name)),
             restarts: 0,
         };
         let listed = engine.systemd().list_units(&["volt-container@*.service"])?;
-        Ok(listed.iter().filter_map(|unit| Some((unit::container_of(&unit.name)?, state(unit)))).collect())
+        Ok(listed
+            .iter()
+            .filter_map(|unit| Some((unit::container_of(&unit.name)?, state(unit))))
+            .collect())
     }
 
     fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let begun = Timestamp::now();
-        engine.systemd().run_job(JobKind::Start, &spec.unit(), START_LIMIT).map_err(|e| explain(engine, spec, e, begun))?;
+        engine
+            .systemd()
+            .run_job(JobKind::Start, &spec.unit(), START_LIMIT)
+            .map_err(|e| explain(engine, spec, e, begun))?;
         Ok(())
     }
 
@@ -134,10 +152,18 @@ impl Backend for Systemd {
             return Ok(engine.systemd().kill(&spec.unit(), Whom::All, 9)?);
         }
         let Some(pid) = engine.leader(&spec.name) else {
-            return Err(Error::new(ErrorKind::Conflict, format!("The container {} has no process", spec.name)).about(&spec.name));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("The container {} has no process", spec.name),
+            )
+            .about(&spec.name));
         };
         // Init is PID 1 of the container and passes the signal on to the command.
-        let failed = |e| Error::new(ErrorKind::General, "The signal could not be sent").about(&spec.name).because(e);
+        let failed = |e| {
+            Error::new(ErrorKind::General, "The signal could not be sent")
+                .about(&spec.name)
+                .because(e)
+        };
         signal_process(pid, signal).map_err(failed)
     }
 
@@ -153,7 +179,13 @@ impl Backend for Systemd {
         engine.exec_by_joining(spec, exec)
     }
 
-    fn logs(&self, engine: &Engine, spec: &Spec, query: &Query, to: &mut Listener<'_>) -> Result<()> {
+    fn logs(
+        &self,
+        engine: &Engine,
+        spec: &Spec,
+        query: &Query,
+        to: &mut Listener<'_>,
+    ) -> Result<()> {
         engine.logs_of_units(spec, query, to)
     }
 
@@ -163,10 +195,12 @@ impl Backend for Systemd {
 
     fn apply_limits(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let settings = settings(&spec.limits.properties());
-        let named: Vec<(&str, Setting)> = settings.iter().map(|(name, setting)| (*name, setting.clone())).collect();
+        let named: Vec<(&str, Setting)> =
+            settings.iter().map(|(name, setting)| (*name, setting.clone())).collect();
         engine.systemd().set_properties(&spec.unit(), Lifetime::Runtime, &named)?;
         // The drop-in says the same for every later start: what was set for this run alone must not outlive it.
-        let transient = std::path::Path::new("/run/systemd/system.control").join(format!("{}.d", spec.unit()));
+        let transient =
+            std::path::Path::new("/run/systemd/system.control").join(format!("{}.d", spec.unit()));
         volt_host::files::remove_tree(&transient)?;
         Ok(engine.systemd().daemon_reload()?)
     }
@@ -194,7 +228,8 @@ fn frozen_by_name(unit: &str) -> bool {
 }
 
 fn is_frozen(control_group: &str) -> bool {
-    !control_group.is_empty() && payload(control_group).is_ok_and(|group| group.is_frozen().unwrap_or(false))
+    !control_group.is_empty()
+        && payload(control_group).is_ok_and(|group| group.is_frozen().unwrap_or(false))
 }
 
 /// Freezes the payload, not the unit: nspawn and the relay stay responsive, so a stop still works at once.
@@ -261,7 +296,9 @@ fn settings(properties: &[Property]) -> Vec<(&'static str, Setting)> {
         match &property.value {
             PropertyValue::Number(n) => all.push((property.directive, Setting::U64(*n))),
             // 100 per cent is one second of CPU time a second.
-            PropertyValue::Percent(n) => all.push(("CPUQuotaPerSecUSec", Setting::U64(u64::from(*n) * 10_000))),
+            PropertyValue::Percent(n) => {
+                all.push(("CPUQuotaPerSecUSec", Setting::U64(u64::from(*n) * 10_000)))
+            }
             PropertyValue::Device(path, rate) => {
                 let pair = (path.clone(), *rate);
                 match all.iter_mut().find(|(name, _)| *name == property.directive) {

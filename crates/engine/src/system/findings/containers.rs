@@ -12,7 +12,11 @@ impl Engine {
         let mut found = Vec::new();
         for name in self.intended_names() {
             if !self.is_name_busy(&name) {
-                found.push(Found::new(&name, "a change of this container broke off half-way", Mend::Recover(name.clone())));
+                found.push(Found::new(
+                    &name,
+                    "a change of this container broke off half-way",
+                    Mend::Recover(name.clone()),
+                ));
             }
         }
         found
@@ -32,16 +36,30 @@ impl Engine {
             }
             match self.spec(&name) {
                 Ok(spec) if spec.name != name => {
-                    found.push(Found::path(&path, format!("the record is that of {}", spec.name), Mend::Nothing));
+                    found.push(Found::path(
+                        &path,
+                        format!("the record is that of {}", spec.name),
+                        Mend::Nothing,
+                    ));
                 }
                 Ok(spec) if spec.auto_remove && self.last_exit(&name).is_some() => {
-                    found.push(Found::new(&name, "it was to be removed when it ended", Mend::Release(name.clone())));
+                    found.push(Found::new(
+                        &name,
+                        "it was to be removed when it ended",
+                        Mend::Release(name.clone()),
+                    ));
                 }
-                Ok(spec) if spec.backend == Backend::Systemd => found.extend(self.dropin_finding(&spec)),
+                Ok(spec) if spec.backend == Backend::Systemd => {
+                    found.extend(self.dropin_finding(&spec))
+                }
                 Ok(_) => {}
                 Err(e) if e.kind == ErrorKind::NotFound => {
                     // The record is the first to come and, with the folder, the last to go.
-                    found.push(Found::path(&path, "a container without a record", Mend::Remove(path.clone())));
+                    found.push(Found::path(
+                        &path,
+                        "a container without a record",
+                        Mend::Remove(path.clone()),
+                    ));
                 }
                 Err(e) => {
                     let why = format!("the record can't be read: {}", e.chain().join(": "));
@@ -60,16 +78,23 @@ impl Engine {
             Ok(text) if text != self.rendered_dropin(spec) => {
                 Some(Found::path(&path, "it isn't what this Volt would write", mend))
             }
-            Ok(_) if link.symlink_metadata().is_err() => Some(Found::path(&link, "the link is missing", mend)),
-            Err(e) if e.is_not_found() => Some(Found::path(&path, "the container's unit is missing", mend)),
+            Ok(_) if link.symlink_metadata().is_err() => {
+                Some(Found::path(&link, "the link is missing", mend))
+            }
+            Err(e) if e.is_not_found() => {
+                Some(Found::path(&path, "the container's unit is missing", mend))
+            }
             _ => None,
         }
     }
 
     pub(super) fn id_findings(&self, facts: &Facts) -> Vec<Found> {
         let dir = self.paths().ids();
-        let claims: HashMap<u32, String> =
-            self.id_claims().into_iter().map(|(range, owner)| (range.base(), owner.trim().to_owned())).collect();
+        let claims: HashMap<u32, String> = self
+            .id_claims()
+            .into_iter()
+            .map(|(range, owner)| (range.base(), owner.trim().to_owned()))
+            .collect();
         let mut found = Vec::new();
         for (base, owner) in &claims {
             let path = dir.join(base.to_string());
@@ -79,13 +104,21 @@ impl Engine {
                     let why = format!("the ids of {name}, which is gone, are still taken");
                     found.push(Found::path(&path, why, Mend::ReleaseIds(name)));
                 }
-                Err(_) => found.push(Found::path(&path, "a claim of nobody", Mend::Remove(path.clone()))),
+                Err(_) => {
+                    found.push(Found::path(&path, "a claim of nobody", Mend::Remove(path.clone())))
+                }
             }
         }
         for file in names_in(&dir) {
             let draft = file.strip_prefix('.').and_then(|name| name.parse::<Name>().ok());
-            if let Some(name) = draft.filter(|name| !facts.containers.contains(name) && !self.is_name_busy(name)) {
-                found.push(Found::path(&dir.join(&file), "a claim half made", Mend::ReleaseIds(name)));
+            if let Some(name) =
+                draft.filter(|name| !facts.containers.contains(name) && !self.is_name_busy(name))
+            {
+                found.push(Found::path(
+                    &dir.join(&file),
+                    "a claim half made",
+                    Mend::ReleaseIds(name),
+                ));
             }
         }
         for spec in self.specs().unwrap_or_default() {

@@ -10,7 +10,11 @@ impl Engine {
             Ok(problems) => problems,
             Err(error) => {
                 let why = crate::Error::from(error).chain().join(": ");
-                return vec![Found::new("images", format!("they can't be checked: {why}"), Mend::Nothing)];
+                return vec![Found::new(
+                    "images",
+                    format!("they can't be checked: {why}"),
+                    Mend::Nothing,
+                )];
             }
         };
         problems

@@ -23,9 +23,13 @@ impl Engine {
             Some((name, units.join(file)))
         });
         let linked = [&wants, &links].into_iter().flat_map(|dir| {
-            names_in(dir).into_iter().filter_map(|file| Some((unit::container_of(&file)?, dir.join(&file))))
+            names_in(dir)
+                .into_iter()
+                .filter_map(|file| Some((unit::container_of(&file)?, dir.join(&file))))
         });
-        let gone = |(name, _): &(Name, PathBuf)| !facts.containers.contains(name) && !self.is_name_busy(name);
+        let gone = |(name, _): &(Name, PathBuf)| {
+            !facts.containers.contains(name) && !self.is_name_busy(name)
+        };
         dropins
             .chain(linked)
             .filter(gone)
@@ -42,19 +46,25 @@ impl Engine {
         let runs = self.paths().run.join("containers");
         for file in names_in(&runs) {
             if let Ok(name) = file.parse() {
-                left.entry(name).or_default().push((runs.join(file), "the folder of a run that is over"));
+                left.entry(name)
+                    .or_default()
+                    .push((runs.join(file), "the folder of a run that is over"));
             }
         }
         for file in names_in(&self.paths().netns) {
             if let Some(Ok(name)) = file.strip_prefix("volt-").map(str::parse) {
                 let path = self.paths().netns.join(&file);
-                left.entry(name).or_default().push((path, "the network namespace of a run that is over"));
+                left.entry(name)
+                    .or_default()
+                    .push((path, "the network namespace of a run that is over"));
             }
         }
         let containers = self.paths().containers();
         for mount in mounts::mounts_below(&containers).unwrap_or_default() {
             if let Some(name) = container_of_path(&mount.mount_point, &containers) {
-                left.entry(name).or_default().push((mount.mount_point, "the mounted root of a run that is over"));
+                left.entry(name)
+                    .or_default()
+                    .push((mount.mount_point, "the mounted root of a run that is over"));
             }
         }
         let mut found = Vec::new();
@@ -64,7 +74,10 @@ impl Engine {
             if foreign || facts.up.contains(&name) || self.is_name_busy(&name) {
                 continue;
             }
-            found.extend(what.into_iter().map(|(path, why)| Found::path(&path, why, Mend::Release(name.clone()))));
+            found.extend(
+                what.into_iter()
+                    .map(|(path, why)| Found::path(&path, why, Mend::Release(name.clone()))),
+            );
         }
         found
     }
@@ -79,9 +92,15 @@ impl Engine {
             self.paths().volumes(),
             lib.clone(),
         ];
-        dirs.extend(names_in(&self.paths().containers()).iter().map(|name| self.paths().containers().join(name)));
+        dirs.extend(
+            names_in(&self.paths().containers())
+                .iter()
+                .map(|name| self.paths().containers().join(name)),
+        );
         let is_draft = |dir: &Path, file: &str| {
-            let age = std::fs::symlink_metadata(dir.join(file)).ok().and_then(|data| data.modified().ok()?.elapsed().ok());
+            let age = std::fs::symlink_metadata(dir.join(file))
+                .ok()
+                .and_then(|data| data.modified().ok()?.elapsed().ok());
             file.starts_with(".volt-") && age.is_some_and(|age| age > DRAFT_AGE)
         };
         let mut found = Vec::new();

@@ -8,8 +8,8 @@ mod images;
 mod leftovers;
 mod volumes;
 
-use crate::error::{Error, Result};
 use crate::Engine;
+use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use volt_host::files::{self, LockError, LockMode, Wait};
@@ -61,7 +61,8 @@ pub(super) struct Found {
 
 impl Found {
     fn new(subject: impl ToString, problem: impl Into<String>, mend: Mend) -> Self {
-        let finding = Finding { subject: subject.to_string(), problem: problem.into(), repaired: false };
+        let finding =
+            Finding { subject: subject.to_string(), problem: problem.into(), repaired: false };
         Self { finding, mend }
     }
 
@@ -75,7 +76,8 @@ impl Found {
             Ok(()) => self.finding.repaired = true,
             Err(error) => {
                 let why = error.chain().join(": ");
-                self.finding.problem = format!("{}; it could not be mended: {why}", self.finding.problem);
+                self.finding.problem =
+                    format!("{}; it could not be mended: {why}", self.finding.problem);
             }
         }
     }
@@ -143,7 +145,10 @@ impl Engine {
 
     /// Whether a command is busy with the name at this moment.
     fn is_busy(&self, word: &str) -> bool {
-        matches!(self.locks().lock(word, LockMode::Exclusive, Wait::No), Err(LockError::Held { .. }))
+        matches!(
+            self.locks().lock(word, LockMode::Exclusive, Wait::No),
+            Err(LockError::Held { .. })
+        )
     }
 
     fn is_name_busy(&self, name: &Name) -> bool {
@@ -155,9 +160,13 @@ impl Engine {
         if !self.can_use_systemd_to_look() {
             return BTreeSet::new();
         }
-        let listed = self.systemd().list_units(&["volt-container@*.service", "volt-prepare@*.service"]).unwrap_or_default();
+        let listed = self
+            .systemd()
+            .list_units(&["volt-container@*.service", "volt-prepare@*.service"])
+            .unwrap_or_default();
         let name = |unit: &str| {
-            let of_prepare = unit.strip_prefix("volt-prepare@").and_then(|rest| rest.strip_suffix(".service"));
+            let of_prepare =
+                unit.strip_prefix("volt-prepare@").and_then(|rest| rest.strip_suffix(".service"));
             unit::container_of(unit).or_else(|| of_prepare?.parse().ok())
         };
         listed
@@ -171,7 +180,8 @@ impl Engine {
 /// The names in a folder; none where it can't be read.
 fn names_in(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort_unstable();
     names
 }

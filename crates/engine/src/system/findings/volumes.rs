@@ -1,9 +1,9 @@
 //! Volumes and their metadata.
 
 use super::{Found, Mend, names_in};
+use crate::Engine;
 use crate::error::Result;
 use crate::volume::{Metadata, folder_time};
-use crate::Engine;
 use std::collections::BTreeMap;
 use volt_host::files;
 use volt_model::name::Name;
@@ -23,15 +23,23 @@ impl Engine {
             }
             let is_metadata = file.ends_with(".json");
             if is_metadata && !self.volume_exists(&name) {
-                found.push(Found::path(&path, "metadata of a volume that isn't there", Mend::Remove(path.clone())));
+                found.push(Found::path(
+                    &path,
+                    "metadata of a volume that isn't there",
+                    Mend::Remove(path.clone()),
+                ));
             } else if !is_metadata {
                 let problem = match self.volume_metadata(&name) {
-                    Ok(data) if data.name != name => Some(format!("its metadata are those of {}", data.name)),
+                    Ok(data) if data.name != name => {
+                        Some(format!("its metadata are those of {}", data.name))
+                    }
                     Ok(_) => None,
                     Err(e) if e.is_not_found() => Some("its metadata are missing".to_owned()),
                     Err(e) => Some(format!("its metadata can't be read: {e}: {}", e.source)),
                 };
-                found.extend(problem.map(|why| Found::new(format!("volume {name}"), why, Mend::WriteVolume(name.clone()))));
+                found.extend(problem.map(|why| {
+                    Found::new(format!("volume {name}"), why, Mend::WriteVolume(name.clone()))
+                }));
             }
         }
         found
@@ -41,7 +49,8 @@ impl Engine {
     pub(super) fn rewrite_volume(&self, name: &Name) -> Result<()> {
         let _lock = self.lock(&format!("volume-{name}"))?;
         let created = folder_time(&self.volume_data(name)).unwrap_or_default();
-        let metadata = Metadata { version: 1, name: name.clone(), created, labels: BTreeMap::new() };
+        let metadata =
+            Metadata { version: 1, name: name.clone(), created, labels: BTreeMap::new() };
         Ok(files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?)
     }
 }

@@ -1,0 +1,168 @@
+//! `killat N PROGRAM ARGS…`: runs a program and kills it with SIGKILL, from outside, when it is about to make its N-th system
+//! call that changes something. Prints on standard error `killed at N CALL`, or `done after N calls` when it made fewer.
+//!
+//! All threads of the program are traced; other programs that it starts are not.
+#![expect(unsafe_code, reason = "ptrace has no safe wrapper")]
+#![expect(clippy::print_stderr, reason = "this is a program, and that is how it answers")]
+
+use std::ffi::CString;
+use std::process::ExitCode;
+
+/// The exit code when the program was killed.
+const KILLED: u8 = 99;
+
+/// What changes something, by number; `open` and its like only with flags that do.
+const CHANGING: &[(i64, &str)] = &[
+    (libc::SYS_mkdir, "mkdir"),
+    (libc::SYS_mkdirat, "mkdirat"),
+    (libc::SYS_rmdir, "rmdir"),
+    (libc::SYS_unlink, "unlink"),
+    (libc::SYS_unlinkat, "unlinkat"),
+    (libc::SYS_rename, "rename"),
+    (libc::SYS_renameat, "renameat"),
+    (libc::SYS_renameat2, "renameat2"),
+    (libc::SYS_link, "link"),
+    (libc::SYS_linkat, "linkat"),
+    (libc::SYS_symlink, "symlink"),
+    (libc::SYS_symlinkat, "symlinkat"),
+    (libc::SYS_mknod, "mknod"),
+    (libc::SYS_mknodat, "mknodat"),
+    (libc::SYS_chmod, "chmod"),
+    (libc::SYS_fchmod, "fchmod"),
+    (libc::SYS_fchmodat, "fchmodat"),
+    (libc::SYS_chown, "chown"),
+    (libc::SYS_fchown, "fchown"),
+    (libc::SYS_lchown, "lchown"),
+    (libc::SYS_fchownat, "fchownat"),
+    (libc::SYS_setxattr, "setxattr"),
+    (libc::SYS_lsetxattr, "lsetxattr"),
+    (libc::SYS_fsetxattr, "fsetxattr"),
+    (libc::SYS_utimensat, "utimensat"),
+    (libc::SYS_truncate, "truncate"),
+    (libc::SYS_ftruncate, "ftruncate"),
+    (libc::SYS_fallocate, "fallocate"),
+    (libc::SYS_write, "write"),
+    (libc::SYS_pwrite64, "pwrite64"),
+    (libc::SYS_writev, "writev"),
+    (libc::SYS_copy_file_range, "copy_file_range"),
+    (libc::SYS_sendfile, "sendfile"),
+    (libc::SYS_sendmsg, "sendmsg"),
+    (libc::SYS_sendto, "sendto"),
+    (libc::SYS_fsync, "fsync"),
+    (libc::SYS_syncfs, "syncfs"),
+    (libc::SYS_mount, "mount"),
+    (libc::SYS_umount2, "umount2"),
+    (libc::SYS_move_mount, "move_mount"),
+    (libc::SYS_mount_setattr, "mount_setattr"),
+    (libc::SYS_unshare, "unshare"),
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let Some(limit) = args.next().and_then(|n| n.parse().ok()) else {
+        eprintln!("usage: killat N PROGRAM ARGS…");
+        return ExitCode::from(2);
+    };
+    let words: Vec<CString> = args.filter_map(|word| CString::new(word).ok()).collect();
+    // SAFETY: there is one thread, and the child only makes calls that are safe after fork.
+    match unsafe { libc::fork() } {
+        0 => execute(&words),
+        child if child > 0 => trace(child, limit),
+        _ => ExitCode::from(2),
+    }
+}
+
+/// The child's part: waits to be traced, then becomes the program.
+fn execute(words: &[CString]) -> ExitCode {
+    let mut pointers: Vec<*const libc::c_char> = words.iter().map(|word| word.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    // SAFETY: the pointers end with a null and outlive the call; the process has one thread.
+    unsafe {
+        libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+        libc::raise(libc::SIGSTOP);
+        libc::execvp(pointers[0], pointers.as_ptr());
+    }
+    ExitCode::from(127)
+}
+
+fn trace(child: libc::pid_t, limit: u64) -> ExitCode {
+    let options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
+    let mut status = 0;
+    // SAFETY: the child stops itself before anything else; `status` outlives the calls.
+    unsafe {
+        libc::waitpid(child, &raw mut status, 0);
+        libc::ptrace(libc::PTRACE_SETOPTIONS, child, 0, options);
+        libc::ptrace(libc::PTRACE_SYSCALL, child, 0, 0);
+    }
+    let mut count = 0;
+    loop {
+        // SAFETY: as above; __WALL waits for threads too.
+        let thread = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
+        if thread < 0 {
+            return ExitCode::from(2);
+        }
+        if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
+            if thread == child {
+                eprintln!("done after {count} calls");
+                let code = if libc::WIFEXITED(status) {
+                    libc::WEXITSTATUS(status)
+                } else {
+                    128 + libc::WTERMSIG(status)
+                };
+                return ExitCode::from(u8::try_from(code).unwrap_or(255));
+            }
+            continue;
+        }
+        let signal = libc::WSTOPSIG(status);
+        if signal == libc::SIGTRAP | 0x80
+            && let Some(name) = changing_call(thread)
+        {
+            count += 1;
+            if count == limit {
+                // SAFETY: the process is our child and still there.
+                unsafe { libc::kill(child, libc::SIGKILL) };
+                // SAFETY: as above; all of its threads are reaped with it.
+                while unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) } > 0 {}
+                eprintln!("killed at {count} {name}");
+                return ExitCode::from(KILLED);
+            }
+        }
+        // Signals of tracing itself are ours; others are the program's.
+        let pass = match signal {
+            libc::SIGTRAP | libc::SIGSTOP => 0,
+            s if s & 0x80 != 0 => 0,
+            s => s,
+        };
+        // SAFETY: the thread is stopped; one that is gone meanwhile makes the call fail, which is no harm.
+        unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, pass) };
+    }
+}
+
+/// The name of the call that a thread is about to make, when it changes something.
+fn changing_call(thread: libc::pid_t) -> Option<&'static str> {
+    // SAFETY: plain old data that the kernel fills in; the thread is stopped.
+    let info = unsafe {
+        let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
+        let size = size_of::<libc::ptrace_syscall_info>();
+        if libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, thread, size, &raw mut info) <= 0 {
+            return None;
+        }
+        info
+    };
+    if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+        return None;
+    }
+    // SAFETY: the kernel said that this is what it filled in.
+    let entry = unsafe { info.u.entry };
+    let number = entry.nr.cast_signed();
+    let flags = match number {
+        libc::SYS_open => Some(entry.args[1]),
+        libc::SYS_openat => Some(entry.args[2]),
+        _ => None,
+    };
+    let creating = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
+    if flags.is_some_and(|flags| flags & u64::from(creating.unsigned_abs()) != 0) {
+        return Some("open");
+    }
+    CHANGING.iter().find(|(call, _)| *call == number).map(|(_, name)| *name)
+}
