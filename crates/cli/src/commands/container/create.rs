@@ -1,0 +1,49 @@
+//! `volt container create`.
+
+use super::flags::CreateFlags;
+use crate::commands::image;
+use crate::ctx::Ctx;
+use crate::output::{Outcome, Output};
+use volt_api::Problem;
+use volt_api::operations::{ContainerCreateOp, ImageInspectOp};
+use volt_api::types::{Container, ContainerCreate, ImageName, Nothing};
+use volt_model::kind::ErrorKind;
+
+const EXAMPLES: &str = "\
+Examples:
+  volt container create --name web -v data:/srv debian sleep infinity
+  volt container create --name db --memory 512M --cpus 1.5 --restart always debian postgres
+  volt container create --name box --boot debian";
+
+/// Create a container without starting it
+///
+/// The image is pulled when it is missing. The name of the container is printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    flags: CreateFlags,
+}
+
+/// Creates it.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let container = with_image(ctx, &args.flags.create()?).await?;
+    Ok(Output::text(&container, &container.name, format!("{}\n", container.name)))
+}
+
+/// Creates a container, and pulls its image first where it is missing.
+pub(crate) async fn with_image(ctx: &Ctx, create: &ContainerCreate) -> Result<Container, Problem> {
+    // The image is nearly always there: it is only asked after when the creation says that something is not.
+    let missing = match ctx.call::<ContainerCreateOp>(&Nothing {}, create).await {
+        Ok(container) => return Ok(container),
+        Err(problem) if problem.kind() == ErrorKind::NotFound => problem,
+        Err(problem) => return Err(problem),
+    };
+    let name = ImageName { image: create.image.clone() };
+    match ctx.call::<ImageInspectOp>(&name, &Nothing {}).await {
+        Err(problem) if problem.kind() == ErrorKind::NotFound => {}
+        _ => return Err(missing),
+    }
+    image::pull::pull(ctx, &create.image).await?;
+    ctx.call::<ContainerCreateOp>(&Nothing {}, create).await
+}

@@ -1,0 +1,43 @@
+//! `volt container update`.
+
+use super::flags::LimitFlags;
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+use crate::{complete, many};
+use clap_complete::engine::ArgValueCompleter;
+use volt_api::Problem;
+use volt_api::operations::ContainerUpdateOp;
+use volt_api::types::{ContainerUpdate, Limits, Named};
+use volt_model::kind::ErrorKind;
+
+const EXAMPLES: &str = "\
+Examples:
+  volt container update --memory 1G web
+  volt container update --cpus 0.5 --pids 200 --restart always web db";
+
+/// Change the limits of containers, at once where they run
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    limits: LimitFlags,
+    /// When to start it again: no, on-failure[:N], always or unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
+    /// The containers
+    #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::containers))]
+    names: Vec<String>,
+}
+
+/// Changes them.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let update = ContainerUpdate { limits: args.limits.limits(), restart: args.restart };
+    if update.limits == Limits::default() && update.restart.is_none() {
+        return Err(Problem::new(ErrorKind::Usage, "Nothing is to be changed")
+            .hinted("Name a limit, such as --memory 1G"));
+    }
+    Ok(many::each(&args.names, async |name| {
+        ctx.call::<ContainerUpdateOp>(&Named { name }, &update).await
+    })
+    .await)
+}

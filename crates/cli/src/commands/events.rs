@@ -1,0 +1,46 @@
+//! `volt events`.
+
+use crate::ctx::Ctx;
+use crate::output::{Outcome, Output};
+use crate::views;
+use volt_api::operations::EventStreamOp;
+use volt_api::types::{Event, Nothing};
+
+const EXAMPLES: &str = "\
+Examples:
+  volt events
+  volt events --kind container --name web
+  volt events -o json | jq -r .action";
+
+/// Tell what happens, as it happens
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Only this kind: container, image, volume
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only of this name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// Tells it.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let wanted = |event: &Event| {
+        args.kind.as_ref().is_none_or(|kind| *kind == event.kind)
+            && args.name.as_ref().is_none_or(|name| *name == event.name)
+    };
+    let shown = |event: Event| {
+        if !wanted(&event) {
+            return true;
+        }
+        let written = if ctx.out.is_for_programs() {
+            ctx.out.item(&event)
+        } else {
+            ctx.out.line(&views::workload::event(&event, ctx.out.is_coloured()))
+        };
+        written && ctx.out.flush()
+    };
+    ctx.events::<EventStreamOp>(&Nothing {}, shown).await?;
+    Ok(Output::nothing())
+}

@@ -1,0 +1,40 @@
+//! `volt image export`.
+
+use crate::complete;
+use crate::copy::sink::Sink;
+use crate::ctx::Ctx;
+use crate::output::{Outcome, Output};
+use clap::ValueHint;
+use clap_complete::engine::ArgValueCompleter;
+use std::path::PathBuf;
+use volt_api::operations::ImageExportOp;
+use volt_api::types::ImageExport;
+
+const EXAMPLES: &str = "\
+Examples:
+  volt image export debian > debian.tar
+  volt image export --compress zstd --file debian.tar.zst debian";
+
+/// Write an image out as a tar archive
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The file to write; standard output where nothing is said
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
+    /// How to compress it: none, gzip or zstd
+    #[arg(long, visible_alias = "compression", value_name = "METHOD")]
+    compress: Option<String>,
+    /// The image
+    #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
+    image: String,
+}
+
+/// Writes it.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let mut sink = Sink::open(ctx, args.file.as_deref())?;
+    let export = ImageExport { image: args.image, compression: args.compress };
+    ctx.download::<ImageExportOp>(&export, |bytes| sink.write(&bytes)).await?;
+    sink.publish()?;
+    Ok(Output::nothing())
+}

@@ -1,0 +1,58 @@
+//! `volt image pull`.
+
+use crate::complete;
+use crate::ctx::Ctx;
+use crate::output::{Outcome, Output};
+use clap_complete::engine::ArgValueCompleter;
+use volt_api::Problem;
+use volt_api::operations::ImagePullOp;
+use volt_api::types::{Image, ImagePull, Nothing};
+
+const EXAMPLES: &str = "\
+Examples:
+  volt image pull debian
+  volt pull debian:bookworm
+  volt image pull --include nginx,curl --mirror http://deb.debian.org/debian debian-minimal";
+
+/// Get an image
+///
+/// debian, debian:SUITE and debian-minimal are made by debootstrap.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The Debian mirror; the host's where nothing is said
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+    /// debootstrap's variant, such as minbase
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
+    /// Packages to add
+    #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
+    include: Vec<String>,
+    /// Pull again although it is there
+    #[arg(long, short)]
+    force: bool,
+    /// The image
+    #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::aliases))]
+    image: String,
+}
+
+/// Gets it.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let pull = ImagePull {
+        image: args.image,
+        mirror: args.mirror,
+        variant: args.variant,
+        include: args.include,
+        force: args.force,
+    };
+    let image = ctx.progress::<ImagePullOp>(&Nothing {}, &pull).await?;
+    Ok(Output::text(&image, &image.name, format!("{}\n", image.name)))
+}
+
+/// Gets an image that is missing.
+pub(crate) async fn pull(ctx: &Ctx, image: &str) -> Result<Image, Problem> {
+    ctx.out.note(&format!("The image {image} is not here yet and is pulled."));
+    let pull = ImagePull { image: image.to_owned(), ..ImagePull::default() };
+    ctx.progress::<ImagePullOp>(&Nothing {}, &pull).await
+}

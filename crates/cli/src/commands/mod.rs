@@ -1,0 +1,131 @@
+//! The tree of commands. One line for each in the enums, one in the dispatch; a command itself is its file.
+
+pub(crate) mod audit;
+mod completion;
+pub(crate) mod config;
+pub(crate) mod container;
+mod daemon;
+mod events;
+pub(crate) mod image;
+mod logs;
+mod ps;
+mod run;
+pub(crate) mod system;
+mod top;
+mod version;
+pub(crate) mod volume;
+pub(crate) mod workload;
+
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+use clap::Subcommand;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Box<run::Args>),
+    #[command(visible_alias = "list")]
+    Ps(ps::Args),
+    Logs(logs::Args),
+    Top(top::Args),
+    Events(events::Args),
+    /// Start containers (container start)
+    Start(container::start::Args),
+    /// Stop containers (container stop)
+    Stop(container::stop::Args),
+    /// Restart containers (container restart)
+    Restart(container::restart::Args),
+    /// Send a signal to containers (container kill)
+    Kill(container::kill::Args),
+    /// Remove containers (container delete)
+    #[command(visible_alias = "rm")]
+    Delete(container::delete::Args),
+    /// Run a command in a container (container exec)
+    Exec(container::exec::Args),
+    /// Open a shell in a container (container shell)
+    Shell(container::shell::Args),
+    /// Connect to a container (container attach)
+    Attach(container::attach::Args),
+    /// Copy files to or from a container (container copy)
+    #[command(visible_alias = "cp")]
+    Copy(container::copy::Args),
+    /// Show all that is known of workloads (workload inspect)
+    Inspect(workload::inspect::Args),
+    /// Get an image (image pull)
+    Pull(image::pull::Args),
+    /// Containers
+    #[command(subcommand, visible_alias = "c")]
+    Container(container::Command),
+    /// Images
+    #[command(subcommand, visible_alias = "images")]
+    Image(image::Command),
+    /// Volumes
+    #[command(subcommand)]
+    Volume(volume::Command),
+    /// Workloads of every kind, and units of the host
+    #[command(subcommand)]
+    Workload(workload::Command),
+    /// This host
+    #[command(subcommand)]
+    System(system::Command),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
+    Daemon(daemon::Args),
+    Completion(completion::Args),
+    Version(version::Args),
+}
+
+/// Runs the commands that need no API; with the others it goes on.
+pub(crate) fn local(command: Command, ctx: &Ctx) -> ControlFlow<ExitCode, Command> {
+    let outcome = match command {
+        Command::Daemon(args) => return ControlFlow::Break(daemon::run(ctx, &args)),
+        Command::Completion(args) => completion::run(ctx, &args),
+        Command::Version(args) if !args.server => version::run_local(),
+        Command::System(system::Command::Install(args)) => system::install::run(ctx, &args),
+        Command::System(system::Command::Uninstall(args)) => system::uninstall::run(ctx, &args),
+        other => return ControlFlow::Continue(other),
+    };
+    ControlFlow::Break(ExitCode::from(ctx.out.finish(outcome)))
+}
+
+/// Runs a command that asks the API.
+pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
+    match command {
+        Command::Run(args) => run::run(ctx, *args).await,
+        Command::Ps(args) => ps::run(ctx, args).await,
+        Command::Logs(args) => logs::run(ctx, args).await,
+        Command::Top(args) => top::run(ctx, args).await,
+        Command::Events(args) => events::run(ctx, args).await,
+        Command::Start(args) => container::start::run(ctx, args).await,
+        Command::Stop(args) => container::stop::run(ctx, args).await,
+        Command::Restart(args) => container::restart::run(ctx, args).await,
+        Command::Kill(args) => container::kill::run(ctx, args).await,
+        Command::Delete(args) => container::delete::run(ctx, args).await,
+        Command::Exec(args) => container::exec::run(ctx, args).await,
+        Command::Shell(args) => container::shell::run(ctx, args).await,
+        Command::Attach(args) => container::attach::run(ctx, args).await,
+        Command::Copy(args) => container::copy::run(ctx, args).await,
+        Command::Inspect(args) => workload::inspect::run(ctx, args).await,
+        Command::Pull(args) => image::pull::run(ctx, args).await,
+        Command::Container(command) => container::dispatch(command, ctx).await,
+        Command::Image(command) => image::dispatch(command, ctx).await,
+        Command::Volume(command) => volume::dispatch(command, ctx).await,
+        Command::Workload(command) => workload::dispatch(command, ctx).await,
+        Command::System(command) => system::dispatch(command, ctx).await,
+        Command::Config(command) => config::dispatch(command, ctx).await,
+        Command::Audit(command) => audit::dispatch(command, ctx).await,
+        Command::Version(args) => version::run(ctx, args).await,
+        Command::Daemon(_) | Command::Completion(_) => {
+            unreachable!("`local` has run what needs no API")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

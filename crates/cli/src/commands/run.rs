@@ -1,0 +1,95 @@
+//! `volt run`.
+
+use super::container::create::with_image;
+use super::container::flags::CreateFlags;
+use crate::ctx::Ctx;
+use crate::output::{Outcome, Output};
+use crate::session::{self, End, Options};
+use std::time::Duration;
+use volt_api::Problem;
+use volt_api::operations::{ContainerAttachOp, ContainerDeleteOp, ContainerStartOp};
+use volt_api::types::{Container, ContainerAttach, ContainerDelete, Named, Nothing};
+use volt_model::kind::ErrorKind;
+
+const EXAMPLES: &str = "\
+Examples:
+  volt run -it debian bash
+  volt run --rm debian cat /etc/os-release
+  volt run -d --name web -v ./site:/srv:ro --memory 256M debian python3 -m http.server -d /srv
+  volt run -d --name box --boot debian";
+
+/// Create a container, start it and connect to it
+///
+/// The image is pulled when it is missing. Options stand before the image; what follows it is the command. The exit code is the
+/// command's. In a terminal, ctrl-p ctrl-q leaves the container running.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Let it run, print its name, and don't connect
+    #[arg(long, short)]
+    detach: bool,
+    #[command(flatten)]
+    pub(crate) create: CreateFlags,
+}
+
+/// Runs it.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let detach = args.detach;
+    let mut create = args.create.create()?;
+    let options = Options { tty: create.tty, stdin: create.stdin && !detach, detach: true };
+    if !detach {
+        session::check_terminal(options)?;
+    }
+    if create.tty && !create.env.iter().any(|e| e.starts_with("TERM=")) {
+        create.env.extend(super::container::flags::env_value("TERM"));
+    }
+    let container = with_image(ctx, &create).await?;
+    if detach {
+        return start(ctx, container).await;
+    }
+    let name = container.name;
+    let ended = connect(ctx, &name, options).await;
+    let stays = matches!(ended, Ok(End::Detached));
+    if create.auto_remove && !stays {
+        delete(ctx, &name).await?;
+    }
+    Ok(Output::exit(ended?.code()))
+}
+
+async fn start(ctx: &Ctx, container: Container) -> Outcome {
+    let named = Named { name: container.name };
+    match ctx.call::<ContainerStartOp>(&named, &Nothing {}).await {
+        Ok(started) => Ok(Output::text(&started, &started.name, format!("{}\n", started.name))),
+        Err(problem) => {
+            if container.auto_remove {
+                delete(ctx, &named.name).await?;
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// Starts it, connected from the first byte on.
+async fn connect(ctx: &Ctx, name: &str, options: Options) -> Result<End, Problem> {
+    // From here on an interrupt is the command's; what came before finds a container that `volt ps -a` shows.
+    let _forwarding = ctx.forward_signals();
+    let attach = ContainerAttach { name: name.to_owned(), start: true };
+    let stream = ctx.stream::<ContainerAttachOp>(&attach).await?;
+    session::run(ctx, stream, options).await
+}
+
+/// Removes what `--rm` promised to; the server may have been faster, or still be at it.
+async fn delete(ctx: &Ctx, name: &str) -> Result<(), Problem> {
+    let delete = ContainerDelete { name: name.to_owned(), force: true };
+    for pause in [20, 100, 400, 1000, 0] {
+        match ctx.call::<ContainerDeleteOp>(&delete, &Nothing {}).await {
+            Ok(_) => return Ok(()),
+            Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(problem) if problem.kind() == ErrorKind::Conflict && pause > 0 => {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(())
+}

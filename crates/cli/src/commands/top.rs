@@ -1,0 +1,101 @@
+//! `volt top`.
+
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+use crate::views;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use volt_api::operations::WorkloadTopOp;
+use volt_api::types::{Nothing, Usage};
+
+const EXAMPLES: &str = "\
+Examples:
+  volt top --once
+  volt top --once -o json
+  volt top --interval 5";
+
+/// Show what every running workload uses: CPU, memory, I/O, tasks
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Measure once and end
+    #[arg(long)]
+    once: bool,
+    /// Seconds between two measurements
+    #[arg(long, value_name = "SECONDS", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
+}
+
+/// Measures.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let interval = Duration::from_secs(args.interval);
+    let mut before = measure(ctx).await?;
+    loop {
+        tokio::time::sleep(interval).await;
+        let after = measure(ctx).await?;
+        let rows = compare(&before.1, &after.1, after.0.duration_since(before.0));
+        let view = views::workload::usage(&rows);
+        if args.once {
+            return Ok(view);
+        }
+        if !ctx.out.again(&view) {
+            return Ok(crate::output::Output::nothing());
+        }
+        before = after;
+    }
+}
+
+async fn measure(ctx: &Ctx) -> Result<(Instant, Vec<Usage>), volt_api::Problem> {
+    let rows = ctx.call::<WorkloadTopOp>(&Nothing {}, &Nothing {}).await?;
+    Ok((Instant::now(), rows))
+}
+
+/// The later measurement with the CPU time between the two, the busiest first.
+fn compare(before: &[Usage], after: &[Usage], between: Duration) -> Vec<Usage> {
+    let earlier: BTreeMap<&str, u64> =
+        before.iter().filter_map(|u| Some((u.name.as_str(), u.cpu_nanoseconds?))).collect();
+    let percent = |usage: &Usage| {
+        let used = usage.cpu_nanoseconds?.checked_sub(*earlier.get(usage.name.as_str())?)?;
+        let ratio = Duration::from_nanos(used).as_secs_f64() / between.as_secs_f64();
+        Some((ratio * 1000.0).round() / 10.0)
+    };
+    let mut rows: Vec<Usage> =
+        after.iter().map(|u| Usage { cpu_percent: percent(u), ..u.clone() }).collect();
+    let load = |usage: &Usage| usage.cpu_percent.unwrap_or(-1.0);
+    rows.sort_by(|a, b| load(b).total_cmp(&load(a)).then_with(|| a.name.cmp(&b.name)));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(name: &str, nanoseconds: u64) -> Usage {
+        Usage {
+            name: name.into(),
+            kind: "container".into(),
+            cpu_percent: None,
+            cpu_nanoseconds: Some(nanoseconds),
+            memory: None,
+            memory_limit: None,
+            io_read: None,
+            io_written: None,
+            tasks: None,
+        }
+    }
+
+    #[test]
+    fn cpu_time_between_two_measurements() {
+        let before = [usage("a", 1_000_000_000), usage("b", 0), usage("again", 9)];
+        let after = [
+            usage("a", 1_500_000_000),
+            usage("b", 4_000_000_000),
+            usage("new", 5),
+            usage("again", 1),
+        ];
+        let rows = compare(&before, &after, Duration::from_secs(2));
+        let seen: Vec<_> = rows.iter().map(|u| (u.name.as_str(), u.cpu_percent)).collect();
+        assert_eq!(seen, [("b", Some(200.0)), ("a", Some(25.0)), ("again", None), ("new", None)]);
+    }
+}

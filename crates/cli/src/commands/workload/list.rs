@@ -1,0 +1,31 @@
+//! `volt workload list`.
+
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+use crate::views;
+use volt_api::operations::WorkloadListOp;
+use volt_api::types::{Nothing, WorkloadList};
+
+const EXAMPLES: &str = "\
+Examples:
+  volt workload list -a
+  volt workload ls --kind container";
+
+/// List workloads of every kind
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Those that don't run too
+    #[arg(long, short)]
+    pub(crate) all: bool,
+    /// Only of this kind: container or unit
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+}
+
+/// Lists them.
+pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let list = WorkloadList { all: args.all, kind: args.kind };
+    let workloads = ctx.call::<WorkloadListOp>(&list, &Nothing {}).await?;
+    Ok(views::workload::list(&workloads, list.all))
+}

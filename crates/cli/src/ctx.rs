@@ -1,0 +1,198 @@
+//! What every command gets: the global options, the printer, the API.
+//!
+//! The API is connected to on the first question, so a command that asks none needs no server.
+
+use crate::cli::Global;
+use crate::connect::{self, Choice};
+use crate::embed::Embed;
+use crate::output::Printer;
+use crate::progress::Progressing;
+use bytes::Bytes;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
+use volt_api::client::UploadBody;
+use volt_api::{Operation, Problem};
+use volt_model::kind::ErrorKind;
+
+/// How long the server inside this process gets to finish what it does when the command ends.
+const FINISH: Duration = Duration::from_secs(20);
+
+/// What every command gets.
+#[derive(Debug)]
+pub(crate) struct Ctx {
+    /// The global options.
+    pub(crate) global: Global,
+    /// Prints.
+    pub(crate) out: Printer,
+    /// What the binary lends.
+    pub(crate) embed: Embed,
+    choice: OnceCell<Choice>,
+    /// How many of the command's parts take signals themselves at this moment.
+    forwarding: AtomicUsize,
+}
+
+impl Ctx {
+    /// A context from the options.
+    pub(crate) fn new(global: Global, embed: Embed) -> Self {
+        let out = Printer::new(&global);
+        Self { global, out, embed, choice: OnceCell::new(), forwarding: AtomicUsize::new(0) }
+    }
+
+    /// The API, connected to on first use.
+    pub(crate) async fn choice(&self) -> Result<&Choice, Problem> {
+        let choose = || async {
+            let choice = connect::choose(&self.global, &self.embed).await?;
+            if self.global.debug {
+                self.out.note(&format!("debug: asking {:?}", choice.place));
+            }
+            Ok(choice)
+        };
+        self.choice.get_or_try_init(choose).await
+    }
+
+    async fn allowed<O: Operation>(&self) -> Result<&Choice, Problem> {
+        let choice = self.choice().await?;
+        choice.check(&O::INFO)?;
+        if self.global.debug {
+            self.out.note(&format!("debug: {} {}", O::INFO.method, O::INFO.path));
+        }
+        Ok(choice)
+    }
+
+    /// Asks for an operation of shape `Plain`.
+    pub(crate) async fn call<O: Operation>(
+        &self,
+        params: &O::Params,
+        body: &O::Body,
+    ) -> Result<O::Reply, Problem> {
+        self.allowed::<O>().await?.client.call::<O>(params, body).await
+    }
+
+    /// Asks for an operation of shape `Progress` and shows how it goes.
+    pub(crate) async fn progress<O: Operation>(
+        &self,
+        params: &O::Params,
+        body: &O::Body,
+    ) -> Result<O::Reply, Problem> {
+        let choice = self.allowed::<O>().await?;
+        let mut shown = Progressing::new(&self.out);
+        choice.client.progress::<O>(params, body, |step| shown.show(&step)).await
+    }
+
+    /// Asks for an operation of shape `UploadProgress` and shows how it goes; `total` bytes are sent, where that is known.
+    pub(crate) async fn upload_progress<O: Operation>(
+        &self,
+        params: &O::Params,
+        body: UploadBody,
+        total: Option<u64>,
+    ) -> Result<O::Reply, Problem> {
+        let choice = self.allowed::<O>().await?;
+        let mut shown = Progressing::new(&self.out).expecting(total);
+        choice.client.upload_progress::<O>(params, body, |step| shown.show(&step)).await
+    }
+
+    /// Asks for an operation of shape `Upload`.
+    pub(crate) async fn upload<O: Operation>(
+        &self,
+        params: &O::Params,
+        body: UploadBody,
+    ) -> Result<O::Reply, Problem> {
+        self.allowed::<O>().await?.client.upload::<O>(params, body).await
+    }
+
+    /// Asks for an operation of shape `Download`.
+    pub(crate) async fn download<O: Operation>(
+        &self,
+        params: &O::Params,
+        on: impl FnMut(Bytes) -> io::Result<()> + Send,
+    ) -> Result<(), Problem> {
+        self.allowed::<O>().await?.client.download::<O>(params, on).await
+    }
+
+    /// Asks for an operation of shape `Lines`.
+    pub(crate) async fn lines<O: Operation>(
+        &self,
+        params: &O::Params,
+        on: impl FnMut(O::Reply) -> bool + Send,
+    ) -> Result<(), Problem> {
+        self.allowed::<O>().await?.client.lines::<O>(params, on).await
+    }
+
+    /// Asks for an operation of shape `Events`.
+    pub(crate) async fn events<O: Operation>(
+        &self,
+        params: &O::Params,
+        on: impl FnMut(O::Reply) -> bool + Send,
+    ) -> Result<(), Problem> {
+        self.allowed::<O>().await?.client.events::<O>(params, on).await
+    }
+
+    /// Asks for an operation of shape `Stream`.
+    pub(crate) async fn stream<O: Operation>(
+        &self,
+        params: &O::Params,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<O>, Problem> {
+        self.allowed::<O>().await?.client.stream::<O>(params).await
+    }
+
+    /// While the guard lives, signals are the command's own business: it passes them on.
+    pub(crate) fn forward_signals(&self) -> Forwarding<'_> {
+        self.forwarding.fetch_add(1, Ordering::Relaxed);
+        Forwarding { ctx: self }
+    }
+
+    /// Returns when a signal wants the command to end.
+    pub(crate) async fn interrupted(&self) -> Problem {
+        let kinds =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds else {
+            // Without handlers the kernel ends the process, which is as good.
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            if self.forwarding.load(Ordering::Relaxed) == 0 {
+                return Problem::new(ErrorKind::Interrupted, "Interrupted");
+            }
+        }
+    }
+
+    /// Lets the server inside this process finish or undo what it was doing; a second signal ends the wait.
+    pub(crate) async fn finish(&self) {
+        if self.choice.get().is_some_and(Choice::is_embedded) {
+            let finished = tokio::time::timeout(FINISH, (self.embed.finish)());
+            tokio::select! {
+                _ = finished => {}
+                _ = self.interrupted() => {}
+            }
+        }
+    }
+}
+
+/// See [`Ctx::forward_signals`].
+#[derive(Debug)]
+pub(crate) struct Forwarding<'a> {
+    ctx: &'a Ctx,
+}
+
+impl Drop for Forwarding<'_> {
+    fn drop(&mut self) {
+        self.ctx.forwarding.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The user's configuration folder.
+pub(crate) fn xdg_config() -> PathBuf {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    absolute("XDG_CONFIG_HOME")
+        .unwrap_or_else(|| absolute("HOME").unwrap_or_else(|| "/".into()).join(".config"))
+}

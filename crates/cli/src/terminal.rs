@@ -1,0 +1,59 @@
+//! The terminal of the person: raw while a workload has it, as it was afterwards, whatever happens in between.
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use std::io::{self, stdin};
+use std::sync::Mutex;
+
+/// How the terminal was, while it is raw.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Puts the terminal back on a panic too: the release build doesn't unwind.
+pub(crate) fn restore_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        restore();
+        before(info);
+    }));
+}
+
+fn restore() {
+    let before = BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    if let Some(before) = before {
+        // Nothing is left to try where the terminal has gone.
+        tcsetattr(stdin(), OptionalActions::Drain, &before).ok();
+    }
+}
+
+/// The terminal is raw while this lives.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    _private: (),
+}
+
+impl Raw {
+    /// Makes the terminal on standard input raw.
+    ///
+    /// # Errors
+    /// When standard input is no terminal.
+    pub(crate) fn enter() -> io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        *BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(before);
+        let entered = Self { _private: () };
+        tcsetattr(stdin(), OptionalActions::Drain, &raw)?;
+        Ok(entered)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// The terminal's columns and rows; none where there is no terminal.
+pub(crate) fn size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(io::stdout()).or_else(|_| tcgetwinsize(stdin())).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}

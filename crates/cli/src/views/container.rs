@@ -1,0 +1,136 @@
+//! How containers look.
+
+use super::{command, labels, yes_no};
+use crate::output::{Cell, Column, Details, Output, ago, or_dash, short};
+use volt_api::types::{Container, Exit, Limits};
+
+/// How long a command in a list may be, in characters.
+const COMMAND: usize = 40;
+
+const COLUMNS: &[Column<Container>] = &[
+    Column::new("NAME", |c| c.name.as_str().into()),
+    Column::new("STATE", |c| Cell::state(&c.state)),
+    Column::new("STATUS", |c| status(&c.state, c.started.as_deref(), c.exit.as_ref()).into()),
+    Column::new("IMAGE", |c| c.image.as_str().into()),
+    Column::new("COMMAND", |c| short(&what_runs(c), COMMAND).into()),
+    Column::new("CREATED", |c| ago(&c.created).into()),
+    Column::wide("BACKEND", |c| c.backend.as_str().into()),
+    Column::wide("MODE", |c| c.mode.as_str().into()),
+    Column::wide("NETWORK", |c| c.network.as_str().into()),
+    Column::wide("PID", |c| c.pid.map_or_else(|| "-".into(), |p| p.to_string().into())),
+    Column::wide("UNIT", |c| or_dash(c.unit.as_deref()).into()),
+    Column::wide("LABELS", |c| labels(&c.labels).into()),
+];
+
+fn what_runs(container: &Container) -> String {
+    match container.mode.as_str() {
+        "boot" => "(boots)".to_owned(),
+        _ => command(&container.command),
+    }
+}
+
+/// `up 3 minutes` or `exit 1, 2 hours ago`.
+pub(super) fn status(state: &str, started: Option<&str>, exit: Option<&Exit>) -> String {
+    let up = matches!(state, "running" | "frozen" | "starting" | "stopping" | "restarting");
+    match (up, started, exit) {
+        (true, Some(started), _) => {
+            let since = ago(started);
+            format!("up {}", since.strip_suffix(" ago").unwrap_or("0 seconds"))
+        }
+        (false, _, Some(exit)) => format!("exit {}, {}", exit.code, ago(&exit.finished)),
+        (false, None, None) => "never started".to_owned(),
+        _ => "-".to_owned(),
+    }
+}
+
+/// A list of containers.
+pub(crate) fn list(containers: &[Container]) -> Output {
+    Output::list(containers, COLUMNS, |c| &c.name, "No containers.")
+}
+
+/// All that is known of one.
+pub(crate) fn details(c: &Container) -> Output {
+    Output::details(c, &c.name, sections(c))
+}
+
+/// The sections of one.
+pub(super) fn sections(c: &Container) -> Details {
+    let mut details = Details::new()
+        .row("Name", &c.name)
+        .row("State", &c.state)
+        .row("Status", status(&c.state, c.started.as_deref(), c.exit.as_ref()))
+        .row("Image", &c.image)
+        .row("Backend", &c.backend)
+        .row("Mode", &c.mode)
+        .row("Command", what_runs(c))
+        .some("Unit", c.unit.as_ref())
+        .some("PID", c.pid.map(|p| p.to_string()))
+        .row("Created", &c.created)
+        .some("Started", c.started.as_ref());
+    if let Some(exit) = &c.exit {
+        details = details
+            .section("Last exit")
+            .row("Code", exit.code.to_string())
+            .row("Reason", &exit.reason)
+            .row("Finished", &exit.finished);
+    }
+    details = details
+        .section("Process")
+        .row("User", or_dash(c.user.as_deref()))
+        .row("Directory", or_dash(c.workdir.as_deref()))
+        .each("Environment", c.env.as_deref().unwrap_or_default())
+        .row("Terminal", yes_no(c.tty))
+        .row("Standard input", yes_no(c.stdin))
+        .row("Host name", &c.hostname)
+        .row("Network", &c.network)
+        .row("Restart", format!("{} ({} so far)", c.restart, c.restarts))
+        .row("Stop", format!("{}, killed after {} s", c.stop_signal, c.stop_timeout))
+        .row("Remove at end", yes_no(c.auto_remove))
+        .section("Files")
+        .row("Root", if c.read_only { "read-only" } else { "writable" })
+        .each("Volumes", &c.volumes)
+        .each("Memory", &c.tmpfs);
+    details = limits(details.section("Limits"), &c.limits)
+        .each("Processes'", &c.ulimits)
+        .each("Not enforced", &c.unenforced)
+        .section("Confinement")
+        .row("Capabilities", or_dash(Some(&c.capabilities.join(" "))))
+        .row("Syscalls", &c.seccomp)
+        .some("Host id of root", c.id_base.map(|id| id.to_string()));
+    c.labels.iter().fold(details.section("Labels"), |d, (key, value)| d.row(key, value))
+}
+
+fn limits(details: Details, limits: &Limits) -> Details {
+    let number = |n: Option<u64>| n.map(|n| n.to_string());
+    details
+        .some("Memory", limits.memory.as_ref())
+        .some("Swap", limits.memory_swap.as_ref())
+        .some("CPU", limits.cpu.map(|n| format!("{n}%")))
+        .some("CPU weight", number(limits.cpu_weight))
+        .some("Processes", number(limits.pids))
+        .some("I/O weight", number(limits.io_weight))
+        .each("Read bytes/s", &limits.io_read_bps)
+        .each("Write bytes/s", &limits.io_write_bps)
+        .each("Reads/s", &limits.io_read_iops)
+        .each("Writes/s", &limits.io_write_iops)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses() {
+        let exit = |code| Exit { code, reason: String::new(), finished: "x".into() };
+        for (state, started, exit, text) in [
+            ("stopped", None, None, "never started"),
+            ("failed", Some("x"), Some(exit(3)), "exit 3, x"),
+            ("stopped", Some("x"), None, "-"),
+            ("running", None, None, "-"),
+        ] {
+            assert_eq!(status(state, started, exit.as_ref()), text);
+        }
+        let now = jiff::Timestamp::now().to_string();
+        assert_eq!(status("running", Some(&now), None), "up 0 seconds");
+    }
+}
