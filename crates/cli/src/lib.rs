@@ -23,6 +23,9 @@ mod views;
 pub use cli::command;
 pub use docs::{man_pages, reference, write_docs};
 pub use embed::{DaemonArgs, Embed, EmbedRequest, Finish, InstallArgs, Serve};
+/// What [`Embed`]'s functions speak of, for the binary, which doesn't link the API itself.
+pub use volt_api::Problem;
+pub use volt_api::client::{BoxFuture, Connection};
 
 use crate::cli::Cli;
 use crate::ctx::Ctx;
@@ -31,7 +34,6 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use volt_api::Problem;
 use volt_model::kind::ErrorKind;
 
 /// Runs the command line with the arguments of the process (the program's name first) and returns its exit code.
