@@ -18,8 +18,10 @@ Examples:
   volt exec web cat /etc/os-release
   volt system check                     What this host can do
 
-Exit codes: 0 ok, 1 general, 2 usage, 3 not found, 4 already exists, 5 permission, 6 daemon, 7 timeout, 8 network,
-9 conflict, 10 dependency, 11 resource, 12 invalid configuration, 13 interrupted; run and exec pass the command's on.";
+Exit codes:
+  0 ok, 1 general, 2 usage, 3 not found, 4 already exists, 5 permission, 6 daemon, 7 timeout,
+  8 network, 9 conflict, 10 dependency, 11 resource, 12 invalid configuration, 13 interrupted;
+  run, exec, shell and attach end with the command's own.";
 
 /// Run containers on systemd
 ///

@@ -56,10 +56,10 @@ pub(crate) enum Command {
     /// Get an image (image pull)
     Pull(image::pull::Args),
     /// Containers
-    #[command(subcommand, visible_alias = "c")]
+    #[command(subcommand)]
     Container(container::Command),
     /// Images
-    #[command(subcommand, visible_alias = "images")]
+    #[command(subcommand)]
     Image(image::Command),
     /// Volumes
     #[command(subcommand)]

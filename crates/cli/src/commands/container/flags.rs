@@ -178,16 +178,15 @@ pub(crate) struct CreateFlags {
     /// What runs it: systemd or proot
     #[arg(long, value_name = "BACKEND")]
     backend: Option<String>,
-    #[command(flatten)]
-    limits: LimitFlags,
     /// The image
     #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
-    #[arg(help_heading = "Arguments")]
     pub(crate) image: String,
     /// The command and its arguments, in place of the image's
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
-    #[arg(help_heading = "Arguments")]
     pub(crate) command: Vec<String>,
+    // Last, for its heading holds for all that follows it.
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 impl CreateFlags {

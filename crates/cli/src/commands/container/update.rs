@@ -19,14 +19,15 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    limits: LimitFlags,
     /// When to start it again: no, on-failure[:N], always or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
     /// The containers
     #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::containers))]
     names: Vec<String>,
+    // Last, for its heading holds for all that follows it.
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 /// Changes them.
