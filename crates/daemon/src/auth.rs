@@ -14,8 +14,8 @@ pub enum Access {
     System,
     /// The system's, inside the process of a user who is not root and whom the kernel would stop anyway.
     Unaided,
-    /// The caller's own: there is nothing to protect from them.
-    Own,
+    /// That of the user with this id, by a process of theirs: they may do everything.
+    Own(u32),
 }
 
 impl Access {
@@ -25,9 +25,13 @@ impl Access {
     /// A problem of kind permission that says what to do about it.
     pub fn check(self, peer: &Peer, privilege: Privilege) -> Result<(), Problem> {
         match (self, privilege) {
-            (Self::Own, _) | (_, Privilege::Read) => Ok(()),
+            (_, Privilege::Read) => Ok(()),
             (Self::System, Privilege::Container) if peer.is_trusted() => Ok(()),
-            (_, Privilege::Container | Privilege::Admin) if peer.is_root() => Ok(()),
+            (_, Privilege::Container | Privilege::Admin) if self.is_root(peer) => Ok(()),
+            (Self::Own(_), _) => Err(refusal(
+                "This Volt belongs to another user",
+                "The system's is the one without `--root` and behind /run/volt/volt.sock",
+            )),
             (Self::Unaided, Privilege::Container) if peer.member => Err(refusal(
                 "Only the Volt daemon can do this for you, and it does not answer",
                 "Start it: `sudo systemctl start volt.socket`",
@@ -43,20 +47,35 @@ impl Access {
         }
     }
 
+    /// Whether `peer` may read what a unit of the host wrote to the journal.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn check_journal(self, peer: &Peer, unit: &str) -> Result<(), Problem> {
+        // Without root's rights the journal itself shows the caller what it shows everybody.
+        if self != Self::System || peer.is_trusted() || peer.reads_journal {
+            return Ok(());
+        }
+        Err(refusal(
+            &format!("{} may not read the journal of {unit}", peer.name),
+            &format!(
+                "Join the group systemd-journal or {GROUP}, `sudo usermod -aG systemd-journal {}`, \
+                 and log in again",
+                peer.name
+            ),
+        ))
+    }
+
     /// Whether `peer` may see environment values and whatever else is marked secret.
     #[must_use]
     pub fn sees_secrets(self, peer: &Peer) -> bool {
-        match self {
-            Self::Own => true,
-            Self::System => peer.is_trusted(),
-            Self::Unaided => peer.is_root(),
-        }
+        self.is_root(peer) || (self == Self::System && peer.is_trusted())
     }
 
     /// Whether `peer` counts as root for what root alone may do within an operation.
     #[must_use]
     pub fn is_root(self, peer: &Peer) -> bool {
-        self == Self::Own || peer.is_root()
+        self == Self::Own(peer.uid) || peer.is_root()
     }
 }
 
@@ -75,7 +94,14 @@ mod tests {
     use super::*;
 
     fn peer(uid: u32, member: bool) -> Peer {
-        Peer { uid, gid: uid, groups: vec![], name: format!("u{uid}"), member }
+        Peer {
+            uid,
+            gid: uid,
+            groups: vec![],
+            name: format!("u{uid}"),
+            member,
+            reads_journal: false,
+        }
     }
 
     #[test]
@@ -89,7 +115,9 @@ mod tests {
             (System, 1000, false, [true, false, false, false]),
             (Unaided, 1000, true, [true, false, false, false]),
             (Unaided, 1000, false, [true, false, false, false]),
-            (Own, 1000, false, [true, true, true, true]),
+            (Own(1000), 1000, false, [true, true, true, true]),
+            (Own(1000), 1001, true, [true, false, false, false]),
+            (Own(1000), 0, false, [true, true, true, true]),
         ];
         for (access, uid, member, [read, container, admin, secrets]) in table {
             let peer = peer(uid, member);

@@ -2,12 +2,17 @@
 //!
 //! - Requests: [`router`] (the way of a request), [`auth`], [`audit`], [`activity`]
 //! - Connections: [`server`], [`peer`]
+//! - The operations themselves: [`http`]
+//! - Where it runs: [`installation`], [`run`] (the daemon), [`embedded`]
 //!
 //! A handler converts, calls the engine, converts; policy lives in the engine.
 
 pub mod activity;
 pub mod audit;
 pub mod auth;
+pub mod embedded;
+pub mod http;
+pub mod installation;
 pub mod peer;
 pub mod router;
 pub mod run;

@@ -5,6 +5,9 @@ use std::fmt;
 use std::io;
 use volt_host::peer;
 
+/// Groups whose members systemd lets read the journal.
+const JOURNAL_GROUPS: [&str; 2] = ["systemd-journal", "adm"];
+
 /// The caller, by the credentials the kernel keeps of the connection (or of this process, when embedded).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -18,6 +21,8 @@ pub struct Peer {
     pub name: String,
     /// Whether one of the groups is `volt`.
     pub member: bool,
+    /// Whether one of the groups may read the host's journal.
+    pub reads_journal: bool,
 }
 
 impl Peer {
@@ -61,13 +66,17 @@ impl Peer {
         let name =
             if found.uid == 0 { Some("root".to_owned()) } else { peer::user_name(found.uid) };
         // root needs no group, and every look into the database takes time.
-        let member = found.uid != 0 && peer::group_id(GROUP).is_some_and(|gid| found.is_in(gid));
+        let is_in = |group: &str| {
+            found.uid != 0 && peer::group_id(group).is_some_and(|gid| found.is_in(gid))
+        };
+        let (member, reads_journal) = (is_in(GROUP), JOURNAL_GROUPS.iter().any(|g| is_in(g)));
         Self {
             name: name.unwrap_or_else(|| found.uid.to_string()),
             uid: found.uid,
             gid: found.gid,
             groups: found.groups,
             member,
+            reads_journal,
         }
     }
 }

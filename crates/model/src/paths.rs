@@ -22,6 +22,8 @@ pub struct Paths {
     pub netns: PathBuf,
     /// The root they hang from, when it is not `/`.
     pub root: Option<PathBuf>,
+    /// The configuration file, where it is not the one in `etc`.
+    pub config: Option<PathBuf>,
 }
 
 impl Paths {
@@ -37,6 +39,7 @@ impl Paths {
             units: root.join("etc/systemd/system"),
             netns: root.join("run/netns"),
             root: (root != Path::new("/")).then(|| root.to_owned()),
+            config: None,
         }
     }
 
@@ -52,6 +55,7 @@ impl Paths {
             units: xdg.config.join("systemd/user"),
             netns: xdg.runtime.join("volt/netns"),
             root: None,
+            config: None,
         }
     }
 
@@ -64,7 +68,7 @@ impl Paths {
     /// The configuration file.
     #[must_use]
     pub fn config(&self) -> PathBuf {
-        self.etc.join("config.yaml")
+        self.config.clone().unwrap_or_else(|| self.etc.join("config.yaml"))
     }
 
     /// The audit trail.

@@ -4,7 +4,7 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 
 fn peer() -> Peer {
-    Peer { uid: 7, gid: 7, groups: vec![], name: "ann".into(), member: true }
+    Peer { uid: 7, gid: 7, groups: vec![], name: "ann".into(), member: true, reads_journal: false }
 }
 
 fn record(n: usize) -> Record {

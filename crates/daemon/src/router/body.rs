@@ -286,15 +286,15 @@ impl Write for PipeWriter<'_> {
 
 /// Reads an upload as a blocking stream. One that broke off is an error, never an end.
 #[derive(Debug)]
-pub(crate) struct UploadReader {
+pub struct Upload {
     from: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }
 
 /// A blocking reader of `body`, and the task that fills it.
-pub(crate) fn upload(body: Incoming) -> (UploadReader, impl Future<Output = ()> + Send) {
+pub(crate) fn upload(body: Incoming) -> (Upload, impl Future<Output = ()> + Send) {
     let (sender, from) = mpsc::channel(UPLOAD_DEPTH);
-    (UploadReader { from, current: Bytes::new() }, fill(body, sender))
+    (Upload { from, current: Bytes::new() }, fill(body, sender))
 }
 
 async fn fill(mut body: Incoming, to: mpsc::Sender<io::Result<Bytes>>) {
@@ -319,7 +319,7 @@ async fn fill(mut body: Incoming, to: mpsc::Sender<io::Result<Bytes>>) {
     }
 }
 
-impl Read for UploadReader {
+impl Read for Upload {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
             match self.from.blocking_recv() {

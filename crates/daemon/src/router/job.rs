@@ -11,6 +11,7 @@ use crate::peer::Peer;
 use serde::Serialize;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,21 @@ impl<S> Cx<S> {
             return Ok(());
         }
         Err(Failure::refused(auth::needs_root(&self.peer, what)))
+    }
+
+    /// Refuses whoever may not read the host's journal: members of its groups may anyway, and those who may manage
+    /// containers see more than that.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn require_journal(&self, unit: &str) -> Result<(), Failure> {
+        self.shared.access.check_journal(&self.peer, unit).map_err(Failure::refused)
+    }
+
+    /// Where the audit trail lies.
+    #[must_use]
+    pub fn trail(&self) -> &Path {
+        self.shared.audit.path()
     }
 
     /// A flag that is set when nobody waits for the answer any more, for the engine's loops.

@@ -9,7 +9,8 @@ mod params;
 mod shapes;
 mod upgrade;
 
-pub(crate) use body::{Body, failed};
+pub use body::Upload;
+pub(crate) use body::{Body, failed, parse_json};
 pub use job::{Cx, Failure};
 pub use shapes::Reporter;
 
@@ -127,6 +128,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     #[must_use]
     pub fn new(routes: Routes<S>, state: S, shared: Arc<Shared>) -> Self {
         Self { routes, state, shared }
+    }
+
+    /// What its handlers get.
+    #[must_use]
+    pub fn state(&self) -> &S {
+        &self.state
     }
 
     /// What its requests share.

@@ -1,8 +1,8 @@
 //! One way of registering for each shape of operation: how its request and answer travel around a blocking handler.
 
 use super::body::{
-    self, Body, Inlet, Outlet, Part, PipeBody, PipeWriter, TellProblem, discard, failed, json,
-    json_line, pipe,
+    self, Body, Inlet, Outlet, Part, PipeBody, PipeWriter, TellProblem, Upload, discard, failed,
+    json, json_line, pipe,
 };
 use super::job::{Cx, Failure, Job};
 use super::{BoxFuture, Call, Routes, upgrade};
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -278,21 +278,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn upload_progress<O: Operation>(
         self,
-        handler: impl Fn(&Cx<S>, O::Params, &mut dyn Read, &Reporter<'_>) -> Result<O::Reply, Failure>
+        handler: impl Fn(&Cx<S>, O::Params, Upload, &Reporter<'_>) -> Result<O::Reply, Failure>
         + Send
         + Sync
         + 'static,
     ) -> Self {
         self.shaped::<O, _>(Shape::UploadProgress, handler, |admitted, handler| {
             let Admitted { job, params, rest, .. } = admitted;
-            let (mut reader, fill) = body::upload(rest);
+            let (reader, fill) = body::upload(rest);
             tokio::spawn(fill);
             let (outlet, inlet) = pipe(LINES);
             let cancel = job.cx.cancel.clone();
             tokio::task::spawn_blocking(move || {
                 let outcome =
-                    job.run(|cx| handler(cx, params, &mut reader, &Reporter::new(&outlet, cx)));
-                drop(reader);
+                    job.run(|cx| handler(cx, params, reader, &Reporter::new(&outlet, cx)));
                 finish_progress(&outlet, outcome);
             });
             Box::pin(PROGRESS.answer(inlet, cancel))
@@ -303,18 +302,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn upload<O: Operation>(
         self,
-        handler: impl Fn(&Cx<S>, O::Params, &mut dyn Read) -> Result<O::Reply, Failure>
-        + Send
-        + Sync
-        + 'static,
+        handler: impl Fn(&Cx<S>, O::Params, Upload) -> Result<O::Reply, Failure> + Send + Sync + 'static,
     ) -> Self {
         self.shaped::<O, _>(Shape::Upload, handler, |admitted, handler| {
             Box::pin(async move {
                 let Admitted { job, params, rest, .. } = admitted;
-                let (mut reader, fill) = body::upload(rest);
+                let (reader, fill) = body::upload(rest);
                 tokio::spawn(fill);
                 let cancel = job.cx.cancel.clone();
-                let work = move || job.run(|cx| handler(cx, params, &mut reader));
+                let work = move || job.run(|cx| handler(cx, params, reader));
                 told(attended(cancel, work).await)
             })
         })

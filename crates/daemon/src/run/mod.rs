@@ -6,17 +6,21 @@
 mod logging;
 mod sockets;
 
+use crate::installation::Installation;
+use crate::router::Failure;
 use crate::server::Server;
 use logging::Log;
 use sockets::{Sockets, trouble};
 use std::future::pending;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use volt_api::Problem;
+use volt_engine::Engine;
 use volt_host::files::{Lock, LockError, LockMode, Wait, create_dirs};
 use volt_host::notify::{Notice, notify};
 use volt_model::kind::ErrorKind;
@@ -33,8 +37,56 @@ const STACK: usize = 512 * 1024;
 /// How long a thread without work is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
+/// How `volt daemon` was called.
+#[derive(Clone, Debug)]
+pub struct DaemonArgs {
+    /// What is served.
+    pub installation: Installation,
+    /// How long it stays without a duty, in place of the configuration's value.
+    pub idle: Option<Duration>,
+    /// Whether everything is logged.
+    pub debug: bool,
+}
+
+/// Runs the daemon until it has no duty or is told to go. What keeps it from running is in its log, which is also
+/// standard error.
+#[must_use]
+pub fn run(args: &DaemonArgs) -> ExitCode {
+    let paths = &args.installation.paths;
+    let level = if args.debug { "debug" } else { "info" };
+    let log = Log::begin(&paths.log, level);
+    let uid = volt_host::peer::Peer::myself().map(|me| me.uid);
+    let outcome = uid.map_err(|e| trouble("The daemon can't tell who it is", &e)).and_then(|uid| {
+        let server = args.installation.server(uid, "daemon");
+        let settings = Settings {
+            paths,
+            idle: args.idle,
+            debug: args.debug,
+            mode: if uid == 0 { 0o666 } else { 0o600 },
+            configuration: &server.router().state().clone(),
+        };
+        serve(&server, &settings, log)
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            tracing::error!("{problem}");
+            if let Some(hint) = &problem.hint {
+                tracing::error!("{hint}");
+            }
+            ExitCode::from(problem.kind().exit_code())
+        }
+    }
+}
+
+impl Configuration for Engine {
+    fn read(&self) -> Result<volt_model::config::Config, Problem> {
+        self.config().map_err(|error| Failure::from(error).problem)
+    }
+}
+
 /// What can be changed while the daemon runs, and how the configuration is read again.
-pub trait Configuration: Send + Sync {
+trait Configuration: Send + Sync {
     /// Reads the configuration file.
     ///
     /// # Errors
@@ -43,44 +95,36 @@ pub trait Configuration: Send + Sync {
 }
 
 /// How the daemon is to run.
-pub struct Settings<'a> {
-    /// Where everything lies.
-    pub paths: &'a Paths,
-    /// How long it stays without a duty, in place of the configuration's value.
-    pub idle: Option<Duration>,
-    /// Whether everything is logged.
-    pub debug: bool,
-    /// The configuration.
-    pub configuration: &'a dyn Configuration,
-}
-
-impl std::fmt::Debug for Settings<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("paths", self.paths).finish_non_exhaustive()
-    }
+struct Settings<'a> {
+    paths: &'a Paths,
+    idle: Option<Duration>,
+    debug: bool,
+    /// Who may connect to a socket of its own making.
+    mode: u32,
+    configuration: &'a dyn Configuration,
 }
 
 /// Serves `server` until there is nothing left to do or a signal asks for the end.
 ///
 /// # Errors
 /// `Conflict` when another daemon serves this installation; what is wrong with the configuration or the socket.
-pub fn serve<S>(server: &Server<S>, settings: &Settings<'_>) -> Result<(), Problem>
+fn serve<S>(server: &Server<S>, settings: &Settings<'_>, log: Log) -> Result<(), Problem>
 where
     S: Clone + Send + Sync + 'static,
 {
     let paths = settings.paths;
     let config = settings.configuration.read()?;
-    let log = Log::begin(&paths.log, settings.level(&config));
+    log.set_level(settings.level(&config));
     let inherited = Sockets::inherited()?;
     if inherited.is_none() {
         Sockets::check_free(&paths.socket())?;
     }
     let lock = only_daemon(&paths.run)?;
-    // One that was started by hand stays until it is told to go.
-    let idle = inherited.is_some().then(|| settings.idle(&config));
+    let by_hand = inherited.is_none();
+    let idle = settings.idle(&config, by_hand);
     let sockets = match inherited {
         Some(sockets) => sockets,
-        None => Sockets::bind(&paths.socket())?,
+        None => Sockets::bind(&paths.socket(), settings.mode)?,
     };
     let own = sockets.own.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -92,7 +136,8 @@ where
         .enable_all()
         .build()
         .map_err(|e| trouble("The daemon can't begin", &e))?;
-    let outcome = runtime.block_on(Daemon { server, settings, log, idle }.run(sockets));
+    let daemon = Daemon { server, settings, log, by_hand, idle };
+    let outcome = runtime.block_on(daemon.run(sockets));
     // Whoever still blocks has had its time.
     runtime.shutdown_background();
     if let Some(path) = own
@@ -125,8 +170,10 @@ impl Settings<'_> {
         if self.debug { "debug" } else { &config.daemon.log_level }
     }
 
-    fn idle(&self, config: &volt_model::config::Config) -> Duration {
-        self.idle.unwrap_or(Duration::from_secs(config.daemon.idle_seconds))
+    /// One that was started by hand stays, unless it was told when to go. Zero is never.
+    fn idle(&self, config: &volt_model::config::Config, by_hand: bool) -> Option<Duration> {
+        let configured = (!by_hand).then(|| Duration::from_secs(config.daemon.idle_seconds));
+        self.idle.or(configured).filter(|time| !time.is_zero())
     }
 }
 
@@ -134,6 +181,7 @@ struct Daemon<'a, S> {
     server: &'a Server<S>,
     settings: &'a Settings<'a>,
     log: Log,
+    by_hand: bool,
     /// How long it stays without a duty; none: for ever.
     idle: Option<Duration>,
 }
@@ -205,7 +253,7 @@ impl<S: Clone + Send + Sync + 'static> Daemon<'_, S> {
         match self.settings.configuration.read() {
             Ok(config) => {
                 self.log.set_level(self.settings.level(&config));
-                self.idle = self.idle.map(|_| self.settings.idle(&config));
+                self.idle = self.settings.idle(&config, self.by_hand);
                 tracing::info!("the configuration was read again");
             }
             Err(problem) => {

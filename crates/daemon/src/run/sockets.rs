@@ -41,9 +41,9 @@ impl Sockets {
         }
     }
 
-    /// Makes the socket, for every user; what they may do is decided by who they are. Only for the one who holds the
+    /// Makes the socket; its mode says who may connect, and what they may do is decided by who they are. Only for the one who holds the
     /// daemon's lock: what lies there is a dead daemon's.
-    pub(super) fn bind(path: &Path) -> Result<Self, Problem> {
+    pub(super) fn bind(path: &Path, mode: u32) -> Result<Self, Problem> {
         let title = || format!("The socket {} can't be made", path.display());
         if let Err(error) = std::fs::remove_file(path)
             && error.kind() != io::ErrorKind::NotFound
@@ -51,7 +51,7 @@ impl Sockets {
             return Err(trouble(&title(), &error));
         }
         let listener = StdListener::bind(path).map_err(|e| trouble(&title(), &e))?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
             .map_err(|e| trouble(&title(), &e))?;
         Ok(Self { listeners: vec![listener], own: Some(path.to_owned()) })
     }

@@ -42,7 +42,7 @@ pub struct House {
 }
 
 pub fn peer(uid: u32, member: bool) -> Peer {
-    Peer { uid, gid: uid, groups: vec![], name: format!("user{uid}"), member }
+    Peer { uid, gid: uid, groups: vec![], name: format!("user{uid}"), member, reads_journal: false }
 }
 
 impl House {
@@ -127,12 +127,12 @@ pub fn routes() -> Routes<State> {
             }
             Ok(image(&pull.image))
         })
-        .upload_progress::<ImageImportOp>(|cx, params, body, report| {
+        .upload_progress::<ImageImportOp>(|cx, params, mut body, report| {
             if params.image == "refused" {
                 cx.require_root("this import")?;
             }
             report.step("Unpacking");
-            let read = read_all(body);
+            let read = read_all(&mut body);
             let failed = read.is_err();
             *cx.state.uploaded.lock().unwrap() = Some(read);
             if failed {
@@ -140,11 +140,11 @@ pub fn routes() -> Routes<State> {
             }
             Ok(image(&params.image))
         })
-        .upload::<ContainerCopyInOp>(|cx, params, body| {
+        .upload::<ContainerCopyInOp>(|cx, params, mut body| {
             if params.path == "/none" {
                 return Err(Problem::new(ErrorKind::NotFound, "There is no such folder").into());
             }
-            *cx.state.uploaded.lock().unwrap() = Some(read_all(body));
+            *cx.state.uploaded.lock().unwrap() = Some(read_all(&mut body));
             Ok(Nothing {})
         })
         .download::<ContainerExportOp>(download)

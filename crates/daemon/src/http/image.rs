@@ -1,0 +1,98 @@
+//! Images.
+
+use super::convert;
+use super::fields::{Fields, read};
+use crate::router::{Cx, Routes};
+use volt_api::operations::*;
+use volt_api::types::{Image, Nothing};
+use volt_engine::Engine;
+use volt_engine::image::{Compression, Pull, Source, View};
+use volt_model::image::ImageRef;
+
+pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
+    routes
+        .progress::<ImagePullOp>(|cx, _, body, report| {
+            let pull = Pull {
+                image: read("image", &body.image)?,
+                mirror: body.mirror,
+                variant: body.variant,
+                include: body.include,
+                force: body.force,
+            };
+            Ok(shown(cx, cx.state.image_pull(pull, report)?))
+        })
+        .upload_progress::<ImageImportOp>(|cx, params, body, report| {
+            let name: ImageRef = read("image", &params.image)?;
+            let source = match params.path {
+                Some(path) => {
+                    // It is read with root's rights.
+                    cx.require_root("importing from a path of the host")?;
+                    Source::Path(path.into())
+                }
+                None => Source::Reader(Box::new(body)),
+            };
+            Ok(shown(cx, cx.state.image_import(&name, source, params.force, report)?))
+        })
+        .download::<ImageExportOp>(|cx, params, out| {
+            let mut fields = Fields::default();
+            let name = fields.one::<ImageRef>("image", &params.image);
+            let compression = params.compression.as_deref().unwrap_or("none");
+            let compression = fields.with("compression", compression, compression_of);
+            let (name, compression) = fields.finish(name.zip(compression))?;
+            cx.state.image_export(&name, compression, out)?;
+            Ok(())
+        })
+        .plain::<ImageListOp>(|cx, _, _| {
+            let all = cx.state.image_list()?;
+            Ok(all.into_iter().map(|view| shown(cx, view)).collect())
+        })
+        .plain::<ImageInspectOp>(|cx, params, _| {
+            let view = cx.state.image_inspect(&read("image", &params.image)?)?;
+            Ok(shown(cx, view))
+        })
+        .plain::<ImageTagOp>(|cx, params, _| {
+            let mut fields = Fields::default();
+            let from = fields.one::<ImageRef>("image", &params.image);
+            let to = fields.one::<ImageRef>("to", &params.to);
+            let (from, to) = fields.finish(from.zip(to))?;
+            Ok(shown(cx, cx.state.image_tag(&from, &to)?))
+        })
+        .plain::<ImageDeleteOp>(|cx, params, _| {
+            cx.state.image_delete(&read("image", &params.image)?)?;
+            Ok(Nothing {})
+        })
+}
+
+fn compression_of(text: &str) -> Result<Compression, &'static str> {
+    match text {
+        "none" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        _ => Err("write none, gzip or zstd"),
+    }
+}
+
+fn shown(cx: &Cx<Engine>, view: View) -> Image {
+    let image = view.image;
+    Image {
+        name: image.name.to_string(),
+        created: image.created.to_string(),
+        size: image.size,
+        entries: image.entries,
+        architecture: image.architecture.unwrap_or_default(),
+        os: image.os.unwrap_or_default(),
+        source: image.source,
+        entrypoint: image.config.entrypoint,
+        command: image.config.cmd,
+        env: convert::env(image.config.env, cx.sees_secrets()),
+        user: image.config.user,
+        workdir: image.config.workdir,
+        boot: image.config.boot,
+        neutralised: image
+            .neutralised
+            .into_iter()
+            .map(|entry| format!("{}: {}", entry.entry, entry.what))
+            .collect(),
+        used_by: view.used_by.iter().map(ToString::to_string).collect(),
+    }
+}

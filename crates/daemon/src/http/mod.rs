@@ -1,0 +1,67 @@
+//! The handlers: wire to model, a call of the engine, what it answered to wire. A file for each noun, no policy but
+//! who sees what.
+
+mod audit;
+mod config;
+mod container;
+mod convert;
+mod fields;
+mod image;
+mod system;
+#[cfg(test)]
+mod tests;
+mod volume;
+mod workload;
+
+use crate::router::{Cx, Failure, Reporter, Routes};
+use volt_api::Problem;
+use volt_engine::{Engine, Progress};
+
+/// The handlers of all operations.
+#[must_use]
+pub fn routes() -> Routes<Engine> {
+    let routes = container::routes(Routes::new());
+    let routes = volume::routes(image::routes(routes));
+    let routes = system::routes(workload::routes(routes));
+    audit::routes(config::routes(routes))
+}
+
+impl From<volt_engine::Error> for Failure {
+    fn from(error: volt_engine::Error) -> Self {
+        let causes = error.chain().split_off(1);
+        let mut problem = Problem::new(error.kind, error.message);
+        problem.subject = error.subject;
+        problem.hint = error.hint;
+        problem.causes = causes;
+        problem.into()
+    }
+}
+
+impl Progress for Reporter<'_> {
+    fn step(&self, text: &str) {
+        Reporter::step(self, text);
+    }
+
+    fn bytes(&self, done: u64, total: Option<u64>) {
+        Reporter::bytes(self, done, total);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.is_cancelled()
+    }
+}
+
+/// Progress of what has no room for it in its answer.
+struct Unseen<'a>(&'a Cx<Engine>);
+
+impl Progress for Unseen<'_> {
+    fn step(&self, text: &str) {
+        self.0.doing(text);
+    }
+
+    fn bytes(&self, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.cancel.is_cancelled()
+    }
+}
