@@ -2,11 +2,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
 mod cache;
+mod docs;
 mod host;
 mod install;
 mod packages;
 mod paths;
 mod run;
+mod tidy;
 mod vm;
 
 use std::process::ExitCode;
@@ -34,6 +36,18 @@ const TASKS: &[Task] = &[
         arguments: "[build [SUITE] | clean]",
         about: "make what test hosts need beforehand",
         run: cache::task::task,
+    },
+    Task {
+        name: "tidy",
+        arguments: "[CHECK…]",
+        about: "check the conventions of the house",
+        run: tidy::task,
+    },
+    Task {
+        name: "docs",
+        arguments: "",
+        about: "make man pages, command reference, OpenAPI, completions",
+        run: docs::task,
     },
     // What hosts are made of; not for typing.
     Task { name: "host-keeper", arguments: "", about: "", run: host::keeper::task },
