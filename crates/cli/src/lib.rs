@@ -18,6 +18,8 @@ mod output;
 mod progress;
 mod session;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod views;
 
 pub use cli::command;

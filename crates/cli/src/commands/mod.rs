@@ -128,4 +128,6 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
 }
 
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod tests;

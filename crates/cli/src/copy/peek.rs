@@ -7,12 +7,12 @@ const BLOCK: usize = 512;
 const ENOUGH: usize = 1 << 20;
 
 /// What a path is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A folder.
     Folder,
-    /// A symbolic link.
-    Link,
+    /// A symbolic link, and where it leads.
+    Link(String),
     /// Anything else.
     File,
 }
@@ -42,7 +42,10 @@ impl Peek {
             if !extends {
                 return Some(match kind {
                     EntryType::Directory => Kind::Folder,
-                    EntryType::Symlink => Kind::Link,
+                    EntryType::Symlink => Kind::Link(
+                        String::from_utf8_lossy(&header.link_name_bytes().unwrap_or_default())
+                            .into_owned(),
+                    ),
                     _ => Kind::File,
                 });
             }
@@ -69,7 +72,8 @@ mod tests {
         }
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Symlink);
-        assert_eq!(Peek::default().push(header.as_bytes()), Some(Kind::Link));
+        header.set_link_name("/run").unwrap();
+        assert_eq!(Peek::default().push(header.as_bytes()), Some(Kind::Link("/run".into())));
         assert_eq!(Peek::default().push(&[0; 100]), None);
     }
 }

@@ -26,6 +26,9 @@ Examples:
   volt cp web:/etc/hosts ./hosts
   volt cp web:/var/log - | tar t             As a tar archive";
 
+/// So many links may follow each other.
+const MAX_LINKS: usize = 8;
+
 /// Copy files to or from a container
 ///
 /// One side is NAME:/path, the other a path here, or - for a tar archive. Into a folder that exists the source is copied under its
@@ -63,8 +66,10 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 
 /// What a copy out makes here: the folder it is unpacked in, and how it is named there.
 fn landing(path: &str, to: &Path) -> Result<(PathBuf, Naming), Problem> {
-    let contents = is_contents(path) || split(path).1.is_none();
-    let naming = if contents { Naming::Contents } else { Naming::Kept };
+    let whole = split(path).1.is_none();
+    let contents = is_contents(path) || whole;
+    // The root has no name of its own that could be left out.
+    let naming = if contents && !whole { Naming::Contents } else { Naming::Kept };
     let text = to.to_string_lossy();
     match std::fs::metadata(to) {
         Ok(metadata) if metadata.is_dir() => return Ok((to.to_owned(), naming)),
@@ -136,7 +141,10 @@ async fn copy_in(ctx: &Ctx, from: &Path, name: String, path: &str) -> Result<(),
     let metadata = std::fs::symlink_metadata(from).map_err(|e| file_problem("read", from, &e))?;
     let contents = is_contents(&text);
     let whole = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
-    let own_name = match whole.file_name() {
+    // `..` has its name only where it leads.
+    let named = if whole.file_name().is_some() { Ok(whole.clone()) } else { whole.canonicalize() };
+    let named = named.map_err(|e| file_problem("read", from, &e))?;
+    let own_name = match named.file_name() {
         Some(own) => own.to_string_lossy().into_owned(),
         None => return Err(Problem::new(ErrorKind::Usage, "The whole host is not copied")),
     };
@@ -168,15 +176,32 @@ async fn copy_in(ctx: &Ctx, from: &Path, name: String, path: &str) -> Result<(),
     Ok(())
 }
 
-/// What a path in a container is; none where there is nothing. A link counts as what is behind it.
+/// What a path in a container is; none where there is nothing. A link counts as the folder behind it, where there is one.
 async fn kind_of(ctx: &Ctx, name: &str, path: &str) -> Result<Option<Kind>, Problem> {
-    match first_kind(ctx, name, path.trim_end_matches('/')).await? {
-        Some(Kind::Link) => match first_kind(ctx, name, &format!("{path}/.")).await {
-            Ok(Some(Kind::Folder)) => Ok(Some(Kind::Folder)),
-            _ => Ok(Some(Kind::Link)),
-        },
-        other => Ok(other),
+    let first = first_kind(ctx, name, path.trim_end_matches('/')).await?;
+    let (mut at, mut kind) = (path.to_owned(), first.clone());
+    for _ in 0..MAX_LINKS {
+        let Some(Kind::Link(target)) = &kind else { break };
+        at = behind(&at, target);
+        kind = if at == "/" { Some(Kind::Folder) } else { first_kind(ctx, name, &at).await? };
     }
+    Ok(if kind == Some(Kind::Folder) { kind } else { first })
+}
+
+/// Where a link in a container leads, by its words.
+fn behind(link: &str, target: &str) -> String {
+    let (folder, _) = split(link);
+    let whole =
+        if target.starts_with('/') { target.to_owned() } else { format!("{folder}/{target}") };
+    let mut parts = Vec::new();
+    for part in whole.split('/').filter(|p| !p.is_empty() && *p != ".") {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Copies as much of it out as says what it is.
@@ -244,7 +269,7 @@ mod tests {
             ("/etc/hosts", "file", "", first("file")),
             ("/etc/.", "", "", Naming::Contents),
             ("/etc/.", "made", "made", Naming::Contents),
-            ("/", "made2", "made2", Naming::Contents),
+            ("/", "made2", "made2", Naming::Kept),
         ] {
             let landed = landing(path, &here.join(to)).unwrap();
             assert_eq!(landed, (here.join(into), naming), "{path} {to}");
@@ -254,6 +279,8 @@ mod tests {
         {
             assert_eq!(landing(path, &here.join(to)).unwrap_err().kind(), kind, "{path} {to}");
         }
+        assert_eq!(behind("/var/run", "../run/./x"), "/run/x");
+        assert_eq!(behind("/var/run", "/run"), "/run");
         assert_eq!((without_dot("/a/."), without_dot("/.")), ("/a".into(), "/".into()));
     }
 }
