@@ -47,6 +47,13 @@ impl Log {
     }
 }
 
+/// Warnings and errors go to standard error from now on, unless a log has begun already.
+pub(super) fn to_stderr() {
+    let layer =
+        fmt::layer().with_writer(io::stderr).with_ansi(false).without_time().with_target(false);
+    drop(tracing_subscriber::registry().with(targets("warn")).with(layer).try_init());
+}
+
 /// Volt's own events from `level` on; of others only what is amiss.
 fn targets(level: &str) -> Targets {
     let level = level.parse().unwrap_or(LevelFilter::INFO);

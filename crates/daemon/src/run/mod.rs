@@ -79,6 +79,11 @@ pub fn run(args: &DaemonArgs) -> ExitCode {
     }
 }
 
+/// Lets helpers, which are no daemon, say on standard error what is amiss.
+pub fn log_to_stderr() {
+    logging::to_stderr();
+}
+
 impl Configuration for Engine {
     fn read(&self) -> Result<volt_model::config::Config, Problem> {
         self.config().map_err(|error| Failure::from(error).problem)

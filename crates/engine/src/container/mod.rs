@@ -23,6 +23,7 @@ mod wait;
 
 pub use create::Create;
 pub use exec::Exec;
+pub use exited::ServiceEnd;
 pub use inspect::View;
 pub use update::Update;
 

@@ -1,0 +1,87 @@
+//! `volt internal …`: what units and Volt itself call. Not for people, so there is no help and no compatibility.
+
+use crate::installation;
+use std::env;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use volt_engine::container::ServiceEnd;
+use volt_engine::{Engine, Settings};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+
+/// Does what the words say.
+pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let word = args.next().unwrap_or_default();
+    match word.to_str() {
+        Some("relay") => volt_relay::main(args, env::vars_os()),
+        Some("join") => match volt_host::join::main(args) {
+            Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+            Err(error) => failed(ErrorKind::General, &chain(&error)),
+        },
+        Some("prepare") => about(args, |engine, name| engine.prepare(name)),
+        Some("release") => about(args, |engine, name| engine.release(name)),
+        Some("exited") => about(args, |engine, name| engine.exited(name, &service_end())),
+        Some("docs") => match args.next() {
+            Some(folder) => match volt_cli::write_docs(folder.as_ref()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(ErrorKind::General, &chain(&error)),
+            },
+            None => failed(ErrorKind::Usage, "docs: into which folder?"),
+        },
+        _ => failed(ErrorKind::Usage, &format!("{} is no helper", word.display())),
+    }
+}
+
+/// Does something about the container that the next word names.
+fn about(
+    mut args: impl Iterator<Item = OsString>,
+    act: impl FnOnce(&Engine, &Name) -> volt_engine::Result<()>,
+) -> ExitCode {
+    let word = args.next().unwrap_or_default();
+    let name: Name = match word.to_string_lossy().parse() {
+        Ok(name) => name,
+        Err(error) => return failed(ErrorKind::Usage, &chain(&error)),
+    };
+    volt_daemon::run::log_to_stderr();
+    let installation = installation::of_environment();
+    let engine = Engine::new(Settings {
+        paths: installation.paths,
+        rootless: installation.rootless,
+        programs: installation.programs,
+        served_by: "unit",
+    });
+    match act(&engine, &name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(error.kind, &error.chain().join(": ")),
+    }
+}
+
+/// What systemd tells `ExecStopPost=` of the run that ended.
+fn service_end() -> ServiceEnd {
+    let text = |name| {
+        env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    ServiceEnd {
+        result: text("SERVICE_RESULT"),
+        code: text("EXIT_CODE"),
+        status: text("EXIT_STATUS"),
+    }
+}
+
+/// Says why on standard error, which is the journal's, and ends with the kind's code.
+fn failed(kind: ErrorKind, message: &str) -> ExitCode {
+    // Where even that can't be written, the code has to do.
+    drop(writeln!(std::io::stderr(), "{message}"));
+    ExitCode::from(kind.exit_code())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
