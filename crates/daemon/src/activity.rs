@@ -49,11 +49,11 @@ pub struct Snapshot {
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { request, operation, who, resource, doing, age } = self;
-        write!(
-            f,
-            "{operation} {resource} for {who}, request {request}, {:.1} s",
-            age.as_secs_f64()
-        )?;
+        f.write_str(operation)?;
+        if !resource.is_empty() {
+            write!(f, " {resource}")?;
+        }
+        write!(f, " for {who}, request {request}, {:.1} s", age.as_secs_f64())?;
         if !doing.is_empty() {
             write!(f, ": {doing}")?;
         }

@@ -69,6 +69,8 @@ impl Locks {
         }
         match Lock::take(&path, mode, wait) {
             Err(LockError::Io(error)) if error.is_not_found() => {
+                // Only the locks are nobody's business: the folders above hold what others may look at.
+                super::create_dirs(super::atomic::parent(&self.dir), 0o755)?;
                 super::create_dirs(&self.dir, 0o700)?;
                 Lock::take(&path, mode, wait)
             }
