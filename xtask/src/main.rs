@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
 mod cache;
+mod dist;
 mod docs;
 mod host;
 mod install;
@@ -48,6 +49,12 @@ const TASKS: &[Task] = &[
         arguments: "",
         about: "make man pages, command reference, OpenAPI, completions",
         run: docs::task,
+    },
+    Task {
+        name: "dist",
+        arguments: "[--check]",
+        about: "make the Debian package; --check uses and purges it in test hosts",
+        run: dist::task,
     },
     // What hosts are made of; not for typing.
     Task { name: "host-keeper", arguments: "", about: "", run: host::keeper::task },

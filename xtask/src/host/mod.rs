@@ -3,7 +3,7 @@
 //! have a kernel of their own (tier 3).
 
 mod cgroup;
-mod copy;
+pub(crate) mod copy;
 mod down;
 pub(crate) mod exec;
 pub(crate) mod inside;
