@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
 mod cache;
+mod demo;
 mod dist;
 mod docs;
 mod host;
@@ -26,6 +27,12 @@ struct Task {
 
 /// Every task. A new one is its module, and one line here.
 const TASKS: &[Task] = &[
+    Task {
+        name: "demo",
+        arguments: "",
+        about: "show Volt at its work, on real input",
+        run: demo::task,
+    },
     Task {
         name: "host",
         arguments: "up|exec|shell|logs|down|status|…",

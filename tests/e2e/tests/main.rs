@@ -13,6 +13,7 @@ mod suite {
     mod container_run;
     mod crash;
     mod daemon;
+    mod docs;
     mod image;
     mod system;
     mod volume;

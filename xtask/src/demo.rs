@@ -1,0 +1,268 @@
+//! `cargo xtask demo`: the main job on real input, each command as a person would type it, then its output.
+//!
+//! As root with systemd as PID 1 it uses this machine, as root without it a test host, and else what Volt does for a user on their
+//! own: the same commands, run by proot.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::cache::{self, SUITES};
+use crate::host::state::Kind;
+use crate::host::up::{Wanted, up};
+use crate::host::{down, state};
+use crate::install::{self, Build};
+use crate::packages;
+use crate::paths;
+use crate::run::{Context, Outcome, Program, Result, fail, program};
+
+const HOST: &str = "demo";
+const PAGE: &str = "<h1>Hello from a container</h1>";
+
+/// Where the demo is shown.
+enum Place {
+    /// This machine, whose PID 1 is systemd; whether Volt is put there only for the demo.
+    Here { volt: PathBuf, borrowed: bool },
+    /// A test host.
+    Host,
+    /// The caller's own folders, with this `volt`.
+    Own { volt: PathBuf, folder: PathBuf },
+}
+
+/// A command of the demo.
+struct Step {
+    line: String,
+    /// What must stand in its standard output.
+    expect: &'static str,
+    /// Makes no sense where a user runs Volt on their own.
+    needs_systemd: bool,
+}
+
+/// Runs the task.
+pub(crate) fn task(words: &[String]) -> Outcome {
+    let build = match words {
+        [] => install::build("host")?,
+        [word] if word == "--no-build" => install::built("host")?,
+        _ => return fail("usage: cargo xtask demo [--no-build]"),
+    };
+    let begun = Instant::now();
+    run(&build)?;
+    eprintln!("\nAll of it worked, in {:.1} s.", begun.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows it with this build; fails with the first command that does not do what it should. What it needs (a test host) is made
+/// and taken away.
+pub(crate) fn run(build: &Build) -> Result<()> {
+    let place = Place::choose(build)?;
+    let shown = place.prepare(build).and_then(|()| show(&place));
+    let left = place.leave();
+    shown.and(left)
+}
+
+fn show(place: &Place) -> Result<()> {
+    let on_systemd = !matches!(place, Place::Own { .. });
+    for step in steps(place).iter().filter(|step| on_systemd || !step.needs_systemd) {
+        println!("\n$ {}", step.line);
+        let mut shell = place.shell(&format!("{} 2>&1", grouped(&step.line)));
+        let output = shell.command().output().context(|| step.line.clone())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        print!("{text}");
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            return fail(format!("'{}' failed ({})", step.line, output.status));
+        }
+        if !text.contains(step.expect) {
+            return fail(format!("'{}' does not say '{}'", step.line, step.expect));
+        }
+    }
+    Ok(())
+}
+
+fn grouped(line: &str) -> String {
+    format!("{{ {line}; }}")
+}
+
+fn steps(place: &Place) -> Vec<Step> {
+    let mirror = match place {
+        // A test host has no network, but a part of Debian's archive.
+        Place::Host => " --mirror file:///srv/mirror",
+        Place::Here { .. } | Place::Own { .. } => "",
+    };
+    let limits = match place {
+        Place::Own { .. } => "",
+        Place::Here { .. } | Place::Host => "--memory 64M --cpus 0.5 ",
+    };
+    let pull = format!("volt image pull debian-minimal --include busybox-static{mirror}");
+    let serve = format!(
+        "volt run -d --name demo-web --network host {limits}-v ./site:/srv:ro debian-minimal \
+         busybox httpd -f -v -p 127.0.0.1:8080 -h /srv"
+    );
+    let unit = "volt-container@demo-web.service";
+    let always = |line: &str, expect| step(line, expect, false);
+    let systemd = |line: &str, expect| step(line, expect, true);
+    vec![
+        always(&pull, "debian-minimal"),
+        always("volt image list", "debian-minimal"),
+        always(&format!("mkdir -p site && echo '{PAGE}' > site/index.html"), ""),
+        always(&serve, "demo-web"),
+        always(
+            "curl -sS --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:8080/",
+            PAGE,
+        ),
+        always("volt ps", "demo-web"),
+        always("volt logs demo-web", "response:200"),
+        always("volt exec demo-web cat /etc/os-release", "Debian"),
+        systemd("volt container update --memory 128M demo-web", "demo-web"),
+        systemd(
+            &format!("systemctl show -p MainPID -p MemoryMax -p CPUQuotaPerSecUSec {unit}"),
+            "134217728",
+        ),
+        systemd(&format!("systemctl --no-pager --lines 3 status {unit}"), "active (running)"),
+        systemd("machinectl --no-pager list", "demo-web"),
+        systemd("volt top --once", "demo-web"),
+        always("volt stop demo-web", "demo-web"),
+        always("volt ps -a", "demo-web"),
+        always("volt inspect demo-web -o yaml | grep -A 5 ^exit:", ""),
+        always("volt container delete demo-web", "demo-web"),
+        always("volt image delete debian-minimal", "debian-minimal"),
+        always("volt system check", ""),
+    ]
+}
+
+fn step(line: &str, expect: &'static str, needs_systemd: bool) -> Step {
+    Step { line: line.to_owned(), expect, needs_systemd }
+}
+
+impl Place {
+    fn choose(build: &Build) -> Result<Self> {
+        let systemd = Path::new("/run/systemd/system").is_dir();
+        if !paths::is_root() {
+            let folder = paths::target().join("demo");
+            return Ok(Self::Own { volt: build.volt.clone(), folder });
+        }
+        if !systemd {
+            return Ok(Self::Host);
+        }
+        let installed = Path::new("/usr/bin/volt");
+        let borrowed = !installed.exists();
+        let volt = if borrowed { build.volt.clone() } else { installed.to_path_buf() };
+        Ok(Self::Here { volt, borrowed })
+    }
+
+    fn prepare(&self, build: &Build) -> Result<()> {
+        match self {
+            Self::Here { volt, borrowed } => {
+                packages::need(&[
+                    ("systemd-nspawn", "systemd-container"),
+                    ("debootstrap", "debootstrap"),
+                    ("curl", "curl"),
+                ])?;
+                remake(&self.folder())?;
+                if !borrowed {
+                    eprintln!("Shown on this machine, with the Volt that is installed.");
+                    return Ok(());
+                }
+                eprintln!(
+                    "Shown on this machine; Volt is installed for it and taken away after it."
+                );
+                program(volt).args(["system", "install"]).read().map(drop)
+            }
+            Self::Host => {
+                drop(down(HOST));
+                let wanted = Wanted {
+                    name: HOST.to_owned(),
+                    suite: SUITES[0].to_owned(),
+                    kind: Kind::Namespaces,
+                    volt: Some(build.clone()),
+                };
+                up(&wanted)?;
+                eprintln!("systemd is not PID 1 here: shown in a test host, which has it.");
+                self.shell("true").read().map(drop)
+            }
+            Self::Own { folder, .. } => {
+                packages::need(&[
+                    ("proot", "proot"),
+                    ("debootstrap", "debootstrap"),
+                    ("curl", "curl"),
+                ])?;
+                eprintln!("Not root: shown with proot, in folders of your own.");
+                remake(folder)
+            }
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        match self {
+            Self::Here { .. } => paths::target().join("demo"),
+            Self::Host => PathBuf::from("/tmp/demo"),
+            Self::Own { folder, .. } => folder.clone(),
+        }
+    }
+
+    /// A shell that stands in the demo's folder and finds `volt`.
+    fn shell(&self, line: &str) -> Program {
+        match self {
+            Self::Here { volt, .. } => {
+                program("sh").args(["-c", line]).dir(self.folder()).env("PATH", search(volt))
+            }
+            Self::Host => {
+                let line = format!("mkdir -p /tmp/demo && cd /tmp/demo && {line}");
+                let xtask = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+                program(xtask).args(["host", "exec", HOST, "--", "sh", "-c", &line]).quiet()
+            }
+            Self::Own { volt, folder } => {
+                let own = |name: &str| folder.join(name);
+                program("sh")
+                    .args(["-c", line])
+                    .dir(folder)
+                    .env("PATH", search(volt))
+                    .env("XDG_CONFIG_HOME", own("config"))
+                    .env("XDG_DATA_HOME", own("data"))
+                    .env("XDG_STATE_HOME", own("state"))
+                    .env("XDG_CACHE_HOME", own("cache"))
+                    .env("XDG_RUNTIME_DIR", own("run"))
+            }
+        }
+    }
+
+    /// Removes the container of a demo that failed midway; after one that did not there is none.
+    fn sweep(&self) {
+        let _gone = self.shell("volt container delete --force demo-web").succeeds();
+    }
+
+    /// Takes away what the demo made, also after a step that failed.
+    fn leave(&self) -> Result<()> {
+        match self {
+            Self::Host => {
+                if state::State::load(HOST).is_some() {
+                    down(HOST)
+                } else {
+                    Ok(())
+                }
+            }
+            Self::Here { volt, borrowed } => {
+                self.sweep();
+                if *borrowed {
+                    program(volt).args(["system", "uninstall", "--purge", "--yes"]).read()?;
+                }
+                cache::remove(&self.folder())
+            }
+            Self::Own { folder, .. } => {
+                self.sweep();
+                cache::remove(folder)
+            }
+        }
+    }
+}
+
+/// The search path with the program's folder first.
+fn search(volt: &Path) -> String {
+    let folder = volt.parent().unwrap_or(Path::new("/usr/bin")).display();
+    format!("{folder}:{}", paths::variable("PATH").unwrap_or_default())
+}
+
+fn remake(folder: &Path) -> Result<()> {
+    cache::remove(folder)?;
+    std::fs::create_dir_all(folder).context(|| folder.display().to_string())
+}
