@@ -84,7 +84,7 @@ impl<S: Clone + Send + Sync + 'static> Server<S> {
     }
 
     async fn admit(self, stream: UnixStream, stop: CancellationToken) {
-        let peer = match Peer::of_socket(&stream) {
+        let peer = match Peer::of_socket(&stream).await {
             Ok(peer) => peer,
             Err(error) => {
                 tracing::warn!(%error, "a caller could not be identified");
@@ -184,4 +184,30 @@ async fn turn_away(mut stream: UnixStream) {
         io::Result::Ok(())
     };
     drop(tokio::time::timeout(Duration::from_secs(1), answer).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_cannot_take_all_places() {
+        let open = Arc::default();
+        let peer = |uid, member| {
+            let name = String::new();
+            Peer { uid, gid: uid, groups: vec![], name, member, reads_journal: false }
+        };
+        let stranger = peer(1000, false);
+        let mut taken: Vec<_> =
+            (0..MAX_OF_STRANGER).map(|_| Place::take(&open, &stranger).unwrap()).collect();
+        assert!(Place::take(&open, &stranger).is_none());
+        assert!(Place::take(&open, &peer(1001, false)).is_some());
+        taken.extend(
+            (taken.len()..MAX_CONNECTIONS).map(|_| Place::take(&open, &peer(1002, true)).unwrap()),
+        );
+        assert!(Place::take(&open, &peer(1003, true)).is_none());
+        assert!(Place::take(&open, &peer(0, false)).is_some(), "root gets in");
+        taken.clear();
+        assert!(Place::take(&open, &stranger).is_some() && open.lock().unwrap().is_empty());
+    }
 }

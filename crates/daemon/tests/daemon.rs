@@ -217,6 +217,32 @@ fn open_streams_end_in_order_when_it_is_told_to_go() {
 }
 
 #[test]
+fn a_running_operation_may_end_before_the_daemon_does() {
+    let mut daemon = Daemon::start();
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    let head = "POST /api/v1/images/import?image=base HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                content-length: 1024\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&[0; 512]).unwrap();
+    daemon.eventually("it runs", |d| {
+        d.signal(Signal::USR1);
+        d.log().contains("image_import base for root (0)")
+    });
+    daemon.signal(Signal::TERM);
+    daemon.eventually("it was told", |d| d.log().contains("SIGTERM"));
+    let refused = UnixStream::connect(daemon.socket());
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(daemon.child.try_wait().unwrap().is_none(), "it did not wait");
+    stream.write_all(&[0; 512]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 ") && answer.ends_with("0\r\n\r\n"), "{answer}");
+    assert!(daemon.trail().contains(r#""action":"image.import","resource":"base"#));
+    assert_eq!(daemon.end(), Some(0));
+    drop(refused);
+}
+
+#[test]
 fn it_leaves_when_nothing_is_left_to_do_and_stays_while_something_is() {
     let dir = tempfile::tempdir().unwrap();
     let mut child =

@@ -112,13 +112,17 @@ struct Settings<'a> {
 /// Serves `server` until there is nothing left to do or a signal asks for the end.
 ///
 /// # Errors
-/// `Conflict` when another daemon serves this installation; what is wrong with the configuration or the socket.
+/// `Conflict` when another daemon serves this installation; what is wrong with the socket.
 fn serve<S>(server: &Server<S>, settings: &Settings<'_>, log: Log) -> Result<(), Problem>
 where
     S: Clone + Send + Sync + 'static,
 {
     let paths = settings.paths;
-    let config = settings.configuration.read()?;
+    let config = settings.configuration.read().unwrap_or_else(|problem| {
+        // It must come up all the same: the file may be mended through it.
+        tracing::error!(error = %problem, "the configuration is wrong, so all has its default");
+        volt_model::config::Config::default()
+    });
     log.set_level(settings.level(&config));
     let inherited = Sockets::inherited()?;
     if inherited.is_none() {
