@@ -1,51 +1,36 @@
-//! The packages that the lock file brings in: none that is banned, and each under a licence that suits. `deny.toml` says the same to
-//! `cargo deny`, which is asked too where it is installed.
+//! The packages that the lock file brings in: none that `deny.toml` bans, and each under a licence that it allows. `cargo deny` is
+//! asked too where it is installed; the lists hold without it.
 
 use super::Finding;
 use super::repository::{Repository, line_of};
 use crate::run::{Result, program};
 
 const LOCK: &str = "Cargo.lock";
+const LISTS: &str = "deny.toml";
 
-/// What must not come in, and why.
-const BANNED: &[(&str, &str)] = &[
-    ("ring", "one implementation of each algorithm; use sha2 and blake3"),
-    ("openssl-sys", "the binary is to run on any Debian without its OpenSSL"),
-    ("native-tls", "it brings OpenSSL"),
-    ("serde_yaml", "no longer maintained; use serde-saphyr"),
-    ("libz-ng-sys", "C code where zlib-rs does"),
-];
-
-/// Licences that go with Apache-2.0.
-const LICENCES: &[&str] = &[
-    "0BSD",
-    "Apache-2.0",
-    "Apache-2.0 WITH LLVM-exception",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "BSL-1.0",
-    "CC0-1.0",
-    "ISC",
-    "LGPL-3.0-or-later",
-    "MIT",
-    "MIT-0",
-    "MPL-2.0",
-    "Unicode-3.0",
-    "Unlicense",
-    "Zlib",
-];
+/// What the lists say.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Lists {
+    /// Package and reason.
+    banned: Vec<(String, String)>,
+    licences: Vec<String>,
+}
 
 pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
     let lock = repository.text(LOCK).unwrap_or_default();
+    let lists = read(&repository.text(LISTS).unwrap_or_default());
+    if lists.banned.is_empty() || lists.licences.is_empty() {
+        return Ok(vec![Finding::new(LISTS, 1, "its lists were not found; one entry a line")]);
+    }
     let mut findings = Vec::new();
     for package in repository.packages() {
         let name = package["name"].as_str().unwrap_or_default();
         let line = line_of(&lock, &format!("name = \"{name}\""));
-        if let Some((_, reason)) = BANNED.iter().find(|(banned, _)| *banned == name) {
+        if let Some((_, reason)) = lists.banned.iter().find(|(banned, _)| banned == name) {
             findings.push(Finding::new(LOCK, line, format!("{name} is banned: {reason}")));
         }
         let licence = package["license"].as_str().unwrap_or_default();
-        if !suits(licence) {
+        if !suits(licence, &lists.licences) {
             let text = format!(
                 "{name} has the licence '{licence}', which is not on the list; leave the package out"
             );
@@ -81,25 +66,39 @@ fn deny(repository: &Repository) -> Result<Vec<Finding>> {
     Ok(vec![Finding::new("deny.toml", 1, "cargo deny is not content, see above")])
 }
 
-/// Whether an SPDX expression can be met from the list. `OR` binds loosest, `/` is its old spelling.
-fn suits(expression: &str) -> bool {
-    let text = expression.replace('/', " OR ");
-    let text = text.trim();
-    if text.is_empty() {
-        return false;
+/// Reads the two lists, which are written with one entry a line.
+fn read(text: &str) -> Lists {
+    let quoted = |line: &str, after: &str| {
+        let rest = line.split_once(after)?.1.split_once('"')?.1;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    let mut lists = Lists::default();
+    let mut section = "";
+    for line in text.lines() {
+        if line.starts_with('[') {
+            section = line.trim();
+        } else if line.starts_with("  ") && section == "[bans]" {
+            let name = quoted(line, "crate =");
+            lists.banned.extend(name.zip(quoted(line, "reason =")));
+        } else if line.starts_with("  ") && section == "[licenses]" {
+            lists.licences.extend(quoted(line, " "));
+        }
     }
-    either(text)
+    lists
 }
 
-fn either(text: &str) -> bool {
-    split(text, " OR ").iter().any(|part| split(part, " AND ").iter().all(|one| single(one)))
+/// Whether an SPDX expression can be met from the list. `OR` binds loosest, `/` is its old spelling.
+fn suits(expression: &str, allowed: &[String]) -> bool {
+    let text = expression.replace('/', " OR ");
+    let all = |part: &str| split(part, " AND ").iter().all(|one| single(one, allowed));
+    split(text.trim(), " OR ").into_iter().any(all)
 }
 
-fn single(text: &str) -> bool {
+fn single(text: &str, allowed: &[String]) -> bool {
     let text = text.trim();
     match text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
-        Some(inner) => either(inner),
-        None => LICENCES.contains(&text),
+        Some(inner) => suits(inner, allowed),
+        None => allowed.iter().any(|licence| licence == text),
     }
 }
 
@@ -127,6 +126,10 @@ mod tests {
 
     #[test]
     fn licences() {
+        let text = "[bans]\ndeny = [\n  { crate = \"ring\", reason = \"because\" },\n]\n[licenses]\nallow = [\n  \"MIT\",\n  \
+             \"Apache-2.0\",\n  \"Apache-2.0 WITH LLVM-exception\",\n  \"Unicode-3.0\",\n]\n[sources]\n";
+        let lists = read(text);
+        assert_eq!(lists.banned, [("ring".to_owned(), "because".to_owned())]);
         for (text, wanted) in [
             ("MIT", true),
             ("MIT/Apache-2.0", true),
@@ -137,7 +140,7 @@ mod tests {
             ("Apache-2.0 WITH LLVM-exception OR GPL-1.0", true),
             ("", false),
         ] {
-            assert_eq!(suits(text), wanted, "{text}");
+            assert_eq!(suits(text, &lists.licences), wanted, "{text}");
         }
     }
 }

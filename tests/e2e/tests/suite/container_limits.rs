@@ -55,7 +55,7 @@ on_hosts! {
 }
 
 on_hosts! {
-    fn container_freeze_and_thaw(host) {
+    fn workload_freeze_and_thaw(host) {
         host.tiny();
         let ice = host.container("ice");
         host.volt(&["run", "-d", "--name", "ice", "tiny", "sh", "-c", "while :; do echo tick; sleep 0.05; done"]).ok();
