@@ -43,7 +43,7 @@ const STEPS: &[(&str, &str)] = &[
     ("remove", "dpkg --remove volt"),
     (
         "nothing runs",
-        "! systemctl list-units --all --plain --no-legend 'volt*' | grep . && ! findmnt -rno TARGET | grep /var/lib/volt/",
+        "! systemctl list-units --plain --no-legend 'volt*' | grep . && ! findmnt -rno TARGET | grep /var/lib/volt/",
     ),
     (
         "what was written is still there",
