@@ -104,7 +104,7 @@ impl Key {
         let value = match self.kind {
             Kind::Number(_) => Value::from(text.parse::<u64>().map_err(|_| self.wrong(text))?),
             Kind::Size => {
-                drop(text.parse::<Bytes>().map_err(|e| self.wrong(text).because(e))?);
+                text.parse::<Bytes>().map_err(|e| self.wrong(text).because(e))?;
                 Value::from(text)
             }
             Kind::Text | Kind::Choice(_) => Value::from(text),

@@ -48,7 +48,7 @@ impl Folders {
                     (Some(old), Some(new)) => {
                         self.known.remove(&(folder, from));
                         self.known.insert((folder, to));
-                        Some(News::new(self.kinds[folder], new, "renamed").with("from", old))
+                        Some(News::new(self.kinds[folder], new, "renamed").with("from", &old))
                     }
                     // A file is written under another name first.
                     (None, Some(_)) => self.appeared(folder, &to),

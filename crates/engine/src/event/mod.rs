@@ -41,7 +41,7 @@ impl News {
         Self { kind, name: name.into(), action, details: BTreeMap::new() }
     }
 
-    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+    fn with(mut self, key: &'static str, value: &impl ToString) -> Self {
         self.details.insert(key, value.to_string());
         self
     }

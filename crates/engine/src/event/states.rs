@@ -39,7 +39,7 @@ impl States {
         if matches!(state, State::Stopped | State::Failed | State::Restarting)
             && let Some(exit) = exit()
         {
-            news = news.with("exit_code", exit.code).with("reason", exit.reason);
+            news = news.with("exit_code", &exit.code).with("reason", &exit.reason);
         }
         Some(news)
     }

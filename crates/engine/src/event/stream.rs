@@ -166,7 +166,7 @@ impl Teller<'_> {
             match news.action {
                 "deleted" => self.states.forget(&news.name),
                 "renamed" => {
-                    self.states.forget(news.details.get("from").map_or("", String::as_str))
+                    self.states.forget(news.details.get("from").map_or("", String::as_str));
                 }
                 _ => {}
             }

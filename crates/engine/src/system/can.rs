@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use volt_host::command::SAFE_PATH;
 use volt_model::container::Backend;
 
@@ -23,10 +23,10 @@ impl Engine {
     /// The backends that work here.
     pub(super) fn usable_backends(&self) -> Vec<Backend> {
         let mut all = Vec::new();
-        if self.can_use_systemd_to_look() && has_program("systemd-nspawn") {
+        if self.can_use_systemd_to_look() && program("systemd-nspawn").is_some() {
             all.push(Backend::Systemd);
         }
-        if has_program("proot") {
+        if program("proot").is_some() {
             all.push(Backend::Proot);
         }
         all
@@ -43,7 +43,7 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
 }
 
-/// Whether a program is installed where Volt looks for programs.
-pub(crate) fn has_program(name: &str) -> bool {
-    SAFE_PATH.split(':').any(|dir| Path::new(dir).join(name).is_file())
+/// Where a program is installed, of the places where Volt looks for programs.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    SAFE_PATH.split(':').map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())
 }

@@ -1,23 +1,24 @@
 //! The host and Volt on it: what it can do, what of Volt's state is amiss, what takes space, installing.
 
-mod can;
+pub(crate) mod can;
 mod check;
 mod df;
 mod findings;
 mod info;
-// mod install;
+mod install;
 mod prune;
 mod repair;
-// mod uninstall;
+mod shipped;
+mod uninstall;
 mod version;
 
 pub use check::{Check, Row};
 pub use df::Usage;
 pub use findings::Finding;
 pub use info::Info;
-// pub use install::InstallOptions;
+pub use install::InstallOptions;
 pub use prune::{PruneOptions, Pruned};
-// pub use uninstall::UninstallOptions;
+pub use uninstall::UninstallOptions;
 pub use version::Version;
 
 #[cfg(test)]

@@ -33,6 +33,6 @@ impl Engine {
 
     fn mend_one(&self, one: &mut Found) {
         let mended = self.mend(&one.mend);
-        one.note(mended.as_ref().map(|()| ()));
+        one.note(mended.as_ref().copied());
     }
 }

@@ -62,7 +62,7 @@ impl Engine {
             }
             Target::Unit(unit) => {
                 drop(self.unit_status(unit)?);
-                let wanted = from_journal(query, &[unit.clone()]);
+                let wanted = from_journal(query, std::slice::from_ref(unit));
                 let mut listener = Listener { each, gone };
                 follow(query, &wanted, &mut listener, &|| true, line_of_unit)
             }

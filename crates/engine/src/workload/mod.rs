@@ -5,7 +5,7 @@
 mod freeze;
 mod inspect;
 mod list;
-mod log_file;
+pub(crate) mod log_file;
 mod logs;
 mod restart;
 mod start;
@@ -17,7 +17,7 @@ pub use inspect::Details;
 pub(crate) use logs::Listener;
 pub use logs::{LogLine, Query};
 pub use top::Usage;
-pub(crate) use top::usage_of_unit;
+pub(crate) use top::{usage_of_tree, usage_of_unit};
 
 use crate::Engine;
 use crate::container;

@@ -10,6 +10,7 @@
 )]
 
 mod child;
+mod filter;
 mod packages;
 #[cfg(test)]
 mod tests;
@@ -190,6 +191,7 @@ pub struct Command {
     ids: Option<(u32, u32)>,
     new_session: bool,
     controlling_terminal: bool,
+    without_statx: bool,
     outlives_parent: bool,
     inherited: Vec<OwnedFd>,
 }
@@ -211,6 +213,7 @@ impl Command {
             ids: None,
             new_session: false,
             controlling_terminal: false,
+            without_statx: false,
             outlives_parent: false,
             inherited: Vec::new(),
         }
@@ -308,6 +311,14 @@ impl Command {
         self
     }
 
+    /// Hides `statx(2)` from it and all it starts: programs then use older calls, which proot 5.1 translates and statx it
+    /// doesn't. None of them can gain privileges any more.
+    #[must_use]
+    pub fn without_statx(mut self) -> Self {
+        self.without_statx = true;
+        self
+    }
+
     /// Lets it live on when the thread that starts it ends.
     ///
     /// Without this the kernel kills the program with the THREAD that started it, so it is needed as well
@@ -388,6 +399,7 @@ impl Command {
             fds: self.inherited.iter().map(AsRawFd::as_raw_fd).collect(),
             new_session: self.new_session,
             controlling_terminal: self.controlling_terminal,
+            filter: self.without_statx.then(|| filter::Filter::without(libc::SYS_statx)),
             parent: (!self.outlives_parent).then(std::process::id),
         };
         // SAFETY: `BeforeExec::run` makes plain system calls only; it neither allocates nor takes locks.
@@ -417,6 +429,7 @@ struct BeforeExec {
     fds: Vec<RawFd>,
     new_session: bool,
     controlling_terminal: bool,
+    filter: Option<filter::Filter>,
     parent: Option<u32>,
 }
 
@@ -442,6 +455,9 @@ impl BeforeExec {
             if unsafe { libc::fcntl(*fd, libc::F_SETFD, 0) } == -1 {
                 return Err(io::Error::last_os_error());
             }
+        }
+        if let Some(filter) = &self.filter {
+            filter.load()?;
         }
         if let Some(parent) = self.parent {
             let kill = rustix::process::Signal::KILL;

@@ -112,3 +112,16 @@ fn other_ids() {
     let text = shell("id -u; id -g; id -G").ids(65534, 65534).output().unwrap().text();
     assert_eq!(text, "65534\n65534\n65534\n");
 }
+
+#[test]
+fn statx_can_be_hidden() {
+    // The shell's own loader and `stat` fall back to the older calls.
+    let output = Command::new("stat").args(["-c", "%F", "/"]).without_statx().output().unwrap();
+    assert_eq!(output.text(), "directory\n");
+    let status = Command::new("grep")
+        .args(["-c", "^Seccomp:\t2$", "/proc/self/status"])
+        .without_statx()
+        .output()
+        .unwrap();
+    assert_eq!(status.text(), "1\n");
+}

@@ -50,7 +50,7 @@ impl Engine {
                     ));
                 }
                 Ok(spec) if spec.backend == Backend::Systemd => {
-                    found.extend(self.dropin_finding(&spec))
+                    found.extend(self.dropin_finding(&spec));
                 }
                 Ok(_) => {}
                 Err(e) if e.kind == ErrorKind::NotFound => {
@@ -105,7 +105,7 @@ impl Engine {
                     found.push(Found::path(&path, why, Mend::ReleaseIds(name)));
                 }
                 Err(_) => {
-                    found.push(Found::path(&path, "a claim of nobody", Mend::Remove(path.clone())))
+                    found.push(Found::path(&path, "a claim of nobody", Mend::Remove(path.clone())));
                 }
             }
         }

@@ -11,7 +11,7 @@ impl Engine {
             Err(error) => {
                 let why = crate::Error::from(error).chain().join(": ");
                 return vec![Found::new(
-                    "images",
+                    &"images",
                     format!("they can't be checked: {why}"),
                     Mend::Nothing,
                 )];
@@ -21,7 +21,7 @@ impl Engine {
             .into_iter()
             .map(|problem| {
                 let mend = if problem.can_be_repaired() { Mend::Images } else { Mend::Nothing };
-                Found::new("images", problem.to_string(), mend)
+                Found::new(&"images", problem.to_string(), mend)
             })
             .collect()
     }

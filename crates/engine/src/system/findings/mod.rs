@@ -60,14 +60,14 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn new(subject: impl ToString, problem: impl Into<String>, mend: Mend) -> Self {
+    fn new(subject: &impl ToString, problem: impl Into<String>, mend: Mend) -> Self {
         let finding =
             Finding { subject: subject.to_string(), problem: problem.into(), repaired: false };
         Self { finding, mend }
     }
 
     fn path(path: &Path, problem: impl Into<String>, mend: Mend) -> Self {
-        Self::new(path.display(), problem, mend)
+        Self::new(&path.display(), problem, mend)
     }
 
     /// Notes how mending it went.

@@ -38,7 +38,7 @@ impl Engine {
                     Err(e) => Some(format!("its metadata can't be read: {e}: {}", e.source)),
                 };
                 found.extend(problem.map(|why| {
-                    Found::new(format!("volume {name}"), why, Mend::WriteVolume(name.clone()))
+                    Found::new(&format!("volume {name}"), why, Mend::WriteVolume(name.clone()))
                 }));
             }
         }

@@ -1,0 +1,280 @@
+//! Containers without root and without systemd: proot, under a small supervisor for each that outlives the command.
+//!
+//! The supervisor is a shell that runs the relay (which runs proot, keeps the log and serves attach), then records how it ended
+//! and clears up, with the same helpers that a unit would call. proot translates paths by ptrace: it is no jail, is slow, and
+//! has no namespaces or cgroups. What it can't do is refused (`refuse`). A container runs until all its processes have ended.
+//!
+//! - `root`: its root, a copy of the image's tree, because proot can't lay a writable layer over it
+//! - `launch`: the supervisor and what it runs
+//! - `processes`: finding, signalling and stopping all that belongs to a container
+
+mod launch;
+mod processes;
+mod refuse;
+mod root;
+
+use super::{Backend, RunState};
+use crate::Engine;
+use crate::container::Exec;
+use crate::error::{Error, Result};
+use crate::system::can::program;
+use crate::workload::{Listener, Query, Usage, log_file, usage_of_tree};
+use jiff::Timestamp;
+use processes::Processes;
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use volt_host::files;
+use volt_host::process::Identity;
+use volt_model::container::{self, Spec};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::state::State;
+
+/// How long a start may take: a copy is made before it.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long the end may take once all has been killed.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long holding and letting go may take to show.
+const HOLD_LIMIT: Duration = Duration::from_secs(2);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(5);
+/// Why a run ended that was ended from here.
+const STOPPED: &str = "stopped";
+
+/// The backend.
+pub(super) struct Proot;
+
+impl Backend for Proot {
+    fn check(&self, _engine: &Engine, spec: &Spec) -> Result<()> {
+        refuse::what_it_can_not_do(spec)?;
+        match program("proot") {
+            Some(_) => Ok(()),
+            None => Err(Error::new(ErrorKind::Dependency, "The program proot is not installed")
+                .hinted("Install it: apt install proot")),
+        }
+    }
+
+    fn maps_ids(&self) -> bool {
+        false
+    }
+
+    fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        root::make(engine, spec)
+    }
+
+    fn uninstall(&self, engine: &Engine, name: &Name) -> Result<()> {
+        // Only this backend has a supervisor; what runs under another is none of its business.
+        if !engine.paths().container(name).join(launch::SUPERVISOR).exists() {
+            return Ok(());
+        }
+        end(engine, name)?;
+        Ok(files::remove_tree(&engine.paths().container_run(name))?)
+    }
+
+    fn state(&self, engine: &Engine, spec: &Spec) -> Result<RunState> {
+        let name = &spec.name;
+        let run = engine.paths().container_run(name);
+        let supervised = is_supervised(engine, name);
+        let leader = engine.leader(name);
+        let ended = ["exit", "failure"].iter().any(|file| run.join(file).exists());
+        let state = match (leader, supervised) {
+            (Some(leader), _) if processes::is_held(leader) => State::Frozen,
+            (Some(_), _) => State::Running,
+            (None, true) if ended => State::Stopping,
+            (None, true) => State::Starting,
+            (None, false) => {
+                if ended {
+                    // Its supervisor was killed before it could say so.
+                    recover_end(engine, name);
+                }
+                let failed = engine
+                    .last_exit(name)
+                    .is_some_and(|exit| exit.code != 0 && exit.reason != STOPPED);
+                if failed { State::Failed } else { State::Stopped }
+            }
+        };
+        let pid = leader.map(|leader| Processes::of(leader).command().unwrap_or(leader));
+        let started = leader.and_then(|_| engine.started_at(name));
+        Ok(RunState { state, pid, started, restarts: 0 })
+    }
+
+    fn states(&self, engine: &Engine, specs: &[Spec]) -> Result<HashMap<Name, RunState>> {
+        let mut all = HashMap::new();
+        for spec in specs.iter().filter(|spec| spec.backend == container::Backend::Proot) {
+            let run = self.state(engine, spec)?;
+            if run.state != State::Stopped {
+                all.insert(spec.name.clone(), run);
+            }
+        }
+        Ok(all)
+    }
+
+    fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        let begun = Timestamp::now();
+        // The last run may still be clearing up.
+        wait_for(END_LIMIT, || !is_supervised(engine, &spec.name));
+        launch::supervise(engine, spec)?;
+        let deadline = Instant::now() + START_LIMIT;
+        while engine.leader(&spec.name).is_none() {
+            if !is_supervised(engine, &spec.name) {
+                return launch::explain_end(engine, spec, begun);
+            }
+            if Instant::now() > deadline {
+                end(engine, &spec.name)?;
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!("The container {} did not start in time", spec.name),
+                )
+                .about(&spec.name));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
+        let Some(leader) = engine.leader(&spec.name) else { return end(engine, &spec.name) };
+        let begun = Timestamp::now();
+        let patience = timeout.unwrap_or(Duration::from_secs(u64::from(spec.stop_timeout)));
+        let processes = Processes::of(leader);
+        let command = processes.command().and_then(|pid| Identity::of(pid).ok());
+        processes.signal_command(spec.stop_signal);
+        // What the command left behind in the background is not waited for.
+        let killed = !wait_for(patience, || match command {
+            Some(command) => !command.is_alive(),
+            None => engine.leader(&spec.name).is_none(),
+        });
+        end(engine, &spec.name)?;
+        let signaled = engine.last_exit(&spec.name).is_some_and(|exit| exit.code == 255);
+        match (killed, signaled) {
+            (true, _) => correct_end(engine, spec, begun, 9, STOPPED),
+            (false, true) => correct_end(engine, spec, begun, spec.stop_signal, STOPPED),
+            (false, false) => Ok(()),
+        }
+    }
+
+    fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
+        let Some(leader) = engine.leader(&spec.name) else {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("The container {} has no process", spec.name),
+            )
+            .about(&spec.name));
+        };
+        if signal == 9 {
+            let begun = Timestamp::now();
+            end(engine, &spec.name)?;
+            return correct_end(engine, spec, begun, 9, "killed by SIGKILL");
+        }
+        Processes::of(leader).signal_command(signal);
+        Ok(())
+    }
+
+    fn freeze(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        each_tree(engine, &spec.name, Processes::hold);
+        // A signal takes a moment to be heeded.
+        wait_for(HOLD_LIMIT, || engine.leader(&spec.name).is_none_or(processes::is_held));
+        Ok(())
+    }
+
+    fn thaw(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        each_tree(engine, &spec.name, Processes::let_go);
+        wait_for(HOLD_LIMIT, || !engine.leader(&spec.name).is_some_and(processes::is_held));
+        Ok(())
+    }
+
+    fn exec(&self, engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStream> {
+        launch::exec(engine, spec, exec)
+    }
+
+    fn usage(&self, engine: &Engine, spec: &Spec) -> Usage {
+        engine.leader(&spec.name).map(usage_of_tree).unwrap_or_default()
+    }
+
+    fn logs(
+        &self,
+        engine: &Engine,
+        spec: &Spec,
+        query: &Query,
+        to: &mut Listener<'_>,
+    ) -> Result<()> {
+        let path = launch::log(engine, &spec.name);
+        let alive = || self.state(engine, spec).is_ok_and(|run| run.state.is_alive());
+        log_file::read(&path, spec.name.as_str(), query, to, &alive)
+    }
+
+    fn apply_limits(&self, _engine: &Engine, spec: &Spec) -> Result<()> {
+        refuse::what_it_can_not_do(spec)
+    }
+}
+
+fn is_supervised(engine: &Engine, name: &Name) -> bool {
+    launch::supervisor(&engine.paths().container(name)).is_some()
+}
+
+/// Kills all of a container and of what was executed in it, and waits until it has been cleared up.
+fn end(engine: &Engine, name: &Name) -> Result<()> {
+    let gone = wait_for(END_LIMIT, || {
+        each_tree(engine, name, Processes::kill);
+        engine.leader(name).is_none() && !is_supervised(engine, name)
+    });
+    if gone {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Timeout,
+        format!("The container {name} does not end although it was killed"),
+    )
+    .about(name))
+}
+
+/// Does something with the processes of the container and of all that was executed in it.
+fn each_tree(engine: &Engine, name: &Name, act: fn(&Processes)) {
+    let run = engine.paths().container_run(name);
+    let leaders = engine.leader(name).into_iter().chain(launch::exec_leaders(&run));
+    for leader in leaders {
+        act(&Processes::of(leader));
+    }
+}
+
+/// Corrects how a run that was ended since `begun` is recorded: proot tells the end by a signal as 255 or as 0, and who sent the
+/// signal knows better.
+fn correct_end(
+    engine: &Engine,
+    spec: &Spec,
+    begun: Timestamp,
+    signal: u8,
+    reason: &str,
+) -> Result<()> {
+    let Some(exit) = engine.last_exit(&spec.name).filter(|exit| exit.finished >= begun) else {
+        return Ok(());
+    };
+    let code = 128 + i32::from(signal);
+    engine.save_exit(&spec.name, &container::Exit { code, reason: reason.to_owned(), ..exit })
+}
+
+/// Records the end of a run whose supervisor could not. Who only looks may not be able to, and need not.
+fn recover_end(engine: &Engine, name: &Name) {
+    let end =
+        crate::container::exited::ServiceEnd { result: "exit-code".into(), ..Default::default() };
+    let recorded = engine.exited(name, &end).and_then(|()| engine.release(name));
+    if let Err(error) = recorded {
+        tracing::debug!(%name, error = %error.chain().join(": "), "the end of a run could not be recorded");
+    }
+}
+
+/// Looks until it is so. False when it was not in this time.
+fn wait_for(limit: Duration, done: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    while !done() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

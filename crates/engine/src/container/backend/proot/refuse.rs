@@ -1,0 +1,41 @@
+//! What proot can't do, with the reason. Refused before anything is made, rather than pretended.
+
+use crate::error::{Error, Result};
+use volt_model::container::{Mode, Network, Spec};
+use volt_model::kind::ErrorKind;
+use volt_model::restart::Restart;
+
+/// Refuses a container that asks for what proot can't do.
+pub(super) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
+    let root = ["root", "0", "root:root", "0:0"];
+    let reasons = [
+        (
+            spec.mode == Mode::Boot,
+            "boot an image: there is no namespace in which its init could be PID 1",
+        ),
+        (spec.network == Network::None, "have a network of its own: use --network host"),
+        (spec.limits != Default::default(), "limit memory, CPU or I/O: it has no cgroup"),
+        (!spec.ulimits.is_empty(), "limit the resources of processes"),
+        (spec.read_only, "make its root read-only"),
+        (!spec.tmpfs.is_empty(), "mount memory file systems"),
+        (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
+        (
+            !(spec.cap_add.is_empty() && spec.cap_drop.is_empty()),
+            "change capabilities: it has none to give or take",
+        ),
+        (spec.restart != Restart::No, "be started again by itself: nothing watches it"),
+        (
+            spec.user.as_deref().is_some_and(|user| !root.contains(&user)),
+            "run its command as another user than root",
+        ),
+    ];
+    match reasons.into_iter().find(|(asked, _)| *asked) {
+        None => Ok(()),
+        Some((_, what)) => Err(Error::new(
+            ErrorKind::Dependency,
+            format!("A container of the proot backend can't {what}"),
+        )
+        .about(&spec.name)
+        .hinted("The systemd backend can: --backend systemd, as root on a host with systemd")),
+    }
+}

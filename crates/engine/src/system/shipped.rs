@@ -1,0 +1,35 @@
+//! The files that ship with Volt, for an installation without a package. They are in the binary as they are in the repository.
+
+use std::path::{Path, PathBuf};
+
+/// Where the package puts Volt's binary, as the shipped units name it.
+const PACKAGED: &str = "/usr/bin/volt";
+/// A unit that only the package puts here.
+const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
+
+/// Place below the root, and text.
+const FILES: [(&str, &str); 6] = [
+    ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
+    ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
+    (
+        "etc/systemd/system/volt-container@.service",
+        include_str!("../../../../systemd/volt-container@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-prepare@.service",
+        include_str!("../../../../systemd/volt-prepare@.service"),
+    ),
+    ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),
+    ("etc/tmpfiles.d/volt.conf", include_str!("../../../../systemd/tmpfiles.d/volt.conf")),
+];
+
+/// Whether a package has installed them already.
+pub(super) fn by_package(root: &Path) -> bool {
+    root.join(PACKAGED_UNIT).exists()
+}
+
+/// Where each goes, and what it says for a binary that lies at `volt`.
+pub(super) fn files(root: &Path, volt: &Path) -> Vec<(PathBuf, String)> {
+    let volt = volt.to_string_lossy();
+    FILES.iter().map(|(path, text)| (root.join(path), text.replace(PACKAGED, &volt))).collect()
+}
