@@ -82,7 +82,8 @@ impl Control {
         let length = match rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, flags) {
             Ok(message) if message.bytes == 0 => return Received::Closed,
             Ok(message) => message.bytes,
-            Err(Errno::AGAIN | Errno::INTR) => return Received::Nothing,
+            // Init has ended with something of ours unread; what it said before is still to come.
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNRESET) => return Received::Nothing,
             Err(_) => return Received::Closed,
         };
         let (mut descriptors, mut pid) = (Vec::new(), None);

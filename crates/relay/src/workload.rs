@@ -121,6 +121,11 @@ impl Workload {
         }
     }
 
+    /// Whether a client has said the terminal's size.
+    pub(crate) fn has_size(&self) -> bool {
+        self.size.is_some()
+    }
+
     /// Whether clients may send more.
     pub(crate) fn takes_input(&self) -> bool {
         self.input.waiting.len() < MAX_INPUT

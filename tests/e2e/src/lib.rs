@@ -257,7 +257,7 @@ impl Host {
 
     fn image(&self, name: &str, archive: &str) {
         if self.volt(&["image", "inspect", name, "-o", "json"]).code != 0 {
-            let output = self.sh(&format!("volt image import {name} {archive}"));
+            let output = self.sh(&format!("volt image import {archive} {name}"));
             // Tests run side by side: another one may have been first.
             assert!(matches!(output.code, 0 | 4 | 9), "{output:?}");
         }

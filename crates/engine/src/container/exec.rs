@@ -98,7 +98,6 @@ impl Engine {
         }
         init.tty = exec.tty;
         init.stdin = exec.stdin;
-        init.hold = false;
         for entry in &exec.env {
             if !put_variable(&mut init.env, entry) {
                 return Err(Error::new(

@@ -6,6 +6,7 @@ use crate::error::Result;
 use jiff::Timestamp;
 use serde::Deserialize;
 use volt_host::cgroup::Cgroup;
+use volt_host::command::Command;
 use volt_host::{files, process};
 use volt_model::container::{Exit, signal_name};
 use volt_model::name::Name;
@@ -51,7 +52,10 @@ impl Engine {
         let (code, reason) = match (failure, exit) {
             (Some(failure), _) => (failure.code, format!("could not start: {}", failure.message)),
             (None, Some(exit)) => (exit.code, self.reason(exit.signal, end)),
-            (None, None) => unknown_end(end),
+            (None, None) => {
+                forget_machine(name);
+                unknown_end(end)
+            }
         };
         let exit = Exit { code, reason, finished: Timestamp::now() };
         self.save_exit(name, &exit)?;
@@ -70,6 +74,23 @@ impl Engine {
             Some(signal) => format!("killed by {}", signal_name(signal)),
             None => "exited".to_owned(),
         }
+    }
+}
+
+/// Tells machined that the machine is gone, where nspawn was killed before it could: the next run would find its name taken.
+fn forget_machine(name: &Name) {
+    let call = [
+        "call",
+        "org.freedesktop.machine1",
+        "/org/freedesktop/machine1",
+        "org.freedesktop.machine1.Manager",
+    ];
+    let forgotten = Command::new("busctl")
+        .args(call)
+        .args(["UnregisterMachine", "s", name.as_str()])
+        .output_any_status();
+    if let Err(error) = forgotten {
+        tracing::warn!(%name, %error, "machined can't be told that a machine is gone");
     }
 }
 

@@ -107,6 +107,12 @@ impl Engine {
                 inside.write_file(file.as_ref(), &mut std::io::empty(), attributes(0o644))?;
             }
         }
+        for tmpfs in &spec.tmpfs {
+            let target = Path::new(tmpfs.target.trim_start_matches('/'));
+            if inside.metadata_followed(target).is_err() {
+                inside.mkdir_all(target, attributes(0o755))?;
+            }
+        }
         for bind in &spec.binds {
             self.make_target(&inside, bind, attributes(0o755))?;
         }

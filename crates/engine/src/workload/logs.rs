@@ -76,7 +76,11 @@ impl Engine {
         query: &Query,
         to: &mut Listener<'_>,
     ) -> Result<()> {
-        let wanted = from_journal(query, &[spec.unit(), unit::prepare_name(&spec.name)]);
+        // What the relay marked as the workload's own; what systemd and nspawn say of it is for `systemctl status`.
+        let wanted = ["stdout", "stderr"].iter().fold(
+            from_journal(query, &[]).field("_SYSTEMD_UNIT", &spec.unit()),
+            |wanted, stream| wanted.field("VOLT_STREAM", stream),
+        );
         let alive = || self.run_state(spec).is_ok_and(|run| run.state.is_alive());
         follow(query, &wanted, to, &alive, line_of_container)
     }

@@ -22,6 +22,8 @@ use crate::{INTERNAL, cgroup, lines::LineCutter};
 
 /// How long a held workload waits for its first client.
 const HOLD: Duration = Duration::from_secs(30);
+/// How long a command with a terminal waits for the size of its client's.
+const SIZE_PATIENCE: Duration = Duration::from_millis(250);
 /// How long the end waits for an owner that does not read.
 const OWNER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the end reads from whatever the program has left running with its output open.
@@ -131,10 +133,10 @@ impl<'a> Relay<'a> {
         records: Records,
     ) -> Result<Self, (Records, Failure)> {
         let hold = options.attach_hold || is_held(options);
+        let exec = options.mode == Mode::Exec;
         let parts = || -> std::io::Result<_> {
             let signals = Signals::block()?;
             let sink = Sink::open(options)?;
-            let exec = options.mode == Mode::Exec;
             let mut clients = Clients::listen(options.run_dir.as_deref(), hold || exec)?;
             if exec {
                 clients.adopt(std::io::stdin().as_fd().try_clone_to_owned()?)?;
@@ -160,7 +162,11 @@ impl<'a> Relay<'a> {
             leader: None,
             words: LineCutter::default(),
             last_words: Vec::new(),
-            hold_until: hold.then(|| Instant::now() + HOLD),
+            hold_until: match (hold, exec && options.tty) {
+                (true, _) => Some(Instant::now() + HOLD),
+                (false, true) => Some(Instant::now() + SIZE_PATIENCE),
+                (false, false) => None,
+            },
             hung_up: false,
             init_listens: false,
             go_sent: false,
@@ -237,12 +243,22 @@ impl<'a> Relay<'a> {
 
     /// Lets a held workload go when its first client has come, or has not come for too long.
     fn end_hold(&mut self) {
-        let due =
-            self.hold_until.is_none_or(|until| self.clients.any_came() || Instant::now() >= until);
-        if !due {
-            return;
+        let Some(until) = self.hold_until else { return self.let_go() };
+        if Instant::now() < until {
+            if !self.clients.any_came() {
+                return;
+            }
+            if self.options.tty && !self.workload.has_size() {
+                // The client says it with its first word; a program that asks too early would see the wrong one.
+                self.hold_until = Some(until.min(Instant::now() + SIZE_PATIENCE));
+                return;
+            }
         }
         self.hold_until = None;
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
         if self.program.is_none() && self.progress == Progress::Starting {
             self.start();
         }

@@ -28,7 +28,7 @@ on_hosts! {
             ("make a device", "mknod /tmp/null c 1 3"),
             ("change the host name", "hostname other"),
             ("make a user namespace", "unshare -U true"),
-            ("set the clock", "date -s 2001-01-01"),
+            ("set the clock", "date -s 2001-01-01 2>&1 | grep -qv permitted"),
             ("load a module", "insmod /nonexistent 2>&1 | grep -q 'o such file'"),
         ] {
             let output = host.volt(&["container", "exec", "app", "sh", "-c", line]);

@@ -65,12 +65,12 @@ const CASES: &[Case] = &[
     Case {
         name: "image import",
         before: "true",
-        command: &["image", "import", "crash", "/tmp/crash.tar"],
+        command: &["image", "import", "/tmp/crash.tar", "crash"],
         after: "volt image delete crash || test $? = 3",
     },
     Case {
         name: "image delete",
-        before: "volt image import crash /tmp/crash.tar",
+        before: "volt image import /tmp/crash.tar crash",
         command: &["image", "delete", "crash"],
         after: "volt image delete crash || test $? = 3",
     },

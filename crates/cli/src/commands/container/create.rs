@@ -35,7 +35,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 pub(crate) async fn with_image(ctx: &Ctx, create: &ContainerCreate) -> Result<Container, Problem> {
     // The image is nearly always there: it is only asked after when the creation says that something is not.
     let missing = match ctx.call::<ContainerCreateOp>(&Nothing {}, create).await {
-        Ok(container) => return Ok(container),
+        Ok(container) => return Ok(told(ctx, container)),
         Err(problem) if problem.kind() == ErrorKind::NotFound => problem,
         Err(problem) => return Err(problem),
     };
@@ -45,5 +45,13 @@ pub(crate) async fn with_image(ctx: &Ctx, create: &ContainerCreate) -> Result<Co
         _ => return Err(missing),
     }
     image::pull::pull(ctx, &create.image).await?;
-    ctx.call::<ContainerCreateOp>(&Nothing {}, create).await
+    ctx.call::<ContainerCreateOp>(&Nothing {}, create).await.map(|container| told(ctx, container))
+}
+
+/// Says which of a container's limits this host does not enforce.
+pub(crate) fn told(ctx: &Ctx, container: Container) -> Container {
+    for limit in &container.unenforced {
+        ctx.out.warn(&format!("{}: {limit}", container.name));
+    }
+    container
 }

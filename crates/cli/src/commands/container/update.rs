@@ -38,7 +38,8 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
             .hinted("Name a limit, such as --memory 1G"));
     }
     Ok(many::each(&args.names, async |name| {
-        ctx.call::<ContainerUpdateOp>(&Named { name }, &update).await
+        let container = ctx.call::<ContainerUpdateOp>(&Named { name }, &update).await?;
+        Ok(super::create::told(ctx, container))
     })
     .await)
 }

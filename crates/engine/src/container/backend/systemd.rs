@@ -12,7 +12,7 @@ use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::journal;
 use volt_host::process::Pidfd;
-use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary, Whom};
+use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary};
 use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::{Property, PropertyValue};
@@ -136,7 +136,8 @@ impl Backend for Systemd {
             // systemd has one time-out for a unit; a shorter one is kept by asking first and killing after it.
             engine.systemd().queue_job(JobKind::Stop, &spec.unit())?;
             if !wait_until_down(engine, spec, timeout)? {
-                ignore_gone(engine.systemd().kill(&spec.unit(), Whom::All, 9))?;
+                // Down meanwhile is as good.
+                drop(self.kill(engine, spec, 9));
             }
         }
         engine.systemd().run_job(JobKind::Stop, &spec.unit(), own + STOP_SLACK)?;
@@ -149,7 +150,9 @@ impl Backend for Systemd {
 
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
         if signal == 9 {
-            return Ok(engine.systemd().kill(&spec.unit(), Whom::All, 9)?);
+            // Only what is inside: nspawn, which stays, tells machined that the machine is gone.
+            let group = payload(&engine.systemd().unit_status(&spec.unit())?.control_group)?;
+            return group.kill().map_err(|e| Error::from(e).about(&spec.name));
         }
         let Some(pid) = engine.leader(&spec.name) else {
             return Err(Error::new(
@@ -253,13 +256,6 @@ fn wait_until_down(engine: &Engine, spec: &Spec, limit: Duration) -> Result<bool
         }
         // Whatever comes, the state is asked again; a second at most makes up for a lost message.
         drop(watch.next(left.min(Duration::from_secs(1))));
-    }
-}
-
-fn ignore_gone(result: systemd::Result<()>) -> Result<()> {
-    match result {
-        Ok(()) | Err(systemd::Error::NoSuchUnit { .. }) => Ok(()),
-        Err(e) => Err(e.into()),
     }
 }
 
