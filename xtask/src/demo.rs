@@ -67,7 +67,7 @@ fn show(place: &Place) -> Result<()> {
         let mut shell = place.shell(&format!("{} 2>&1", grouped(&step.line)));
         let output = shell.command().output().context(|| step.line.clone())?;
         let text = String::from_utf8_lossy(&output.stdout);
-        print!("{text}");
+        print!("{}", shortened(&text));
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         if !output.status.success() {
             return fail(format!("'{}' failed ({})", step.line, output.status));
@@ -77,6 +77,18 @@ fn show(place: &Place) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The first and the last lines of what is long.
+fn shortened(text: &str) -> String {
+    const ENDS: usize = 5;
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= 40 {
+        return text.to_owned();
+    }
+    let left_out = lines.len() - 2 * ENDS;
+    let end = lines[lines.len() - ENDS..].join("\n");
+    format!("{}\n[{left_out} lines]\n{end}\n", lines[..ENDS].join("\n"))
 }
 
 fn grouped(line: &str) -> String {
