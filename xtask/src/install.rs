@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use crate::paths;
 use crate::run::{Context, Result, fail, program};
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-const STATIC: &str = "target.x86_64-unknown-linux-gnu.rustflags=[\"-Ctarget-feature=+crt-static\"]";
+/// What the static programs are built for.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Cargo's setting that builds them static.
+pub(crate) const STATIC: &str =
+    "target.x86_64-unknown-linux-gnu.rustflags=[\"-Ctarget-feature=+crt-static\"]";
 
 /// The two programs of a build.
 #[derive(Debug, Clone)]

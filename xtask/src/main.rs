@@ -67,6 +67,8 @@ const TASKS: &[Task] = &[
     Task { name: "host-keeper", arguments: "", about: "", run: host::keeper::task },
     Task { name: "host-unshare", arguments: "", about: "", run: host::keeper::unshare },
     Task { name: "host-init", arguments: "", about: "", run: host::inside::task },
+    Task { name: "host-qemu", arguments: "", about: "", run: vm::task },
+    Task { name: "vm-agent", arguments: "", about: "", run: vm::agent::task },
 ];
 
 fn main() -> ExitCode {

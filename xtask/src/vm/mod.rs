@@ -1,17 +1,189 @@
-//! Test hosts with a kernel of their own (tier 3), under QEMU.
+//! Test hosts with a kernel of their own (tier 3): the tree as a disk, under QEMU without KVM, so
+//! that it is the same everywhere. No network; commands go over virtio ports to an agent.
 
+pub(crate) mod agent;
 pub(crate) mod client;
+mod cpio;
+mod disk;
+mod frames;
 
-use crate::host::state::State;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::cache;
+use crate::host::exec;
+use crate::host::state::{self, Kind, Process, State};
 use crate::host::up::Wanted;
-use crate::run::{Result, fail};
+use crate::install::{self, STATIC, TARGET};
+use crate::packages;
+use crate::paths;
+use crate::run::{Context, Outcome, Result, fail, program};
 
-/// Brings a VM up.
-pub(crate) fn up(_wanted: &Wanted) -> Result<State> {
-    fail("not yet")
+/// How many commands can run at once.
+pub(crate) const PORTS: usize = 8;
+
+const KERNEL: &str = "console=ttyS0 quiet loglevel=3 panic=-1 8250.nr_uarts=1 apparmor=0 audit=0 \
+     mitigations=off random.trust_cpu=on no_timer_check rdinit=/init systemd.show_status=false";
+
+/// How long a VM may take to come up, on a slow machine with other work.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Brings a VM up; the caller has made sure that nothing of the name is left.
+pub(crate) fn up(wanted: &Wanted) -> Result<State> {
+    packages::need(&[
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("qemu-img", "qemu-utils"),
+        ("mke2fs", "e2fsprogs"),
+    ])?;
+    let base = disk::get(&wanted.suite)?;
+    let place = state::disk(&wanted.name);
+    fs::create_dir_all(&place).context(|| place.display().to_string())?;
+    payload(&base, &place, wanted)?;
+    program("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+        .arg(base.join("root.img"))
+        .arg(place.join("disk.qcow2"))
+        .read()?;
+    let state = State {
+        name: wanted.name.clone(),
+        suite: wanted.suite.clone(),
+        kind: Kind::Vm,
+        keeper: Process::default(),
+        leader: Process::default(),
+        cgroup: None,
+        disk: place.clone(),
+        boots: 1,
+    };
+    state.save()?;
+    start(&state, &base)?;
+    wait(&wanted.name, "")
+}
+
+/// The first root of this host: the suite's, and what goes onto its fresh disk.
+fn payload(base: &Path, place: &Path, wanted: &Wanted) -> Result<()> {
+    let stage = place.join("payload");
+    let root = stage.join("payload");
+    cache::write(&root.join("etc/hostname"), format!("{}\n", wanted.name))?;
+    let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {}\n::1 localhost\n", wanted.name);
+    cache::write(&root.join("etc/hosts"), hosts)?;
+    let agent = root.join("usr/lib/volt-xtask/agent");
+    cache::write(&agent, [])?;
+    fs::copy(build_agent()?, &agent).context(|| agent.display().to_string())?;
+    if let Some(build) = &wanted.volt {
+        install::lay(build, &root)?;
+        cache::write(&stage.join("payload.sh"), install::script(false))?;
+    }
+    let first = base.join("initrd");
+    let mut packed = fs::read(&first).context(|| first.display().to_string())?;
+    packed.extend(cpio::pack(&stage)?);
+    cache::write(&place.join("initrd"), packed)?;
+    cache::remove(&stage)
+}
+
+/// This program, static: the guest may have an older C library than we have.
+fn build_agent() -> Result<PathBuf> {
+    program("cargo")
+        .dir(paths::root())
+        .args(["rustc", "--quiet", "--profile", "host", "--package", "xtask", "--bin", "xtask"])
+        .args(["--target", TARGET, "--config", STATIC])
+        .run()?;
+    Ok(paths::target().join(TARGET).join("host/xtask"))
+}
+
+fn start(state: &State, base: &Path) -> Result<()> {
+    let folder = state::folder(&state.name);
+    let log = folder.join("keeper.log");
+    let log = File::create(&log).context(|| log.display().to_string())?;
+    let again = log.try_clone().context(|| "keeper.log".into())?;
+    let mut keeper = program("/proc/self/exe").args(["host-qemu", &state.name]).arg(base);
+    keeper.command().stdin(Stdio::null()).stdout(log).stderr(again);
+    keeper.spawn().map(drop)
+}
+
+/// Runs as `xtask host-qemu NAME BASE`: writes down who it is and becomes QEMU.
+pub(crate) fn task(words: &[String]) -> Outcome {
+    let [name, base] = words else { return fail("for internal use") };
+    rustix::process::setsid().context(|| "setsid".into())?;
+    let Some(mut state) = State::load(name) else { return fail(format!("{name} has no state")) };
+    let own = i32::try_from(std::process::id()).context(|| "pid".into())?;
+    state.keeper = Process::of(own).unwrap_or_default();
+    state.save()?;
+    let (folder, base, disk) = (state::folder(name), Path::new(base), &state.disk);
+    let mut qemu = program("qemu-system-x86_64")
+        .args(["-name", name, "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512"])
+        .args(["-cpu", "max", "-smp", "2", "-m", "3G", "-nodefaults", "-no-user-config"])
+        .args(["-display", "none", "-monitor", "none", "-nic", "none"])
+        .arg("-kernel")
+        .arg(base.join("vmlinuz"))
+        .arg("-initrd")
+        .arg(disk.join("initrd"))
+        .args(["-append", KERNEL])
+        .args(["-serial", &format!("file:{}", disk.join("console.log").display())])
+        .args(drive("disk", "qcow2,cache=unsafe,discard=unmap", &disk.join("disk.qcow2")))
+        .args(drive("srv", "raw,readonly=on", &base.join("srv.img")))
+        .args(["-device", "virtio-serial-pci,max_ports=16", "-device", "virtio-rng-pci"]);
+    for number in 0..PORTS {
+        let path = folder.join(format!("port-{number}")).display().to_string();
+        qemu = qemu
+            .args(["-chardev", &format!("socket,id=p{number},path={path},server=on,wait=off")])
+            .arg("-device")
+            .arg(format!("virtserialport,chardev=p{number},name=xtask.{number}"));
+    }
+    Err(qemu.exec())
+}
+
+fn drive(id: &str, format: &str, file: &Path) -> [String; 4] {
+    let drive = format!("id={id},if=none,format={format},file={}", file.display());
+    ["-drive".into(), drive, "-device".into(), format!("virtio-blk-pci,drive={id}")]
+}
+
+/// Waits until the agent answers in another boot than `before`, and systemd says it runs.
+fn wait(name: &str, before: &str) -> Result<State> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        sleep(Duration::from_millis(50));
+        let Some(state) = State::load(name) else { return fail(format!("host {name} is gone")) };
+        if state.keeper.pid == 0 {
+            continue;
+        }
+        if !state.alive() {
+            return fail(format!("QEMU ended:\n{}", said(&state)));
+        }
+        if client::answers(&state, Duration::from_secs(2)).is_err()
+            || boot_id(&state).is_ok_and(|id| id == before)
+        {
+            continue;
+        }
+        // As people do: a unit that failed is for the test to find.
+        let script = "systemctl is-system-running --wait || systemctl --failed --plain --no-legend";
+        let said = exec::read(&state, &["sh", "-c", script])?;
+        if said.trim() != "running" {
+            eprintln!("{}", said.trim());
+        }
+        return Ok(state);
+    }
+    let state = State::load(name);
+    fail(format!("host {name} does not come up:\n{}", state.map(|s| said(&s)).unwrap_or_default()))
+}
+
+fn boot_id(state: &State) -> Result<String> {
+    exec::read(state, &["cat", "/proc/sys/kernel/random/boot_id"])
+}
+
+/// The last of what QEMU and the guest's console said.
+fn said(state: &State) -> String {
+    let log = fs::read(state::folder(&state.name).join("keeper.log")).unwrap_or_default();
+    let console = fs::read(state.disk.join("console.log")).unwrap_or_default();
+    let text = [log, console].concat();
+    String::from_utf8_lossy(&text[text.len().saturating_sub(4000)..]).into_owned()
 }
 
 /// Boots it again.
-pub(crate) fn reboot(_state: &State) -> Result<()> {
-    fail("not yet")
+pub(crate) fn reboot(state: &State) -> Result<()> {
+    let before = boot_id(state)?;
+    exec::read(state, &["systemctl", "--no-block", "reboot"])?;
+    wait(&state.name, &before).map(drop)
 }

@@ -1,0 +1,216 @@
+//! The agent in a VM: runs commands for `host exec`, one at a time on each virtio port. It is the
+//! xtask binary itself, started in the guest by `xtask-agent.service`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ExitCode, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::frames::{self, Kind, LONGEST};
+use crate::host::exec::PATH;
+use crate::run::{Context, Outcome, Program, Result, fail, program};
+
+/// How long output is still taken from what a command left running.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// Runs as `xtask vm-agent` in the guest.
+pub(crate) fn task(_words: &[String]) -> Outcome {
+    let ports = ports();
+    if ports.is_empty() {
+        return fail("there is no virtio port named xtask.N");
+    }
+    let threads: Vec<_> =
+        ports.into_iter().map(|port| thread::spawn(move || serve(&port))).collect();
+    for thread in threads {
+        let _ended = thread.join();
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Our ports, found by their names: there may be no udev to make links.
+fn ports() -> Vec<PathBuf> {
+    let entries = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
+        name.starts_with("xtask.")
+    });
+    ours.map(|entry| PathBuf::from("/dev").join(entry.file_name())).collect()
+}
+
+fn serve(port: &PathBuf) {
+    loop {
+        if let Ok(file) = OpenOptions::new().read(true).write(true).open(port) {
+            let _disconnected = session(&file);
+        }
+        // A port without a client reads as ended at once; asking now and then is all there is.
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A command that runs.
+struct Running {
+    token: u32,
+    group: Option<Pid>,
+    input: Option<Box<dyn Write + Send>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Serves one client until it leaves; then what it ran is killed.
+fn session(port: &File) -> Result<()> {
+    let trouble = || "virtio port".to_owned();
+    let writer = Arc::new(Mutex::new(port.try_clone().context(trouble)?));
+    let mut reader = port;
+    let mut running: Option<Running> = None;
+    while let Some(frame) = frames::receive(&mut reader).context(trouble)? {
+        match frame.kind {
+            Kind::Run | Kind::RunTerminal => {
+                drop(running.take());
+                let words: Vec<String> = serde_json::from_slice(&frame.bytes).context(trouble)?;
+                let terminal = frame.kind == Kind::RunTerminal;
+                match start(&words, terminal, frame.token, &writer) {
+                    Ok(begun) => running = Some(begun),
+                    Err(failure) => refuse(&writer, frame.token, &failure.0),
+                }
+            }
+            Kind::Input => {
+                let Some(running) = running.as_mut().filter(|r| r.token == frame.token) else {
+                    continue;
+                };
+                if frame.bytes.is_empty() {
+                    running.input = None;
+                } else if let Some(input) = &mut running.input {
+                    let _closed = input.write_all(&frame.bytes).and_then(|()| input.flush());
+                }
+            }
+            _ => return fail("the client is out of step"),
+        }
+    }
+    Ok(())
+}
+
+fn refuse(writer: &Mutex<File>, token: u32, text: &str) {
+    let mut port = writer.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = format!("{text}\n");
+    let _gone = frames::send(&mut *port, Kind::Error, token, text.as_bytes())
+        .and_then(|()| frames::send(&mut *port, Kind::Exit, token, &[127]));
+}
+
+fn start(
+    words: &[String],
+    terminal: bool,
+    token: u32,
+    writer: &Arc<Mutex<File>>,
+) -> Result<Running> {
+    let (mut child, input, streams) = if terminal { on_terminal(words)? } else { piped(words)? };
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (sender, ended) = channel::<()>();
+    for (kind, mut stream) in streams {
+        let (writer, sender) = (Arc::clone(writer), sender.clone());
+        thread::spawn(move || {
+            pump(kind, token, &mut stream, &writer);
+            drop(sender);
+        });
+    }
+    drop(sender);
+    let writer = Arc::clone(writer);
+    thread::spawn(move || finish(&mut child, token, &ended, &writer));
+    Ok(Running { token, group, input })
+}
+
+/// The child, what feeds it, and what comes from it.
+type Begun = (Child, Option<Box<dyn Write + Send>>, Vec<(Kind, Box<dyn Read + Send>)>);
+
+fn piped(words: &[String]) -> Result<Begun> {
+    let (first, rest) = words.split_first().context_none("no command")?;
+    let mut begun = environment(program(first).args(rest));
+    let pipes = begun.command().stdin(Stdio::piped()).stdout(Stdio::piped());
+    pipes.stderr(Stdio::piped()).process_group(0);
+    let mut child = begun.spawn()?;
+    let input = child.stdin.take().map(|pipe: ChildStdin| Box::new(pipe) as Box<dyn Write + Send>);
+    let mut streams: Vec<(Kind, Box<dyn Read + Send>)> = Vec::new();
+    if let Some(pipe) = child.stdout.take() {
+        streams.push((Kind::Output, Box::new(pipe)));
+    }
+    if let Some(pipe) = child.stderr.take() {
+        streams.push((Kind::Error, Box::new(pipe)));
+    }
+    Ok((child, input, streams))
+}
+
+fn on_terminal(words: &[String]) -> Result<Begun> {
+    let [columns, rows, term, words @ ..] = words else { return fail("no terminal") };
+    let trouble = || "pty".to_owned();
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let master = File::from(openpt(flags).context(trouble)?);
+    grantpt(&master).and_then(|()| unlockpt(&master)).context(trouble)?;
+    let name = ptsname(&master, Vec::new()).context(trouble)?;
+    let number = |text: &str| text.parse().unwrap_or(0);
+    let size =
+        Winsize { ws_row: number(rows), ws_col: number(columns), ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).context(trouble)?;
+    let path = name.to_string_lossy().into_owned();
+    let slave = OpenOptions::new().read(true).write(true).open(&path).context(|| path.clone())?;
+    // A child of ours can't take a terminal without code between fork and exec; setsid(1) can.
+    let begun = program("setsid").args(["--ctty", "--wait", "--"]).args(words);
+    let mut begun = environment(begun).env("TERM", term);
+    let (out, err) = (slave.try_clone().context(trouble)?, slave.try_clone().context(trouble)?);
+    begun.command().stdin(slave).stdout(out).stderr(err).process_group(0);
+    let child = begun.spawn()?;
+    let input = master.try_clone().context(trouble)?;
+    Ok((child, Some(Box::new(input)), vec![(Kind::Output, Box::new(master))]))
+}
+
+fn environment(program: Program) -> Program {
+    let clean = program.env_clear().env("PATH", PATH).env("HOME", "/root");
+    clean.env("LANG", "C.UTF-8").dir("/")
+}
+
+fn pump(kind: Kind, token: u32, from: &mut dyn Read, writer: &Mutex<File>) {
+    let mut buffer = vec![0; LONGEST];
+    while let Ok(count) = from.read(&mut buffer)
+        && count > 0
+    {
+        let mut port = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if frames::send(&mut *port, kind, token, &buffer[..count]).is_err() {
+            return;
+        }
+    }
+}
+
+fn finish(child: &mut Child, token: u32, streams: &Receiver<()>, writer: &Mutex<File>) {
+    let code = child
+        .wait()
+        .map_or(126, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
+    // Ends when the last pump does; a background process may hold its pipe for ever.
+    let _either = streams.recv_timeout(LINGER);
+    let mut port = writer.lock().unwrap_or_else(PoisonError::into_inner);
+    let code = u8::try_from(code).unwrap_or(255);
+    let _gone = frames::send(&mut *port, Kind::Exit, token, &[code]);
+}
+
+/// An absent value as a failure.
+trait ContextNone<T> {
+    fn context_none(self, what: &str) -> Result<T>;
+}
+
+impl<T> ContextNone<T> for Option<T> {
+    fn context_none(self, what: &str) -> Result<T> {
+        self.map_or_else(|| fail(what), Ok)
+    }
+}
