@@ -12,6 +12,7 @@ pub(crate) fn down(name: &str) -> Result<()> {
     let _lock = state::lock(name)?;
     if let Some(state) = State::load(name)
         && state.alive()
+        && !(state.kind == Kind::Vm && crate::vm::panicked(&state))
     {
         poweroff(&state);
     }

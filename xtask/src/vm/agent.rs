@@ -46,10 +46,15 @@ fn ports() -> Vec<PathBuf> {
     ours.map(|entry| PathBuf::from("/dev").join(entry.file_name())).collect()
 }
 
+/// Serves one client after another. The port stays open throughout: what the next client has sent
+/// by the time the last one's end is noticed would be lost with a close.
 fn serve(port: &PathBuf) {
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(port) else { return };
+    let Ok(writer) = file.try_clone() else { return };
+    let writer = Arc::new(Mutex::new(writer));
     loop {
-        if let Ok(file) = OpenOptions::new().read(true).write(true).open(port) {
-            let _disconnected = session(&file);
+        if let Err(failure) = session(&file, &writer) {
+            eprintln!("{}: {failure}", port.display());
         }
         // A port without a client reads as ended at once; asking now and then is all there is.
         thread::sleep(Duration::from_millis(20));
@@ -72,10 +77,8 @@ impl Drop for Running {
 }
 
 /// Serves one client until it leaves; then what it ran is killed.
-fn session(port: &File) -> Result<()> {
+fn session(mut reader: &File, writer: &Arc<Mutex<File>>) -> Result<()> {
     let trouble = || "virtio port".to_owned();
-    let writer = Arc::new(Mutex::new(port.try_clone().context(trouble)?));
-    let mut reader = port;
     let mut running: Option<Running> = None;
     while let Some(frame) = frames::receive(&mut reader).context(trouble)? {
         match frame.kind {
@@ -83,9 +86,9 @@ fn session(port: &File) -> Result<()> {
                 drop(running.take());
                 let words: Vec<String> = serde_json::from_slice(&frame.bytes).context(trouble)?;
                 let terminal = frame.kind == Kind::RunTerminal;
-                match start(&words, terminal, frame.token, &writer) {
+                match start(&words, terminal, frame.token, writer) {
                     Ok(begun) => running = Some(begun),
-                    Err(failure) => refuse(&writer, frame.token, &failure.0),
+                    Err(failure) => refuse(writer, frame.token, &failure.0),
                 }
             }
             Kind::Input => {

@@ -77,6 +77,7 @@ impl Port {
         }
         let kind = if terminal { Kind::RunTerminal } else { Kind::Run };
         frames::send(&mut stream, kind, token, &text).context(|| "port".into())?;
+        watch(state.clone(), stream.try_clone().context(|| "port".into())?);
         Ok(Self { stream, token, _lock: lock })
     }
 
@@ -84,7 +85,11 @@ impl Port {
     fn follow(mut self, mut each: impl FnMut(Kind, &[u8])) -> Result<u8> {
         loop {
             let frame = frames::receive(&mut self.stream).context(|| "port".into())?;
-            let Some(frame) = frame else { return fail("the VM has gone") };
+            let Some(frame) = frame else {
+                return fail(
+                    "the VM has gone, or its kernel has died (see 'console.log' of its disk)",
+                );
+            };
             match frame.kind {
                 // Of one before us on this port.
                 _ if frame.token != self.token => {}
@@ -93,6 +98,17 @@ impl Port {
             }
         }
     }
+}
+
+/// Ends the conversation when the guest's kernel has died: nobody else would.
+fn watch(state: State, stream: UnixStream) {
+    // Not joined: it ends with the process, as commands of ours do soon after.
+    std::thread::spawn(move || {
+        while !super::panicked(&state) {
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        let _ended_meanwhile = stream.shutdown(std::net::Shutdown::Both);
+    });
 }
 
 /// Takes the first free port, and waits where all are taken.

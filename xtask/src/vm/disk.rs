@@ -22,14 +22,28 @@ const MODULES: [&str; 7] = [
     "virtio_console",
 ];
 
+/// Units that would wait for a device that udev announces, or that a boot is quicker without.
+const MASKED: [&str; 8] = [
+    "modprobe@drm.service",
+    "serial-getty@.service",
+    "systemd-fsck-root.service",
+    "systemd-remount-fs.service",
+    "systemd-timesyncd.service",
+    "systemd-udev-load-credentials.service",
+    "systemd-udev-settle.service",
+    "systemd-udev-trigger.service",
+];
+
 /// What the first root does. A fresh disk gets the payload (Volt, the agent, the host's name).
 const INIT: &str = r#"#!/bin/busybox sh
 B=/bin/busybox
 $B mount -t devtmpfs dev /dev
 $B mount -t proc proc /proc
 for module in /modules/*; do $B insmod $module; done
-n=0; while ! test -b /dev/vda && test $n -lt 500; do $B usleep 10000; n=$((n+1)); done
+n=0; while ! test -b /dev/vda -a -b /dev/vdb && test $n -lt 500; do $B usleep 10000; n=$((n+1)); done
 $B mount -t ext4 -o noatime /dev/vda /root || exec $B sh
+# Here, not by a unit: that would wait for udev to announce the disk.
+$B mount -t ext4 -o ro /dev/vdb /root/srv
 if ! test -e /root/etc/volt-xtask-payload; then
     $B cp -a /payload/. /root/
     if test -s /payload.sh; then
@@ -51,7 +65,7 @@ exec $B switch_root /root /sbin/init
 /// The folder with `vmlinuz`, `initrd`, `root.img`, `srv.img`; made if it is not there yet.
 pub(crate) fn get(suite: &str) -> Result<PathBuf> {
     let tree = tree::get(suite)?;
-    let ingredients = format!("{} {INIT} 1", tree.display());
+    let ingredients = format!("{} {INIT} {} 1", tree.display(), MASKED.join(" "));
     cache::get(&format!("vm-{suite}"), &ingredients, |stage| build(suite, &tree, stage))
 }
 
@@ -135,35 +149,19 @@ fn first_root(suite: &str, archive: &Path, stage: &Path, modules: &Path) -> Resu
 fn settle(root: &Path) -> Result<()> {
     let units = root.join("etc/systemd/system");
     cache::write(
-        &units.join("srv.mount"),
-        "[Unit]\nDescription=What tests install from\nDefaultDependencies=no\n\
-         [Mount]\nWhat=/dev/vdb\nWhere=/srv\nType=ext4\nOptions=ro\n",
-    )?;
-    cache::write(
         &units.join("xtask-agent.service"),
         "[Unit]\nDescription=Runs commands for the one who brought this host up\n\
          DefaultDependencies=no\nAfter=systemd-remount-fs.service\n\
          [Service]\nExecStart=/usr/lib/volt-xtask/agent vm-agent\nRestart=always\nRestartSec=0\n\
          OOMPolicy=continue\nOOMScoreAdjust=-900\nTasksMax=infinity\nKillMode=mixed\n",
     )?;
-    for unit in ["srv.mount", "xtask-agent.service"] {
-        let wants = units.join("multi-user.target.wants");
-        fs::create_dir_all(&wants).context(|| wants.display().to_string())?;
-        std::os::unix::fs::symlink(format!("/etc/systemd/system/{unit}"), wants.join(unit))
-            .context(|| unit.to_owned())?;
-    }
-    // Without udev nobody would wait for, or load, any of this.
-    cache::write(
-        &root.join("etc/modules-load.d/host.conf"),
-        "loop\noverlay\nfuse\ntun\nveth\nbridge\n",
-    )?;
-    for unit in [
-        "systemd-udev-settle.service",
-        "systemd-udev-trigger.service",
-        "systemd-timesyncd.service",
-        "systemd-fsck-root.service",
-        "systemd-remount-fs.service",
-    ] {
+    let wants = units.join("sysinit.target.wants");
+    fs::create_dir_all(&wants).context(|| wants.display().to_string())?;
+    let agent = "xtask-agent.service";
+    std::os::unix::fs::symlink(format!("/etc/systemd/system/{agent}"), wants.join(agent))
+        .context(|| agent.to_owned())?;
+    // No coldplug: it is most of a boot, and the kernel loads what is asked for by name.
+    for unit in MASKED {
         tree::mask(root, unit)?;
     }
     Ok(())
