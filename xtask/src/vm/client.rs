@@ -20,7 +20,7 @@ use crate::run::{Context, Failure, Outcome, Result, fail};
 pub(crate) fn run(state: &State, request: &Request) -> Outcome {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let _raw = if terminal { Raw::set() } else { None };
-    let port = Port::begin(state, request, terminal)?;
+    let mut port = Port::begin(state, request, terminal)?;
     let stream = port.stream.try_clone().context(|| "port".into())?;
     let token = port.token;
     // Not joined: it may wait for a person to type, and ends with the process.
@@ -82,7 +82,7 @@ impl Port {
     }
 
     /// Hands over what comes until the command ended; returns its code.
-    fn follow(mut self, mut each: impl FnMut(Kind, &[u8])) -> Result<u8> {
+    fn follow(&mut self, mut each: impl FnMut(Kind, &[u8])) -> Result<u8> {
         loop {
             let frame = frames::receive(&mut self.stream).context(|| "port".into())?;
             let Some(frame) = frame else {
@@ -97,6 +97,13 @@ impl Port {
                 kind => each(kind, &frame.bytes),
             }
         }
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        // Others hold the stream too, and QEMU takes nobody else before it is really over.
+        let _gone = self.stream.shutdown(std::net::Shutdown::Both);
     }
 }
 
@@ -160,7 +167,7 @@ impl Drop for Raw {
 
 /// Whether the agent answers; does not wait for it longer than `long`.
 pub(crate) fn answers(state: &State, long: Duration) -> std::result::Result<(), Failure> {
-    let port = Port::begin(state, &Request::root(["true"]), false)?;
+    let mut port = Port::begin(state, &Request::root(["true"]), false)?;
     port.stream.set_read_timeout(Some(long)).context(|| "port".into())?;
     port.follow(|_, _| {}).map(drop)
 }
