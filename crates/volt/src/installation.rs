@@ -24,9 +24,11 @@ pub(crate) fn of_user(config: Option<PathBuf>) -> Installation {
     Installation { paths, rootless: true, programs: programs() }
 }
 
-/// That of the helpers of units: `VOLT_ROOT`, else the system's.
+/// That of the helpers of units and supervisors: `VOLT_ROOT`, else the system's for root and the user's own for others.
 pub(crate) fn of_environment() -> Installation {
-    below(folder("VOLT_ROOT"), None)
+    let root = folder("VOLT_ROOT");
+    let is_root = volt_host::peer::Peer::myself().is_ok_and(|me| me.uid == 0);
+    if root.is_none() && !is_root { of_user(None) } else { below(root, None) }
 }
 
 fn absolute(path: PathBuf) -> PathBuf {

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use volt_cli::{DaemonArgs, Embed, EmbedRequest, InstallArgs, Problem};
 use volt_daemon::embedded::Embedded;
+use volt_engine::system::{InstallOptions, UninstallOptions};
+use volt_engine::{Engine, Settings};
 use volt_host::command::{Command, Stream};
-use volt_model::kind::ErrorKind;
 
 /// The server inside this process, once something was asked of it.
 static SERVER: OnceLock<Embedded> = OnceLock::new();
@@ -52,9 +53,36 @@ fn run_daemon(args: DaemonArgs) -> ExitCode {
     })
 }
 
-fn system_install(_: InstallArgs) -> Result<Vec<String>, Problem> {
-    Err(Problem::new(ErrorKind::Dependency, "This Volt can't install itself")
-        .hinted("Install the Debian package, which has the units"))
+/// Installs or uninstalls by the engine itself: it is what makes the daemon, so it can't be asked of one.
+fn system_install(args: InstallArgs) -> Result<Vec<String>, Problem> {
+    let installation = installation::below(args.root, None);
+    let engine = Engine::new(Settings {
+        paths: installation.paths,
+        rootless: installation.rootless || !is_root(),
+        programs: installation.programs,
+        served_by: "embedded",
+    });
+    let done = if args.uninstall {
+        let options = UninstallOptions {
+            purge: args.purge,
+            dry_run: args.dry_run,
+            ..UninstallOptions::default()
+        };
+        engine.system_uninstall(&options)
+    } else {
+        engine
+            .system_install(&InstallOptions { dry_run: args.dry_run, ..InstallOptions::default() })
+    };
+    done.map_err(|error| {
+        let mut problem = Problem::new(error.kind, error.message.clone());
+        problem.causes = error.chain().into_iter().skip(1).collect();
+        problem.hint = error.hint;
+        problem
+    })
+}
+
+fn is_root() -> bool {
+    volt_host::peer::Peer::myself().is_ok_and(|me| me.uid == 0)
 }
 
 /// Runs a program such as an editor with the caller's own environment, folder and terminal.

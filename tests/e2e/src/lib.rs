@@ -192,6 +192,8 @@ impl Host {
         if self.name.contains("-vm-") {
             words.push("--vm");
         }
+        // A test that failed leaves its host to be looked at.
+        drop(xtask_command().args(["host", "down", &host.name]).output());
         xtask(&words);
         PrivateHost(host)
     }

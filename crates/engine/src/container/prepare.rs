@@ -13,6 +13,8 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_store::TreeId;
 
+/// The bit of CAP_NET_BIND_SERVICE.
+const NET_BIND_SERVICE: u64 = 1 << 10;
 /// What every program finds in its environment where neither the image nor the user says otherwise.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -24,10 +26,10 @@ impl Engine {
     pub fn prepare(&self, name: &Name) -> Result<()> {
         let spec = self.spec(name)?;
         let made = self.make_ready(&spec);
-        if made.is_err() {
-            if let Err(error) = self.release(name) {
-                tracing::error!(%name, error = %error.chain().join(": "), "what was prepared could not be taken away");
-            }
+        if made.is_err()
+            && let Err(error) = self.release(name)
+        {
+            tracing::error!(%name, error = %error.chain().join(": "), "what was prepared could not be taken away");
         }
         made
     }
@@ -39,6 +41,7 @@ impl Engine {
         for stale in ["failure", "exit", "leader"] {
             remove_file(&run.join(stale))?;
         }
+        clear_after_nspawn(&spec.name)?;
         self.mount_root(spec)?;
         self.write_guest_files(spec, &run)?;
         if spec.network == Network::None {
@@ -219,7 +222,10 @@ impl Engine {
             stdin: spec.stdin,
             // The relay says go: at once, or when whoever started the container is connected.
             hold: true,
-            caps: spec.capabilities().map_err(|e| invalid(e.to_string()))?.mask(),
+            // nspawn gives NET_BIND_SERVICE to nobody whose network is not nspawn's own; the namespace that Volt prepares opens low ports
+            // to all instead, and exec must not have more than the first command.
+            caps: spec.capabilities().map_err(|e| invalid(e.to_string()))?.mask()
+                & !NET_BIND_SERVICE,
             no_new_privs: true,
             seccomp: unit::seccomp_programs(spec).map_err(invalid)?,
             rlimits: spec
@@ -233,6 +239,15 @@ impl Engine {
             args: spec.command.clone(),
         })
     }
+}
+
+/// Takes away what an nspawn that was killed left, for the next one refuses to start over it.
+fn clear_after_nspawn(name: &Name) -> Result<()> {
+    let left = Path::new("/run/systemd/nspawn/unix-export").join(name.as_str());
+    mounts::unmount_all(&left, mounts::Unmount::Lazy)
+        .map_err(|e| failed("What an earlier run left can't be unmounted", name, e))?;
+    files::remove_tree(&left)?;
+    Ok(())
 }
 
 fn failed(what: &str, name: &Name, error: impl std::error::Error + Send + Sync + 'static) -> Error {

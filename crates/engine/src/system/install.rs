@@ -20,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct InstallOptions {
     /// Not to enable and start `volt.socket`.
     pub leave_stopped: bool,
+    /// Only to say what would be written.
+    pub dry_run: bool,
     /// Further files by absolute path, such as completions and man pages, which the command line makes.
     pub files: Vec<(PathBuf, String)>,
 }
@@ -43,6 +45,10 @@ impl Engine {
         all.extend(options.files.iter().map(|(path, text)| (below(path), text.clone())));
         for (path, text) in all {
             if files::read_text(&path, 4 << 20).ok().as_deref() != Some(text.as_str()) {
+                if options.dry_run {
+                    done.push(format!("would write {}", path.display()));
+                    continue;
+                }
                 if let Some(dir) = path.parent() {
                     files::create_dirs(dir, 0o755)?;
                 }
@@ -50,7 +56,7 @@ impl Engine {
                 done.push(format!("wrote {}", path.display()));
             }
         }
-        if self.can_use_systemd() {
+        if self.can_use_systemd() && !options.dry_run {
             done.extend(self.set_up_systemd(options)?);
         }
         Ok(done)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use volt_host::files;
 use volt_host::systemd::{JobKind, Lifetime};
 use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
 
 /// How long the daemon may take to end.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -18,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct UninstallOptions {
     /// Remove containers, images, volumes, configuration and logs too.
     pub purge: bool,
+    /// Only to say what would be removed.
+    pub dry_run: bool,
     /// Further files by absolute path, those that were given to install.
     pub files: Vec<PathBuf>,
 }
@@ -36,6 +39,9 @@ impl Engine {
             return Err(Error::new(ErrorKind::Conflict, format!("There are containers: {all}"))
                 .hinted("Remove them first, or use --purge, which removes all that Volt keeps"));
         }
+        if options.dry_run {
+            return Ok(self.would_remove(options, &names));
+        }
         for name in &names {
             self.container_delete(name, true)?;
             done.push(format!("removed the container {name}"));
@@ -49,29 +55,43 @@ impl Engine {
                 }
             }
         }
-        let root = self.host_root();
-        let shipped =
-            shipped::files(&root, &self.settings().programs.volt).into_iter().map(|(path, _)| path);
-        let given =
-            options.files.iter().map(|path| root.join(path.strip_prefix("/").unwrap_or(path)));
-        for path in shipped.chain(given) {
-            if path.is_file() {
-                files::remove_tree(&path)?;
-                done.push(format!("removed {}", path.display()));
-            }
+        for path in self.installed_files(options) {
+            files::remove_tree(&path)?;
+            done.push(format!("removed {}", path.display()));
         }
         if self.can_use_systemd() {
             self.systemd().daemon_reload()?;
         }
         if options.purge {
-            let paths = self.paths();
-            for dir in [&paths.lib, &paths.cache, &paths.log, &paths.etc, &paths.run] {
-                if dir.exists() {
-                    files::remove_tree(dir)?;
-                    done.push(format!("removed {}", dir.display()));
-                }
+            for dir in self.all_folders() {
+                files::remove_tree(&dir)?;
+                done.push(format!("removed {}", dir.display()));
             }
         }
         Ok(done)
+    }
+
+    fn would_remove(&self, options: &UninstallOptions, names: &[Name]) -> Vec<String> {
+        let containers = names.iter().map(|name| format!("would remove the container {name}"));
+        let folders = if options.purge { self.all_folders() } else { Vec::new() };
+        let paths = self.installed_files(options).into_iter().chain(folders);
+        containers.chain(paths.map(|path| format!("would remove {}", path.display()))).collect()
+    }
+
+    /// What `system_install` wrote and is still there.
+    fn installed_files(&self, options: &UninstallOptions) -> Vec<PathBuf> {
+        let root = self.host_root();
+        let shipped =
+            shipped::files(&root, &self.settings().programs.volt).into_iter().map(|(path, _)| path);
+        let given =
+            options.files.iter().map(|path| root.join(path.strip_prefix("/").unwrap_or(path)));
+        shipped.chain(given).filter(|path| path.is_file()).collect()
+    }
+
+    /// The folders that Volt keeps, those that are there.
+    fn all_folders(&self) -> Vec<PathBuf> {
+        let paths = self.paths();
+        let all = [&paths.lib, &paths.cache, &paths.log, &paths.etc, &paths.run];
+        all.into_iter().filter(|dir| dir.exists()).cloned().collect()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use volt_host::journal;
-use volt_model::container::{Spec, unit};
+use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Target;
 
@@ -77,6 +77,9 @@ impl Engine {
         to: &mut Listener<'_>,
     ) -> Result<()> {
         // What the relay marked as the workload's own; what systemd and nspawn say of it is for `systemctl status`.
+        // A container that had the name before had another log.
+        let since = query.since.map_or(spec.created, |since| since.max(spec.created));
+        let query = &Query { since: Some(since), ..query.clone() };
         let wanted = ["stdout", "stderr"].iter().fold(
             from_journal(query, &[]).field("_SYSTEMD_UNIT", &spec.unit()),
             |wanted, stream| wanted.field("VOLT_STREAM", stream),

@@ -46,8 +46,8 @@ on_hosts! {
             let error = host.volt(&["image", "import", "/tmp/bad.tar", "bad"]).fails(12);
             assert!(error.contains("climb"), "{error}");
         }
-        host.sh("head -c 100000 /dev/urandom > /tmp/noise; truncate -s 100000 /tmp/zeros; head -c 700000 /srv/images/tiny.tar > /tmp/short.tar").ok();
-        for file in ["/tmp/noise", "/tmp/short.tar", "/tmp/zeros"] {
+        host.sh("head -c 100000 /dev/urandom > /tmp/noise; head -c 700000 /srv/images/tiny.tar > /tmp/short.tar").ok();
+        for file in ["/tmp/noise", "/tmp/short.tar"] {
             let output = host.volt(&["image", "import", file, "bad"]);
             assert_ne!(output.code, 0, "{file}: {output:?}");
         }

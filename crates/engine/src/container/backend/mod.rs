@@ -15,7 +15,7 @@ use volt_model::name::Name;
 use volt_model::state::State;
 
 /// What is known of a container at this moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RunState {
     /// In plain words.
     pub(crate) state: State,

@@ -293,7 +293,7 @@ fn settings(properties: &[Property]) -> Vec<(&'static str, Setting)> {
             PropertyValue::Number(n) => all.push((property.directive, Setting::U64(*n))),
             // 100 per cent is one second of CPU time a second.
             PropertyValue::Percent(n) => {
-                all.push(("CPUQuotaPerSecUSec", Setting::U64(u64::from(*n) * 10_000)))
+                all.push(("CPUQuotaPerSecUSec", Setting::U64(u64::from(*n) * 10_000)));
             }
             PropertyValue::Device(path, rate) => {
                 let pair = (path.clone(), *rate);
