@@ -186,14 +186,18 @@ fn installed_and_removed_again() {
     let (dir, engine) = engine();
     let root = dir.path().join("root");
     let extra = std::path::PathBuf::from("/usr/share/bash-completion/completions/volt");
-    let options = InstallOptions { leave_stopped: true, files: vec![(extra.clone(), "x".into())] };
+    let options = InstallOptions {
+        leave_stopped: true,
+        dry_run: false,
+        files: vec![(extra.clone(), "x".into())],
+    };
     assert_eq!(engine.system_install(&options).unwrap().len(), 7);
     assert!(engine.system_install(&options).unwrap().is_empty());
     let unit = root.join("etc/systemd/system/volt-prepare@.service");
     let text = std::fs::read_to_string(&unit).unwrap();
     assert!(text.contains("ExecStart=/bin/true internal prepare"), "{text}");
     write_record(&engine, &spec("web"));
-    let mut options = UninstallOptions { purge: false, files: vec![extra] };
+    let mut options = UninstallOptions { purge: false, dry_run: false, files: vec![extra] };
     assert_eq!(
         engine.system_uninstall(&options).unwrap_err().kind,
         volt_model::kind::ErrorKind::Conflict
