@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
+use volt_host::cgroup::Cgroup;
 use volt_host::command::{Child, Command, Error, Stream};
 use volt_host::join::JoinRequest;
 use volt_host::process::Pidfd;
@@ -112,12 +113,20 @@ fn exec(join: &Join) -> Result<Program, Failure> {
     let argv = vec!["volt-init".into(), "exec".into(), spec.as_raw_fd().to_string().into()];
     let request = JoinRequest {
         leader: leader.into(),
-        cgroup: None,
+        // Where the workload's own limits hold, and where it is frozen with the rest.
+        cgroup: Some(cgroup_of(join.leader).map_err(|error| internal(&error))?),
         program: open(&join.init)?,
         argv,
         keep: vec![spec],
     };
     app(request.command(Command::new("/proc/self/exe").args(["internal", "join"])))
+}
+
+/// The folder of a process's cgroup.
+fn cgroup_of(pid: u32) -> io::Result<PathBuf> {
+    let path = volt_host::process::cgroup(pid)?.ok_or(io::ErrorKind::NotFound)?;
+    let group = Cgroup::of_unit(&path.to_string_lossy()).map_err(io::Error::other)?;
+    Ok(group.path().to_owned())
 }
 
 fn app(command: Command) -> Result<Program, Failure> {

@@ -40,6 +40,7 @@ on_hosts! {
 
 on_hosts! {
     fn image_hostile_archives_leave_nothing(host) {
+        drop(host.volt(&["image", "delete", "bad"]));
         let before = host.sh("find /var/lib/volt/images /var/lib/volt/tmp | sort | sha256sum").ok();
         for name in ["../../../../tmp/climbed", "a/../../../tmp/climbed"] {
             host.sh(&format!("cd / && echo x > /tmp/climber && tar cPf /tmp/bad.tar --transform='s|.*|{name}|' /tmp/climber")).ok();
