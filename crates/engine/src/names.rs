@@ -17,6 +17,8 @@ impl Engine {
     pub(crate) fn lock_name(&self, name: &Name) -> Result<Lock> {
         let lock = self.lock(&lock_word(name))?;
         self.recover(name)?;
+        files::sweep_drafts(&self.paths().container(name))?;
+        files::sweep_drafts(&self.dropin_dir(name))?;
         self.tidy_up(name);
         Ok(lock)
     }
@@ -33,13 +35,16 @@ impl Engine {
                 tracing::warn!(%name, error = %error.chain().join(": "), "what a killed command left could not be tidied up");
             }
         }
-        self.sweep_stages();
     }
 
-    /// Removes what killed commands were building.
-    pub(crate) fn sweep_stages(&self) {
-        if let Err(error) = files::sweep(&self.paths().stages()) {
-            tracing::warn!(error = %Error::from(error).chain().join(": "), "stages of killed commands could not be removed");
+    /// Removes what killed commands were building: stages, and drafts of files.
+    pub(crate) fn sweep_leftovers(&self) {
+        let paths = self.paths();
+        let refs = paths.lib.join("images/refs");
+        let folders = [paths.intents(), paths.ids(), paths.volumes(), paths.etc.clone(), refs];
+        let drafts = folders.iter().try_for_each(|dir| files::sweep_drafts(dir));
+        if let Err(error) = files::sweep(&paths.stages()).map(drop).and(drafts) {
+            tracing::warn!(error = %Error::from(error).chain().join(": "), "what killed commands were building could not be removed");
         }
     }
 
@@ -49,8 +54,10 @@ impl Engine {
         Ok([self.lock_name(first)?, self.lock_name(second)?])
     }
 
-    /// Locks a word.
+    /// Locks a word, and removes what killed commands were building.
     pub(crate) fn lock(&self, word: &str) -> Result<Lock> {
-        Ok(self.locks().lock(word, LockMode::Exclusive, Wait::For(PATIENCE))?)
+        let lock = self.locks().lock(word, LockMode::Exclusive, Wait::For(PATIENCE))?;
+        self.sweep_leftovers();
+        Ok(lock)
     }
 }

@@ -10,6 +10,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Conflict`, naming them, when it is the last name and containers stand on the image.
     pub fn image_delete(&self, name: &ImageRef) -> Result<()> {
+        self.sweep_images();
         Ok(self.images().delete(name, &|tree| self.users_of_tree(tree))?)
     }
 }

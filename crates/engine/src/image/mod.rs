@@ -31,8 +31,10 @@ pub struct View {
 }
 
 impl Engine {
-    /// Removes the trees that lost their name to a new image. What can't go now goes with the next sweep.
+    /// Removes the trees that lost their name to a new image, and what killed commands left. What can't go now goes with the
+    /// next sweep.
     fn sweep_images(&self) {
+        self.sweep_leftovers();
         if let Err(error) = self.images().sweep(&|tree| self.users_of_tree(tree)) {
             tracing::warn!(%error, "replaced images could not be removed");
         }

@@ -12,6 +12,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub fn image_tag(&self, from: &ImageRef, to: &ImageRef) -> Result<View> {
+        self.sweep_images();
         let image = self.images().tag(from, to, Existing::Replace)?;
         self.image_view(image)
     }

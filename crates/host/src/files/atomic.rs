@@ -6,21 +6,15 @@
 use super::{Context, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{DirBuilder, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// Writes a file durably, replacing what is there. `mode` is exact, whatever the umask.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let folder = parent(path);
-    let mut file =
-        tempfile::Builder::new().prefix(".volt-").tempfile_in(folder).on("write", path)?;
-    file.write_all(bytes).on("write", path)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode)).on("write", path)?;
-    file.as_file().sync_all().on("write", path)?;
-    file.persist(path).map_err(|error| Error::new("write", path, error.error))?;
-    sync_dir(folder)
+    super::draft::write(path, bytes, mode, File::sync_all)?;
+    sync_dir(parent(path))
 }
 
 /// Writes a value as indented JSON with a closing newline, durably.

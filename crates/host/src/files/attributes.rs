@@ -1,6 +1,6 @@
 //! Owners and modes of single files, and files that need not survive the next boot.
 
-use super::{Context, Error, Result};
+use super::{Context, Result};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::{self, File, Permissions};
 use std::io::{Seek, Write};
@@ -33,13 +33,7 @@ pub fn share_with_group(path: &Path, group: &str) -> Result<()> {
 
 /// Writes a file in one step, like `write_atomic`, but without waiting for the disk: for what is made anew at every boot.
 pub fn write_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut file =
-        tempfile::Builder::new().prefix(".volt-").tempfile_in(folder).on("write", path)?;
-    file.write_all(bytes).on("write", path)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode)).on("write", path)?;
-    file.persist(path).map_err(|error| Error::new("write", path, error.error))?;
-    Ok(())
+    super::draft::write(path, bytes, mode, |_| Ok(()))
 }
 
 /// A file that is only in memory, read from its beginning; it is inherited by whoever is given its descriptor.
