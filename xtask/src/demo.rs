@@ -54,7 +54,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
 /// Shows it with this build; fails with the first command that does not do what it should. What it needs (a test host) is made
 /// and taken away.
 pub(crate) fn run(build: &Build) -> Result<()> {
-    let place = Place::choose(build)?;
+    let place = Place::choose(build);
     let shown = place.prepare(build).and_then(|()| show(&place));
     let left = place.leave();
     shown.and(left)
@@ -172,19 +172,20 @@ fn step(line: &str, expect: &'static str, needs_systemd: bool) -> Step {
 }
 
 impl Place {
-    fn choose(build: &Build) -> Result<Self> {
+    fn choose(build: &Build) -> Self {
         let systemd = Path::new("/run/systemd/system").is_dir();
         if !paths::is_root() {
             let folder = paths::target().join("demo");
-            return Ok(Self::Own { volt: build.volt.clone(), folder });
+            return Self::Own { volt: build.volt.clone(), folder };
         }
         if !systemd {
-            return Ok(Self::Host);
+            return Self::Host;
         }
         let installed = Path::new("/usr/bin/volt");
         let borrowed = !installed.exists();
-        let volt = if borrowed { build.volt.clone() } else { installed.to_path_buf() };
-        Ok(Self::Here { volt, borrowed })
+        let own = paths::target().join("demo/bin/volt");
+        let volt = if borrowed { own } else { installed.to_path_buf() };
+        Self::Here { volt, borrowed }
     }
 
     fn prepare(&self, build: &Build) -> Result<()> {
@@ -199,6 +200,11 @@ impl Place {
                 if !borrowed {
                     eprintln!("Shown on this machine, with the Volt that is installed.");
                     return Ok(());
+                }
+                // Volt finds its init beside itself.
+                for (from, name) in [(&build.volt, "volt"), (&build.init, "volt-init")] {
+                    let to = self.folder().join("bin").join(name);
+                    install::copy(from, &to, 0o755)?;
                 }
                 eprintln!(
                     "Shown on this machine; Volt is installed for it and taken away after it."

@@ -29,10 +29,15 @@ pub(crate) fn build(profile: &str) -> Result<Build> {
     cargo().args(["build", "--quiet", "--profile", profile, "--package", "volt"]).run()?;
     // Static: it runs in roots that have no C library, or another one.
     cargo()
-        .args(["rustc", "--quiet", "--profile", profile, "--package", "volt-init"])
+        .args(["rustc", "--quiet", "--profile", init_profile(profile), "--package", "volt-init"])
         .args(["--bin", "volt-init", "--target", TARGET, "--config", STATIC])
         .run()?;
     built(profile)
+}
+
+/// A release has its own profile for init, small before fast.
+fn init_profile(profile: &str) -> &str {
+    if profile == "release" { "init" } else { profile }
 }
 
 /// What was built before.
@@ -40,7 +45,7 @@ pub(crate) fn built(profile: &str) -> Result<Build> {
     let target = paths::target();
     let build = Build {
         volt: target.join(profile).join("volt"),
-        init: target.join(TARGET).join(profile).join("volt-init"),
+        init: target.join(TARGET).join(init_profile(profile)).join("volt-init"),
     };
     for file in [&build.volt, &build.init] {
         if !file.exists() {
@@ -133,7 +138,8 @@ pub(crate) fn script(running: bool) -> String {
     lines.join("\n")
 }
 
-fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
+/// Copies a file, also over a program that runs, and gives it this mode.
+pub(crate) fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent).context(|| parent.display().to_string())?;
     }

@@ -1,11 +1,10 @@
 //! Lays out the package's tree and packs it. Two packings of the same build are the same bytes: every date is the commit's.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache;
-use crate::install::{self, Build};
+use crate::install::{self, Build, copy};
 use crate::paths;
 use crate::run::{Context, Result, fail, program};
 
@@ -104,12 +103,6 @@ fn compress(file: &Path) -> Result<()> {
 fn sums(root: &Path) -> Result<String> {
     let line = "find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum";
     program("sh").args(["-c", line]).dir(root).read()
-}
-
-fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
-    let text = fs::read(from).context(|| from.display().to_string())?;
-    cache::write(to, text)?;
-    fs::set_permissions(to, fs::Permissions::from_mode(mode)).context(|| to.display().to_string())
 }
 
 #[cfg(test)]
