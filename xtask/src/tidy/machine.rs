@@ -24,8 +24,7 @@ const PUBLIC: [&str; 8] = [
 ];
 
 pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
-    // Built, so that this file does not find itself.
-    let folders = ["work", "root"].map(|name| format!("/{name}/"));
+    let folders = folders();
     let hosts = hosts();
     let mut findings = Vec::new();
     for path in repository.files.iter().filter(|path| *path != "Cargo.lock") {
@@ -43,6 +42,14 @@ pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
         }
     }
     Ok(findings)
+}
+
+/// Folders that only this machine has: where the repository lies, and what is hidden in a home.
+fn folders() -> Vec<String> {
+    let above = paths::root().parent().map(|folder| format!("{}/", folder.display()));
+    // Built, so that this file does not find itself.
+    let usual = ["work/", "root/."].map(|name| format!("/{name}"));
+    above.into_iter().filter(|folder| folder.len() > 2).chain(usual).collect()
 }
 
 /// Whether a path begins with `folder` somewhere in the line; `/proc/1/root/x` is another matter.
