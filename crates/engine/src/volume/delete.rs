@@ -16,6 +16,8 @@ impl Engine {
     pub fn volume_delete(&self, name: &Name) -> Result<()> {
         let _lock = self.lock(&format!("volume-{name}"))?;
         if !self.volume_exists(name) {
+            // What a killed creation or removal left of it.
+            remove_metadata(&self.volume_metadata_path(name))?;
             return Err(inspect::missing(name));
         }
         if let Some(users) = users(&self.specs()?).remove(name) {

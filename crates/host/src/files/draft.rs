@@ -34,7 +34,7 @@ pub(super) fn write(
         match draft.persist(path) {
             Ok(_) => return Ok(()),
             Err(error) if error.error.kind() == io::ErrorKind::NotFound && tries < TRIES => {
-                tries += 1
+                tries += 1;
             }
             Err(error) => return Err(Error::new("write", path, error.error)),
         }
