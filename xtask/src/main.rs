@@ -10,6 +10,7 @@ mod install;
 mod packages;
 mod paths;
 mod run;
+mod test;
 mod tidy;
 mod vm;
 
@@ -32,6 +33,12 @@ const TASKS: &[Task] = &[
         arguments: "",
         about: "show Volt at its work, on real input",
         run: demo::task,
+    },
+    Task {
+        name: "test",
+        arguments: "[FILTER]",
+        about: "run the tests of all tiers",
+        run: test::task,
     },
     Task {
         name: "host",

@@ -33,3 +33,14 @@ pub(crate) fn cache() -> PathBuf {
     }
     if is_root() { PathBuf::from("/var/cache/volt-xtask") } else { root().join(".cache") }
 }
+
+/// What sets the hosts of one checkout apart from those of another on the same machine: a hyphen
+/// and `VOLT_XTASK_TAG`, or nothing.
+pub(crate) fn tag() -> String {
+    variable("VOLT_XTASK_TAG").map(|tag| format!("-{tag}")).unwrap_or_default()
+}
+
+/// What is known of running hosts and who uses them.
+pub(crate) fn runtime() -> PathBuf {
+    PathBuf::from(format!("/run/volt-xtask{}", tag()))
+}

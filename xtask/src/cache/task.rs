@@ -28,7 +28,7 @@ fn build(suite: &str) -> crate::run::Result<()> {
 fn clean() -> crate::run::Result<()> {
     let cache = paths::cache();
     for entry in std::fs::read_dir(&cache).context(|| cache.display().to_string())?.flatten() {
-        if entry.file_name() != "hosts" {
+        if !entry.file_name().to_string_lossy().starts_with("hosts") {
             super::remove(&entry.path())?;
         }
     }

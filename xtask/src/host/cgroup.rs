@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::paths;
 use crate::run::{Context, Result, fail};
 
 /// Where the unified tree is mounted; mounts it where it is not.
@@ -19,7 +20,7 @@ fn mounted() -> Result<PathBuf> {
     if let Some(place) = found {
         return Ok(place);
     }
-    let place = PathBuf::from("/run/volt-xtask/cgroup");
+    let place = paths::runtime().join("cgroup");
     fs::create_dir_all(&place).context(|| place.display().to_string())?;
     let flags = rustix::mount::MountFlags::empty();
     rustix::mount::mount("cgroup2", &place, "cgroup2", flags, None)
@@ -27,9 +28,14 @@ fn mounted() -> Result<PathBuf> {
     Ok(place)
 }
 
+/// The name of the folder that all hosts' cgroups are in.
+fn folder_name() -> String {
+    format!("volt-xtask{}", paths::tag())
+}
+
 /// Makes a host's two cgroups and returns the folder above them.
 pub(crate) fn make(name: &str) -> Result<PathBuf> {
-    let folder = mounted()?.join("volt-xtask").join(name);
+    let folder = mounted()?.join(folder_name()).join(name);
     for part in ["host", "keeper"] {
         let path = folder.join(part);
         fs::create_dir_all(&path).context(|| path.display().to_string())?;
@@ -50,7 +56,7 @@ pub(crate) fn leave() -> Result<()> {
 
 /// Kills all that is in a host's part of the tree and removes it.
 pub(crate) fn remove(name: &str) -> Result<()> {
-    let hosts = mounted()?.join("volt-xtask");
+    let hosts = mounted()?.join(folder_name());
     remove_folder(&hosts.join(name))?;
     // Only the last host succeeds.
     let _others = fs::remove_dir(hosts);
@@ -59,7 +65,7 @@ pub(crate) fn remove(name: &str) -> Result<()> {
 
 /// Does the same with one of the two cgroups of a host.
 pub(crate) fn remove_part(name: &str, part: &str) -> Result<()> {
-    remove_folder(&mounted()?.join("volt-xtask").join(name).join(part))
+    remove_folder(&mounted()?.join(folder_name()).join(name).join(part))
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {
@@ -84,7 +90,7 @@ fn remove_folder(folder: &Path) -> Result<()> {
 /// The cgroups that are left of hosts, for those who look for leaks.
 pub(crate) fn left() -> Vec<String> {
     let Ok(place) = mounted() else { return Vec::new() };
-    let entries = fs::read_dir(place.join("volt-xtask")).into_iter().flatten().flatten();
+    let entries = fs::read_dir(place.join(folder_name())).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())

@@ -9,7 +9,7 @@
 //! ```
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,7 @@ impl State {
 
 /// Where everything about running hosts is.
 pub(crate) fn hosts() -> PathBuf {
-    PathBuf::from("/run/volt-xtask/hosts")
+    paths::runtime().join("hosts")
 }
 
 /// The folder of one host's state.
@@ -126,14 +126,18 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     hosts().join(name)
 }
 
+fn disks() -> PathBuf {
+    paths::cache().join(format!("hosts{}", paths::tag()))
+}
+
 /// The folder of one host's disk.
 pub(crate) fn disk(name: &str) -> PathBuf {
-    paths::cache().join("hosts").join(name)
+    disks().join(name)
 }
 
 /// The names of all hosts that left anything behind, up or not, sorted.
 pub(crate) fn names() -> Vec<String> {
-    let folders = [hosts(), paths::cache().join("hosts")];
+    let folders = [hosts(), disks()];
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let folders = entries.flatten().filter(|entry| entry.path().is_dir());
     let mut names: Vec<String> =
@@ -145,8 +149,8 @@ pub(crate) fn names() -> Vec<String> {
 
 /// Keeps others from bringing the same host up or down meanwhile.
 pub(crate) fn lock(name: &str) -> Result<File> {
-    let locks = Path::new("/run/volt-xtask/locks");
-    fs::create_dir_all(locks).context(|| locks.display().to_string())?;
+    let locks = paths::runtime().join("locks");
+    fs::create_dir_all(&locks).context(|| locks.display().to_string())?;
     cache::lock(&locks.join(name))
 }
 

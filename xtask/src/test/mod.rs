@@ -1,0 +1,130 @@
+//! `cargo xtask test [FILTER]`: all tiers. Tiers 0 and 1 are the crates' own tests; tiers 2 and 3
+//! are the end-to-end tests on test hosts, which are brought up before and taken away after, and
+//! shared by the tests.
+
+mod report;
+mod runner;
+
+use std::process::ExitCode;
+
+use self::report::{Report, Test, Verdict};
+use self::runner::{Runner, Selection};
+use crate::cache::{self, SUITES};
+use crate::host;
+use crate::host::state::{self, Kind, State};
+use crate::host::up::{self, Wanted};
+use crate::install::{self, Build};
+use crate::paths;
+use crate::run::{Context, Outcome, Result, fail};
+
+/// What e2e tests call the hosts they share: this and the suite.
+const TIERS: [(&str, &str, Kind, &str); 2] =
+    [("2", "::t2_", Kind::Namespaces, "e2e-"), ("3", "::t3_", Kind::Vm, "e2e-vm-")];
+
+/// The name of the tier of the crates' own tests.
+const OWN: &str = "0 and 1";
+
+/// Runs the task.
+pub(crate) fn task(words: &[String]) -> Outcome {
+    let filter = match words {
+        [] => None,
+        [filter] if !filter.starts_with('-') => Some(filter.as_str()),
+        _ => return fail("usage: cargo xtask test [FILTER]"),
+    };
+    let runner = Runner::find();
+    let mut report = Report::default();
+    let mut broken = Vec::new();
+    let own = Selection { package: None, filter, part: "" };
+    note(runner.run(&own), OWN, &mut report, &mut broken);
+    if let Err(failure) = end_to_end(&runner, filter, &mut report, &mut broken) {
+        broken.push(failure.0);
+    }
+    report.print(&broken);
+    let good = broken.is_empty() && report.good(paths::variable("CI").is_some());
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn note(tests: Result<Vec<Test>>, tier: &str, report: &mut Report, broken: &mut Vec<String>) {
+    match tests {
+        Ok(tests) => report.add(tier, tests),
+        Err(failure) => broken.push(failure.0),
+    }
+}
+
+fn end_to_end(
+    runner: &Runner,
+    filter: Option<&str>,
+    report: &mut Report,
+    broken: &mut Vec<String>,
+) -> Result<()> {
+    let selection = |part| Selection { package: Some("volt-e2e"), filter, part };
+    let names = runner.list(&selection(""))?;
+    let of = |part: &str| names.iter().filter(|name| name.contains(part)).cloned().collect();
+    let without = names.iter().any(|name| TIERS.iter().all(|tier| !name.contains(tier.1)));
+    if without {
+        note(runner.run(&selection("-")), OWN, report, broken);
+    }
+    let mut build = None;
+    for (tier, part, kind, prefix) in TIERS {
+        let names: Vec<String> = of(part);
+        if names.is_empty() {
+            continue;
+        }
+        if !paths::is_root() {
+            let skip = |name| Test { name, verdict: Verdict::Skipped("hosts need root".into()) };
+            report.add(tier, names.into_iter().map(skip).collect());
+            continue;
+        }
+        let build = match &build {
+            Some(build) => build,
+            None => build.insert(install::build("host")?),
+        };
+        let hosts = Hosts::up(kind, prefix, &names, build)?;
+        note(runner.run(&selection(part)), tier, report, broken);
+        drop(hosts);
+    }
+    Ok(())
+}
+
+/// The hosts of a tier; taken away with this.
+struct Hosts {
+    prefix: &'static str,
+    _alone: std::fs::File,
+}
+
+impl Hosts {
+    /// Brings up a host for each suite that is tested; waits for another run of the tests to end.
+    fn up(kind: Kind, prefix: &'static str, names: &[String], build: &Build) -> Result<Self> {
+        let locks = state::hosts();
+        std::fs::create_dir_all(&locks).context(|| locks.display().to_string())?;
+        let hosts = Self { prefix, _alone: cache::lock(&locks.with_file_name("test.lock"))? };
+        hosts.clear();
+        let wanted = SUITES.iter().filter(|suite| names.iter().any(|name| name.ends_with(*suite)));
+        let begin = |suite: &&str| {
+            let (name, suite) = (format!("{prefix}{suite}"), (*suite).to_owned());
+            up::up(&Wanted { name, suite, kind, volt: Some(build.clone()) })
+        };
+        // One after the other: each uses both cores anyway, and failures stay readable.
+        let begun: Vec<State> = wanted.map(begin).collect::<Result<_>>()?;
+        let list: Vec<&str> = begun.iter().map(|state| state.name.as_str()).collect();
+        eprintln!("hosts: {}", list.join(", "));
+        Ok(hosts)
+    }
+
+    /// Takes away the shared hosts, and those of their tests that were left.
+    fn clear(&self) {
+        for name in state::names().iter().filter(|name| name.starts_with(self.prefix)) {
+            if let Err(failure) = host::down(name) {
+                eprintln!("host {name}: {failure}");
+            }
+        }
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        if paths::variable("VOLT_XTASK_KEEP").is_none() {
+            self.clear();
+        }
+    }
+}
