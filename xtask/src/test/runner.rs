@@ -98,7 +98,8 @@ fn cargo(words: [&str; 2], selection: &Selection<'_>) -> Program {
 
 fn nextest(selection: &Selection<'_>) -> Result<Vec<Test>> {
     let profile = selection.profile();
-    let file = paths::target().join("nextest").join(profile).join("junit.xml");
+    // nextest keeps its reports below the workspace, wherever cargo builds into.
+    let file = paths::root().join("target/nextest").join(profile).join("junit.xml");
     crate::cache::remove(&file)?;
     let run = cargo(["nextest", "run"], selection);
     let run = run.args(["--profile", profile, "--no-tests", "pass", "--filterset"]);
