@@ -59,6 +59,10 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
         Restart::OnFailure(Some(tries)) => tries + 1,
         _ => 0,
     };
+    if spec.auto_remove {
+        // Nothing stays of it, so its failure does not either.
+        line(format_args!("CollectMode=inactive-or-failed"));
+    }
     if burst > 0 {
         line(format_args!("StartLimitIntervalSec=1h\nStartLimitBurst={burst}"));
     }
@@ -84,7 +88,6 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
         }
     ));
     line(format_args!("SyslogIdentifier={}", spec.name));
-    line(format_args!("LogExtraFields=VOLT_WORKLOAD={}", spec.name));
     for property in spec.limits.properties() {
         line(format_args!("{}={}", property.directive, property.value));
     }
