@@ -4,10 +4,10 @@ use super::install::SOCKET;
 use super::shipped;
 use crate::Engine;
 use crate::error::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use volt_host::files;
 use volt_host::systemd::{JobKind, Lifetime};
+use volt_host::{files, mounts};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
@@ -23,6 +23,18 @@ pub struct UninstallOptions {
     pub dry_run: bool,
     /// Further files by absolute path, those that were given to install.
     pub files: Vec<PathBuf>,
+}
+
+/// Removes a folder; one that is a mount point, as an administrator may have made it, is emptied.
+fn remove_or_empty(dir: &Path) -> Result<()> {
+    if !mounts::is_mount_point(dir).is_ok_and(|mounted| mounted) {
+        return Ok(files::remove_tree(dir)?);
+    }
+    let entries = std::fs::read_dir(dir).map_err(|e| files::Error::new("read", dir, e))?;
+    for entry in entries.flatten() {
+        files::remove_tree(&entry.path())?;
+    }
+    Ok(())
 }
 
 impl Engine {
@@ -64,7 +76,7 @@ impl Engine {
         }
         if options.purge {
             for dir in self.all_folders() {
-                files::remove_tree(&dir)?;
+                remove_or_empty(&dir)?;
                 done.push(format!("removed {}", dir.display()));
             }
         }

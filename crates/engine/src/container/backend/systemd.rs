@@ -51,7 +51,7 @@ impl Backend for Systemd {
             let init = engine.settings().programs.init.display().to_string();
             return Err(Error::new(ErrorKind::Dependency, format!("Volt's own {init} is missing"))
                 .about(&spec.name)
-                .hinted("Install Volt again: volt system install"));
+                .hinted("Install Volt's package again, or put volt-init beside the volt binary"));
         }
         Ok(())
     }
