@@ -113,6 +113,9 @@ pub(super) fn set_attributes(
     // SAFETY: all zero is a valid value: change nothing.
     let mut wanted: libc::mount_attr = unsafe { std::mem::zeroed() };
     wanted.attr_set = u64::from(attributes.bits());
+    // A clone of a shared mount (and systemd shares all of a machine's) is its peer: what is mounted beneath the one
+    // appears beneath the other, map and all, and the next clone can then be given no map of its own.
+    wanted.propagation = libc::MS_PRIVATE;
     if let Some(map) = map {
         wanted.attr_set |= libc::MOUNT_ATTR_IDMAP;
         wanted.userns_fd = u64::from(map.as_fd().as_raw_fd().cast_unsigned());
