@@ -9,7 +9,10 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change,
+    mount_remount, unmount,
+};
 
 use crate::run::{Context, Outcome, Result, fail, program};
 
@@ -167,5 +170,9 @@ fn enter_root(root: &Path, done: &Path) -> Result<()> {
     std::env::set_current_dir(root).context(trouble)?;
     rustix::process::pivot_root(".", ".").context(trouble)?;
     unmount(".", UnmountFlags::DETACH).context(trouble)?;
+    // systemd does so on a machine, though not where it takes itself for a container's; what mounts
+    // do to each other must be the same here.
+    let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
+    mount_change("/", shared).context(trouble)?;
     std::env::set_current_dir("/").context(trouble)
 }
