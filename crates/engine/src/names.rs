@@ -54,6 +54,11 @@ impl Engine {
         Ok([self.lock_name(first)?, self.lock_name(second)?])
     }
 
+    /// Locks the root of a container against being mounted by another. Taken behind the name's lock, or by prepare alone.
+    pub(crate) fn lock_root(&self, name: &Name) -> Result<Lock> {
+        Ok(self.locks().lock(&format!("root-{name}"), LockMode::Exclusive, Wait::For(PATIENCE))?)
+    }
+
     /// Locks a word, and removes what killed commands were building.
     pub(crate) fn lock(&self, word: &str) -> Result<Lock> {
         let lock = self.locks().lock(word, LockMode::Exclusive, Wait::For(PATIENCE))?;

@@ -41,7 +41,7 @@ pub fn main(
     match Options::parse(args) {
         Ok(options) => ExitCode::from(relay::run(&options, &environment)),
         Err(error) => {
-            environment.notify.send(&format!("STATUS=volt internal relay: {error}"));
+            environment.notify.status(&format!("volt internal relay: {error}"));
             ExitCode::from(INTERNAL)
         }
     }

@@ -25,7 +25,14 @@ impl Notify {
         })
     }
 
-    /// Tells systemd. It is only told: a failure to tell changes nothing here.
+    /// Tells systemd how it stands, in a line for people. The text may come from a container: were a line break let through, what
+    /// follows it would be an order to systemd.
+    pub(crate) fn status(&self, text: &str) {
+        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.send(&format!("STATUS={line}"));
+    }
+
+    /// Tells systemd, in words that are Volt's own. It is only told: a failure to tell changes nothing here.
     pub(crate) fn send(&self, state: &str) {
         let Some(address) = &self.0 else { return };
         let kind = SocketType::DGRAM;

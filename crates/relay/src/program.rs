@@ -111,10 +111,15 @@ fn exec(join: &Join) -> Result<Program, Failure> {
     // Opened anew, so that it is read from its beginning and has an owner here.
     let spec = open(Path::new(&format!("/proc/self/fd/{}", join.spec)))?;
     let argv = vec!["volt-init".into(), "exec".into(), spec.as_raw_fd().to_string().into()];
+    let payload = cgroup_of(join.leader).map_err(|error| internal(&error))?;
+    if let Some(unit) = payload.parent() {
+        // This process belongs to the container, not to the daemon that started it: it goes when that goes.
+        drop(Cgroup::at(unit.join("supervisor")).add_process(0));
+    }
     let request = JoinRequest {
         leader: leader.into(),
         // Where the workload's own limits hold, and where it is frozen with the rest.
-        cgroup: Some(cgroup_of(join.leader).map_err(|error| internal(&error))?),
+        cgroup: Some(payload),
         program: open(&join.init)?,
         argv,
         keep: vec![spec],

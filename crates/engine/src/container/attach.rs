@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use volt_host::files;
+use volt_host::process::Identity;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -55,7 +56,10 @@ impl Engine {
         self.ready_to_start(&spec)?;
         let run = self.paths().container_run(name);
         files::create_dirs(&run, 0o755)?;
-        files::write_volatile(&run.join("hold"), b"", 0o600)?;
+        let own = Identity::of(std::process::id()).map_err(|e| {
+            Error::new(ErrorKind::General, "This process can't be named").because(e)
+        })?;
+        files::write_json(&run.join("hold"), &own, 0o600)?;
         // The start ends when the command runs, and the command runs when the connection stands; so both go on at once. The lock
         // is held until the start has ended.
         let engine = self.clone();

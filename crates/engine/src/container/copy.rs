@@ -57,11 +57,13 @@ impl Engine {
             )
             .about(name));
         }
+        // systemd may start it at any time, without our lock: prepare waits for this one.
+        let _root = self.lock_root(name)?;
         self.mount_root(&spec)?;
         let done = work(&spec, &root);
-        let released = self.release(name);
+        let unmounted = self.unmount(&root);
         let value = done?;
-        released?;
+        unmounted?;
         Ok(value)
     }
 }

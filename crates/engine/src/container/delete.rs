@@ -21,11 +21,11 @@ impl Engine {
         if !force {
             refuse(name, state, Verb::Delete)?;
         }
-        self.intend(&Intent::Delete { name: name.clone() })?;
         if state.is_alive() {
             let backend = self.backend_of(&spec);
             backend.kill(self, &spec, 9).or_else(|_| backend.stop(self, &spec, None))?;
         }
+        self.intend(&Intent::Delete { name: name.clone() })?;
         self.finish_delete(name)?;
         self.fulfil(name)
     }

@@ -11,11 +11,13 @@ use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use volt_host::command::{Command, Stream};
-use volt_host::files;
+use volt_host::{files, process};
+use volt_model::caps::CapSet;
 use volt_model::container::{Mode, Spec};
 use volt_model::initspec::InitUser;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::seccomp::default_profile;
 use volt_model::state::Verb;
 
 /// What to run.
@@ -78,7 +80,9 @@ impl Engine {
         if exec.tty {
             command = command.arg("--tty");
         }
-        command.spawn()?.leave();
+        let mut child = command.spawn()?;
+        // It outlives this process, but while this one lives it is the one to reap it.
+        std::thread::spawn(move || drop(child.wait()));
         Ok(ours)
     }
 
@@ -86,7 +90,14 @@ impl Engine {
         let mut init = self.init_spec(spec)?;
         if spec.mode == Mode::Boot {
             // A booted container is a machine: who enters it is its root, as with `machinectl shell`.
-            init.caps = volt_model::caps::CapSet::all().mask();
+            // It has what the machine's own PID 1 has left, and a filter that is no laxer.
+            let leader = self.leader(&spec.name).and_then(|pid| process::status(pid).ok());
+            init.caps = leader.map_or(0, |leader| leader.bounding);
+            init.seccomp = default_profile(CapSet::all()).map_err(|e| {
+                Error::new(ErrorKind::General, "The command can't be confined")
+                    .about(&spec.name)
+                    .because(e)
+            })?;
             init.no_new_privs = false;
             init.user = InitUser::Ids { uid: 0, gid: 0, groups: Vec::new() };
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use volt_host::files::{self, Attributes, RootDir};
 use volt_host::mounts;
 use volt_host::namespaces::{self, NetNs};
+use volt_host::process::Identity;
 use volt_model::container::{Mode, Network, Spec, unit};
 use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
@@ -24,6 +25,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `General` with what the kernel refused.
     pub fn prepare(&self, name: &Name) -> Result<()> {
+        let _root = self.lock_root(name)?;
         let spec = self.spec(name)?;
         let made = self.make_ready(&spec);
         if made.is_err()
@@ -41,9 +43,11 @@ impl Engine {
         for stale in ["failure", "exit", "leader"] {
             remove_file(&run.join(stale))?;
         }
+        clear_hold(&run)?;
         clear_after_nspawn(&spec.name)?;
         self.mount_root(spec)?;
         self.write_guest_files(spec, &run)?;
+        self.write_state(spec)?;
         if spec.network == Network::None {
             let path = self.paths().container_netns(&spec.name);
             if !namespaces::is_netns(&path)? {
@@ -60,7 +64,8 @@ impl Engine {
         if mounts::is_mount_point(&root)
             .map_err(|e| failed("The root can't be looked at", &spec.name, e))?
         {
-            return Ok(());
+            // Whoever mounted it may have been killed before the rest.
+            return self.complete_root(spec, &root);
         }
         let tree: TreeId = spec.tree.parse().map_err(Error::from)?;
         let lower = self.images().tree_root(&tree);
@@ -151,6 +156,13 @@ impl Engine {
         Ok(())
     }
 
+    /// A copy of the state for people; nothing reads it back.
+    fn write_state(&self, spec: &Spec) -> Result<()> {
+        let copy = serde_json::json!({ "state": "running", "started": jiff::Timestamp::now() });
+        let path = self.paths().container(&spec.name).join("state.json");
+        Ok(files::write_volatile(&path, copy.to_string().as_bytes(), 0o644)?)
+    }
+
     fn write_guest_files(&self, spec: &Spec, run: &Path) -> Result<()> {
         let hosts = match spec.network {
             Network::Host => files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default(),
@@ -239,6 +251,13 @@ impl Engine {
             args: spec.command.clone(),
         })
     }
+}
+
+/// Takes away the wish to be connected before the command runs, of somebody who is gone.
+fn clear_hold(run: &Path) -> Result<()> {
+    let path = run.join("hold");
+    let waits = files::read_json::<Identity>(&path, 256).is_ok_and(Identity::is_alive);
+    if waits { Ok(()) } else { remove_file(&path) }
 }
 
 /// Takes away what an nspawn that was killed left, for the next one refuses to start over it.

@@ -25,7 +25,7 @@ impl Engine {
         }
     }
 
-    fn unmount(&self, root: &std::path::Path) -> Result<()> {
+    pub(super) fn unmount(&self, root: &std::path::Path) -> Result<()> {
         mounts::unmount_all(root, mounts::Unmount::Lazy)
             .map(drop)
             .map_err(|e| host_error("A container's root can't be unmounted", e))
@@ -38,9 +38,10 @@ impl Engine {
         if !spec.auto_remove || self.last_exit(name).is_none() {
             return Ok(());
         }
+        // The folder last: until it is gone nobody else can have the name, and so the ids that go with it.
+        self.release_ids(name)?;
         self.remove_units(name)?;
-        files::remove_tree(&self.paths().container(name))?;
-        self.release_ids(name)
+        Ok(files::remove_tree(&self.paths().container(name))?)
     }
 }
 

@@ -17,7 +17,9 @@ impl Engine {
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
         match backend.state(self, &spec)?.state {
-            State::Running | State::Starting => return self.view(&spec),
+            State::Running => return self.view(&spec),
+            // The job under way is joined.
+            State::Starting => {}
             state => refuse(name, state, Verb::Start)?,
         }
         backend.check(self, &spec)?;

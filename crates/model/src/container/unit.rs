@@ -87,6 +87,8 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
             Restart::Always | Restart::UnlessStopped => "always",
         }
     ));
+    // Ended by its own stop signal, it did what it was asked.
+    line(format_args!("SuccessExitStatus={}", 128 + u32::from(spec.stop_signal)));
     line(format_args!("SyslogIdentifier={}", spec.name));
     for property in spec.limits.properties() {
         line(format_args!("{}={}", property.directive, property.value));

@@ -153,7 +153,7 @@ impl Relay<'_> {
             self.running(leader);
         }
         if let Some(status) = said.status {
-            self.environment.notify.send(&format!("STATUS={status}"));
+            self.environment.notify.status(&status);
         }
     }
 

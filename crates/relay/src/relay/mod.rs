@@ -117,7 +117,7 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> u8 {
     match Relay::new(options, environment, records) {
         Ok(relay) => relay.run(),
         Err((records, failure)) => {
-            environment.notify.send(&format!("STATUS={}", failure.message));
+            environment.notify.status(&failure.message);
             records.failure(&failure);
             let code = failure.code;
             records.exit(&Exit { code, signal: None, finished: Timestamp::now() });
@@ -289,15 +289,18 @@ impl<'a> Relay<'a> {
     /// Tells a command that was executed for a client that the client is gone.
     fn hang_up(&mut self) {
         if self.options.mode == Mode::Exec && !self.hung_up && self.clients.is_empty() {
-            self.hung_up = true;
+            // Before init has spoken there is nobody to tell; it is tried again then.
+            self.hung_up = self.leader.is_some();
             self.signal(libc::SIGHUP);
         }
     }
 
     fn fail(&mut self, failure: Failure) {
         self.clients.broadcast(Stream::Stderr, format!("{}\n", failure.message).as_bytes());
-        self.sink.line(Origin::Relay, failure.message.as_bytes());
-        self.environment.notify.send(&format!("STATUS={}", failure.message));
+        for line in failure.message.lines() {
+            self.sink.line(Origin::Relay, line.as_bytes());
+        }
+        self.environment.notify.status(&failure.message);
         self.records.failure(&failure);
         self.progress = Progress::Failed(failure);
     }

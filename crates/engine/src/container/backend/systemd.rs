@@ -123,6 +123,11 @@ impl Backend for Systemd {
 
     fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let begun = Timestamp::now();
+        // A unit that is loaded since the boot, or for a container that had the name before, has the old text.
+        let loaded = engine.systemd().unit_properties(&spec.unit(), &["NeedDaemonReload"])?;
+        if loaded.flag("NeedDaemonReload") {
+            engine.systemd().daemon_reload()?;
+        }
         engine
             .systemd()
             .run_job(JobKind::Start, &spec.unit(), START_LIMIT)
