@@ -128,10 +128,13 @@ impl Query {
             });
         }
         // With a time to begin at, systemd 252 gives the first so many and 257 the last; backwards both give the last.
-        let once = Self { follow: false, ..self.clone() };
+        // Counted here: with a pattern, 252 counts lines that do not match.
+        let wanted = usize::try_from(self.lines.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let once = Self { follow: false, lines: None, ..self.clone() };
         let mut source = Source::open(&once, Order::NewestFirst)?;
         let mut first = VecDeque::new();
-        while let Some(entry) = source.next_entry()? {
+        while first.len() < wanted {
+            let Some(entry) = source.next_entry()? else { break };
             first.push_front(entry);
         }
         if !self.follow {
