@@ -1,6 +1,7 @@
 //! The house's own tasks, one line each in [`TASKS`]; `cargo xtask` without arguments lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
+mod bench;
 mod cache;
 mod demo;
 mod dist;
@@ -53,6 +54,12 @@ const TASKS: &[Task] = &[
         run: cache::task::task,
     },
     Task {
+        name: "bench",
+        arguments: "NAME [FILTER] [--json] …",
+        about: "measure Volt against its peers; 'bench' alone says more",
+        run: bench::task,
+    },
+    Task {
         name: "tidy",
         arguments: "[CHECK…]",
         about: "check the conventions of the house",
@@ -70,7 +77,8 @@ const TASKS: &[Task] = &[
         about: "make the Debian package; --check uses and purges it in test hosts",
         run: dist::task,
     },
-    // What hosts are made of; not for typing.
+    // What hosts and benches are made of; not for typing.
+    Task { name: "bench-driver", arguments: "", about: "", run: bench::driver::task },
     Task { name: "host-keeper", arguments: "", about: "", run: host::keeper::task },
     Task { name: "host-unshare", arguments: "", about: "", run: host::keeper::unshare },
     Task { name: "host-init", arguments: "", about: "", run: host::inside::task },

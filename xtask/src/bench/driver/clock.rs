@@ -1,0 +1,72 @@
+//! Times things, and alternates ours and theirs.
+
+use std::fs::{self, File};
+use std::process::Stdio;
+use std::time::Instant;
+
+use crate::bench::samples::Samples;
+use crate::run::{Failure, Program, Result, program};
+
+/// How often each side runs before anything counts: files are then in memory, services active.
+const WARM: usize = 2;
+
+/// Where commands say what they have to say; shown when one fails.
+const SAID: &str = "/run/bench/said";
+
+/// A command without input whose output is dropped.
+pub(super) fn command(words: &[&str]) -> Program {
+    let (name, rest) = words.split_first().unwrap_or((&"true", &[]));
+    let mut command = program(name).args(rest).quiet();
+    let said = File::create(SAID).map_or_else(|_| Stdio::inherit(), Stdio::from);
+    command.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+    command
+}
+
+/// Runs it to its end; what it said is in the error.
+pub(super) fn run(words: &[&str]) -> Result<()> {
+    command(words).run().map_err(|failure| said(&failure))
+}
+
+/// Adds to a failure what the command said last.
+pub(super) fn said(failure: &Failure) -> Failure {
+    Failure(format!("{failure}\n{}", fs::read_to_string(SAID).unwrap_or_default()))
+}
+
+/// How long `what` takes, in milliseconds.
+pub(super) fn time(what: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let begun = Instant::now();
+    what()?;
+    Ok(milliseconds(begun))
+}
+
+/// Since then, in milliseconds.
+pub(super) fn milliseconds(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1000.0
+}
+
+/// How long the command takes from its start to its end, in milliseconds; it must exit with 0.
+pub(super) fn time_command(words: &[&str]) -> Result<f64> {
+    time(|| run(words))
+}
+
+/// Both sides in turns, then the peer against itself. Each call measures one sample.
+pub(super) fn alternate(
+    figure: &str,
+    pairs: usize,
+    mut ours: impl FnMut() -> Result<f64>,
+    mut theirs: impl FnMut() -> Result<f64>,
+) -> Result<Samples> {
+    for _ in 0..WARM.min(pairs) {
+        ours()?;
+        theirs()?;
+    }
+    let mut samples = Samples { figure: figure.to_owned(), ..Samples::default() };
+    for _ in 0..pairs {
+        samples.ours.push(ours()?);
+        samples.theirs.push(theirs()?);
+    }
+    for _ in 0..pairs {
+        samples.noise.push((theirs()?, theirs()?));
+    }
+    Ok(samples)
+}
