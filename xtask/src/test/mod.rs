@@ -2,6 +2,7 @@
 //! are the end-to-end tests on test hosts, which are brought up before and taken away after, and
 //! shared by the tests.
 
+mod hosted;
 mod report;
 mod runner;
 
@@ -14,6 +15,7 @@ use crate::host;
 use crate::host::state::{self, Kind, State};
 use crate::host::up::{self, Wanted};
 use crate::install::{self, Build};
+use crate::packages;
 use crate::paths;
 use crate::run::{Context, Outcome, Result, fail};
 
@@ -31,11 +33,16 @@ pub(crate) fn task(words: &[String]) -> Outcome {
         [filter] if !filter.starts_with('-') => Some(filter.as_str()),
         _ => return fail("usage: cargo xtask test [FILTER]"),
     };
+    // What the crates' own tests run on the machine itself.
+    if paths::is_root() {
+        packages::need(&[("systemd-socket-activate", "systemd"), ("systemd-analyze", "systemd")])?;
+    }
     let runner = Runner::find();
     let mut report = Report::default();
     let mut broken = Vec::new();
     let own = Selection { package: None, filter, part: "" };
-    note(runner.run(&own), OWN, &mut report, &mut broken);
+    let tests = runner.run(&own).and_then(|tests| hosted::again(tests, filter));
+    note(tests, OWN, &mut report, &mut broken);
     if let Err(failure) = end_to_end(&runner, filter, &mut report, &mut broken) {
         broken.push(failure.0);
     }
