@@ -40,6 +40,8 @@ on_hosts! {
 
 on_hosts! {
     fn image_hostile_archives_leave_nothing(host) {
+        let host = host.private("hostile");
+        host.tiny();
         drop(host.volt(&["image", "delete", "bad"]));
         let before = host.sh("find /var/lib/volt/images /var/lib/volt/tmp | sort | sha256sum").ok();
         for name in ["../../../../tmp/climbed", "a/../../../tmp/climbed"] {
