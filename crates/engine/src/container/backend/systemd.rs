@@ -17,6 +17,7 @@ use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::{Property, PropertyValue};
 use volt_model::name::Name;
+use volt_model::restart::Restart;
 use volt_model::state::State;
 
 /// How long a start may take before the command gives up waiting; systemd's own limit comes first.
@@ -87,16 +88,16 @@ impl Backend for Systemd {
     }
 
     fn state(&self, engine: &Engine, spec: &Spec) -> Result<RunState> {
-        if !engine.can_use_systemd_to_look() {
-            return Ok(RunState::stopped());
-        }
-        let status = engine.systemd().unit_status(&spec.unit())?;
-        let frozen = is_frozen(&status.control_group);
+        let Some(listed) = state_of(engine, &spec.name)? else { return Ok(RunState::stopped()) };
+        // systemd takes milliseconds to tell all it knows of a unit: only where its list says too little.
+        let restarts = match spec.restart {
+            Restart::No => 0,
+            _ => engine.systemd().unit_status(&listed.name)?.restarts,
+        };
         Ok(RunState {
-            state: State::from_systemd(status.active.word(), &status.sub, frozen),
             pid: engine.leader(&spec.name),
-            started: status.active_since.and_then(|t| Timestamp::try_from(t).ok()),
-            restarts: u32::try_from(status.restarts).unwrap_or(u32::MAX),
+            restarts: u32::try_from(restarts).unwrap_or(u32::MAX),
+            ..run_state(engine, &listed)
         })
     }
 
@@ -104,20 +105,10 @@ impl Backend for Systemd {
         if !engine.can_use_systemd_to_look() {
             return Ok(HashMap::new());
         }
-        let state = |listed: &UnitSummary| RunState {
-            state: State::from_systemd(
-                listed.active.word(),
-                &listed.sub,
-                frozen_by_name(&listed.name),
-            ),
-            pid: None,
-            started: unit::container_of(&listed.name).and_then(|name| engine.started_at(&name)),
-            restarts: 0,
-        };
         let listed = engine.systemd().list_units(&["volt-container@*.service"])?;
         Ok(listed
             .iter()
-            .filter_map(|unit| Some((unit::container_of(&unit.name)?, state(unit))))
+            .filter_map(|unit| Some((unit::container_of(&unit.name)?, run_state(engine, unit))))
             .collect())
     }
 
@@ -214,9 +205,20 @@ impl Backend for Systemd {
     }
 }
 
+/// What systemd's list tells of a container.
+fn run_state(engine: &Engine, listed: &UnitSummary) -> RunState {
+    let frozen = frozen_by_name(&listed.name);
+    RunState {
+        state: State::from_systemd(listed.active.word(), &listed.sub, frozen),
+        pid: None,
+        started: unit::container_of(&listed.name).and_then(|name| engine.started_at(&name)),
+        restarts: 0,
+    }
+}
+
 /// The unit of a container as systemd lists it; none where it isn't loaded.
 fn state_of(engine: &Engine, name: &Name) -> Result<Option<UnitSummary>> {
-    if !engine.can_use_systemd() {
+    if !engine.can_use_systemd_to_look() {
         return Ok(None);
     }
     Ok(engine.systemd().list_units(&[&unit::name(name)])?.into_iter().next())
