@@ -53,6 +53,7 @@ pub(super) fn ps(pairs: usize) -> Result<Vec<Samples>> {
         figure: "ps-time".to_owned(),
         theirs: Vec::new(),
         noise: Vec::new(),
+        note: String::new(),
         ..samples.clone()
     };
     if let Err(failure) = peer {

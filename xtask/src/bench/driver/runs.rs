@@ -41,7 +41,8 @@ pub(super) fn podman(pairs: usize) -> Result<Vec<Samples>> {
     let words = [&["podman", "run", "--rm"], &podman::FLAGS[..], &[podman::IMAGE, "/bin/true"]];
     let words = words.concat();
     let mut samples = alternate("run-podman", pairs, ours, || time_command(&words))?;
-    samples.note = format!("podman's flags are {}", podman::FLAGS.join(" "));
+    let flags = podman::FLAGS.join(" ");
+    samples.note = format!("podman's flags are {flags}. {}", samples.note);
     Ok(vec![samples])
 }
 

@@ -54,7 +54,7 @@ fn started(figure: &str, count: u32, pairs: usize) -> Result<Vec<Samples>> {
         },
     )?;
     if count == 1 {
-        samples.note = phases.text();
+        samples.note = format!("{}. {}", phases.text(), samples.note);
     }
     volt::delete(&names)?;
     peers.iter().try_for_each(Peer::unmount)?;
