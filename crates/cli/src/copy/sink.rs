@@ -3,6 +3,7 @@
 use super::file_problem;
 use crate::ctx::Ctx;
 use crate::output::Printer;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -15,6 +16,8 @@ pub(crate) enum Sink<'a> {
     Stdout(&'a Printer),
     /// A file beside its final place.
     File(NamedTempFile, PathBuf),
+    /// What is there and no plain file, such as a pipe or a device: written as it is, never replaced.
+    Special(File),
 }
 
 impl<'a> Sink<'a> {
@@ -30,6 +33,11 @@ impl<'a> Sink<'a> {
             }
             return Ok(Self::Stdout(&ctx.out));
         };
+        // A link leads to what is meant.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if let Some(opened) = open_special(path) {
+            return opened.map(Self::Special).map_err(|e| file_problem("written", path, &e));
+        }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
         let file = file.map_err(|e| file_problem("written", path, &e))?;
@@ -45,6 +53,7 @@ impl<'a> Sink<'a> {
             Self::Stdout(out) if out.bytes(bytes) => Ok(()),
             Self::Stdout(_) => Err(io::ErrorKind::BrokenPipe.into()),
             Self::File(file, _) => file.write_all(bytes),
+            Self::Special(file) => file.write_all(bytes),
         }
     }
 
@@ -69,4 +78,26 @@ fn readable(file: &NamedTempFile) -> io::Result<()> {
     rustix::process::umask(mask);
     rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(0o666) - mask)?;
     Ok(())
+}
+
+/// Opens what is there where it is no plain file; none where it is one, or nothing is there.
+fn open_special(path: &Path) -> Option<io::Result<File>> {
+    let special = path.metadata().is_ok_and(|there| !there.is_file());
+    special.then(|| File::options().write(true).open(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = folder.path().join("plain");
+        assert!(open_special(&plain).is_none());
+        std::fs::write(&plain, "x").unwrap();
+        assert!(open_special(&plain).is_none());
+        assert!(open_special(Path::new("/dev/zero")).unwrap().is_ok());
+        assert!(open_special(folder.path()).unwrap().is_err());
+    }
 }

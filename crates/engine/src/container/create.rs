@@ -16,6 +16,9 @@ use volt_model::name::Name;
 use volt_model::restart::Restart;
 use volt_store::Image;
 
+/// How often a name is made up anew that another command took meanwhile.
+const NAME_TRIES: usize = 50;
+
 /// What was asked for, parsed; what isn't said is taken from the image and the configuration.
 #[derive(Clone, Debug)]
 pub struct Create {
@@ -80,6 +83,20 @@ impl Engine {
     /// `AlreadyExists` for a taken name, `NotFound` for an image or volume, `InvalidConfig` for what can't be, `Dependency` for what
     /// the host can't do.
     pub fn container_create(&self, create: Create) -> Result<super::View> {
+        if create.name.is_some() {
+            return self.create_named(create);
+        }
+        // Somebody else may take the name that was free a moment ago.
+        for _ in 0..NAME_TRIES {
+            match self.create_named(create.clone()) {
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+        }
+        self.create_named(create)
+    }
+
+    fn create_named(&self, create: Create) -> Result<super::View> {
         // While it is held no tree vanishes; after it the record pins this one.
         let hold = self.images().hold()?;
         let image = self

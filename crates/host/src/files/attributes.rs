@@ -26,7 +26,11 @@ pub fn share_with_group(path: &Path, group: &str) -> Result<()> {
         (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok()).flatten()
     });
     match id {
-        Some(gid) => chown(path, None, Some(gid)).on("set the group of", path),
+        // Who has no right to that keeps it to themself.
+        Some(gid) => match chown(path, None, Some(gid)) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            other => other.on("set the group of", path),
+        },
         None => Ok(()),
     }
 }
