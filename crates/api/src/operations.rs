@@ -1,7 +1,7 @@
 //! Every operation there is: id, method, path, privilege, shape and types, one line each.
 //!
-//! An operation's id is also the tracing span, the audit action (`container_start` -> `container.start`) and the name of
-//! its end-to-end test. Parameters fill the path's `{placeholders}` by name; the rest of them is the query.
+//! An operation's id is also the tracing span and the audit action (`container_start` -> `container.start`); the
+//! end-to-end test that proves it begins with its noun. Parameters fill the path's `{placeholders}` by name; the rest of them is the query.
 
 use crate::types::*;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
