@@ -22,13 +22,13 @@ macro_rules! on_hosts {
             $(#[$attribute])*
             #[test]
             fn t2_trixie() {
-                body(&$crate::Host::named("e2e-trixie"));
+                body(&$crate::Host::shared("trixie"));
             }
 
             $(#[$attribute])*
             #[test]
             fn t2_bookworm() {
-                body(&$crate::Host::named("e2e-bookworm"));
+                body(&$crate::Host::shared("bookworm"));
             }
         }
     };
@@ -47,13 +47,13 @@ macro_rules! on_vms {
             $(#[$attribute])*
             #[test]
             fn t3_trixie() {
-                body(&$crate::Host::named("e2e-vm-trixie"));
+                body(&$crate::Host::shared("vm-trixie"));
             }
 
             $(#[$attribute])*
             #[test]
             fn t3_bookworm() {
-                body(&$crate::Host::named("e2e-vm-bookworm"));
+                body(&$crate::Host::shared("vm-bookworm"));
             }
         }
     };
@@ -125,6 +125,17 @@ impl Host {
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned() }
+    }
+
+    /// The host that the tests of a kind share; its name begins with `VOLT_E2E_HOSTS` (`e2e`), as the runner's.
+    #[must_use]
+    pub fn shared(kind: &str) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the runner tells by it which hosts are its own"
+        )]
+        let first = std::env::var("VOLT_E2E_HOSTS").unwrap_or_else(|_| "e2e".into());
+        Self { name: format!("{first}-{kind}") }
     }
 
     /// Its name.

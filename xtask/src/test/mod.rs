@@ -19,9 +19,9 @@ use crate::packages;
 use crate::paths;
 use crate::run::{Context, Outcome, Result, fail};
 
-/// What e2e tests call the hosts they share: this and the suite.
+/// What e2e tests call the hosts they share: `VOLT_E2E_HOSTS` or `e2e`, this, and the suite.
 const TIERS: [(&str, &str, Kind, &str); 2] =
-    [("2", "::t2_", Kind::Namespaces, "e2e-"), ("3", "::t3_", Kind::Vm, "e2e-vm-")];
+    [("2", "::t2_", Kind::Namespaces, "-"), ("3", "::t3_", Kind::Vm, "-vm-")];
 
 /// The name of the tier of the crates' own tests.
 const OWN: &str = "0 and 1";
@@ -72,7 +72,8 @@ fn end_to_end(
         note(runner.run(&selection("-")), OWN, report, broken);
     }
     let mut build = None;
-    for (tier, part, kind, prefix) in TIERS {
+    let first = paths::variable("VOLT_E2E_HOSTS").unwrap_or_else(|| "e2e".into());
+    for (tier, part, kind, middle) in TIERS {
         let names: Vec<String> = of(part);
         if names.is_empty() {
             continue;
@@ -86,7 +87,7 @@ fn end_to_end(
             Some(build) => build,
             None => build.insert(install::build("host")?),
         };
-        let hosts = Hosts::up(kind, prefix, &names, build)?;
+        let hosts = Hosts::up(kind, format!("{first}{middle}"), &names, build)?;
         note(runner.run(&selection(part)), tier, report, broken);
         drop(hosts);
     }
@@ -95,20 +96,21 @@ fn end_to_end(
 
 /// The hosts of a tier; taken away with this.
 struct Hosts {
-    prefix: &'static str,
+    prefix: String,
     _alone: std::fs::File,
 }
 
 impl Hosts {
     /// Brings up a host for each suite that is tested; waits for another run of the tests to end.
-    fn up(kind: Kind, prefix: &'static str, names: &[String], build: &Build) -> Result<Self> {
+    fn up(kind: Kind, prefix: String, names: &[String], build: &Build) -> Result<Self> {
         let locks = state::hosts();
         std::fs::create_dir_all(&locks).context(|| locks.display().to_string())?;
-        let hosts = Self { prefix, _alone: cache::lock(&locks.with_file_name("test.lock"))? };
+        let lock = locks.with_file_name(format!("{prefix}test.lock"));
+        let hosts = Self { prefix, _alone: cache::lock(&lock)? };
         hosts.clear();
         let wanted = SUITES.iter().filter(|suite| names.iter().any(|name| name.ends_with(*suite)));
         let begin = |suite: &&str| {
-            let (name, suite) = (format!("{prefix}{suite}"), (*suite).to_owned());
+            let (name, suite) = (format!("{}{suite}", hosts.prefix), (*suite).to_owned());
             up::up(&Wanted { name, suite, kind, volt: Some(build.clone()) })
         };
         // One after the other: each uses both cores anyway, and failures stay readable.
@@ -120,7 +122,7 @@ impl Hosts {
 
     /// Takes away the shared hosts, and those of their tests that were left.
     fn clear(&self) {
-        for name in state::names().iter().filter(|name| name.starts_with(self.prefix)) {
+        for name in state::names().iter().filter(|name| name.starts_with(&self.prefix)) {
             if let Err(failure) = host::down(name) {
                 eprintln!("host {name}: {failure}");
             }
