@@ -14,6 +14,7 @@ use volt_model::name::Name;
 pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let word = args.next().unwrap_or_default();
     match word.to_str() {
+        Some("run") => run(args),
         Some("relay") => volt_relay::main(args, env::vars_os()),
         Some("join") => match volt_host::join::main(args) {
             Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
@@ -21,7 +22,10 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         },
         Some("prepare") => about(args, |engine, name| engine.prepare(name)),
         Some("release") => about(args, |engine, name| engine.release(name)),
-        Some("exited") => about(args, |engine, name| engine.exited(name, &service_end())),
+        Some("ended") => about(args, |engine, name| engine.run_ended(name)),
+        Some("exited") => about(args, |engine, name| {
+            engine.exited(name, &text("MONITOR_INVOCATION_ID"), &service_end())
+        }),
         Some("docs") => match args.next() {
             Some(folder) => match volt_cli::write_docs(folder.as_ref()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -31,6 +35,28 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         },
         _ => failed(ErrorKind::Usage, &format!("{} is no helper", word.display())),
     }
+}
+
+/// The main process of a container's unit: the relay, between the beginning and the end of a run. What goes wrong there is said
+/// in the journal and does not change how the unit ends, which is as the container's command did.
+fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    let name: Name = match args.first().map(|word| word.to_string_lossy().parse()) {
+        Some(Ok(name)) => name,
+        Some(Err(error)) => return failed(ErrorKind::Usage, &chain(&error)),
+        None => return failed(ErrorKind::Usage, "run: which container?"),
+    };
+    let engine = engine();
+    let invocation = text("INVOCATION_ID");
+    let noted = |end: &str, done: volt_engine::Result<()>| {
+        if let Err(error) = done {
+            failed(error.kind, &format!("{end} of the run: {}", error.chain().join(": ")));
+        }
+    };
+    noted("at the beginning", engine.run_begins(&name, &invocation));
+    let code = volt_relay::main(args, env::vars_os());
+    noted("at the end", engine.run_ended(&name));
+    code
 }
 
 /// Does something about the container that the next word names.
@@ -44,29 +70,33 @@ fn about(
         Err(error) => return failed(ErrorKind::Usage, &chain(&error)),
     };
     volt_daemon::run::log_to_stderr();
-    let installation = installation::of_environment();
-    let engine = Engine::new(Settings {
-        paths: installation.paths,
-        rootless: installation.rootless,
-        programs: installation.programs,
-        served_by: "unit",
-    });
-    match act(&engine, &name) {
+    match act(&engine(), &name) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error.kind, &error.chain().join(": ")),
     }
 }
 
-/// What systemd tells `ExecStopPost=` of the run that ended.
+fn engine() -> Engine {
+    let installation = installation::of_environment();
+    Engine::new(Settings {
+        paths: installation.paths,
+        rootless: installation.rootless,
+        programs: installation.programs,
+        served_by: "unit",
+    })
+}
+
+/// What systemd tells a unit of another one that failed.
 fn service_end() -> ServiceEnd {
-    let text = |name| {
-        env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
-    };
     ServiceEnd {
-        result: text("SERVICE_RESULT"),
-        code: text("EXIT_CODE"),
-        status: text("EXIT_STATUS"),
+        result: text("MONITOR_SERVICE_RESULT"),
+        code: text("MONITOR_EXIT_CODE"),
+        status: text("MONITOR_EXIT_STATUS"),
     }
+}
+
+fn text(name: &str) -> String {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Says why on standard error, which is the journal's, and ends with the kind's code.

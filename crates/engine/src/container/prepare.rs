@@ -1,9 +1,10 @@
 //! What a container needs before it runs: its root, its network namespace, its files. Called by `volt-prepare@NAME.service`, so
 //! that `systemctl start`, `Restart=` and a reboot take the same path as `volt start`; needs no daemon.
 
+use super::ServiceEnd;
 use crate::Engine;
 use crate::error::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use volt_host::files::{self, Attributes, RootDir};
 use volt_host::mounts;
 use volt_host::namespaces::{self, NetNs};
@@ -28,12 +29,48 @@ impl Engine {
         let _root = self.lock_root(name)?;
         let spec = self.spec(name)?;
         let made = self.make_ready(&spec);
-        if made.is_err()
-            && let Err(error) = self.release(name)
-        {
-            tracing::error!(%name, error = %error.chain().join(": "), "what was prepared could not be taken away");
+        if made.is_err() {
+            self.release_unfinished(name);
         }
         made
+    }
+
+    /// Prepares a container that is about to be started here, so that its unit for that has nothing left to do: systemd skips it
+    /// while `RUN_DIR/prepared` lies there, and whoever winds up the run releases. What the unit has prepared is left to it.
+    pub(super) fn prepare_ahead(&self, spec: &Spec) -> Result<()> {
+        let name = &spec.name;
+        let _root = self.lock_root(name)?;
+        if self.open_run(name).is_some() {
+            self.wind_up(name, &ServiceEnd::default())?;
+        }
+        let root = self.paths().container(name).join("rootfs");
+        let mounted = mounts::is_mount_point(&root)
+            .map_err(|e| failed("The root can't be looked at", name, e))?;
+        if mounted && !self.is_prepared_ahead(name) {
+            return Ok(());
+        }
+        let marker = self.prepared_path(name);
+        let made =
+            self.make_ready(spec).and_then(|()| Ok(files::write_volatile(&marker, b"", 0o644)?));
+        if made.is_err() {
+            self.release_unfinished(name);
+        }
+        made
+    }
+
+    /// Whether a container was prepared by whoever started it, not by its unit.
+    pub(super) fn is_prepared_ahead(&self, name: &Name) -> bool {
+        self.prepared_path(name).exists()
+    }
+
+    fn prepared_path(&self, name: &Name) -> PathBuf {
+        self.paths().container_run(name).join("prepared")
+    }
+
+    fn release_unfinished(&self, name: &Name) {
+        if let Err(error) = self.release(name) {
+            tracing::error!(%name, error = %error.chain().join(": "), "what was prepared could not be taken away");
+        }
     }
 
     fn make_ready(&self, spec: &Spec) -> Result<()> {
@@ -261,7 +298,7 @@ fn clear_hold(run: &Path) -> Result<()> {
 }
 
 /// Takes away what an nspawn that was killed left, for the next one refuses to start over it.
-fn clear_after_nspawn(name: &Name) -> Result<()> {
+pub(super) fn clear_after_nspawn(name: &Name) -> Result<()> {
     let left = Path::new("/run/systemd/nspawn/unix-export").join(name.as_str());
     mounts::unmount_all(&left, mounts::Unmount::Lazy)
         .map_err(|e| failed("What an earlier run left can't be unmounted", name, e))?;

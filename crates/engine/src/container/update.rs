@@ -38,6 +38,10 @@ impl Engine {
         backend.install(self, &spec)?;
         let alive = backend.state(self, &spec)?.state.is_alive();
         if backend.maps_ids() {
+            if !alive {
+                // A start that was killed may have prepared what is no longer so.
+                self.clear_run(&spec)?;
+            }
             self.start_at_boot(name, spec.restart.at_boot() && alive)?;
         }
         if alive && spec != old {

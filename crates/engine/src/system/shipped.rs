@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -18,6 +18,10 @@ const FILES: [(&str, &str); 6] = [
     (
         "etc/systemd/system/volt-prepare@.service",
         include_str!("../../../../systemd/volt-prepare@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-exited@.service",
+        include_str!("../../../../systemd/volt-exited@.service"),
     ),
     ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),
     ("etc/tmpfiles.d/volt.conf", include_str!("../../../../systemd/tmpfiles.d/volt.conf")),

@@ -102,7 +102,7 @@ fn command_line(spec: &Spec, context: &Context<'_>) -> String {
     let mut words = vec![
         context.volt.to_string_lossy().into_owned(),
         "internal".into(),
-        "relay".into(),
+        "run".into(),
         spec.name.to_string(),
         "--mode".into(),
         if spec.mode == Mode::Boot { "boot" } else { "app" }.into(),
@@ -281,7 +281,7 @@ mod tests {
         let text = rendered(&spec());
         for part in [
             "Description=Volt container web (debian:trixie)",
-            "ExecStart=\nExecStart=:/usr/bin/volt internal relay web --mode app --run-dir /run/volt/containers/web -- /usr/bin/systemd-nspawn ",
+            "ExecStart=\nExecStart=:/usr/bin/volt internal run web --mode app --run-dir /run/volt/containers/web -- /usr/bin/systemd-nspawn ",
             " --private-users=524288:65536 --private-users-ownership=off ",
             "NetworkNamespacePath=/run/netns/volt-web\n",
             " --bind=/var/lib/volt/volumes/pg/_data:/var/lib/pg:idmap ",

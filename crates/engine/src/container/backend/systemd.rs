@@ -119,10 +119,14 @@ impl Backend for Systemd {
         if loaded.flag("NeedDaemonReload") {
             engine.systemd().daemon_reload()?;
         }
-        engine
-            .systemd()
-            .run_job(JobKind::Start, &spec.unit(), START_LIMIT)
-            .map_err(|e| explain(engine, spec, e, begun))?;
+        engine.prepare_ahead(spec)?;
+        engine.systemd().run_job(JobKind::Start, &spec.unit(), START_LIMIT).map_err(|e| {
+            // A unit that failed before its process ran has nobody else to clear up after it.
+            if let Err(error) = engine.clear_run(spec) {
+                tracing::warn!(name = %spec.name, error = %error.chain().join(": "), "what was left of a start can't be taken away");
+            }
+            explain(engine, spec, e, begun)
+        })?;
         Ok(())
     }
 
@@ -139,9 +143,10 @@ impl Backend for Systemd {
         engine.systemd().run_job(JobKind::Stop, &spec.unit(), own + STOP_SLACK)?;
         // The container is down; its root and namespace go with the unit that prepared them.
         match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
-            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => Ok(()),
-            Err(e) => Err(e.into()),
+            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
+            Err(e) => return Err(e.into()),
         }
+        engine.clear_run(spec)
     }
 
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {

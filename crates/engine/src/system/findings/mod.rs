@@ -162,12 +162,17 @@ impl Engine {
         }
         let listed = self
             .systemd()
-            .list_units(&["volt-container@*.service", "volt-prepare@*.service"])
+            .list_units(&[
+                "volt-container@*.service",
+                "volt-prepare@*.service",
+                "volt-exited@*.service",
+            ])
             .unwrap_or_default();
         let name = |unit: &str| {
-            let of_prepare =
-                unit.strip_prefix("volt-prepare@").and_then(|rest| rest.strip_suffix(".service"));
-            unit::container_of(unit).or_else(|| of_prepare?.parse().ok())
+            let helped =
+                unit.strip_prefix("volt-prepare@").or_else(|| unit.strip_prefix("volt-exited@"));
+            let helped = helped.and_then(|rest| rest.strip_suffix(".service"));
+            unit::container_of(unit).or_else(|| helped?.parse().ok())
         };
         listed
             .iter()

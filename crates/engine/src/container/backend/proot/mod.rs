@@ -256,9 +256,7 @@ fn correct_end(
 
 /// Records the end of a run whose supervisor could not. Who only looks may not be able to, and need not.
 fn recover_end(engine: &Engine, name: &Name) {
-    let end =
-        crate::container::exited::ServiceEnd { result: "exit-code".into(), ..Default::default() };
-    let recorded = engine.exited(name, &end).and_then(|()| engine.release(name));
+    let recorded = engine.run_ended(name).and_then(|()| engine.release(name));
     if let Err(error) = recorded {
         tracing::debug!(%name, error = %error.chain().join(": "), "the end of a run could not be recorded");
     }
