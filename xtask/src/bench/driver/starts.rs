@@ -105,7 +105,6 @@ fn settled(names: &[String]) -> Result<()> {
 #[derive(Default)]
 struct Phases {
     asked: Vec<f64>,
-    prepare: Vec<f64>,
     launch: Vec<f64>,
 }
 
@@ -120,21 +119,18 @@ impl Phases {
             let microseconds: f64 = text.trim().parse().context(|| format!("{unit} {property}"))?;
             Ok(microseconds / 1000.0)
         };
-        let prepare = format!("volt-prepare@{name}.service");
-        let begun = shown(&prepare, "InactiveExitTimestampMonotonic")?;
-        let prepared = shown(&prepare, "ActiveEnterTimestampMonotonic")?;
+        let unit = format!("volt-container@{name}.service");
+        let begun = shown(&unit, "InactiveExitTimestampMonotonic")?;
         self.asked.push(begun - before);
-        self.prepare.push(prepared - begun);
-        self.launch.push(before + taken - prepared);
+        self.launch.push(before + taken - begun);
         Ok(())
     }
 
     fn text(&self) -> String {
         let middle = |values: &[f64]| median(values).unwrap_or_default();
         format!(
-            "Of ours {:.1} ms until systemd begins, {:.1} ms to prepare, {:.1} ms from there to the line",
+            "Of ours {:.1} ms to prepare and until systemd begins, {:.1} ms from there to the line",
             middle(&self.asked),
-            middle(&self.prepare),
             middle(&self.launch)
         )
     }

@@ -114,10 +114,13 @@ impl Backend for Systemd {
 
     fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let begun = Timestamp::now();
-        // A unit that is loaded since the boot, or for a container that had the name before, has the old text.
-        let loaded = engine.systemd().unit_properties(&spec.unit(), &["NeedDaemonReload"])?;
-        if loaded.flag("NeedDaemonReload") {
-            engine.systemd().daemon_reload()?;
+        // A unit that is loaded since the boot, or for a container that had the name before, has the old text. To ask about one that
+        // isn't loaded would load it.
+        if state_of(engine, &spec.name)?.is_some() {
+            let loaded = engine.systemd().unit_properties(&spec.unit(), &["NeedDaemonReload"])?;
+            if loaded.flag("NeedDaemonReload") {
+                engine.systemd().daemon_reload()?;
+            }
         }
         engine.prepare_ahead(spec)?;
         engine.systemd().run_job(JobKind::Start, &spec.unit(), START_LIMIT).map_err(|e| {
