@@ -45,16 +45,16 @@ pub fn out(root: &Path, path: &Path, id_base: u32, out: &mut dyn Write) -> Resul
     archive.finish().map(drop).map_err(Error::Output)
 }
 
-/// Unpacks a tar archive into the folder at `path` below `root`. `id_base` is put onto owners and groups. Devices and
-/// sockets are left out; what would climb out of the folder is refused.
+/// Unpacks a tar archive into the folder at `path` below `root`. `id_base` is put onto owners and groups; where none is given,
+/// the caller is no root and owns it all. Devices and sockets are left out; what would climb out of the folder is refused.
 ///
 /// # Errors
 /// `Io` with `NotFound` where there is no such folder; `Refused` or `Damaged` for a bad archive.
-pub fn into(root: &Path, path: &Path, id_base: u32, archive: &mut dyn Read) -> Result<()> {
+pub fn into(root: &Path, path: &Path, id_base: Option<u32>, archive: &mut dyn Read) -> Result<()> {
     let (_, folder) = open(root, path, OFlags::PATH | OFlags::DIRECTORY)?;
     let limits = Limits::default();
     let quota = Quota { bytes: limits.bytes, entries: limits.entries };
-    let mut writer = TreeWriter::new(&through(&folder), quota, false)?;
+    let mut writer = TreeWriter::new(&through(&folder), quota, id_base.is_none())?;
     let mut members = TarReader::new(archive, limits.entries.saturating_mul(4));
     while let Some(member) = members.next_member()? {
         let mut entry = member.entry;
@@ -63,7 +63,7 @@ pub fn into(root: &Path, path: &Path, id_base: u32, archive: &mut dyn Read) -> R
             continue;
         }
         for id in [&mut entry.meta.uid, &mut entry.meta.gid] {
-            *id = shift(*id, id_base);
+            *id = shift(*id, id_base.unwrap_or(0));
         }
         writer.put(&entry, &mut members.data())?;
     }
@@ -133,14 +133,14 @@ mod tests {
         symlink("/nowhere", from.path().join("a/dir/link")).unwrap();
         let mut archive = Vec::new();
         out(from.path(), Path::new("a/dir"), 524_288, &mut archive).unwrap();
-        into(to.path(), Path::new(""), 0, &mut archive.as_slice()).unwrap();
+        into(to.path(), Path::new(""), Some(0), &mut archive.as_slice()).unwrap();
         assert_eq!(fs::read_to_string(to.path().join("dir/sub/file")).unwrap(), "content");
         assert_eq!(fs::metadata(to.path().join("dir/sub/file")).unwrap().uid(), 7);
         assert_eq!(fs::read_link(to.path().join("dir/link")).unwrap(), Path::new("/nowhere"));
 
         let mut single = Vec::new();
         out(from.path(), Path::new("a/dir/sub/file"), 524_288, &mut single).unwrap();
-        into(to.path(), Path::new("dir"), 0, &mut single.as_slice()).unwrap();
+        into(to.path(), Path::new("dir"), Some(0), &mut single.as_slice()).unwrap();
         assert_eq!(fs::read_to_string(to.path().join("dir/file")).unwrap(), "content");
     }
 
@@ -155,7 +155,9 @@ mod tests {
         assert!(
             matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
         );
-        assert!(into(root.path(), Path::new("out"), 0, &mut [0_u8; 1024].as_slice()).is_err());
+        assert!(
+            into(root.path(), Path::new("out"), Some(0), &mut [0_u8; 1024].as_slice()).is_err()
+        );
         assert!(out(root.path(), Path::new("../x"), 0, &mut archive).is_err());
     }
 }

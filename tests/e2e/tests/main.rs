@@ -10,6 +10,7 @@ mod suite {
     mod container_life;
     mod container_limits;
     mod container_logs;
+    mod container_proot;
     mod container_run;
     mod crash;
     mod daemon;

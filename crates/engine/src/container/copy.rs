@@ -28,7 +28,8 @@ impl Engine {
     /// `NotFound` for the container or the folder, `InvalidConfig` for an archive that is refused.
     pub fn container_copy_in(&self, name: &Name, path: &str, archive: &mut dyn Read) -> Result<()> {
         self.with_root(name, |spec, root| {
-            copy::into(root, &within(path)?, id_base(spec), archive).map_err(|e| explain(e, path))
+            let base = (!self.is_rootless()).then(|| id_base(spec));
+            copy::into(root, &within(path)?, base, archive).map_err(|e| explain(e, path))
         })
     }
 
@@ -79,6 +80,10 @@ fn explain(error: volt_store::Error, path: &str) -> Error {
         {
             Error::new(ErrorKind::Usage, format!("{path} is no folder of the container"))
                 .about(&path)
+        }
+        volt_store::Error::Io { .. } => {
+            let message = format!("{path} can't be copied");
+            Error { message, ..Error::from(error) }.about(&path)
         }
         _ => Error::from(error).about(&path),
     }

@@ -199,8 +199,9 @@ impl Engine {
             && create.command.is_empty()
             && create.entrypoint.is_none()
             && !create.tty;
-        let boots = create.boot.unwrap_or(machine);
-        let mode = if boots && backend == Backend::Systemd { Mode::Boot } else { Mode::App };
+        // What was asked for is refused where it can't be; what only the image suggests gives way.
+        let boots = create.boot.unwrap_or(machine && backend == Backend::Systemd);
+        let mode = if boots { Mode::Boot } else { Mode::App };
         let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
         let network = match create.network {
             Some(network) => network,

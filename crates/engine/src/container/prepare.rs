@@ -130,9 +130,13 @@ impl Engine {
     }
 
     /// Makes what nspawn and Volt mount upon, where the image doesn't have it: nspawn would make it with an owner that is nobody.
-    fn complete_root(&self, spec: &Spec, root: &Path) -> Result<()> {
-        let owner = spec.ids.map_or(0, |ids| ids.base());
-        let attributes = |mode| Attributes { uid: owner, gid: owner, mode, mtime: None };
+    pub(super) fn complete_root(&self, spec: &Spec, root: &Path) -> Result<()> {
+        let (uid, gid) = match spec.ids {
+            Some(ids) => (ids.base(), ids.base()),
+            None if self.is_rootless() => files::owner(root)?,
+            None => (0, 0),
+        };
+        let attributes = |mode| Attributes { uid, gid, mode, mtime: None };
         let inside = RootDir::open(root)?;
         for dir in ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "var"] {
             if inside.metadata_followed(dir.as_ref()).is_err() {

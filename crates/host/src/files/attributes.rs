@@ -5,7 +5,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::{self, File, Permissions};
 use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt, chown, lchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown};
 use std::path::Path;
 
 /// Gives a file or folder exactly this mode, whatever the umask was.
@@ -16,6 +16,12 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
 /// Gives a file or folder this owner and group; a link is not followed.
 pub fn set_owner(path: &Path, uid: u32, gid: u32) -> Result<()> {
     lchown(path, Some(uid), Some(gid)).on("set the owner of", path)
+}
+
+/// The owner and group of a file or folder; a link is not followed.
+pub fn owner(path: &Path) -> Result<(u32, u32)> {
+    let data = fs::symlink_metadata(path).on("read the owner of", path)?;
+    Ok((data.uid(), data.gid()))
 }
 
 /// Lets the members of a group read a file, as far as its mode says so; a host without the group has nobody to share with.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use atomic::{
     create_dirs, read_bounded, read_json, read_text, sync_dir, write_atomic, write_json,
 };
-pub use attributes::{memory_file, set_mode, set_owner, share_with_group, write_volatile};
+pub use attributes::{memory_file, owner, set_mode, set_owner, share_with_group, write_volatile};
 pub use draft::{DRAFT_PREFIX, sweep_drafts};
 pub use lock::{Lock, LockError, LockMode, Locks, Wait};
 pub use rooted::{Attributes, Entry, FileKind, Metadata, RootDir};

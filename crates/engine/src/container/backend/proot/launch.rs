@@ -5,14 +5,16 @@ use crate::container::Exec;
 use crate::error::{Error, Result};
 use crate::system::can::program;
 use jiff::Timestamp;
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use volt_host::command::{Command, SAFE_PATH};
 use volt_host::files::{self, FileKind, RootDir};
-use volt_host::process::Identity;
+use volt_host::process::{self, Identity, Pidfd};
 use volt_model::container::{Exit, Spec};
+use volt_model::frame::Frame;
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
 use volt_model::name::Name;
@@ -57,7 +59,9 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
         remove(&run.join(stale))?;
     }
     let env = engine.init_spec(spec)?.env;
-    find_command(engine, spec, &env)?;
+    // proot would make what it mounts upon for the while, as folders that nobody may read.
+    engine.complete_root(spec, &engine.paths().container(&spec.name).join("rootfs"))?;
+    refuse_missing_command(engine, spec, &env)?;
     let mut relay: Vec<String> = relay(engine, spec, &run, &log(engine, &spec.name));
     // Whoever started it by attaching is waited for.
     if run.join("hold").exists() {
@@ -75,6 +79,20 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     );
     let after = format!("{volt} ended {0}; exec {volt} release {0}", spec.name);
     spawn(&engine.paths().container(&spec.name), &env, &after, &relay)
+}
+
+/// Tells a supervisor whose command has not begun, because a client is waited for, to begin it no more.
+pub(super) fn give_up_start(engine: &Engine, name: &Name) {
+    let run = engine.paths().container_run(name);
+    let begun = ["leader", "failure", "exit"].iter().any(|file| run.join(file).exists());
+    let Some(shell) = supervisor(&engine.paths().container(name)).filter(|_| !begun) else {
+        return;
+    };
+    for relay in process::children(shell.pid).unwrap_or_default() {
+        if let Err(error) = Pidfd::open(relay).and_then(|fd| fd.signal_numbered(15)) {
+            tracing::debug!(%name, %error, "a start could not be given up");
+        }
+    }
 }
 
 /// Runs a command in a container's root, beside it, and connects to it.
@@ -98,6 +116,12 @@ pub(super) fn exec(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStre
         };
         env.retain(|(old, _)| old != name);
         env.push((name.to_owned(), value.to_owned()));
+    }
+    if let Some(command) = exec.command.first()
+        && !is_there(engine, spec, command, &env)?
+    {
+        files::remove_tree(&run)?;
+        return not_found(command);
     }
     let mut relay = relay(engine, spec, &run, &run.join("log"));
     relay.push("--attach-hold".into());
@@ -209,25 +233,41 @@ fn proot(engine: &Engine, spec: &Spec, workdir: Option<&str>) -> Result<Vec<Stri
 }
 
 /// Refuses a command that isn't in the root: proot would only say that it failed.
-fn find_command(engine: &Engine, spec: &Spec, env: &[(String, String)]) -> Result<()> {
+fn refuse_missing_command(engine: &Engine, spec: &Spec, env: &[(String, String)]) -> Result<()> {
     let Some(command) = spec.command.first() else { return Ok(()) };
-    let root = RootDir::open(&engine.paths().container(&spec.name).join("rootfs"))?;
-    let is_there = |path: &Path| {
-        let found = root.metadata_followed(path.strip_prefix("/").unwrap_or(path));
-        found.is_ok_and(|data| data.kind == FileKind::File && data.mode & 0o111 != 0)
-    };
-    let mounted = spec.binds.iter().any(|bind| command.starts_with(&bind.target));
-    let path = env.iter().find(|(name, _)| name == "PATH").map_or(SAFE_PATH, |(_, path)| path);
-    let found = match command.contains('/') {
-        true => mounted || is_there(Path::new(command)),
-        false => path.split(':').any(|dir| is_there(&Path::new(dir).join(command))),
-    };
-    if found || (!command.starts_with('/') && command.contains('/')) {
+    if is_there(engine, spec, command, env)? {
         return Ok(());
     }
     let reason = format!("could not start: {command}: not found");
     engine.save_exit(&spec.name, &Exit { code: 127, reason, finished: Timestamp::now() })?;
     Err(not_started(spec, &format!("there is no program {command} in it")))
+}
+
+/// Whether a command is in the root, as far as can be told from outside.
+fn is_there(engine: &Engine, spec: &Spec, command: &str, env: &[(String, String)]) -> Result<bool> {
+    let root = RootDir::open(&engine.paths().container(&spec.name).join("rootfs"))?;
+    let is_program = |path: &Path| {
+        let found = root.metadata_followed(path.strip_prefix("/").unwrap_or(path));
+        found.is_ok_and(|data| data.kind == FileKind::File && data.mode & 0o111 != 0)
+    };
+    let mounted = spec.binds.iter().any(|bind| command.starts_with(&bind.target));
+    let path = env.iter().find(|(name, _)| name == "PATH").map_or(SAFE_PATH, |(_, path)| path);
+    Ok(match command.contains('/') {
+        // One that depends on the working directory is left to proot.
+        true => mounted || !command.starts_with('/') || is_program(Path::new(command)),
+        false => path.split(':').any(|dir| is_program(&Path::new(dir).join(command))),
+    })
+}
+
+/// The stream of an executed command that could not begin.
+fn not_found(command: &str) -> Result<UnixStream> {
+    let said = format!("{command}: command not found\n").into_bytes();
+    let failed = |error| files::Error::new("write to", Path::new("an executed command"), error);
+    let (mut ours, theirs) = UnixStream::pair().map_err(failed)?;
+    for frame in [Frame::Stderr(said), Frame::Exit(127)] {
+        ours.write_all(&frame.encode()).map_err(failed)?;
+    }
+    Ok(theirs)
 }
 
 /// What it means that the supervisor has ended before the command was seen to run: it was quick, or it could not be run.

@@ -35,6 +35,8 @@ use volt_model::state::State;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long the end may take once all has been killed.
 const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long proot may take to end by itself once it has nothing to trace.
+const IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// How long holding and letting go may take to show.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
 /// How often is looked.
@@ -116,7 +118,8 @@ impl Backend for Proot {
         wait_for(END_LIMIT, || !is_supervised(engine, &spec.name));
         launch::supervise(engine, spec)?;
         let deadline = Instant::now() + START_LIMIT;
-        while engine.leader(&spec.name).is_none() {
+        let runs = |leader| Processes::of(leader).is_executed();
+        while !engine.leader(&spec.name).is_some_and(runs) {
             if !is_supervised(engine, &spec.name) {
                 return launch::explain_end(engine, spec, begun);
             }
@@ -215,8 +218,13 @@ fn is_supervised(engine: &Engine, name: &Name) -> bool {
 
 /// Kills all of a container and of what was executed in it, and waits until it has been cleared up.
 fn end(engine: &Engine, name: &Name) -> Result<()> {
+    let begun = Instant::now();
     let gone = wait_for(END_LIMIT, || {
         each_tree(engine, name, Processes::kill);
+        if begun.elapsed() > IDLE_LIMIT {
+            each_tree(engine, name, Processes::kill_idle);
+        }
+        launch::give_up_start(engine, name);
         engine.leader(name).is_none() && !is_supervised(engine, name)
     });
     if gone {

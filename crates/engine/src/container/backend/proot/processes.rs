@@ -33,17 +33,29 @@ impl Processes {
         }
     }
 
-    /// Kills all. proot ends when nothing is left for it to trace; killed first it would let them run on untraced.
+    /// Whether the command has taken proot's place in its first child: before that a signal would not reach it.
+    pub(super) fn is_executed(&self) -> bool {
+        let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+        match self.command() {
+            Some(command) => program(command) != program(self.tracer),
+            // It has ended already, and left something behind; or it was not begun yet.
+            None => !self.traced().is_empty(),
+        }
+    }
+
+    /// Kills all but proot, which ends when nothing is left for it to trace, and says how. Killed first it would let them run on
+    /// untraced.
     pub(super) fn kill(&self) {
         if is_held(self.tracer) {
             send(self.tracer, CONTINUE);
         }
-        let traced = self.traced();
-        if traced.is_empty() {
+        self.each(KILL);
+    }
+
+    /// Kills a proot that has nothing to trace and stays all the same.
+    pub(super) fn kill_idle(&self) {
+        if self.traced().is_empty() {
             send(self.tracer, KILL);
-        }
-        for pid in traced {
-            send(pid, KILL);
         }
     }
 

@@ -1,0 +1,183 @@
+//! The backend proot: a user without root, where no systemd and no daemon can be reached.
+
+use std::time::Duration;
+use volt_e2e::{Host, Output, on_hosts};
+
+/// A user's own Volt: the sockets of systemd, D-Bus and Volt, and Volt's own folder, are hidden from what it runs.
+struct Alone {
+    host: Host,
+    home: String,
+}
+
+impl Alone {
+    /// With a home of that name, and the image `tiny` in it.
+    fn new(host: &Host, name: &str) -> Self {
+        let home = format!("/home/tester/{name}");
+        let alone = Self { host: host.clone(), home };
+        let home = &alone.home;
+        drop(alone.sh("volt ps -a -o name | xargs -r volt container delete --force"));
+        host.sh(&format!("rm -rf {home} && install -d -o tester -g tester {home}")).ok();
+        alone.sh("volt image import /srv/images/tiny.tar tiny").ok();
+        alone
+    }
+
+    /// Runs a line of shell there.
+    fn sh(&self, line: &str) -> Output {
+        let hide = "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec runuser -u tester -- \
+                    env -i HOME=$1 PATH=/usr/bin:/bin sh -c \"cd && $2\"";
+        self.host.run(&["unshare", "--mount", "sh", "-c", hide, "sh", &self.home, line])
+    }
+
+    /// Waits until a line of shell succeeds.
+    #[track_caller]
+    fn until(&self, line: &str) {
+        for _ in 0..200 {
+            if self.sh(line).code == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("never so: {line}");
+    }
+
+    /// What `volt container inspect` says: state, exit code, reason.
+    #[track_caller]
+    fn end(&self, name: &str) -> (String, i64, String) {
+        let seen = self.sh(&format!("volt container inspect {name} -o json")).json();
+        let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        (
+            word(&seen["state"]),
+            seen["exit"]["code"].as_i64().unwrap_or(-1),
+            word(&seen["exit"]["reason"]),
+        )
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        drop(self.sh("volt ps -a -o name | xargs -r volt container delete --force"));
+    }
+}
+
+on_hosts! {
+    fn container_proot_life_cycle(host) {
+        let me = Alone::new(host, "life");
+        let info = me.sh("volt system info -o json").json();
+        assert_eq!((&info["served_by"], &info["backends"]), (&"embedded".into(), &serde_json::json!(["proot"])), "{info}");
+
+        me.sh("volt container create --name web tiny sh -c 'echo out; echo err >&2; exec sleep 1000'").ok();
+        me.sh("volt container create --name web tiny true").fails(4);
+        assert_eq!(me.end("web").0, "stopped");
+        me.sh("volt container exec web true").fails(9);
+        me.sh("volt container start web").ok();
+        assert_eq!(me.sh("volt ps -o name").ok(), "web");
+        assert_eq!(me.end("web").0, "running");
+        // As this user, and nobody's child: the command that started it has long ended.
+        let pid = me.sh("volt container inspect web -o json").json()["pid"].as_u64().unwrap();
+        assert_eq!(host.sh(&format!("stat -c %U /proc/{pid}; tr '\\0' ' ' < /proc/{pid}/cmdline")).ok(), "tester\nsleep 1000 ");
+
+        me.until("volt logs web | grep -q err");
+        assert_eq!(me.sh("volt logs --stream stdout web").ok(), "out");
+        assert_eq!(me.sh("volt logs --stream stderr web").ok(), "err");
+        assert_eq!(me.sh("volt exec web sh -c 'echo inside; id -u'").ok(), "inside\n0");
+        me.sh("volt exec web sh -c 'exit 7'").fails(7);
+        assert_eq!(me.sh("volt exec -e GREETING=hi -w /bin web sh -c 'echo $GREETING; pwd'").ok(), "hi\n/bin");
+        assert_eq!(me.sh("echo typed | volt exec -i web cat").ok(), "typed");
+        me.sh("volt exec web /no/such/program").fails(127);
+
+        me.sh("volt container delete web").fails(9);
+        me.sh("volt container restart web").ok();
+        assert_eq!(me.end("web").0, "running");
+        me.sh("volt stop web").ok();
+        assert_eq!(me.end("web"), ("stopped".to_owned(), 143, "stopped".to_owned()));
+        assert_eq!(me.sh("volt container wait web").ok().lines().last(), Some("143"));
+        me.sh("volt container delete web").ok();
+        me.sh("volt container inspect web").fails(3);
+        me.sh("! find .local -name '*web*' -not -path '*/locks/*' | grep .").ok();
+        assert_eq!(me.sh("volt system check -o json").json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn container_proot_stop_is_told_right(host) {
+        let me = Alone::new(host, "stops");
+        // Stopped at once, again and again: proot must have passed the signal on, and must not be killed before it has told the end.
+        me.sh("volt container create --name quick tiny sleep 1000").ok();
+        let line = "for i in $(seq 30); do volt start quick >&2 && volt stop quick >&2 && volt ps -a | grep quick; done";
+        let seen = me.sh(line).ok();
+        assert_eq!(seen.lines().count(), 30, "{seen}");
+        assert!(!seen.contains("failed") && !seen.contains("137"), "{seen}");
+        assert_eq!(me.end("quick"), ("stopped".to_owned(), 143, "stopped".to_owned()));
+
+        // One that heeds the signal, one that does not, and one that is killed.
+        me.sh("volt run -d --name polite tiny sh -c 'trap \"exit 5\" TERM; echo ready; while :; do sleep 0.1; done'").ok();
+        me.until("volt logs polite | grep -q ready");
+        me.sh("volt stop polite").ok();
+        assert_eq!(me.end("polite").0, "failed");
+        me.sh("volt run -d --name deaf tiny sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'").ok();
+        me.until("volt logs deaf | grep -q ready");
+        me.sh("volt stop --timeout 1 deaf").ok();
+        assert_eq!(me.end("deaf"), ("stopped".to_owned(), 137, "stopped".to_owned()));
+        me.sh("volt start deaf").ok();
+        me.sh("volt container kill deaf").ok();
+        assert_eq!(me.end("deaf"), ("failed".to_owned(), 137, "killed by SIGKILL".to_owned()));
+        me.sh("volt container kill deaf").fails(9);
+        // One with something left behind in the background ends with it.
+        me.sh("volt run -d --name family tiny sh -c 'sleep 1001 & sleep 1001 & exec sleep 1001'").ok();
+        me.sh("volt container delete --force family").ok();
+        me.sh("! ps -u tester -o args | grep '[s]leep 1001'").ok();
+    }
+}
+
+on_hosts! {
+    fn container_proot_run_copy_export_rename(host) {
+        let me = Alone::new(host, "files");
+        assert_eq!(me.sh("volt run --rm tiny echo hello").ok(), "hello");
+        me.sh("volt run --rm tiny sh -c 'exit 3'").fails(3);
+        assert_eq!(me.sh("echo typed | volt run --rm -i tiny cat").ok(), "typed");
+        assert_eq!(me.sh("volt ps -a -o name").ok(), "");
+
+        me.sh("mkdir in shared && echo one > in/a && ln -s /etc/passwd in/link && volt volume create data").ok();
+        me.sh("volt container create --name old -v data:/data -v ./shared:/shared tiny sh -c 'echo kept > /mark; echo v > /data/v; echo s > /shared/s; exec sleep 1000'").ok();
+        me.sh("volt container copy in old:/in && volt start old && volt container copy old:/in back && diff -r --no-dereference in back").ok();
+        me.until("test -s shared/s && volt exec old test -s /data/v");
+        me.sh("volt container copy old:/no/such x").fails(3);
+        me.sh("volt container rename old new").fails(9);
+        me.sh("volt stop old && volt container rename old new").ok();
+        me.sh("volt container inspect old").fails(3);
+        me.sh("volt start new").ok();
+        assert_eq!(me.sh("volt exec new cat /mark /data/v").ok(), "kept\nv");
+        let list = me.sh("volt container export new | tar t").ok();
+        assert!(list.lines().any(|line| line.ends_with("in/a")), "{list}");
+        me.sh("volt workload freeze new && volt container inspect new | grep -i frozen && volt workload thaw new").ok();
+        assert_eq!(me.sh("volt top --once -o name").ok(), "new");
+        me.sh("volt container delete --force new && volt volume delete data").ok();
+        assert_eq!(me.sh("volt system check -o json").json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn container_proot_refuses_what_it_can_not_do(host) {
+        let me = Alone::new(host, "refused");
+        for (flags, reason) in [
+            ("--memory 64M", "cgroup"),
+            ("--cpus 1", "cgroup"),
+            ("--network none", "network"),
+            ("--boot", "boot"),
+            ("--read-only", "read-only"),
+            ("--tmpfs /x", "memory file systems"),
+            ("--cap-add SYS_TIME", "capabilities"),
+            ("--restart always", "started again"),
+            ("--user nobody", "user"),
+        ] {
+            let said = me.sh(&format!("volt container create --name no {flags} tiny true")).fails(10);
+            assert!(said.contains(reason) && said.contains("proot"), "{flags}: {said}");
+        }
+        me.sh("volt container create --name no --backend systemd tiny true").fails(10);
+        assert_eq!(me.sh("volt ps -a -o name").ok(), "");
+        me.sh("volt container create --name some tiny true").ok();
+        me.sh("volt container update --memory 64M some").fails(10);
+        assert!(me.sh("volt container inspect some -o json").json()["limits"].get("memory").is_none());
+        assert_eq!(me.sh("volt system check -o json").json()["findings"], serde_json::json!([]));
+    }
+}
