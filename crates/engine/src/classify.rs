@@ -1,5 +1,6 @@
 //! Which small error is which kind: the only place that decides it.
 
+use crate::Engine;
 use crate::error::Error;
 use volt_host::{command, files, systemd};
 use volt_model::kind::ErrorKind;
@@ -7,17 +8,37 @@ use volt_model::kind::ErrorKind;
 impl From<files::Error> for Error {
     fn from(error: files::Error) -> Self {
         match error.kind() {
-            _ if error.is_full() => Self::new(ErrorKind::Resource, "The disk is full")
-                .hinted("`volt system df` shows what takes the space, `volt system prune` frees what nothing uses"),
-            std::io::ErrorKind::PermissionDenied => Self::new(ErrorKind::Permission, "This needs more rights")
-                .hinted("Run it as root, or start the daemon: systemctl start volt.socket"),
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Self::new(ErrorKind::Resource, "The disk is full")
+            _ if error.is_full() => full_disk(),
+            std::io::ErrorKind::PermissionDenied => {
+                Self::new(ErrorKind::Permission, "This needs more rights")
+                    .hinted("Run it as root, or start the daemon: systemctl start volt.socket")
             }
             _ => Self::new(ErrorKind::General, "A file operation failed"),
         }
         .because(error)
     }
+}
+
+/// With less than this free, in bytes, what fails on a file system does so because it is full.
+const NEXT_TO_NOTHING: u64 = 128 << 10;
+
+impl Engine {
+    /// The same error; on a full disk one that says so, whatever the kernel or a program made of it.
+    pub(crate) fn unless_full(&self, error: Error) -> Error {
+        let space = files::free_space(&self.paths().lib);
+        if !space.is_ok_and(|space| space.available < NEXT_TO_NOTHING) {
+            return error;
+        }
+        let subject = error.subject.clone();
+        let full = full_disk();
+        Error { subject, ..full.because(error) }
+    }
+}
+
+fn full_disk() -> Error {
+    Error::new(ErrorKind::Resource, "The disk is full").hinted(
+        "`volt system df` shows what takes the space, `volt system prune` frees what nothing uses",
+    )
 }
 
 impl From<files::LockError> for Error {
@@ -88,9 +109,7 @@ impl From<volt_store::Error> for Error {
         let kind = error.kind();
         match error {
             Store::Program(program) => program.into(),
-            Store::Full { .. } => Self::new(kind, "The disk is full")
-                .hinted("`volt system df` shows what takes the space, `volt system prune` frees what nothing uses")
-                .because(error),
+            Store::Full { .. } => full_disk().because(error),
             Store::Io { .. } => Self::new(kind, "The image store can't be used").because(error),
             // The others are whole sentences for people, but for the capital.
             _ => Self::new(kind, capitalised(&error.to_string())),

@@ -52,7 +52,13 @@ impl Engine {
     pub(crate) fn intend(&self, intent: &Intent) -> Result<()> {
         let path = self.intent_path(intent.name());
         files::create_dirs(&self.paths().intents(), 0o755)?;
-        Ok(files::write_json(&path, intent, 0o644)?)
+        let write = || files::write_json(&path, intent, 0o644);
+        let written = match intent {
+            // What frees space is done on a full disk too.
+            Intent::Delete { .. } => self.reserve().or_give_up(write),
+            Intent::Create { .. } | Intent::Rename { .. } => write(),
+        };
+        Ok(written?)
     }
 
     /// Strikes the intent of `name` out. The name's lock must be held.

@@ -25,7 +25,7 @@ pub use volt_store::Progress;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use volt_host::files::Locks;
+use volt_host::files::{Locks, Reserve};
 use volt_host::systemd::{Systemd, SystemdBus};
 use volt_model::paths::Paths;
 use volt_store::Images;
@@ -111,6 +111,11 @@ impl Engine {
 
     pub(crate) fn images(&self) -> &Images {
         &self.inner.images
+    }
+
+    /// The space that is kept back for what must be written on a full disk.
+    pub(crate) fn reserve(&self) -> Reserve {
+        Reserve::in_folder(&self.paths().lib)
     }
 
     pub(crate) fn locks(&self) -> &Locks {

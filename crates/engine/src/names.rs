@@ -16,6 +16,7 @@ impl Engine {
     /// Locks a name of a workload for a change, after finishing or undoing what a killed command left of it.
     pub(crate) fn lock_name(&self, name: &Name) -> Result<Lock> {
         let lock = self.lock(&lock_word(name))?;
+        self.reserve().keep();
         self.recover(name)?;
         files::sweep_drafts(&self.paths().container(name))?;
         files::sweep_drafts(&self.dropin_dir(name))?;

@@ -15,6 +15,7 @@ mod suite {
     mod crash;
     mod daemon;
     mod docs;
+    mod full_disk;
     mod image;
     mod system;
     mod volume;

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use volt_host::files::Reserve;
 
 /// The longest text of one field, in bytes: a line stays one write and a reader's buffer bounded.
 const MAX_FIELD: usize = 1024;
@@ -80,6 +81,12 @@ pub struct AuditError {
     source: io::Error,
 }
 
+impl AuditError {
+    fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 /// Appends to the trail.
 #[derive(Debug)]
 pub struct Audit {
@@ -106,7 +113,9 @@ impl Audit {
     /// # Errors
     /// When the file can't be opened or made.
     pub fn ready(&self) -> Result<(), AuditError> {
-        self.current(&mut self.lock()).map(drop)
+        self.current(&mut self.lock())?;
+        self.reserve().keep();
+        Ok(())
     }
 
     /// Appends a line and returns when it is on disk.
@@ -122,13 +131,27 @@ impl Audit {
             .map_err(|e| self.error("write", e))?;
         line.push(b'\n');
         let mut open = self.lock();
-        let file = self.current(&mut open)?;
-        let written = file.write_all(&line).and_then(|()| file.sync_data());
+        match self.append(&mut open, &line) {
+            // What freed space, or ended something, is told on a full disk too.
+            Err(error) if error.is_full() && self.reserve().give_up() => {
+                self.append(&mut open, &line)
+            }
+            other => other,
+        }
+    }
+
+    fn append(&self, open: &mut Option<File>, line: &[u8]) -> Result<(), AuditError> {
+        let file = self.current(open)?;
+        let written = file.write_all(line).and_then(|()| file.sync_data());
         written.map_err(|e| {
             // Part of the line may be there: opening it anew ends that line first.
             *open = None;
             self.error("write", e)
         })
+    }
+
+    fn reserve(&self) -> Reserve {
+        Reserve::in_folder(self.path.parent().unwrap_or(&self.path))
     }
 
     /// Lets go of the file, so that the next line goes to a new one after a rotation.

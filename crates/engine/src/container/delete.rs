@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::intent::Intent;
 use volt_host::files;
 use volt_model::container::Backend;
+use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::Verb;
 
@@ -25,7 +26,13 @@ impl Engine {
             let backend = self.backend_of(&spec);
             backend.kill(self, &spec, 9).or_else(|_| backend.stop(self, &spec, None))?;
         }
-        self.intend(&Intent::Delete { name: name.clone() })?;
+        match self.intend(&Intent::Delete { name: name.clone() }) {
+            // It frees the very space that is missing. Where it is killed on the way, `system check` finds the rest.
+            Err(error) if error.kind == ErrorKind::Resource => {
+                tracing::warn!(%name, "removed without an intent: the disk is full");
+            }
+            other => other?,
+        }
         self.finish_delete(name)?;
         self.fulfil(name)
     }

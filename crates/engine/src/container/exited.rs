@@ -129,11 +129,10 @@ impl Engine {
         let exit = Exit { code, reason, finished: Timestamp::now() };
         self.save_exit(name, &exit)?;
         let copy = serde_json::json!({ "state": "stopped", "exit": exit });
-        Ok(files::write_volatile(
-            &self.paths().container(name).join("state.json"),
-            copy.to_string().as_bytes(),
-            0o644,
-        )?)
+        let path = self.paths().container(name).join("state.json");
+        let text = copy.to_string();
+        let write = || files::write_volatile(&path, text.as_bytes(), 0o644);
+        Ok(self.reserve().or_give_up(write)?)
     }
 
     fn reason(&self, signal: Option<u8>, end: &ServiceEnd) -> String {

@@ -125,7 +125,7 @@ impl Engine {
             source: "volt",
         };
         mounts::overlay_root(&overlay)
-            .map_err(|e| failed("The root can't be mounted", &spec.name, e))?;
+            .map_err(|e| self.unless_full(failed("The root can't be mounted", &spec.name, e)))?;
         self.complete_root(spec, &root)
     }
 

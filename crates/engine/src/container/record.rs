@@ -91,6 +91,7 @@ impl Engine {
 
     /// Records how a container's run ended.
     pub(crate) fn save_exit(&self, name: &Name, exit: &Exit) -> Result<()> {
-        Ok(files::write_json(&self.paths().container(name).join("exit.json"), exit, 0o644)?)
+        let path = self.paths().container(name).join("exit.json");
+        Ok(self.reserve().or_give_up(|| files::write_json(&path, exit, 0o644))?)
     }
 }

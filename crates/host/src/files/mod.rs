@@ -6,6 +6,7 @@ mod atomic;
 mod attributes;
 mod draft;
 mod lock;
+mod reserve;
 mod rooted;
 mod stage;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use atomic::{
 pub use attributes::{memory_file, owner, set_mode, set_owner, share_with_group, write_volatile};
 pub use draft::{DRAFT_PREFIX, sweep_drafts};
 pub use lock::{Lock, LockError, LockMode, Locks, Wait};
+pub use reserve::Reserve;
 pub use rooted::{Attributes, Entry, FileKind, Metadata, RootDir};
 pub use stage::{Publish, Stage, SweptStages, sweep};
 pub use tree::{DiskUsage, FreeSpace, dir_size, free_space, remove_tree};

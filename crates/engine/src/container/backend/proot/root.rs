@@ -31,17 +31,11 @@ pub(super) fn make(engine: &Engine, spec: &Spec) -> Result<()> {
         .arg(stage.path())
         .run();
     copied.map_err(|error| {
-        let full = volt_host::files::free_space(&engine.paths().lib)
-            .is_ok_and(|space| space.available < 1 << 20);
         let error = Error::from(error);
-        if full {
-            return Error {
-                kind: ErrorKind::Resource,
-                message: "The disk is full".into(),
-                ..error
-            };
-        }
-        Error { message: format!("The image {} could not be copied", spec.image), ..error }
+        engine.unless_full(Error {
+            message: format!("The image {} could not be copied", spec.image),
+            ..error
+        })
     })?;
     Ok(stage.publish(&root, Publish::Replace)?)
 }
