@@ -17,6 +17,7 @@ mod suite {
     mod docs;
     mod full_disk;
     mod image;
+    mod races;
     mod system;
     mod volume;
     mod workload;

@@ -55,3 +55,31 @@ on_hosts! {
         host.sh("! ls -d /etc/systemd/system/volt-container@ghost.service.d /var/lib/volt/ids/1000013824").ok();
     }
 }
+
+on_hosts! {
+    fn system_missing_tools_are_told_by_their_package(host) {
+        let host = host.private("bare");
+        host.tiny();
+        let pull = format!("volt image pull debian-minimal:{} --mirror file:///srv/mirror", host.suite());
+        host.volt(&["container", "create", "--name", "old", "tiny", "true"]).ok();
+        let before = host.sh("find /var/lib/volt | grep -v /log | sort").ok();
+        for (program, package, lines) in [
+            ("/usr/bin/systemd-nspawn", "systemd-container", &["volt container create --name new tiny true", "volt container start old", "volt run --rm tiny true"][..]),
+            ("/usr/sbin/debootstrap", "debootstrap", &[&*pull]),
+            ("/usr/bin/proot", "proot", &["volt container create --backend proot --name new tiny true"]),
+        ] {
+            host.run(&["mv", program, "/root/away"]).ok();
+            for line in lines {
+                let said = host.sh(line).fails(10);
+                assert!(said.contains(&format!("apt install {package}")), "{line}: {said}");
+            }
+            // Alone in its field, so that the whole word is meant.
+            let checks = host.volt(&["system", "check", "-o", "json"]).json()["checks"].to_string();
+            assert!(checks.contains(&format!("apt install {package}\"")), "{program}: {checks}");
+            host.run(&["mv", "/root/away", program]).ok();
+            assert_eq!(host.sh("find /var/lib/volt | grep -v /log | sort").ok(), before, "{program}");
+        }
+        // What Volt can do itself needs no program: zstd and xz are not installed everywhere.
+        host.sh("for tool in zstd xz gzip; do $tool -c /srv/images/tiny.tar > /tmp/tiny.tar.$tool && mv $(command -v $tool) /root/away && volt image import /tmp/tiny.tar.$tool packed-$tool && mv /root/away /usr/bin/$tool || exit 1; done").ok();
+    }
+}
