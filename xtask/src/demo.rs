@@ -16,7 +16,6 @@ use crate::packages;
 use crate::paths;
 use crate::run::{Context, Outcome, Program, Result, fail, program};
 
-const HOST: &str = "demo";
 const PAGE: &str = "<h1>Hello from a container</h1>";
 
 /// Where the demo is shown.
@@ -212,9 +211,9 @@ impl Place {
                 program(volt).args(["system", "install"]).read().map(drop)
             }
             Self::Host => {
-                drop(down(HOST));
+                drop(down(&host()));
                 let wanted = Wanted {
-                    name: HOST.to_owned(),
+                    name: host(),
                     suite: SUITES[0].to_owned(),
                     kind: Kind::Namespaces,
                     volt: Some(build.clone()),
@@ -252,7 +251,7 @@ impl Place {
             Self::Host => {
                 let line = format!("mkdir -p /tmp/demo && cd /tmp/demo && {line}");
                 let xtask = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
-                program(xtask).args(["host", "exec", HOST, "--", "sh", "-c", &line]).quiet()
+                program(xtask).args(["host", "exec", &host(), "--", "sh", "-c", &line]).quiet()
             }
             Self::Own { volt, folder } => {
                 let own = |name: &str| folder.join(name);
@@ -278,8 +277,8 @@ impl Place {
     fn leave(&self) -> Result<()> {
         match self {
             Self::Host => {
-                if state::State::load(HOST).is_some() {
-                    down(HOST)
+                if state::State::load(&host()).is_some() {
+                    down(&host())
                 } else {
                     Ok(())
                 }
@@ -297,6 +296,11 @@ impl Place {
             }
         }
     }
+}
+
+/// The test host of the demo; that of a run of the tests is its own.
+fn host() -> String {
+    state::own("demo")
 }
 
 /// The search path with the program's folder first.

@@ -316,8 +316,12 @@ fn xtask_command() -> Command {
     )
 }
 
+/// Runs one of the house's own tasks, which must succeed.
+///
+/// # Panics
+/// When it doesn't.
 #[track_caller]
-fn xtask(words: &[&str]) {
+pub fn xtask(words: &[&str]) {
     let output = xtask_command().args(words).stdin(Stdio::null()).output().expect("xtask runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo xtask {}: {said}", words.join(" "));

@@ -17,8 +17,10 @@ mod suite {
     mod docs;
     mod full_disk;
     mod image;
+    mod kernel;
     mod races;
     mod system;
+    mod tasks;
     mod volume;
     mod workload;
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::host::exec::read;
-use crate::host::state::{Kind, State};
+use crate::host::state::{self, Kind, State};
 use crate::host::up::{Wanted, up};
 use crate::host::{copy, down};
 use crate::run::{Failure, Result, fail};
@@ -72,7 +72,7 @@ const STEPS: &[(&str, &str)] = &[
 
 /// Checks the package on a fresh host of this suite.
 pub(super) fn check(package: &Path, suite: &str) -> Result<()> {
-    let name = format!("dist-{suite}");
+    let name = state::own(&format!("dist-{suite}"));
     let wanted =
         Wanted { name: name.clone(), suite: suite.to_owned(), kind: Kind::Namespaces, volt: None };
     let state = up(&wanted)?;

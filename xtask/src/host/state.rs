@@ -116,6 +116,12 @@ impl State {
     }
 }
 
+/// What a task calls a host of its own: where a run of the tests has set itself apart by `VOLT_E2E_HOSTS`, beginning with that.
+pub(crate) fn own(name: &str) -> String {
+    paths::variable("VOLT_E2E_HOSTS")
+        .map_or_else(|| name.to_owned(), |first| format!("{first}-{name}"))
+}
+
 /// Where everything about running hosts is.
 pub(crate) fn hosts() -> PathBuf {
     paths::runtime().join("hosts")

@@ -17,6 +17,8 @@ use volt_store::TreeId;
 
 /// The bit of CAP_NET_BIND_SERVICE.
 const NET_BIND_SERVICE: u64 = 1 << 10;
+/// What the roots of containers have as their source in lists of mounts.
+const SOURCE: &str = "volt";
 /// What every program finds in its environment where neither the image nor the user says otherwise.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -98,7 +100,7 @@ impl Engine {
     pub(super) fn mount_root(&self, spec: &Spec) -> Result<()> {
         let dir = self.paths().container(&spec.name);
         let root = dir.join("rootfs");
-        if mounts::is_mount_point(&root)
+        if mounts::is_overlay_root(&root, SOURCE)
             .map_err(|e| failed("The root can't be looked at", &spec.name, e))?
         {
             // Whoever mounted it may have been killed before the rest.
@@ -122,7 +124,7 @@ impl Engine {
             idmap: spec.ids.map(|ids| mounts::IdMap::of(ids.base())),
             // A device node in an image would be live; those of /dev are nspawn's own.
             attributes: mounts::MountAttributes::MOUNT_ATTR_NODEV,
-            source: "volt",
+            source: SOURCE,
         };
         mounts::overlay_root(&overlay)
             .map_err(|e| self.unless_full(failed("The root can't be mounted", &spec.name, e)))?;

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use idmap::{IdMap, UserNamespace};
 pub use info::{MountEntry, parse_mountinfo};
-pub use overlay::{Overlay, overlay_root};
+pub use overlay::{Overlay, is_overlay_root, overlay_root};
 pub use rustix::mount::MountAttrFlags as MountAttributes;
 
 /// A mount that could not be made, changed or taken away.

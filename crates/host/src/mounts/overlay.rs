@@ -2,7 +2,7 @@
 
 use super::{
     Context, Error, IdMap, MountAttributes, Result, Unmount, UserNamespace, attach, clone_mount,
-    is_mount_point, unmount,
+    is_mount_point, mounts_below, unmount, unmount_all,
 };
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 use rustix::io::Errno;
@@ -56,6 +56,23 @@ pub fn overlay_root(overlay: &Overlay<'_>) -> Result<()> {
     // From here on the overlay has clones of its own.
     drop(layers);
     attach(mounted, target)
+}
+
+/// Whether an overlay of that source is mounted on `target`, whole. What `overlay_root` left there when it was killed on the way,
+/// a layer of it, is no root and is taken away.
+pub fn is_overlay_root(target: &Path, source: &str) -> Result<bool> {
+    if !is_mount_point(target)? {
+        return Ok(false);
+    }
+    let all = mounts_below(target)?;
+    let mut here = all.iter().filter(|mount| mount.mount_point == target);
+    let whole =
+        here.next().is_some_and(|first| first.fs_type == "overlay" && first.source == source)
+            && here.next().is_none();
+    if !whole {
+        unmount_all(target, Unmount::Lazy)?;
+    }
+    Ok(whole)
 }
 
 /// The layers as paths that are short, need no escaping, and cannot be swapped under our feet.

@@ -58,6 +58,21 @@ fn overlay<'a>(tree: &'a Tree, lower: &'a [&'a Path], idmap: Option<IdMap>) -> O
 }
 
 #[test]
+fn a_layer_left_by_a_kill_is_no_root() {
+    in_namespace(|dir| {
+        let tree = tree(dir);
+        let overlay = overlay(&tree, &[&tree.lower], Some(IdMap::of(1 << 20)));
+        let whole = || is_overlay_root(overlay.target, overlay.source).unwrap();
+        assert!(!whole());
+        bind(&tree.lower, overlay.target, None, MountAttributes::empty()).unwrap();
+        bind(&tree.lower, overlay.target, None, MountAttributes::empty()).unwrap();
+        assert!(!whole() && !is_mount_point(overlay.target).unwrap());
+        overlay_root(&overlay).unwrap();
+        assert!(whole() && is_mount_point(overlay.target).unwrap());
+    });
+}
+
+#[test]
 fn overlay_of_idmapped_layers_keeps_ids_on_disk() {
     in_namespace(|dir| {
         let tree = tree(dir);

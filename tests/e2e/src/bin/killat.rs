@@ -1,5 +1,6 @@
 //! `killat N PROGRAM ARGS…`: runs a program and kills it with SIGKILL, from outside, when it is about to make its N-th system
-//! call that changes something. Prints on standard error `killed at N CALL`, or `done after N calls` when it made fewer.
+//! call that changes something. Prints on standard error `killed at N CALL`, or `done after N calls` when it made fewer. `@FILE`
+//! in place of N names a file with the number, for a unit that stays as it is. SIGTERM is passed on.
 //!
 //! All threads of the program are traced; other programs that it starts are not.
 #![expect(unsafe_code, reason = "ptrace has no safe wrapper")]
@@ -7,6 +8,7 @@
 
 use std::ffi::CString;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The exit code when the program was killed.
 const KILLED: u8 = 99;
@@ -59,7 +61,11 @@ const CHANGING: &[(i64, &str)] = &[
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let Some(limit) = args.next().and_then(|n| n.parse().ok()) else {
+    let number = args.next().and_then(|word| match word.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).ok(),
+        None => Some(word),
+    });
+    let Some(limit) = number.and_then(|text| text.trim().parse().ok()) else {
         eprintln!("usage: killat N PROGRAM ARGS…");
         return ExitCode::from(2);
     };
@@ -85,7 +91,19 @@ fn execute(words: &[CString]) -> ExitCode {
     ExitCode::from(127)
 }
 
+/// Whom SIGTERM is passed on to.
+static CHILD: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn pass_on(signal: libc::c_int) {
+    // SAFETY: kill may be called in a handler and touches no memory.
+    unsafe { libc::kill(CHILD.load(Ordering::Relaxed), signal) };
+}
+
 fn trace(child: libc::pid_t, limit: u64) -> ExitCode {
+    CHILD.store(child, Ordering::Relaxed);
+    let handler: extern "C" fn(libc::c_int) = pass_on;
+    // SAFETY: the handler only does what handlers may; SA_RESTART (as `signal` sets it) keeps the waits whole.
+    unsafe { libc::signal(libc::SIGTERM, handler as libc::sighandler_t) };
     let options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
     let mut status = 0;
     // SAFETY: the child stops itself before anything else; `status` outlives the calls.
@@ -121,8 +139,7 @@ fn trace(child: libc::pid_t, limit: u64) -> ExitCode {
             if count == limit {
                 // SAFETY: the process is our child and still there.
                 unsafe { libc::kill(child, libc::SIGKILL) };
-                // SAFETY: as above; all of its threads are reaped with it.
-                while unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) } > 0 {}
+                let_go();
                 eprintln!("killed at {count} {name}");
                 return ExitCode::from(KILLED);
             }
@@ -135,6 +152,23 @@ fn trace(child: libc::pid_t, limit: u64) -> ExitCode {
         };
         // SAFETY: the thread is stopped; one that is gone meanwhile makes the call fail, which is no harm.
         unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, pass) };
+    }
+}
+
+/// Waits for the end of all threads of the killed program. A process that it had forked and that is traced too is none of them: it
+/// goes on by itself, as it would after any kill.
+fn let_go() {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` outlives the call.
+        let one = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
+        if one < 0 {
+            return;
+        }
+        if libc::WIFSTOPPED(status) {
+            // SAFETY: it is stopped; a thread that dies meanwhile makes the call fail, which is no harm.
+            unsafe { libc::ptrace(libc::PTRACE_DETACH, one, 0, 0) };
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Commands killed from outside at every system call that changes something: afterwards one ordinary command, and there is the
 //! old state or the new one, with nothing left over.
 //!
-//! The daemon is masked, so the command itself does the work.
+//! The daemon is masked, so the command itself does the work. What systemd runs (`volt internal …`) is killed in its unit.
+//!
+//! An image is pulled by debootstrap, which takes seconds: Volt's own part is killed at every call with a stand-in that unpacks a
+//! small tree, and the real one is killed at some moments of its work.
 
+use std::time::Duration;
 use volt_e2e::{Host, on_hosts};
 
 /// What is typed, and how the state is laid before it.
@@ -51,6 +55,42 @@ const CASES: &[Case] = &[
         after: "volt container delete crash || test $? = 3",
     },
     Case {
+        name: "container delete --force of a running one",
+        before: "volt run -d --name crash tiny sleep 1000",
+        command: &["container", "delete", "--force", "crash"],
+        after: "volt container delete --force crash || test $? = 3",
+    },
+    Case {
+        name: "container restart",
+        before: "volt run -d --name crash tiny sleep 1000",
+        command: &["container", "restart", "crash"],
+        after: "volt container start crash && volt container exec crash true && volt container delete --force crash",
+    },
+    Case {
+        name: "run --rm",
+        before: "true",
+        command: &["run", "--rm", "--name", "crash", "tiny", "true"],
+        after: "volt container delete --force crash || test $? = 3",
+    },
+    Case {
+        name: "container rename of one that comes up at boot",
+        before: "volt run -d --restart always --name crash tiny sleep 1000 && volt container stop crash",
+        command: &["container", "rename", "crash", "crashed"],
+        after: "for name in $(volt ps -a -o name); do ls /etc/systemd/system/multi-user.target.wants/volt-container@$name.service && volt container delete $name || exit 1; done; ! ls /etc/systemd/system/multi-user.target.wants/volt-container@*",
+    },
+    Case {
+        name: "container delete of one that comes up at boot",
+        before: "volt run -d --restart always --name crash tiny sleep 1000 && volt container stop crash",
+        command: &["container", "delete", "crash"],
+        after: "volt container delete crash || test $? = 3; ! ls /etc/systemd/system/multi-user.target.wants/volt-container@*",
+    },
+    Case {
+        name: "image pull",
+        before: "true",
+        command: &["image", "pull", "debian-minimal", "--mirror", "file:///srv/mirror"],
+        after: "volt image delete debian-minimal || test $? = 3",
+    },
+    Case {
         name: "volume create",
         before: "true",
         command: &["volume", "create", "crash"],
@@ -76,21 +116,57 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// What systemd runs, how its unit is told to run it beneath killat, and what makes systemd run it.
+struct UnitCase {
+    name: &'static str,
+    /// The unit, and its drop-in; a shell fills in what is in it.
+    unit: &'static str,
+    dropin: &'static str,
+    act: &'static str,
+}
+
+const RUN: &str = "sed -n 's/^ExecStart=:/ExecStart=:\\/tmp\\/killat @\\/tmp\\/killat.n /p' /etc/systemd/system/volt-container@crash.service.d/50-volt.conf";
+
+const UNIT_CASES: &[UnitCase] = &[
+    UnitCase {
+        name: "internal prepare",
+        unit: "volt-prepare@crash.service",
+        dropin: "echo ExecStart=; echo 'ExecStart=/tmp/killat @/tmp/killat.n /usr/bin/volt internal prepare %i'",
+        act: "systemctl start volt-container@crash.service",
+    },
+    UnitCase {
+        name: "internal release",
+        unit: "volt-prepare@crash.service",
+        dropin: "echo ExecStop=; echo 'ExecStop=/tmp/killat @/tmp/killat.n /usr/bin/volt internal release %i'",
+        act: "systemctl start volt-container@crash.service; systemctl stop volt-container@crash.service volt-prepare@crash.service",
+    },
+    UnitCase {
+        name: "internal exited",
+        unit: "volt-exited@crash.service",
+        dropin: "echo ExecStart=; echo 'ExecStart=/tmp/killat @/tmp/killat.n /usr/bin/volt internal exited %i'",
+        act: "volt container start crash; systemctl kill -s KILL --kill-who main volt-container@crash.service",
+    },
+    UnitCase {
+        name: "internal run",
+        unit: "volt-container@crash.service",
+        dropin: "echo NotifyAccess=all; echo ExecStart=; $RUN",
+        act: "volt container start crash; volt container stop crash",
+    },
+];
+
 /// A bound on the calls of one command, so that a loop would be noticed.
 const MOST: u32 = 1000;
 
+const CLEAN: &str = "(volt container delete --force crash crashed; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
+
 fn survives(host: &Host, case: &Case) {
-    let clean = "volt container delete --force crash crashed; volt volume delete crash; volt image delete crash; true";
     for limit in 1..MOST {
-        drop(host.sh(&format!("({clean}) >/dev/null 2>&1")));
-        host.sh(case.before).ok();
+        host.sh(&format!("{CLEAN}; {}", case.before)).ok();
         let limit = limit.to_string();
         let killed = host.run(&[&["/tmp/killat", &limit, "volt"], case.command].concat());
         let done = killed.stderr.contains("done after");
         assert!(done || killed.code == 99, "{}: {killed:?}", case.name);
-        host.sh(case.after).ok();
-        let check = host.volt(&["system", "check", "-o", "json"]).json();
-        assert_eq!(check["findings"], serde_json::json!([]), "{} {}", case.name, killed.stderr);
+        whole(host, case.name, case.after, &killed.stderr);
         if done {
             assert_eq!(killed.code, 0, "{}: {killed:?}", case.name);
             return;
@@ -99,15 +175,87 @@ fn survives(host: &Host, case: &Case) {
     panic!("{} made more than {MOST} calls", case.name);
 }
 
+fn survives_in_unit(host: &Host, case: &UnitCase) {
+    let folder = format!("/etc/systemd/system/{}.d", case.unit);
+    let dropin = case.dropin.replace("$RUN", RUN);
+    for limit in 1..MOST {
+        let before = format!(
+            "{CLEAN}; volt container create --name crash tiny sleep 1000 && mkdir -p {folder} && \
+             {{ echo [Service]; echo StandardError=append:/tmp/killat.log; {dropin}; }} > {folder}/60-killat.conf && \
+             systemctl daemon-reload && rm -f /tmp/killat.log && echo {limit} > /tmp/killat.n"
+        );
+        host.sh(&before).ok();
+        drop(host.sh(case.act));
+        host.until(
+            Duration::from_secs(20),
+            "grep -q -e 'killed at' -e 'done after' /tmp/killat.log",
+        );
+        let said = host
+            .sh(&format!(
+                "cat /tmp/killat.log; rm -r {folder}/60-killat.conf; systemctl daemon-reload"
+            ))
+            .ok();
+        let after = "volt container start crash && volt container exec crash true && volt container stop crash && volt container delete crash";
+        whole(host, case.name, after, &said);
+        if said.contains("done after") {
+            return;
+        }
+    }
+    panic!("{} made more than {MOST} calls", case.name);
+}
+
+/// One ordinary command, and nothing is left.
+fn whole(host: &Host, name: &str, after: &str, said: &str) {
+    let output = host.sh(after);
+    assert_eq!(output.code, 0, "{name} {said}: {output:?}");
+    let check = host.volt(&["system", "check", "-o", "json"]).json();
+    assert_eq!(check["findings"], serde_json::json!([]), "{name} {said}");
+}
+
+/// A host of the test's own, whose commands do their work themselves.
+fn prepare(host: &Host) {
+    host.tiny();
+    host.put(env!("CARGO_BIN_EXE_killat"), "/tmp/killat");
+    host.sh("mkdir -p /tmp/crash/usr/bin /tmp/crash/etc && echo x > /tmp/crash/usr/bin/x && ln -s x /tmp/crash/usr/bin/y && tar cf /tmp/crash.tar -C /tmp/crash .").ok();
+    host.sh("systemctl mask --now volt.socket volt.service").ok();
+}
+
 on_hosts! {
     fn system_survives_a_kill_at_every_call(host) {
         let host = host.private("crash");
-        host.tiny();
-        host.put(env!("CARGO_BIN_EXE_killat"), "/tmp/killat");
-        host.sh("mkdir -p /tmp/crash/usr/bin && echo x > /tmp/crash/usr/bin/x && ln -s x /tmp/crash/usr/bin/y && tar cf /tmp/crash.tar -C /tmp/crash .").ok();
-        host.sh("systemctl mask --now volt.socket volt.service").ok();
-        for case in CASES {
+        prepare(&host);
+        for case in CASES.iter().filter(|case| case.name != "image pull") {
             survives(&host, case);
+        }
+    }
+}
+
+on_hosts! {
+    fn image_pull_survives_a_kill_at_every_call(host) {
+        let host = host.private("crashpull");
+        prepare(&host);
+        // The real one, killed somewhere between its first and its last package.
+        for moment in ["0.3", "1", "2", "3"] {
+            let killed = host.sh(&format!("timeout -s KILL {moment} volt image pull debian-minimal:{} --mirror file:///srv/mirror", host.suite()));
+            assert_eq!(killed.code, 137, "{killed:?}");
+            host.until(Duration::from_secs(5), "! pgrep debootstrap");
+            whole(&host, "debootstrap", "volt image import /tmp/crash.tar crash && volt image delete crash", moment);
+            host.sh("! ls -A /var/lib/volt/tmp | grep -v .gate && ! findmnt -rno TARGET | grep /var/lib/volt/tmp").ok();
+        }
+        let stand_in = "#!/bin/sh\ntest \"$1\" = --version && exit\nfor word; do test -d \"$word\" && tar xf /tmp/crash.tar -C \"$word\"; done; exit 0\n";
+        host.sh(&format!("printf '%s' '{stand_in}' > /usr/sbin/debootstrap")).ok();
+        for case in CASES.iter().filter(|case| case.name == "image pull") {
+            survives(&host, case);
+        }
+    }
+}
+
+on_hosts! {
+    fn system_survives_a_kill_at_every_call_in_units(host) {
+        let host = host.private("crashunit");
+        prepare(&host);
+        for case in UNIT_CASES {
+            survives_in_unit(&host, case);
         }
     }
 }

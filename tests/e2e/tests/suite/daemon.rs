@@ -109,3 +109,61 @@ on_hosts! {
         host.run(&["systemctl", "is-active", "volt.service"]).ok();
     }
 }
+
+on_hosts! {
+    fn system_daemon_leaves_when_nobody_needs_it(host) {
+        let host = host.private("idle");
+        host.tiny();
+        assert_eq!(host.volt(&["config", "get", "daemon.idle_seconds"]).ok(), "60");
+        host.volt(&["config", "set", "daemon.idle_seconds", "2"]).ok();
+        // It has to be told of its configuration; then a follower is a duty, and a running container is none.
+        host.sh("systemctl reload volt.service && volt run -d --name runs tiny sleep 1000").ok();
+        let seen = host.sh("timeout 6 volt events > /tmp/events & sleep 5; systemctl is-active volt.service; wait").ok();
+        assert_eq!(seen, "active");
+        host.until(Duration::from_secs(10), "test $(systemctl is-active volt.service) = inactive");
+        assert_eq!(host.run(&["systemctl", "show", "-P", "Result", "volt.service"]).ok(), "success");
+        assert_eq!(host.run(&["systemctl", "is-active", "volt.socket"]).ok(), "active");
+        host.sh("test -S /run/volt/volt.sock").ok();
+        assert_eq!(host.volt(&["ps", "-o", "name"]).ok(), "runs");
+        assert_eq!(host.run(&["systemctl", "is-active", "volt.service"]).ok(), "active");
+    }
+}
+
+on_hosts! {
+    fn system_host_names_another_daemon(host) {
+        let host = host.private("second");
+        host.tiny();
+        host.volt(&["run", "-d", "--name", "here", "tiny", "sleep", "1000"]).ok();
+        host.sh("systemd-run --quiet --unit second volt --root /srv/second daemon").ok();
+        let socket = "/srv/second/run/volt/volt.sock";
+        host.until(Duration::from_secs(10), &format!("test -S {socket}"));
+        for name in [socket.to_owned(), format!("unix://{socket}")] {
+            let info = host.sh(&format!("VOLT_HOST={name} volt system info -o json")).json();
+            assert!(info["root"].as_str().is_some_and(|root| root.starts_with("/srv/second")), "{info}");
+            assert_eq!(host.volt(&["--host", &name, "ps", "-a", "-o", "name"]).ok(), "");
+        }
+        host.sh(&format!("VOLT_HOST={socket} volt volume create there && test -d /srv/second/var/lib/volt/volumes/there && ! test -e /var/lib/volt/volumes/there")).ok();
+        // The network, by a tunnel of the user's own: here what systemd brings.
+        host.sh("systemd-run --quiet --unit tunnel systemd-socket-activate -l 127.0.0.1:7070 /usr/lib/systemd/systemd-socket-proxyd /run/volt/volt.sock").ok();
+        host.until(Duration::from_secs(10), "VOLT_HOST=tcp://127.0.0.1:7070 volt ps");
+        let far = |line: &str| host.sh(&format!("export VOLT_HOST=tcp://127.0.0.1:7070; {line}"));
+        assert_eq!(far("volt ps -o name").ok(), "here");
+        assert_eq!(far("echo typed | volt exec -i here cat").ok(), "typed");
+        far("volt exec here sh -c 'exit 7'").fails(7);
+        assert_eq!(far("volt run --rm tiny echo far").ok(), "far");
+        for nobody in ["/no/such.sock", "tcp://127.0.0.1:1"] {
+            host.sh(&format!("VOLT_HOST={nobody} volt ps")).fails(6);
+        }
+        host.sh("VOLT_HOST=nonsense volt ps").fails(2);
+        host.sh("systemctl stop second tunnel").ok();
+    }
+}
+
+on_hosts! {
+    fn audit_trail_is_the_groups_to_read(host) {
+        host.tiny();
+        host.volt(&["image", "tag", "tiny", "tagged"]).ok();
+        host.volt(&["image", "delete", "tagged"]).ok();
+        assert_eq!(host.run(&["stat", "-c", "%U:%G %a", "/var/log/volt/audit.log"]).ok(), "root:volt 640");
+    }
+}

@@ -1,0 +1,71 @@
+//! That a host with a kernel of its own (tier 3) has what hosts in namespaces can't promise: pressure, vsock, fs-verity, and the
+//! bridge filtering of a stock Debian. Each is used, not only found. Limits and out of memory are in `container_limits`.
+
+use volt_e2e::on_vms;
+
+on_vms! {
+    fn system_kernel_tells_pressure(host) {
+        host.tiny();
+        let _guard = host.container("squeezed");
+        // More than it may keep in memory, read again and again: it has to wait for memory.
+        host.volt(&["run", "-d", "--name", "squeezed", "--memory", "24M", "--memory-swap", "0", "tiny", "sh", "-c",
+            "dd if=/dev/zero of=/f bs=1M count=48 2>/dev/null; while :; do cat /f > /dev/null; done"]).ok();
+        let group = "/sys/fs/cgroup/system.slice/volt-container@squeezed.service";
+        host.until(std::time::Duration::from_secs(120), &format!("grep -q '^some .*total=[1-9][0-9]\\{{3\\}}' {group}/memory.pressure"));
+        for kind in ["cpu", "memory", "io"] {
+            let line = host.sh(&format!("grep ^some /proc/pressure/{kind} {group}/{kind}.pressure")).ok();
+            assert_eq!(line.matches("avg10=").count(), 2, "{line}");
+        }
+    }
+}
+
+on_vms! {
+    fn system_kernel_speaks_vsock(host) {
+        host.sh("modprobe -a vsock vsock_loopback vhost_vsock && test -c /dev/vsock -a -c /dev/vhost-vsock").ok();
+        let talk = "\
+import socket, threading
+s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM); s.bind((socket.VMADDR_CID_ANY, 5000)); s.listen(1)
+def answer():
+    c, _ = s.accept(); c.sendall(b'hello '  + c.recv(100)); c.close()
+threading.Thread(target=answer).start()
+c = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM); c.connect((1, 5000)); c.sendall(b'vsock'); print(c.recv(100).decode())";
+        assert_eq!(host.run(&["python3", "-c", talk]).ok(), "hello vsock");
+    }
+}
+
+on_vms! {
+    fn system_kernel_seals_files_with_verity(host) {
+        // FS_IOC_ENABLE_VERITY and FS_IOC_MEASURE_VERITY, where Volt keeps images.
+        let seal = "\
+import fcntl, os, struct
+path = '/var/lib/volt/sealed'
+open(path, 'w').write('x' * 10000)
+fd = os.open(path, os.O_RDONLY)
+fcntl.ioctl(fd, 0x40806685, struct.pack('<IIIIQIIQ11Q', 1, 1, 4096, 0, 0, 0, 0, 0, *[0] * 11))
+digest = fcntl.ioctl(fd, 0xc0046686, struct.pack('<HH32s', 0, 32, b''))
+print(struct.unpack('<HH', digest[:4]))
+try: open(path, 'r+')
+except PermissionError: print('sealed')
+os.remove(path)";
+        assert_eq!(host.run(&["python3", "-c", seal]).ok(), "(1, 32)\nsealed");
+    }
+}
+
+on_vms! {
+    fn system_kernel_filters_bridges_as_debian_does(host) {
+        host.run(&["modprobe", "br_netfilter"]).ok();
+        assert_eq!(host.run(&["sysctl", "-n", "net.bridge.bridge-nf-call-iptables"]).ok(), "1");
+        // Two namespaces on a bridge: what the host's own forward chain drops does not cross it.
+        let line = "\
+ip link add br-try type bridge && ip link set br-try up
+for n in 1 2; do
+    ip netns add try$n && ip link add try$n type veth peer name eth0 netns try$n && ip link set try$n master br-try up
+    ip -n try$n addr add 192.0.2.$n/24 dev eth0 && ip -n try$n link set eth0 up
+done
+ip netns exec try1 ping -c 1 -W 10 192.0.2.2 > /dev/null && echo open
+nft add table ip try && nft 'add chain ip try f { type filter hook forward priority 0; policy drop; }'
+ip netns exec try1 ping -c 1 -W 2 192.0.2.2 > /dev/null || echo dropped
+nft delete table ip try; ip netns delete try1; ip netns delete try2; ip link delete br-try";
+        assert_eq!(host.sh(line).ok(), "open\ndropped");
+    }
+}
