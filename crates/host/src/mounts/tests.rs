@@ -61,7 +61,8 @@ fn overlay<'a>(tree: &'a Tree, lower: &'a [&'a Path], idmap: Option<IdMap>) -> O
 fn a_layer_left_by_a_kill_is_no_root() {
     in_namespace(|dir| {
         let tree = tree(dir);
-        let overlay = overlay(&tree, &[&tree.lower], Some(IdMap::of(1 << 20)));
+        let lower: [&Path; 1] = [&tree.lower];
+        let overlay = overlay(&tree, &lower, Some(IdMap::of(1 << 20)));
         let whole = || is_overlay_root(overlay.target, overlay.source).unwrap();
         assert!(!whole());
         bind(&tree.lower, overlay.target, None, MountAttributes::empty()).unwrap();
