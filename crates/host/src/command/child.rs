@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 /// A line longer than this is handed over in pieces, in bytes.
 const LINE_LIMIT: usize = 64 << 10;
 
+/// How often is asked whether a program is still wanted.
+const WANTED: Duration = Duration::from_millis(200);
+/// How long the end of what a killed program had started is waited for.
+const LETTING_GO: Duration = Duration::from_secs(5);
+
 /// A program that runs. Dropping it kills the program and waits for it.
 #[derive(Debug)]
 pub struct Child {
@@ -121,7 +126,11 @@ pub(super) enum Keep<'a> {
 }
 
 /// Runs a program to its end.
-pub(super) fn collect(mut command: Command, keep: Keep<'_>) -> Result<Output, Error> {
+pub(super) fn collect(
+    mut command: Command,
+    keep: Keep<'_>,
+    wanted: &(dyn Fn() -> bool + '_),
+) -> Result<Output, Error> {
     let program = command.name();
     let io = |source| Error::Io { program: program.clone(), source };
     let input = command.input.take();
@@ -133,12 +142,18 @@ pub(super) fn collect(mut command: Command, keep: Keep<'_>) -> Result<Output, Er
         stdin: child.take_stdin().zip(input.map(|bytes| (bytes, 0))),
         stdout: child.take_stdout(),
         stderr: child.take_stderr(),
+        wanted,
         kept: Kept { keep, limit: command.stdout_limit, stdout: Vec::new(), stderr: Vec::new() },
     };
     pump.prepare().map_err(io)?;
     let deadline = command.time_limit.map(|limit| (Instant::now() + limit, limit));
-    let in_time = pump.run(deadline.map(|(end, _)| end)).map_err(io)?;
-    if let (false, Some((_, limit))) = (in_time, deadline) {
+    let ended = pump.run(deadline.map(|(end, _)| end)).map_err(io)?;
+    if ended == Ended::Unwanted {
+        child.kill()?;
+        pump.let_go().map_err(io)?;
+        return Err(Error::Cancelled { program });
+    }
+    if let (Ended::Late, Some((_, limit))) = (ended, deadline) {
         child.kill()?;
         return Err(Error::TimedOut { program, limit });
     }
@@ -146,16 +161,28 @@ pub(super) fn collect(mut command: Command, keep: Keep<'_>) -> Result<Output, Er
     Ok(pump.kept.finish(status))
 }
 
+/// Why there is nothing more to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// The program has ended.
+    Itself,
+    /// Its time was up.
+    Late,
+    /// Nobody wants it any more.
+    Unwanted,
+}
+
 /// Moves bytes between a program and us until it ends.
-struct Pump<'a> {
+struct Pump<'a, 'k> {
     pidfd: OwnedFd,
     stdin: Option<(ChildStdin, (Vec<u8>, usize))>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    kept: Kept<'a>,
+    wanted: &'a (dyn Fn() -> bool + 'a),
+    kept: Kept<'k>,
 }
 
-impl Pump<'_> {
+impl Pump<'_, '_> {
     fn prepare(&self) -> io::Result<()> {
         if let Some((stdin, _)) = &self.stdin {
             nonblocking(stdin)?;
@@ -169,17 +196,35 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// False when the deadline came first.
-    fn run(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+    fn run(&mut self, deadline: Option<Instant>) -> io::Result<Ended> {
         loop {
-            let Some(ended) = self.wait(deadline)? else { return Ok(false) };
+            if !(self.wanted)() {
+                return Ok(Ended::Unwanted);
+            }
+            let tick = Instant::now() + WANTED;
+            let Some(ended) = self.wait(Some(deadline.map_or(tick, |end| end.min(tick))))? else {
+                if deadline.is_some_and(|end| end <= Instant::now()) {
+                    return Ok(Ended::Late);
+                }
+                continue;
+            };
             self.feed()?;
             self.drain()?;
             // A grandchild may hold the pipes for ever: what the program itself wrote is read by now.
             if ended {
-                return Ok(true);
+                return Ok(Ended::Itself);
             }
         }
+    }
+
+    /// Waits until what a program that was killed had started is gone too: it holds the other ends.
+    fn let_go(&mut self) -> io::Result<()> {
+        let end = Instant::now() + LETTING_GO;
+        while (self.stdout.is_some() || self.stderr.is_some()) && Instant::now() < end {
+            self.drain()?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Waits for something to do: whether the program has ended, or nothing when time is up.

@@ -64,6 +64,12 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// It was killed because nobody wanted it any more.
+    #[error("{program} was broken off")]
+    Cancelled {
+        /// The program's name.
+        program: String,
+    },
     /// It was killed because its time was up.
     #[error("{program} did not end within {}s and was killed", limit.as_secs_f32())]
     TimedOut {
@@ -339,28 +345,38 @@ impl Command {
     /// Runs it to its end; anything but exit status 0 is an error. Stdout is dropped.
     pub fn run(self) -> Result<(), Error> {
         let program = self.name();
-        let output = child::collect(self, child::Keep::Nothing)?;
+        let output = child::collect(self, child::Keep::Nothing, &|| true)?;
         require_success(program, output).map(drop)
     }
 
     /// Runs it to its end and keeps stdout; anything but exit status 0 is an error.
     pub fn output(self) -> Result<Output, Error> {
         let program = self.name();
-        let output = child::collect(self, child::Keep::Stdout)?;
+        let output = child::collect(self, child::Keep::Stdout, &|| true)?;
         require_success(program, output)
     }
 
     /// Runs it to its end and keeps stdout, however it ended.
     pub fn output_any_status(self) -> Result<Output, Error> {
-        child::collect(self, child::Keep::Stdout)
+        child::collect(self, child::Keep::Stdout, &|| true)
     }
 
     /// Runs it to its end and hands over each line as it comes; anything but exit status 0 is an error.
     ///
     /// A carriage return ends a line too, since that is how programs redraw their progress.
     pub fn stream(self, mut each: impl FnMut(Line<'_>)) -> Result<(), Error> {
+        self.stream_while(&|| true, &mut each)
+    }
+
+    /// The same while `wanted` says so, which is asked a few times a second. Then the program is killed, and so is what it started
+    /// where it takes that with it: until nothing holds its output any more that is waited for, for a while.
+    pub fn stream_while(
+        self,
+        wanted: &dyn Fn() -> bool,
+        each: &mut dyn FnMut(Line<'_>),
+    ) -> Result<(), Error> {
         let program = self.name();
-        let output = child::collect(self, child::Keep::Lines(&mut each))?;
+        let output = child::collect(self, child::Keep::Lines(each), wanted)?;
         require_success(program, output).map(drop)
     }
 

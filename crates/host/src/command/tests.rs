@@ -44,6 +44,18 @@ fn missing_program_names_its_package() {
 }
 
 #[test]
+fn what_nobody_wants_any_more_is_killed_with_all_it_holds() {
+    let begun = Instant::now();
+    let wanted = || begun.elapsed() < Duration::from_millis(300);
+    let mut lines = 0;
+    let error = shell("while :; do echo x; sleep 0.05; done")
+        .stream_while(&wanted, &mut |_| lines += 1)
+        .unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    assert!(lines > 0 && begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn time_limit_kills() {
     let begin = Instant::now();
     let error = shell("sleep 20").time_limit(Duration::from_millis(100)).run().unwrap_err();

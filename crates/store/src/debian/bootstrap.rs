@@ -41,7 +41,7 @@ pub(super) fn run(plan: &Plan, root: &Path, progress: &dyn Progress) -> Result<(
     if let Some(proxy) = &plan.proxy {
         command = command.env("http_proxy", proxy).env("https_proxy", proxy);
     }
-    let ended = command.stream(|line| {
+    let ended = command.stream_while(&|| !progress.cancelled(), &mut |line| {
         let (Line::Out(bytes) | Line::Err(bytes)) = line;
         let text = String::from_utf8_lossy(bytes);
         let text = text.trim();
@@ -56,6 +56,7 @@ pub(super) fn run(plan: &Plan, root: &Path, progress: &dyn Progress) -> Result<(
         }
     });
     ended.map_err(|source| match source {
+        command::Error::Cancelled { .. } => Error::Cancelled,
         command::Error::Failed { .. } => failed(plan, root, last.into(), source),
         other => other.into(),
     })

@@ -1,5 +1,6 @@
 //! Images.
 
+use std::time::Duration;
 use volt_e2e::on_hosts;
 
 on_hosts! {
@@ -56,5 +57,21 @@ on_hosts! {
         }
         host.sh("! test -e /tmp/climbed").ok();
         assert_eq!(host.sh("find /var/lib/volt/images /var/lib/volt/tmp | sort | sha256sum").ok(), before);
+    }
+}
+
+on_hosts! {
+    fn image_pull_that_is_broken_off_leaves_nothing(host) {
+        // A mirror that takes requests and never answers.
+        let mirror = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1:8099', Listen => 9, ReuseAddr => 1) or die; \
+                      my @all; while (my $c = $s->accept) { push @all, $c }";
+        host.run(&["systemd-run", "--quiet", "--collect", "--unit=hanging-mirror", "perl", "-e", mirror]).ok();
+        host.until(Duration::from_secs(5), "ss -Hltn 'sport = :8099' | grep -q . || grep -q 1FA3 /proc/net/tcp");
+        let suite = host.suite();
+        let pull = format!("timeout -s INT 3 volt image pull debian:{suite} --force --mirror http://127.0.0.1:8099/debian");
+        assert_ne!(host.sh(&pull).code, 0);
+        host.until(Duration::from_secs(10), "! pgrep -x debootstrap && ! pgrep wget");
+        host.until(Duration::from_secs(10), "! ls -d /var/lib/volt/tmp/image-* 2>/dev/null | grep .");
+        host.run(&["systemctl", "stop", "hanging-mirror"]).ok();
     }
 }
