@@ -31,6 +31,12 @@ const STEPS: &[(&str, &str)] = &[
         "use",
         "volt image import /srv/images/tiny.tar tiny && volt run --rm tiny echo it works | grep 'it works'",
     ),
+    (
+        "logs are rotated, and the trail goes on",
+        "if command -v logrotate; then logrotate --force /etc/logrotate.d/volt && test -e /var/log/volt/audit.log.1; \
+         else grep -q USR2 /etc/logrotate.d/volt; fi && volt volume create rotated && volt volume delete rotated && \
+         grep -q rotated /var/log/volt/audit.log",
+    ),
     ("a container runs", "volt run -d --name stays --restart always tiny sleep 1000"),
     (
         "upgrade",

@@ -20,6 +20,8 @@ pub(super) fn pack(build: &Build, documents: &Path) -> Result<PathBuf> {
     let doc = root.join("usr/share/doc/volt");
     let own = paths::root().join("packaging/debian");
     copy(&own.join("copyright"), &doc.join("copyright"), 0o644)?;
+    let rotation = "etc/logrotate.d/volt";
+    copy(&paths::root().join("packaging/logrotate.d/volt"), &root.join(rotation), 0o644)?;
     copy(&paths::root().join("CHANGELOG.md"), &doc.join("changelog"), 0o644)?;
     compress(&doc.join("changelog"))?;
 
@@ -27,6 +29,8 @@ pub(super) fn pack(build: &Build, documents: &Path) -> Result<PathBuf> {
     let version = version()?;
     cache::write(&control.join("md5sums"), sums(&root)?)?;
     cache::write(&control.join("control"), fields(&own.join("control"), build, &version, &root)?)?;
+    // What the administrator changes in it stays his.
+    cache::write(&control.join("conffiles"), format!("/{rotation}\n"))?;
     for script in SCRIPTS {
         copy(&own.join(script), &control.join(script), 0o755)?;
     }

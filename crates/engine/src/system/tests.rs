@@ -15,6 +15,11 @@ use super::{PruneOptions, findings::Mend};
 
 /// An engine below a temporary folder, over a systemd in memory.
 pub(crate) fn engine() -> (tempfile::TempDir, Engine) {
+    engine_on(Arc::new(FakeSystemd::new()))
+}
+
+/// The same over this one.
+pub(crate) fn engine_on(systemd: Arc<FakeSystemd>) -> (tempfile::TempDir, Engine) {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
         paths: Paths::below(&dir.path().join("root")),
@@ -24,7 +29,7 @@ pub(crate) fn engine() -> (tempfile::TempDir, Engine) {
     };
     std::fs::create_dir_all(&settings.paths.lib).unwrap();
     std::fs::create_dir_all(&settings.paths.run).unwrap();
-    let engine = Engine::with_systemd(settings, Arc::new(FakeSystemd::new()));
+    let engine = Engine::with_systemd(settings, systemd);
     (dir, engine)
 }
 
@@ -191,7 +196,7 @@ fn installed_and_removed_again() {
         dry_run: false,
         files: vec![(extra.clone(), "x".into())],
     };
-    assert_eq!(engine.system_install(&options).unwrap().len(), 8);
+    assert_eq!(engine.system_install(&options).unwrap().len(), 9);
     assert!(engine.system_install(&options).unwrap().is_empty());
     let unit = root.join("etc/systemd/system/volt-prepare@.service");
     let text = std::fs::read_to_string(&unit).unwrap();
