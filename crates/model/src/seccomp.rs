@@ -120,11 +120,10 @@ pub fn default_profile(caps: CapSet) -> Result<Vec<Program>, SeccompError> {
         known.insert(libc::SYS_clone3, Vec::new());
     }
     let allow = compile(known, SeccompAction::Errno(errno(libc::ENOSYS)), SeccompAction::Allow)?;
-    let refuse = compile(
-        refused.into_iter().map(|call| (call, Vec::new())).collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno(libc::EPERM)),
-    )?;
+    let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
+        refused.into_iter().map(|call| (call, Vec::new())).collect();
+    refused.insert(libc::SYS_socket, vec![to_other_machines()?]);
+    let refuse = compile(refused, SeccompAction::Allow, SeccompAction::Errno(errno(libc::EPERM)))?;
     Ok(vec![refuse, allow])
 }
 
@@ -142,6 +141,15 @@ fn no_namespaces() -> Result<SeccompRule, SeccompError> {
         0,
     )?;
     Ok(SeccompRule::new(vec![flags])?)
+}
+
+/// Matches a `socket` that reaches the host or virtual machines past every network namespace, as the default filters of other
+/// engines do.
+fn to_other_machines() -> Result<SeccompRule, SeccompError> {
+    let family = u64::from(libc::AF_VSOCK.unsigned_abs());
+    // The kernel reads an int: what stands above it must not hide the family.
+    let vsock = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family)?;
+    Ok(SeccompRule::new(vec![vsock])?)
 }
 
 fn compile(

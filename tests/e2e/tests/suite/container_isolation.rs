@@ -106,3 +106,21 @@ on_hosts! {
         host.volt(&["container", "create", "--name", "x", "--cap-add", "NONSENSE", "tiny", "true"]).fails(2);
     }
 }
+
+on_hosts! {
+    fn container_reaches_no_machine_by_vsock(host) {
+        host.debian();
+        let _guard = host.container("families");
+        host.volt(&["run", "-d", "--name", "families", "debian", "sleep", "1000"]).ok();
+        // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, and then AF_VSOCK.
+        for (family, allowed) in [(1, true), (2, true), (10, true), (16, true), (40, false)] {
+            let kind = if family == 16 { 3 } else { 1 };
+            let script = format!("socket(S, {family}, {kind}, 0) or die $!");
+            let output = host.volt(&["container", "exec", "families", "perl", "-e", &script]);
+            assert_eq!(output.code == 0, allowed, "{family}: {output:?}");
+            if !allowed {
+                assert!(output.stderr.contains("Operation not permitted"), "{output:?}");
+            }
+        }
+    }
+}
