@@ -11,6 +11,10 @@ use rustix::process::Pid;
 
 use crate::control::{Control, Received, Request};
 
+/// SIGRTMIN+3 and +4 as systemd numbers them: what asks a system to halt and to power off. machined sends the latter to the first
+/// process of a machine, whatever that is.
+const POWER_OFF: [i32; 2] = [37, 38];
+
 /// What is passed on to the command; SIGTERM as its stop signal.
 const FORWARDED: [i32; 7] = [
     libc::SIGTERM,
@@ -68,7 +72,7 @@ impl Signals {
             libc::sigprocmask(libc::SIG_SETMASK, &all, ptr::null_mut());
             let mut read = std::mem::zeroed();
             libc::sigemptyset(&mut read);
-            for number in FORWARDED.into_iter().chain([libc::SIGCHLD]) {
+            for number in FORWARDED.into_iter().chain(POWER_OFF).chain([libc::SIGCHLD]) {
                 libc::sigaddset(&mut read, number);
             }
             let fd = libc::signalfd(-1, &read, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
@@ -130,6 +134,7 @@ pub fn supervise(child: Pid, stop_signal: i32, signals: &Signals, control: &mut 
             match number {
                 libc::SIGCHLD => {}
                 libc::SIGTERM => send(child, stop_signal),
+                number if POWER_OFF.contains(&number) => send(child, stop_signal),
                 other => send(child, other),
             }
         }

@@ -209,6 +209,20 @@ fn a_stop_is_the_stop_signal() {
     assert_eq!(running.message().text, "exited 7");
 }
 
+#[test]
+fn a_power_off_from_outside_is_a_stop() {
+    // SIGRTMIN+3 and +4, as systemd and machined send them.
+    for number in [37, 38] {
+        let wait = "trap 'exit 7' USR1; echo on; while :; do sleep 0.05; done";
+        let running = Running::init(&shell(&["stop-signal=10"], wait));
+        let io = running.message();
+        running.message();
+        read_line(&io.descriptors[0], "on\n");
+        running.signal(number);
+        assert_eq!(running.message().text, "exited 7", "signal {number}");
+    }
+}
+
 fn read_line(fd: &std::os::fd::OwnedFd, expected: &str) {
     let mut buffer = vec![0; expected.len()];
     let mut file = std::fs::File::from(fd.try_clone().expect("a copy"));
