@@ -20,7 +20,7 @@ pub(super) struct Facts {
     pub(super) architecture: Option<String>,
     /// PRETTY_NAME of os-release.
     pub(super) os: Option<String>,
-    /// Whether there is an init.
+    /// Whether there is an init, and the os-release without which nspawn boots nothing.
     pub(super) boot: bool,
 }
 
@@ -53,10 +53,12 @@ pub(super) fn of(root: &Path) -> Result<Facts> {
     let root = open_root(root).map_err(|error| Error::io("open", root, error))?;
     let release = [&b"etc/os-release"[..], b"usr/lib/os-release"];
     let release = release.iter().find_map(|path| read(&root, path, 64 << 10));
+    // nspawn boots nothing that doesn't say what it is.
+    let says_what_it_is = release.is_some();
     facts.os = release.and_then(|text| pretty_name(&String::from_utf8_lossy(&text)));
     facts.architecture =
         PROGRAMS.iter().find_map(|path| architecture(&read(&root, path, 64)?)).map(str::to_owned);
-    facts.boot = INITS.iter().any(|path| is_program(&root, path));
+    facts.boot = says_what_it_is && INITS.iter().any(|path| is_program(&root, path));
     Ok(facts)
 }
 
@@ -117,6 +119,20 @@ fn architecture(header: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_says_what_it_is_boots() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let init = root.path().join("sbin/init");
+        std::fs::create_dir_all(init.parent().unwrap()).unwrap();
+        std::fs::write(&init, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&init, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(!of(root.path()).unwrap().boot, "nspawn would refuse it");
+        std::fs::create_dir_all(root.path().join("etc")).unwrap();
+        std::fs::write(root.path().join("etc/os-release"), "ID=own\n").unwrap();
+        assert!(of(root.path()).unwrap().boot);
+    }
 
     #[test]
     fn os_release_as_systems_have_it() {
