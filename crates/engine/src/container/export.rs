@@ -17,7 +17,7 @@ impl Engine {
         out: &mut dyn Write,
         progress: &dyn Progress,
     ) -> Result<()> {
-        self.with_root(name, |spec, root| {
+        self.with_root(name, "/", |spec, root| {
             let options = ExportOptions {
                 id_base: spec.ids.map_or(0, |ids| ids.base()),
                 ..ExportOptions::default()

@@ -159,6 +159,13 @@ pub fn mounts() -> Result<Vec<MountEntry>> {
     Ok(parse_mountinfo(&text))
 }
 
+/// All mounts that a process sees, by their places below its root.
+pub fn mounts_of(pid: u32) -> Result<Vec<MountEntry>> {
+    let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
+    let text = std::fs::read(&path).on("read", &path)?;
+    Ok(parse_mountinfo(&text))
+}
+
 /// The mounts on a place and below it.
 pub fn mounts_below(target: &Path) -> Result<Vec<MountEntry>> {
     let mut all = mounts()?;
