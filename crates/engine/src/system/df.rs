@@ -1,10 +1,10 @@
 //! What takes disk space.
 
+use super::measure;
 use crate::Engine;
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
-use volt_host::files;
 use volt_model::state::State;
 
 /// Disk space of one kind of thing.
@@ -88,5 +88,5 @@ impl Engine {
 
 /// Bytes on disk; what can't be read counts nothing.
 pub(super) fn size(path: &Path) -> u64 {
-    files::dir_size(path).map_or(0, |usage| usage.bytes)
+    measure::size(path).unwrap_or(0)
 }

@@ -6,6 +6,7 @@ mod df;
 mod findings;
 mod info;
 mod install;
+pub(crate) mod measure;
 mod prune;
 mod repair;
 mod shipped;

@@ -3,7 +3,7 @@
 use super::{View, users};
 use crate::Engine;
 use crate::error::{Error, Result};
-use volt_host::files;
+use crate::system::measure;
 use volt_model::name::Name;
 
 impl Engine {
@@ -16,7 +16,7 @@ impl Engine {
             return Err(missing(name));
         }
         let used_by = users(&self.specs()?).remove(name).unwrap_or_default();
-        let size = files::dir_size(&self.volume_data(name)).ok().map(|usage| usage.bytes);
+        let size = measure::size(&self.volume_data(name));
         Ok(View { size, ..self.volume_view(name, used_by) })
     }
 }

@@ -14,6 +14,9 @@ use volt_model::name::Target;
 /// How often a listener that waits for lines looks whether it is still wanted and what it listens to still runs.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// The longest pattern, in bytes: compiling one costs more than its length.
+const PATTERN_MAX: usize = 1024;
+
 /// Which lines.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -53,8 +56,12 @@ impl Engine {
     /// Reads a log, oldest line first, until there are no more, `each` says false, or `gone` is set.
     ///
     /// # Errors
-    /// `NotFound`; `Usage` for a pattern that is none.
+    /// `NotFound`; `Usage` for a pattern that is none, or too long.
     pub fn workload_logs(&self, query: &Query, each: Each<'_>, gone: &AtomicBool) -> Result<()> {
+        if query.grep.as_ref().is_some_and(|pattern| pattern.len() > PATTERN_MAX) {
+            let title = format!("A pattern has at most {PATTERN_MAX} bytes");
+            return Err(Error::new(ErrorKind::Usage, title));
+        }
         match &query.target {
             Target::Workload(name) => {
                 let spec = self.spec(name)?;
@@ -137,40 +144,42 @@ fn follow(
         None => wanted.clone(),
     };
     if !query.follow || !alive() {
-        read(&first, to, line, &mut String::new()).map(drop)?;
-        return Ok(());
+        // A pattern may match nothing in a long journal: then only this watch sees that nobody waits any more.
+        return read_while(&first, to, &|| true, line, &mut String::new()).map(drop);
     }
     let mut cursor = String::new();
-    let more = std::thread::scope(|scope| {
-        let over = Arc::new(AtomicBool::new(false));
-        let mut reader = first.clone().follow().read()?;
-        let stopper = reader.stopper()?;
-        let (watched, gone) = (Arc::clone(&over), to.gone);
-        scope.spawn(move || {
-            while !watched.load(Ordering::Relaxed) && !gone.load(Ordering::Relaxed) && alive() {
-                std::thread::sleep(LOOK);
-            }
-            stopper.stop();
-        });
-        let more = hear_all(&mut reader, to, line, &mut cursor);
-        over.store(true, Ordering::Relaxed);
-        more
-    })?;
+    let more = read_while(&first.clone().follow(), to, alive, line, &mut cursor)?;
     if !more || to.gone.load(Ordering::Relaxed) {
         return Ok(());
     }
     let rest = if cursor.is_empty() { first } else { wanted.clone().after(&cursor) };
-    read(&rest, to, line, &mut cursor).map(drop)
+    read_while(&rest, to, &|| true, line, &mut cursor).map(drop)
 }
 
-/// Whether the listener wants more.
-fn read(
+/// Reads until there is no more, `alive` says no or nobody listens any more. Whether the listener wants more.
+fn read_while(
     query: &journal::Query,
     to: &mut Listener<'_>,
+    alive: &(dyn Fn() -> bool + Sync),
     line: fn(journal::Entry) -> LogLine,
     cursor: &mut String,
 ) -> Result<bool> {
-    hear_all(&mut query.read()?, to, line, cursor)
+    std::thread::scope(|scope| {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut reader = query.read()?;
+        let stopper = reader.stopper()?;
+        let (watched, gone) = (Arc::clone(&over), to.gone);
+        let watch = scope.spawn(move || {
+            while !watched.load(Ordering::Relaxed) && !gone.load(Ordering::Relaxed) && alive() {
+                std::thread::park_timeout(LOOK);
+            }
+            stopper.stop();
+        });
+        let more = hear_all(&mut reader, to, line, cursor);
+        over.store(true, Ordering::Relaxed);
+        watch.thread().unpark();
+        more
+    })
 }
 
 fn hear_all(
