@@ -79,7 +79,18 @@ impl Engine {
         entries.flatten().filter_map(|entry| stem(entry.file_name())).collect()
     }
 
-    /// Finishes or undoes what a killed command left of `name`. The name's lock must be held.
+    /// The rename under way that `name` is one end of: what it was called, and what it is to be called.
+    pub(crate) fn rename_of(&self, name: &Name) -> Option<(Name, Name)> {
+        self.intended_names().into_iter().find_map(|intended| {
+            match files::read_json(&self.intent_path(&intended), MAX) {
+                Ok(Intent::Rename { from, to }) if from == *name || to == *name => Some((from, to)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Finishes or undoes what a killed command left of `name`. The name's lock must be held, and of a
+    /// rename that of the other name too.
     pub(crate) fn recover(&self, name: &Name) -> Result<()> {
         let path = self.intent_path(name);
         let intent: Intent = match files::read_json(&path, MAX) {

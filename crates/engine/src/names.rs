@@ -15,7 +15,14 @@ fn lock_word(name: &Name) -> String {
 impl Engine {
     /// Locks a name of a workload for a change, after finishing or undoing what a killed command left of it.
     pub(crate) fn lock_name(&self, name: &Name) -> Result<Lock> {
-        let lock = self.lock(&lock_word(name))?;
+        let lock = loop {
+            let lock = self.lock(&lock_word(name))?;
+            let Some((from, to)) = self.rename_of(name) else { break lock };
+            // It is finished or undone with both of its names locked, and these in their order.
+            drop(lock);
+            let _pair = self.lock_pair(&from, &to)?;
+            self.recover(&from)?;
+        };
         self.reserve().keep();
         self.recover(name)?;
         files::sweep_drafts(&self.paths().container(name))?;
@@ -28,10 +35,12 @@ impl Engine {
     /// at work on is left to it; what fails is left to `system check`.
     fn tidy_up(&self, own: &Name) {
         for name in self.intended_names().iter().filter(|name| *name != own) {
-            let Ok(_lock) = self.locks().lock(&lock_word(name), LockMode::Exclusive, Wait::No)
-            else {
-                continue;
-            };
+            let free = |name| self.locks().lock(&lock_word(name), LockMode::Exclusive, Wait::No);
+            let Ok(_lock) = free(name) else { continue };
+            // Nothing that `own` is an end of is under way any more.
+            let other =
+                self.rename_of(name).map(|(from, to)| if from == *name { to } else { from });
+            let Ok(_other) = other.as_ref().map(free).transpose() else { continue };
             if let Err(error) = self.recover(name) {
                 tracing::warn!(%name, error = %error.chain().join(": "), "what a killed command left could not be tidied up");
             }
@@ -51,8 +60,22 @@ impl Engine {
 
     /// Locks two names, in their order, so that two renames crossing each other don't wait for ever.
     pub(crate) fn lock_names(&self, one: &Name, other: &Name) -> Result<[Lock; 2]> {
+        loop {
+            // What killed commands left of either goes first: it may concern third names.
+            for name in [one, other] {
+                drop(self.lock_name(name)?);
+            }
+            let pair = self.lock_pair(one, other)?;
+            let left = self.intended_names().iter().any(|name| name == one || name == other);
+            if !left && self.rename_of(one).or_else(|| self.rename_of(other)).is_none() {
+                return Ok(pair);
+            }
+        }
+    }
+
+    fn lock_pair(&self, one: &Name, other: &Name) -> Result<[Lock; 2]> {
         let (first, second) = if one <= other { (one, other) } else { (other, one) };
-        Ok([self.lock_name(first)?, self.lock_name(second)?])
+        Ok([self.lock(&lock_word(first))?, self.lock(&lock_word(second))?])
     }
 
     /// Locks the root of a container against being mounted by another. Taken behind the name's lock, or by prepare alone.
@@ -65,5 +88,53 @@ impl Engine {
         let lock = self.locks().lock(word, LockMode::Exclusive, Wait::For(PATIENCE))?;
         self.sweep_leftovers();
         Ok(lock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intent::Intent;
+    use crate::system::tests::{engine, spec, write_record};
+
+    #[test]
+    fn a_rename_that_broke_off_is_finished_with_both_names_locked() {
+        let (_dir, engine) = engine();
+        // `to` is the earlier name, so that it must be locked first.
+        let (from, to): (Name, Name) = ("web".parse().unwrap(), "app".parse().unwrap());
+        let mut moved = spec("web");
+        moved.name = to.clone();
+        write_record(&engine, &moved);
+        let config = engine.paths().container(&to).join("config.json");
+        std::fs::write(&config, serde_json::to_vec(&spec("web")).unwrap()).unwrap();
+        engine.intend(&Intent::Rename { from: from.clone(), to: to.clone() }).unwrap();
+
+        let other = engine.locks().lock(&lock_word(&to), LockMode::Exclusive, Wait::No).unwrap();
+        let waiting = std::thread::spawn({
+            let (engine, from) = (engine.clone(), from.clone());
+            move || engine.lock_name(&from).map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(
+            engine.spec(&to).unwrap().name,
+            from,
+            "whoever holds the other name is waited for"
+        );
+        drop(other);
+        waiting.join().unwrap().unwrap();
+        assert_eq!(engine.spec(&to).unwrap().name, to);
+        assert_eq!(engine.intended_names(), []);
+    }
+
+    #[test]
+    fn whoever_locks_the_new_name_finishes_the_rename() {
+        let (_dir, engine) = engine();
+        let (from, to): (Name, Name) = ("app".parse().unwrap(), "web".parse().unwrap());
+        write_record(&engine, &spec("web"));
+        let config = engine.paths().container(&to).join("config.json");
+        std::fs::write(&config, serde_json::to_vec(&spec("app")).unwrap()).unwrap();
+        engine.intend(&Intent::Rename { from, to: to.clone() }).unwrap();
+        drop(engine.lock_names(&to, &"zoo".parse().unwrap()).unwrap());
+        assert_eq!(engine.spec(&to).unwrap().name, to);
     }
 }
