@@ -78,6 +78,31 @@ pub struct Limits {
     pub io_write_iops: Vec<DeviceRate>,
 }
 
+/// A change of limits. `None` leaves one as it is; `Some(None)`, or an empty list, takes it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitsChange {
+    /// Memory.
+    pub memory: Option<Option<Bytes>>,
+    /// Swap beside the memory.
+    pub memory_swap: Option<Option<Bytes>>,
+    /// CPU time in per cent of one CPU.
+    pub cpu: Option<Option<u32>>,
+    /// Share of the CPU.
+    pub cpu_weight: Option<Option<u64>>,
+    /// Processes and threads.
+    pub pids: Option<Option<u64>>,
+    /// Share of I/O.
+    pub io_weight: Option<Option<u64>>,
+    /// Bytes read a second, by device.
+    pub io_read_bps: Option<Vec<DeviceRate>>,
+    /// Bytes written a second, by device.
+    pub io_write_bps: Option<Vec<DeviceRate>>,
+    /// Reads a second, by device.
+    pub io_read_iops: Option<Vec<DeviceRate>>,
+    /// Writes a second, by device.
+    pub io_write_iops: Option<Vec<DeviceRate>>,
+}
+
 /// Why limits can't be so.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LimitsError {
@@ -186,19 +211,19 @@ impl Limits {
         all
     }
 
-    /// These limits with those that `change` names put over them.
+    /// These limits with what `change` names put over them.
     #[must_use]
-    pub fn updated(&self, change: &Self) -> Self {
-        let list = |new: &Vec<DeviceRate>, old: &Vec<DeviceRate>| {
-            if new.is_empty() { old } else { new }.clone()
+    pub fn updated(&self, change: &LimitsChange) -> Self {
+        let list = |new: &Option<Vec<DeviceRate>>, old: &Vec<DeviceRate>| {
+            new.as_ref().unwrap_or(old).clone()
         };
         Self {
-            memory: change.memory.or(self.memory),
-            memory_swap: change.memory_swap.or(self.memory_swap),
-            cpu: change.cpu.or(self.cpu),
-            cpu_weight: change.cpu_weight.or(self.cpu_weight),
-            pids: change.pids.or(self.pids),
-            io_weight: change.io_weight.or(self.io_weight),
+            memory: change.memory.unwrap_or(self.memory),
+            memory_swap: change.memory_swap.unwrap_or(self.memory_swap),
+            cpu: change.cpu.unwrap_or(self.cpu),
+            cpu_weight: change.cpu_weight.unwrap_or(self.cpu_weight),
+            pids: change.pids.unwrap_or(self.pids),
+            io_weight: change.io_weight.unwrap_or(self.io_weight),
             io_read_bps: list(&change.io_read_bps, &self.io_read_bps),
             io_write_bps: list(&change.io_write_bps, &self.io_write_bps),
             io_read_iops: list(&change.io_read_iops, &self.io_read_iops),
@@ -225,6 +250,26 @@ mod tests {
             lines,
             ["MemoryMax=536870912", "CPUQuota=150%", "IOReadBandwidthMax=/dev/vda 10485760"]
         );
+    }
+
+    #[test]
+    fn a_change_sets_unsets_and_leaves() {
+        let old = Limits {
+            memory: Some(Bytes(512 << 20)),
+            cpu: Some(150),
+            pids: Some(100),
+            io_read_bps: vec!["/dev/vda:10M".parse().unwrap()],
+            ..Limits::default()
+        };
+        let change = LimitsChange {
+            memory: Some(None),
+            cpu: Some(Some(50)),
+            io_read_bps: Some(Vec::new()),
+            ..LimitsChange::default()
+        };
+        let expected = Limits { cpu: Some(50), pids: Some(100), ..Limits::default() };
+        assert_eq!(old.updated(&change), expected);
+        assert_eq!(old.updated(&LimitsChange::default()), old);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Paths {
     pub log: PathBuf,
     /// Where systemd reads the administrator's units, `/etc/systemd/system`.
     pub units: PathBuf,
+    /// Where systemd reads units that live until the next boot, `/run/systemd/system`.
+    pub runtime_units: PathBuf,
     /// Where named network namespaces are bound, `/run/netns`.
     pub netns: PathBuf,
     /// The root they hang from, when it is not `/`.
@@ -37,6 +39,7 @@ impl Paths {
             cache: root.join("var/cache/volt"),
             log: root.join("var/log/volt"),
             units: root.join("etc/systemd/system"),
+            runtime_units: root.join("run/systemd/system"),
             netns: root.join("run/netns"),
             root: (root != Path::new("/")).then(|| root.to_owned()),
             config: None,
@@ -53,6 +56,7 @@ impl Paths {
             cache: xdg.cache.join("volt"),
             log: xdg.state.join("volt"),
             units: xdg.config.join("systemd/user"),
+            runtime_units: xdg.runtime.join("systemd/user"),
             netns: xdg.runtime.join("volt/netns"),
             root: None,
             config: None,

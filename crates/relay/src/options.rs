@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use volt_host::process::Identity;
+
 /// How to call it.
 pub const HELP: &str = "NAME --mode app|boot|plain [--run-dir DIR] [--log journal|FILE] \
                         [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS..., or \
-                        NAME --mode exec --join PID --init PATH --spec-fd N";
+                        NAME --mode exec --join PID:START --init PATH --spec-fd N";
 
 /// What kind of program is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,8 @@ pub enum Mode {
 /// Exec mode: where the command is executed, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
-    /// A process in the namespaces to be joined.
-    pub leader: u32,
+    /// A process in the namespaces to be joined: its pid alone might be another's by now.
+    pub leader: Identity,
     /// The static init.
     pub init: PathBuf,
     /// The inherited descriptor on which init's spec is.
@@ -119,7 +121,7 @@ impl Options {
                 }
                 // For tests: a journal that is not the host's.
                 Some("--journal-socket") => options.log = Log::Journal(value("a path")?.into()),
-                Some("--join") => leader = Some(number(value("a process id")?)?),
+                Some("--join") => leader = Some(identity(value("a process id and its start")?)?),
                 Some("--init") => init = Some(PathBuf::from(value("a path")?)),
                 Some("--spec-fd") => spec = Some(number(value("a descriptor")?)?),
                 Some("--tty") => options.tty = true,
@@ -152,6 +154,15 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// `PID:START`, the start in clock ticks since boot.
+fn identity(word: OsString) -> Result<Identity, OptionsError> {
+    let parsed = word.to_str().and_then(|text| {
+        let (pid, start) = text.split_once(':')?;
+        Some(Identity { pid: pid.parse().ok()?, start: start.parse().ok()? })
+    });
+    parsed.ok_or(OptionsError::Unknown(word))
 }
 
 fn number(word: OsString) -> Result<u32, OptionsError> {
@@ -194,8 +205,9 @@ mod tests {
             ("web -- x", OptionsError::Missing("--mode")),
             ("web --mode plain", OptionsError::Missing("PROGRAM")),
             ("web --mode boot -- x", OptionsError::Missing("--run-dir")),
-            ("web --mode exec --join 1", OptionsError::Missing("--join, --init or --spec-fd")),
+            ("web --mode exec --join 1:2", OptionsError::Missing("--join, --init or --spec-fd")),
             ("web --mode exec --join x", OptionsError::Unknown("x".into())),
+            ("web --mode exec --join 1", OptionsError::Unknown("1".into())),
             ("web --mode vm -- x", OptionsError::Unknown("vm".into())),
             ("web two --mode app -- x", OptionsError::Unknown("two".into())),
             ("web --mode", OptionsError::Missing("the value of --mode")),

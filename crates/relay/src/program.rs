@@ -12,7 +12,6 @@ use rustix::termios::Winsize;
 use volt_host::cgroup::Cgroup;
 use volt_host::command::{Child, Command, Error, Stream};
 use volt_host::join::JoinRequest;
-use volt_host::process::Pidfd;
 
 use crate::control::Control;
 use crate::notify::{Listener, Notify};
@@ -107,11 +106,16 @@ pub(crate) fn start(options: &Options, environment: &Environment) -> Result<Prog
 /// The command that joins a running workload and executes init there.
 fn exec(join: &Join) -> Result<Program, Failure> {
     let open = |path: &Path| File::open(path).map(OwnedFd::from).map_err(|error| internal(&error));
-    let leader = Pidfd::open(join.leader).map_err(|error| internal(&error))?;
+    let gone = || internal(&io::Error::new(io::ErrorKind::NotFound, "it is not running any more"));
+    let leader = join.leader.hold().map_err(|error| internal(&error))?.ok_or_else(gone)?;
     // Opened anew, so that it is read from its beginning and has an owner here.
     let spec = open(Path::new(&format!("/proc/self/fd/{}", join.spec)))?;
     let argv = vec!["volt-init".into(), "exec".into(), spec.as_raw_fd().to_string().into()];
-    let payload = cgroup_of(join.leader).map_err(|error| internal(&error))?;
+    let payload = cgroup_of(join.leader.pid).map_err(|error| internal(&error))?;
+    // Alive after its cgroup was asked for, it was its own.
+    if !join.leader.is_alive() {
+        return Err(gone());
+    }
     if let Some(unit) = payload.parent() {
         // This process belongs to the container, not to the daemon that started it: it goes when that goes.
         drop(Cgroup::at(unit.join("supervisor")).add_process(0));

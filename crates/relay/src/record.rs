@@ -34,6 +34,9 @@ pub struct Exit {
     pub code: u8,
     /// The signal that ended the command.
     pub signal: Option<i32>,
+    /// Whether systemd had asked for the end.
+    #[serde(default)]
+    pub asked: bool,
     /// When.
     pub finished: Timestamp,
 }

@@ -83,9 +83,12 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// Takes the descriptors when they come.
+    /// Takes the descriptors when they come. They come once: init is the workload's side, and more of them would cost this
+    /// process descriptors without end.
     pub(crate) fn connect(&mut self, io: Io) -> io::Result<()> {
-        self.input.known = true;
+        if std::mem::replace(&mut self.input.known, true) {
+            return Ok(());
+        }
         match io {
             Io::Terminal(master) => {
                 self.outlets.push(Outlet::new(master.try_clone()?, Stream::Stdout)?);
@@ -185,5 +188,28 @@ impl Workload {
     /// When the next begun line is due.
     pub(crate) fn next_flush(&self) -> Option<Instant> {
         self.outlets.iter().filter_map(|outlet| outlet.flush_at).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_taken_once() {
+        let mut workload = Workload::default();
+        let pipes = || {
+            let pipe = || rustix::pipe::pipe().unwrap();
+            let ((stdout, _), (stderr, _)) = (pipe(), pipe());
+            Io::Pipes { stdin: None, stdout, stderr }
+        };
+        for _ in 0..3 {
+            workload.connect(pipes()).unwrap();
+        }
+        assert_eq!(workload.outlets.len(), 2);
+        let (stdin, _) = rustix::pipe::pipe().unwrap();
+        workload.connect(Io::Terminal(stdin)).unwrap();
+        assert_eq!(workload.outlets.len(), 2);
+        assert!(workload.terminal.is_none());
     }
 }

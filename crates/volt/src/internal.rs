@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-use volt_engine::container::ServiceEnd;
+use volt_engine::container::{Down, ServiceEnd};
 use volt_engine::{Engine, Settings};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -21,10 +21,17 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             Err(error) => failed(ErrorKind::General, &chain(&error)),
         },
         Some("prepare") => about(args, |engine, name| engine.prepare(name)),
-        Some("release") => about(args, |engine, name| engine.release(name)),
+        Some("release") => about(args, |engine, name| {
+            let noted = engine.went_down(name, &Down::Unneeded);
+            engine.release(name)?;
+            noted
+        }),
         Some("ended") => about(args, |engine, name| engine.run_ended(name)),
         Some("exited") => about(args, |engine, name| {
-            engine.exited(name, &text("MONITOR_INVOCATION_ID"), &service_end())
+            let end = service_end();
+            let noted = engine.went_down(name, &Down::Killed(&end));
+            engine.exited(name, &text("MONITOR_INVOCATION_ID"), &end)?;
+            noted
         }),
         Some("docs") => match args.next() {
             Some(folder) => match volt_cli::write_docs(folder.as_ref()) {
@@ -54,7 +61,9 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     noted("at the beginning", engine.run_begins(&name, &invocation));
+    noted("at the beginning", engine.came_up(&name));
     let code = volt_relay::main(args, env::vars_os());
+    noted("at the end", engine.went_down(&name, &Down::Ended));
     noted("at the end", engine.run_ended(&name));
     code
 }

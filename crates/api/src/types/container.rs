@@ -110,6 +110,59 @@ pub struct Limits {
     pub io_write_iops: Vec<String>,
 }
 
+/// A change of limits. What is left out stays; `null`, and an empty list, take a limit away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsChange {
+    /// Memory, such as `512M`.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub memory: Option<Option<String>>,
+    /// Swap beside it.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub memory_swap: Option<Option<String>>,
+    /// CPU time in per cent of one CPU.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u32>")]
+    pub cpu: Option<Option<u32>>,
+    /// Share of the CPU, 1 to 10000.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub cpu_weight: Option<Option<u64>>,
+    /// Processes and threads.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub pids: Option<Option<u64>>,
+    /// Share of I/O, 1 to 10000.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub io_weight: Option<Option<u64>>,
+    /// `DEVICE:RATE` in bytes read a second.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub io_read_bps: Option<Option<Vec<String>>>,
+    /// `DEVICE:RATE` in bytes written a second.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub io_write_bps: Option<Option<Vec<String>>>,
+    /// `DEVICE:RATE` in reads a second.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub io_read_iops: Option<Option<Vec<String>>>,
+    /// `DEVICE:RATE` in writes a second.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub io_write_iops: Option<Option<Vec<String>>>,
+}
+
+/// Tells what is `null` from what is left out.
+fn said<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
 /// A container as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Container {
@@ -256,8 +309,8 @@ pub struct ContainerRename {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContainerUpdate {
-    /// Limits to change; the others stay.
-    pub limits: Limits,
+    /// Limits to change or, by `null`, to take away; the others stay.
+    pub limits: LimitsChange,
     /// The restart policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<String>,
@@ -313,4 +366,19 @@ pub struct ContainerWaited {
     pub name: String,
     /// How it ended.
     pub exit: Exit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_not_nothing() {
+        let text = r#"{"limits":{"memory":null,"cpu":50}}"#;
+        let update: ContainerUpdate = serde_json::from_str(text).unwrap();
+        assert_eq!(update.limits.memory, Some(None));
+        assert_eq!(update.limits.cpu, Some(Some(50)));
+        assert_eq!(update.limits.pids, None);
+        assert_eq!(serde_json::to_string(&update).unwrap(), text);
+    }
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::*;
 use volt_api::types::{
-    Container, ContainerCreate, ContainerExec, ContainerUpdate, ContainerWaited, Limits, Named,
-    Nothing,
+    Container, ContainerCreate, ContainerExec, ContainerUpdate, ContainerWaited, Limits,
+    LimitsChange, Named, Nothing,
 };
 use volt_engine::Engine;
 use volt_engine::container::{Create, Exec, Update, View};
 use volt_model::container::parse_signal;
-use volt_model::limits::Limits as ModelLimits;
+use volt_model::limits::{self, DeviceRate, Limits as ModelLimits};
 use volt_model::name::Name;
+use volt_model::size::Bytes;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     let routes = routes
@@ -84,7 +85,13 @@ fn reaching_in(routes: Routes<Engine>) -> Routes<Engine> {
             Ok(cx.state.container_exec(&name, &exec(params)?)?)
         })
         .stream::<ContainerAttachOp>(|cx, params| {
-            Ok(cx.state.container_attach(&read("name", &params.name)?, params.start)?)
+            let name: Name = read("name", &params.name)?;
+            let attached = cx.state.container_attach(&name, params.start).map_err(Failure::from);
+            if params.start {
+                // To whoever reads the trail it was started, whichever way.
+                cx.record_too("container.start", &params.name, attached.as_ref().err())?;
+            }
+            attached
         })
         .download::<ContainerCopyOutOp>(|cx, params, out| {
             let name: Name = read("name", &params.name)?;
@@ -175,9 +182,33 @@ fn limits(fields: &mut Fields, wanted: &Limits) -> ModelLimits {
     }
 }
 
+fn change(fields: &mut Fields, wanted: &LimitsChange) -> limits::LimitsChange {
+    let mut size = |field, text: &Option<Option<String>>| {
+        text.as_ref().map(|text| fields.maybe::<Bytes>(field, text.as_deref()))
+    };
+    let memory = size("limits.memory", &wanted.memory);
+    let memory_swap = size("limits.memory_swap", &wanted.memory_swap);
+    let mut rates = |field, list: &Option<Option<Vec<String>>>| {
+        let list = list.as_ref().map(|list| list.as_deref().unwrap_or_default());
+        list.map(|list| fields.all::<DeviceRate>(field, list))
+    };
+    limits::LimitsChange {
+        memory,
+        memory_swap,
+        cpu: wanted.cpu,
+        cpu_weight: wanted.cpu_weight,
+        pids: wanted.pids,
+        io_weight: wanted.io_weight,
+        io_read_bps: rates("limits.io_read_bps", &wanted.io_read_bps),
+        io_write_bps: rates("limits.io_write_bps", &wanted.io_write_bps),
+        io_read_iops: rates("limits.io_read_iops", &wanted.io_read_iops),
+        io_write_iops: rates("limits.io_write_iops", &wanted.io_write_iops),
+    }
+}
+
 fn update(body: &ContainerUpdate) -> Result<Update, Failure> {
     let mut fields = Fields::default();
-    let limits = limits(&mut fields, &body.limits);
+    let limits = change(&mut fields, &body.limits);
     let restart = fields.maybe("restart", body.restart.as_deref());
     fields.finish(Some(Update { limits, restart }))
 }

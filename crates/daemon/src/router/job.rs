@@ -65,6 +65,28 @@ impl<S> Cx<S> {
         self.shared.access.check_journal(&self.peer, unit).map_err(Failure::refused)
     }
 
+    /// Writes a further line to the trail, for another action than its own that an operation does on the way.
+    ///
+    /// # Errors
+    /// When the trail can't be written.
+    pub fn record_too(
+        &self,
+        action: &str,
+        resource: &str,
+        failure: Option<&Failure>,
+    ) -> Result<(), Failure> {
+        let mut record = Record::now(&self.peer, action.to_owned(), &self.request);
+        resource.clone_into(&mut record.resource);
+        if let Some(failure) = failure {
+            record.result = failure.outcome();
+            record.error = Some(failure.for_trail());
+        }
+        self.shared.audit.write(&record).map_err(|error| {
+            let title = format!("{action} was done, but can't be recorded");
+            Problem::new(ErrorKind::General, title).because(&error).into()
+        })
+    }
+
     /// Where the audit trail lies.
     #[must_use]
     pub fn trail(&self) -> &Path {

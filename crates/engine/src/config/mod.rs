@@ -42,7 +42,11 @@ impl Engine {
     }
 
     fn parse_config(&self, text: &str) -> Result<Config> {
-        parse::config(text).map_err(|e| e.about(&self.paths().config().display()))
+        parse::config(text).map_err(|mut e| {
+            let path = self.paths().config();
+            e.message = format!("{} ({})", e.message, path.display());
+            e.about(&path.display())
+        })
     }
 
     /// Puts a checked text in the file's place. The lock `config` must be held.

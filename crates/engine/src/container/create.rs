@@ -4,8 +4,8 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
-use volt_host::files::{self, Publish, Stage};
+use std::collections::{BTreeMap, BTreeSet};
+use volt_host::files::{self, Lock, Publish, Stage};
 use volt_model::config::is_reserved;
 use volt_model::container::{Backend, Mode, Network, Seccomp, Spec, Ulimit};
 use volt_model::image::ImageRef;
@@ -112,6 +112,8 @@ impl Engine {
         let (mut spec, environment) = self.resolve(name.clone(), create, &image)?;
         let backend = self.backend_of(&spec);
         backend.check(self, &spec)?;
+        // Held until the record says that they are in use: else one might be removed meanwhile.
+        let _volumes = self.lock_volumes(&spec.binds)?;
         self.check_volumes(&spec.binds)?;
         // From here on the disk changes; what a killed command leaves is found by its intent.
         self.intend(&Intent::Create { name: name.clone() })?;
@@ -260,12 +262,25 @@ impl Engine {
         Ok(if self.can_use_systemd() { Backend::Systemd } else { Backend::Proot })
     }
 
+    /// Locks the volumes among the mounts, in the order of their names.
+    fn lock_volumes(&self, binds: &[Bind]) -> Result<Vec<Lock>> {
+        let names: BTreeSet<&Name> = binds
+            .iter()
+            .filter_map(|bind| match &bind.source {
+                Source::Volume(name) => Some(name),
+                Source::Host(_) => None,
+            })
+            .collect();
+        names.into_iter().map(|name| self.lock_volume(name)).collect()
+    }
+
+    /// The volumes must be locked.
     fn check_volumes(&self, binds: &[Bind]) -> Result<()> {
         for bind in binds {
             match &bind.source {
                 // As with other engines a volume that isn't there is made.
                 Source::Volume(name) if !self.volume_exists(name) => {
-                    drop(self.volume_create(name, BTreeMap::new())?);
+                    drop(self.make_volume(name, BTreeMap::new())?);
                 }
                 Source::Host(path) if !std::path::Path::new(path).exists() => {
                     return Err(Error::new(
@@ -345,12 +360,47 @@ fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
     Ok(all)
 }
 
+/// With the host's network a container's capabilities reach nothing of it: the network belongs to the host's user namespace, they
+/// are those of the container's own.
+fn refuse_useless_capabilities(spec: &Spec) -> Result<()> {
+    if spec.network != Network::Host || spec.backend != Backend::Systemd {
+        return Ok(());
+    }
+    let plain = |word: &String| word.to_ascii_uppercase().trim_start_matches("CAP_").to_owned();
+    let useless = |word: &String| word.starts_with("NET_");
+    let Some(word) = spec.cap_add.iter().map(plain).find(useless) else { return Ok(()) };
+    let hint = match word.as_str() {
+        "NET_BIND_SERVICE" => {
+            "Let everybody on the host have the port: sysctl net.ipv4.ip_unprivileged_port_start=80"
+        }
+        _ => "Leave it out; what must change the host's network is no container",
+    };
+    let title = format!("{word} can do nothing in the network of the host");
+    Err(Error::new(ErrorKind::Usage, title)
+        .about(&spec.name)
+        .because("the network is the host's, and the container's root is not the host's".to_owned())
+        .hinted(hint))
+}
+
+/// What is removed when it ends can't be started again.
+pub(super) fn refuse_restart_of_removed(spec: &Spec) -> Result<()> {
+    if !spec.auto_remove || spec.restart == Restart::No {
+        return Ok(());
+    }
+    let title = "A container that is removed when it ends can't be started again then";
+    Err(Error::new(ErrorKind::Usage, title)
+        .about(&spec.name)
+        .hinted(format!("Choose one of --rm and --restart {}", spec.restart)))
+}
+
 fn validate(spec: &Spec) -> Result<()> {
     let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Usage, format!("The container {} can't be so", spec.name))
             .about(&spec.name)
             .because(e)
     };
+    refuse_restart_of_removed(spec)?;
+    refuse_useless_capabilities(spec)?;
     spec.limits.validate().map_err(|e| wrong(e.into()))?;
     spec.capabilities().map_err(|e| wrong(e.into()))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
@@ -379,6 +429,27 @@ fn validate(spec: &Spec) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_makes_no_sense_together_is_refused() {
+        let base = crate::system::tests::spec("web");
+        assert!(validate(&base).is_ok());
+        let capable =
+            |network, cap: &str| Spec { network, cap_add: vec![cap.into()], ..base.clone() };
+        for (spec, ok) in [
+            (capable(Network::Host, "NET_BIND_SERVICE"), false),
+            (capable(Network::Host, "cap_net_admin"), false),
+            (capable(Network::Host, "NET_RAW"), false),
+            (capable(Network::Host, "SYS_NICE"), true),
+            (capable(Network::None, "NET_RAW"), true),
+            (Spec { auto_remove: true, ..base.clone() }, true),
+            (Spec { restart: Restart::Always, ..base.clone() }, true),
+            (Spec { auto_remove: true, restart: Restart::Always, ..base.clone() }, false),
+            (Spec { auto_remove: true, restart: Restart::OnFailure(None), ..base.clone() }, false),
+        ] {
+            assert_eq!(validate(&spec).is_ok(), ok, "{spec:?}");
+        }
+    }
 
     #[test]
     fn environments_merge_by_name() {

@@ -51,7 +51,7 @@ impl Engine {
 
     /// Runs a command by joining the namespaces of the container's first process.
     pub(super) fn exec_by_joining(&self, spec: &Spec, exec: &Exec) -> Result<UnixStream> {
-        let Some(leader) = self.leader(&spec.name) else {
+        let Some(leader) = self.leader_identity(&spec.name) else {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!("The container {} has no process yet", spec.name),
@@ -69,7 +69,7 @@ impl Engine {
         let programs = &self.settings().programs;
         let mut command = Command::new(&programs.volt)
             .args(["internal", "relay", spec.name.as_str(), "--mode", "exec"])
-            .args(["--join", &leader.to_string(), "--init"])
+            .args(["--join", &format!("{}:{}", leader.pid, leader.start), "--init"])
             .arg(&programs.init)
             .args(["--spec-fd", &std::os::fd::AsRawFd::as_raw_fd(&fd).to_string()])
             .stdin(Stream::Fd(OwnedFd::from(theirs)))

@@ -4,7 +4,8 @@ use crate::Engine;
 use crate::error::Result;
 use jiff::Timestamp;
 use std::path::PathBuf;
-use volt_host::{cgroup, files, process};
+use volt_host::process::Identity;
+use volt_host::{cgroup, files};
 use volt_model::container::{Exit, Spec};
 use volt_model::name::Name;
 use volt_model::state::State;
@@ -85,11 +86,15 @@ impl Engine {
 
     /// The first process of a running container, as its relay wrote it down.
     pub(super) fn leader(&self, name: &Name) -> Option<u32> {
+        self.leader_identity(name).map(|leader| leader.pid)
+    }
+
+    /// The same with what tells it from a later process of that id.
+    pub(super) fn leader_identity(&self, name: &Name) -> Option<Identity> {
         let text = files::read_text(&self.leader_path(name), 64).ok()?;
         let mut words = text.split_whitespace();
-        let pid = words.next()?.parse().ok()?;
-        let started = words.next()?.parse().ok()?;
-        process::Identity { pid, start: started }.is_alive().then_some(pid)
+        let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Identity { pid, start }).filter(|leader| leader.is_alive())
     }
 
     /// When a running container's first process was noted, without asking systemd.

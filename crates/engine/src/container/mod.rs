@@ -2,9 +2,11 @@
 
 mod attach;
 mod backend;
+mod boot;
 mod copy;
 mod create;
 mod delete;
+mod ended;
 mod exec;
 mod exited;
 mod export;
@@ -21,6 +23,7 @@ mod unit;
 mod update;
 mod wait;
 
+pub use boot::Down;
 pub use create::Create;
 pub use exec::Exec;
 pub use exited::ServiceEnd;

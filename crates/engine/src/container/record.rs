@@ -91,6 +91,11 @@ impl Engine {
 
     /// Records how a container's run ended.
     pub(crate) fn save_exit(&self, name: &Name, exit: &Exit) -> Result<()> {
+        if let Ok(spec) = self.spec(name)
+            && spec.auto_remove
+        {
+            self.keep_end(&spec, exit)?;
+        }
         let path = self.paths().container(name).join("exit.json");
         Ok(self.reserve().or_give_up(|| files::write_json(&path, exit, 0o644))?)
     }

@@ -54,10 +54,10 @@ impl Engine {
         if let Some(ids) = spec.ids {
             self.pass_ids(ids, to)?;
         }
-        let at_boot = self.boot_link(from).symlink_metadata().is_ok();
+        let at_boot = self.starts_at_boot(from);
         let backend = self.backend_of(&spec);
         backend.install(self, &spec)?;
-        self.start_at_boot(to, at_boot || self.boot_link(to).symlink_metadata().is_ok())?;
+        self.start_at_boot(to, at_boot || self.starts_at_boot(to))?;
         backend.uninstall(self, from)
     }
 }

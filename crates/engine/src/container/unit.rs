@@ -4,9 +4,13 @@ use crate::Engine;
 use crate::error::Result;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use volt_host::files;
+use std::time::Duration;
+use volt_host::files::{self, LockMode, Wait};
 use volt_model::container::{Spec, unit};
 use volt_model::name::Name;
+
+/// How long reloads that others asked for are waited for.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// The folder of a container's drop-ins.
@@ -52,6 +56,18 @@ impl Engine {
         self.start_at_boot(name, false)?;
         remove(&self.unit_link(name))?;
         Ok(files::remove_tree(&self.dropin_dir(name))?)
+    }
+
+    /// Has systemd read all unit files again. One at a time: systemd has room for the answer to one who asks.
+    pub(crate) fn reload_units(&self) -> Result<()> {
+        let wait = Wait::For(RELOAD_PATIENCE);
+        let _lock = self.locks().lock("daemon-reload", LockMode::Exclusive, wait)?;
+        Ok(self.systemd().daemon_reload()?)
+    }
+
+    /// Whether a container comes up at boot.
+    pub(crate) fn starts_at_boot(&self, name: &Name) -> bool {
+        self.boot_link(name).symlink_metadata().is_ok()
     }
 
     /// Makes or removes the link by which a container comes up at boot. systemd reads it at the next boot, so no reload is due.

@@ -1,17 +1,19 @@
 //! Changing a container's limits and restart policy, at once where it runs.
 
+use super::create::refuse_restart_of_removed;
 use crate::Engine;
 use crate::error::{Error, Result};
+use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
-use volt_model::limits::Limits;
+use volt_model::limits::LimitsChange;
 use volt_model::name::Name;
 use volt_model::restart::Restart;
 
 /// What to change.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
-    /// Limits to change; the others stay.
-    pub limits: Limits,
+    /// Limits to change or to take away; the others stay.
+    pub limits: LimitsChange,
     /// The restart policy.
     pub restart: Option<Restart>,
 }
@@ -20,11 +22,11 @@ impl Engine {
     /// Changes a container.
     ///
     /// # Errors
-    /// `NotFound`, `Usage` for limits that leave nothing to run in.
+    /// `NotFound`, `Usage` for limits that leave nothing to run in. Then all is as it was.
     pub fn container_update(&self, name: &Name, update: &Update) -> Result<super::View> {
         let _lock = self.lock_name(name)?;
-        let mut spec = self.spec(name)?;
-        let old = spec.clone();
+        let old = self.spec(name)?;
+        let mut spec = old.clone();
         spec.limits = spec.limits.updated(&update.limits);
         spec.restart = update.restart.unwrap_or(spec.restart);
         spec.limits.validate().map_err(|e| {
@@ -32,21 +34,58 @@ impl Engine {
                 .about(name)
                 .because(e)
         })?;
-        let backend = self.backend_of(&spec);
-        backend.check(self, &spec)?;
-        self.save_spec(&spec)?;
-        backend.install(self, &spec)?;
-        let alive = backend.state(self, &spec)?.state.is_alive();
+        refuse_restart_of_removed(&spec)?;
+        self.backend_of(&spec).check(self, &spec)?;
+        self.change_or_undo(&old, &spec)?;
+        self.view(&spec)
+    }
+
+    fn change_or_undo(&self, old: &Spec, new: &Spec) -> Result<()> {
+        let at_boot = self.starts_at_boot(&old.name);
+        let Err(error) = self.change(old, new) else { return Ok(()) };
+        let undone = self
+            .change(new, old)
+            .and_then(|()| if at_boot { self.start_at_boot(&old.name, true) } else { Ok(()) });
+        if let Err(undo) = undone {
+            tracing::error!(name = %old.name, error = %undo.chain().join(": "), "a change that failed could not be undone");
+        }
+        Err(error)
+    }
+
+    /// Makes of a container as `old` has it one as `new` has it: on disk first, then for systemd, then where it runs.
+    fn change(&self, old: &Spec, new: &Spec) -> Result<()> {
+        let backend = self.backend_of(new);
+        self.save_spec(new)?;
+        backend.install(self, new)?;
+        let alive = backend.state(self, new)?.state.is_alive();
         if backend.maps_ids() {
             if !alive {
                 // A start that was killed may have prepared what is no longer so.
-                self.clear_run(&spec)?;
+                self.clear_run(new)?;
             }
-            self.start_at_boot(name, spec.restart.at_boot() && alive)?;
+            self.start_at_boot(&new.name, new.restart.at_boot() && alive)?;
         }
-        if alive && spec != old {
-            backend.apply_limits(self, &spec)?;
-        }
-        self.view(&spec)
+        if alive && new != old { backend.apply_limits(self, new, &old.limits) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::tests::{engine, spec, write_record};
+    use volt_model::size::Bytes;
+
+    #[test]
+    fn a_change_that_fails_leaves_all_as_it_was() {
+        let (_dir, engine) = engine();
+        let old = spec("web");
+        write_record(&engine, &old);
+        engine.write_units(&old).unwrap();
+        let mut new = old.clone();
+        new.limits.memory = Some(Bytes(512 << 20));
+        // The link for the boot can't be looked after, which comes behind the record and the unit.
+        std::fs::write(engine.paths().units.join("multi-user.target.wants"), "").unwrap();
+        engine.change_or_undo(&old, &new).unwrap_err();
+        assert_eq!(engine.spec(&old.name).unwrap(), old);
+        assert!(!engine.write_units(&old).unwrap(), "the drop-in is the old one");
     }
 }

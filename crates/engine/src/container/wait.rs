@@ -4,33 +4,56 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use volt_model::container::Exit;
+use volt_model::container::{Backend, Exit, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
+/// How long is waited at most for news before the state is asked for again.
+const INTERVAL: Duration = Duration::from_millis(500);
 /// How often the state is asked for where nothing tells of a change.
-const INTERVAL: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Waits until a container has ended, and returns how; at once where it doesn't run. `gone` is set when nobody waits
     /// any more.
     ///
     /// # Errors
-    /// `NotFound`, also where it was removed meanwhile without leaving word; `Interrupted` when `gone` was set.
+    /// `NotFound`, also where it was removed meanwhile by hand; `Interrupted` when `gone` was set.
     pub fn container_wait(&self, name: &Name, gone: &AtomicBool) -> Result<Exit> {
         let spec = self.spec(name)?;
-        let mut last = None;
-        while !gone.load(Ordering::Relaxed) {
-            let alive = self.run_state(&spec)?.state.is_alive();
-            last = self.last_exit(name).or(last);
-            if !alive {
-                return last.ok_or_else(|| {
-                    Error::new(ErrorKind::Conflict, format!("The container {name} has never run"))
-                        .about(name)
-                });
+        // Before the first look, so that no change is missed between the two.
+        let news = match spec.backend {
+            Backend::Systemd if self.can_use_systemd_to_look() => {
+                self.systemd().watch(&[&spec.unit()]).ok()
             }
-            std::thread::sleep(INTERVAL);
+            _ => None,
+        };
+        while !gone.load(Ordering::Relaxed) {
+            if !self.run_state(&spec)?.state.is_alive() {
+                return self.how_it_ended(&spec);
+            }
+            // Whatever comes, the state is asked for again.
+            match news.as_ref().map(|news| news.next(INTERVAL)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => std::thread::sleep(LOOK),
+            }
         }
         Err(Error::new(ErrorKind::Interrupted, "Nobody waits any more").about(name))
+    }
+
+    fn how_it_ended(&self, spec: &Spec) -> Result<Exit> {
+        let name = &spec.name;
+        // The record first: where it is gone, what was kept of it was written before.
+        let recorded = match self.spec(name) {
+            Ok(now) if now.created == spec.created => self.last_exit(name),
+            _ => None,
+        };
+        if let Some(exit) = recorded.or_else(|| self.kept_end(name, spec.created)) {
+            return Ok(exit);
+        }
+        // Removed by hand it left no word; else there is none yet.
+        self.spec(name)?;
+        Err(Error::new(ErrorKind::Conflict, format!("The container {name} has never run"))
+            .about(name))
     }
 }

@@ -5,7 +5,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use volt_host::files::{self, Publish, Stage};
+use volt_host::files::{self, Lock, Publish, Stage};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
@@ -15,7 +15,21 @@ impl Engine {
     /// # Errors
     /// `AlreadyExists` for a taken name.
     pub fn volume_create(&self, name: &Name, labels: BTreeMap<String, String>) -> Result<View> {
-        let _lock = self.lock(&format!("volume-{name}"))?;
+        let _lock = self.lock_volume(name)?;
+        self.make_volume(name, labels)
+    }
+
+    /// Locks a volume against being made or removed.
+    pub(crate) fn lock_volume(&self, name: &Name) -> Result<Lock> {
+        self.lock(&format!("volume-{name}"))
+    }
+
+    /// Makes an empty volume, whose lock must be held.
+    pub(crate) fn make_volume(
+        &self,
+        name: &Name,
+        labels: BTreeMap<String, String>,
+    ) -> Result<View> {
         if self.volume_exists(name) {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,

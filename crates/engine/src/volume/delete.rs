@@ -14,7 +14,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Conflict`, naming them, while containers mount it.
     pub fn volume_delete(&self, name: &Name) -> Result<()> {
-        let _lock = self.lock(&format!("volume-{name}"))?;
+        let _lock = self.lock_volume(name)?;
         if !self.volume_exists(name) {
             // What a killed creation or removal left of it.
             remove_metadata(&self.volume_metadata_path(name))?;

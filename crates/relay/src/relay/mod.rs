@@ -120,7 +120,7 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> u8 {
             environment.notify.status(&failure.message);
             records.failure(&failure);
             let code = failure.code;
-            records.exit(&Exit { code, signal: None, finished: Timestamp::now() });
+            records.exit(&Exit { code, signal: None, asked: false, finished: Timestamp::now() });
             code
         }
     }
@@ -389,7 +389,8 @@ impl<'a> Relay<'a> {
         let (code, signal) = self.ending();
         self.program = None;
         self.clients.finish(&Frame::Exit(code.into()));
-        self.records.exit(&Exit { code, signal, finished: Timestamp::now() });
+        let asked = self.stopping;
+        self.records.exit(&Exit { code, signal, asked, finished: Timestamp::now() });
         code
     }
 

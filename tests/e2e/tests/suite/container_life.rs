@@ -207,3 +207,109 @@ on_hosts! {
         host.volt(&["container", "rm", "listed"]).ok();
     }
 }
+
+on_hosts! {
+    fn container_wait_on_what_removes_itself(host) {
+        host.tiny();
+        let _guard = host.container("mayfly");
+        for _ in 0..5 {
+            host.volt(&["run", "-d", "--rm", "--name", "mayfly", "tiny", "sh", "-c", "sleep 0.2; exit 5"]).ok();
+            let waited = host.volt(&["container", "wait", "mayfly", "-o", "json"]);
+            // Gone before it was asked for: that is no answer about how it ended.
+            if waited.code != 3 {
+                assert!(waited.stdout.contains("\"code\": 5"), "{waited:?}");
+            }
+            host.until(LONG, "! test -e /var/lib/volt/containers/mayfly");
+        }
+    }
+}
+
+on_hosts! {
+    fn container_stop_may_wait_longer_than_its_own_time(host) {
+        host.tiny();
+        let slow = host.container("slow");
+        let command = "trap 'sleep 3; exit 9' TERM; while :; do sleep 0.1; done";
+        host.volt(&["run", "-d", "--name", "slow", "--stop-timeout", "1", "tiny", "sh", "-c", command]).ok();
+        host.volt(&["container", "stop", "--timeout", "20", "slow"]).ok();
+        assert_eq!(slow.inspect()["exit"]["code"], 9);
+        host.sh("! test -e /run/systemd/system/volt-container@slow.service.d").ok();
+        // The next stop has its own time again.
+        host.volt(&["container", "start", "slow"]).ok();
+        host.volt(&["container", "stop", "slow"]).ok();
+        assert_eq!(slow.inspect()["exit"]["code"], 137);
+    }
+}
+
+on_hosts! {
+    fn container_limits_are_taken_away(host) {
+        host.tiny();
+        let lim = host.container("unbound");
+        host.volt(&["run", "-d", "--name", "unbound", "--memory", "64M", "--cpu", "50", "--pids", "20", "tiny", "sleep", "1000"]).ok();
+        let says = |property: &str| host.run(&["systemctl", "show", "-P", property, "volt-container@unbound.service"]).ok();
+        assert_eq!(says("MemoryMax"), (64 << 20).to_string());
+        host.volt(&["container", "update", "--memory", "none", "--cpus", "unlimited", "--pids", "none", "unbound"]).ok();
+        for at in ["live", "after a restart"] {
+            assert_eq!(says("MemoryMax"), "infinity", "{at}");
+            assert_eq!(says("CPUQuotaPerSecUSec"), "infinity", "{at}");
+            assert_eq!(says("TasksMax"), "16384", "{at}");
+            host.volt(&["container", "restart", "unbound"]).ok();
+        }
+        assert_eq!(lim.inspect()["limits"], serde_json::json!({}));
+    }
+}
+
+on_hosts! {
+    fn container_stopped_by_systemctl_stays_down_at_boot(host) {
+        host.tiny();
+        let unit = |name: &str| format!("volt-container@{name}.service");
+        let link = |name: &str| format!("/etc/systemd/system/multi-user.target.wants/{}", unit(name));
+        for (name, policy, stays) in
+            [("link-unless", "unless-stopped", false), ("link-failure", "on-failure", false), ("link-always", "always", true)]
+        {
+            let _guard = host.container(name);
+            host.volt(&["container", "create", "--name", name, "--restart", policy, "tiny", "sleep", "1000"]).ok();
+            host.sh(&format!("! test -L {}", link(name))).ok();
+            host.run(&["systemctl", "start", &unit(name)]).ok();
+            host.sh(&format!("test -L {}", link(name))).ok();
+            host.run(&["systemctl", "restart", &unit(name)]).ok();
+            host.sh(&format!("test -L {}", link(name))).ok();
+            host.run(&["systemctl", "stop", &unit(name)]).ok();
+            host.until(LONG, &format!("! systemctl is-active -q volt-prepare@{name}.service"));
+            let not = if stays { "" } else { "!" };
+            host.until(LONG, &format!("{not} test -L {}", link(name)));
+        }
+    }
+}
+
+on_hosts! {
+    fn container_is_powered_off_by_machinectl(host) {
+        host.tiny();
+        let off = host.container("off");
+        host.volt(&["run", "-d", "--name", "off", "tiny", "sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"]).ok();
+        host.run(&["machinectl", "poweroff", "off"]).ok();
+        host.volt(&["container", "wait", "off"]).ok();
+        assert_eq!(off.inspect()["exit"]["code"], 7);
+    }
+}
+
+on_hosts! {
+    fn container_that_is_attached_to_is_audited_as_started(host) {
+        host.tiny();
+        let _guard = host.container("trail");
+        host.volt(&["run", "--name", "trail", "tiny", "true"]).ok();
+        for action in ["container.create", "container.attach", "container.start"] {
+            host.sh(&format!("grep '\"resource\":\"trail\"' /var/log/volt/audit.log | grep -q '\"{action}\"'")).ok();
+        }
+    }
+}
+
+on_hosts! {
+    fn container_that_makes_no_sense_is_refused(host) {
+        host.tiny();
+        let create = |words: &[&str]| host.volt(&[&["container", "create", "--name", "nonsense"], words, &["tiny", "true"]].concat());
+        create(&["--rm", "--restart", "always"]).fails(2);
+        let error = create(&["--network", "host", "--cap-add", "NET_BIND_SERVICE"]).fails(2);
+        assert!(error.contains("ip_unprivileged_port_start"), "{error}");
+        create(&["--network", "host", "--cap-add", "NET_ADMIN"]).fails(2);
+    }
+}

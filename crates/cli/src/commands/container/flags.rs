@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use volt_api::Problem;
-use volt_api::types::{ContainerCreate, Limits};
+use volt_api::types::{ContainerCreate, Limits, LimitsChange};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::DeviceRate;
 use volt_model::mount::{Bind, Tmpfs};
@@ -43,59 +43,109 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Resource limits.
+/// A limit, or `none`.
+#[derive(Clone, Debug)]
+struct Bound<T>(Option<T>);
+
+/// Parses a limit by `parse`; `none` and `unlimited` are no limit.
+fn bound<T, E: std::fmt::Display>(
+    parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync,
+) -> impl Fn(&str) -> Result<Bound<T>, String> + Clone + Send + Sync {
+    move |text| match text {
+        "none" | "unlimited" => Ok(Bound(None)),
+        _ => parse(text).map(|value| Bound(Some(value))).map_err(|e| e.to_string()),
+    }
+}
+
+fn percent(text: &str) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is no number of per cent: write 50 or 200");
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)
+}
+
+fn weight(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no weight: write a number from 1 to 10000");
+    text.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or_else(wrong)
+}
+
+/// Resource limits. Each takes `none` too, which takes it away.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = "Limits (none is no limit)")]
 pub(crate) struct LimitFlags {
     /// Memory, such as 512M
-    #[arg(long, short, value_name = "SIZE", value_parser = checked::<Bytes>)]
-    memory: Option<String>,
+    #[arg(long, short, value_name = "SIZE", value_parser = bound(checked::<Bytes>))]
+    memory: Option<Bound<String>>,
     /// Swap beside the memory, such as 1G
-    #[arg(long, value_name = "SIZE", value_parser = checked::<Bytes>)]
-    memory_swap: Option<String>,
+    #[arg(long, value_name = "SIZE", value_parser = bound(checked::<Bytes>))]
+    memory_swap: Option<Bound<String>>,
     /// CPU time in per cent of one CPU; 200 is two CPUs
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..))]
-    cpu: Option<u32>,
+    #[arg(long, value_name = "PERCENT", value_parser = bound(percent))]
+    cpu: Option<Bound<u32>>,
     /// The same as a number of CPUs, such as 1.5
-    #[arg(long, value_name = "NUMBER", value_parser = cpus, conflicts_with = "cpu")]
-    cpus: Option<u32>,
+    #[arg(long, value_name = "NUMBER", value_parser = bound(cpus), conflicts_with = "cpu")]
+    cpus: Option<Bound<u32>>,
     /// Share of the CPU against others, 1 to 10000
-    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    cpu_weight: Option<u64>,
+    #[arg(long, value_name = "WEIGHT", value_parser = bound(weight))]
+    cpu_weight: Option<Bound<u64>>,
     /// Processes and threads
-    #[arg(long, value_name = "NUMBER")]
-    pids: Option<u64>,
+    #[arg(long, value_name = "NUMBER", value_parser = bound(str::parse::<u64>))]
+    pids: Option<Bound<u64>>,
     /// Share of I/O against others, 1 to 10000
-    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    io_weight: Option<u64>,
+    #[arg(long, value_name = "WEIGHT", value_parser = bound(weight))]
+    io_weight: Option<Bound<u64>>,
     /// Bytes read from a device a second, such as /dev/vda:10M
-    #[arg(long, value_name = "DEVICE:RATE", value_parser = checked::<DeviceRate>)]
-    io_read_bps: Vec<String>,
+    #[arg(long, value_name = "DEVICE:RATE", value_parser = bound(checked::<DeviceRate>))]
+    io_read_bps: Vec<Bound<String>>,
     /// Bytes written to a device a second
-    #[arg(long, value_name = "DEVICE:RATE", value_parser = checked::<DeviceRate>)]
-    io_write_bps: Vec<String>,
+    #[arg(long, value_name = "DEVICE:RATE", value_parser = bound(checked::<DeviceRate>))]
+    io_write_bps: Vec<Bound<String>>,
     /// Reads from a device a second
-    #[arg(long, value_name = "DEVICE:RATE", value_parser = checked::<DeviceRate>)]
-    io_read_iops: Vec<String>,
+    #[arg(long, value_name = "DEVICE:RATE", value_parser = bound(checked::<DeviceRate>))]
+    io_read_iops: Vec<Bound<String>>,
     /// Writes to a device a second
-    #[arg(long, value_name = "DEVICE:RATE", value_parser = checked::<DeviceRate>)]
-    io_write_iops: Vec<String>,
+    #[arg(long, value_name = "DEVICE:RATE", value_parser = bound(checked::<DeviceRate>))]
+    io_write_iops: Vec<Bound<String>>,
 }
 
 impl LimitFlags {
-    /// The limits as they travel.
+    /// The limits of what is new, as they travel.
     pub(crate) fn limits(self) -> Limits {
+        let list =
+            |rates: Vec<Bound<String>>| rates.into_iter().filter_map(|rate| rate.0).collect();
         Limits {
-            memory: self.memory,
-            memory_swap: self.memory_swap,
-            cpu: self.cpu.or(self.cpus),
-            cpu_weight: self.cpu_weight,
-            pids: self.pids,
-            io_weight: self.io_weight,
-            io_read_bps: self.io_read_bps,
-            io_write_bps: self.io_write_bps,
-            io_read_iops: self.io_read_iops,
-            io_write_iops: self.io_write_iops,
+            memory: self.memory.and_then(|bound| bound.0),
+            memory_swap: self.memory_swap.and_then(|bound| bound.0),
+            cpu: self.cpu.or(self.cpus).and_then(|bound| bound.0),
+            cpu_weight: self.cpu_weight.and_then(|bound| bound.0),
+            pids: self.pids.and_then(|bound| bound.0),
+            io_weight: self.io_weight.and_then(|bound| bound.0),
+            io_read_bps: list(self.io_read_bps),
+            io_write_bps: list(self.io_write_bps),
+            io_read_iops: list(self.io_read_iops),
+            io_write_iops: list(self.io_write_iops),
+        }
+    }
+
+    /// What to change of the limits there are, as it travels.
+    pub(crate) fn change(self) -> LimitsChange {
+        // Of devices the whole list is changed; `none` alone empties it.
+        let list = |rates: Vec<Bound<String>>| match rates.is_empty() {
+            true => None,
+            false => {
+                let rates: Vec<String> = rates.into_iter().filter_map(|rate| rate.0).collect();
+                Some(Some(rates).filter(|rates| !rates.is_empty()))
+            }
+        };
+        LimitsChange {
+            memory: self.memory.map(|bound| bound.0),
+            memory_swap: self.memory_swap.map(|bound| bound.0),
+            cpu: self.cpu.or(self.cpus).map(|bound| bound.0),
+            cpu_weight: self.cpu_weight.map(|bound| bound.0),
+            pids: self.pids.map(|bound| bound.0),
+            io_weight: self.io_weight.map(|bound| bound.0),
+            io_read_bps: list(self.io_read_bps),
+            io_write_bps: list(self.io_write_bps),
+            io_read_iops: list(self.io_read_iops),
+            io_write_iops: list(self.io_write_iops),
         }
     }
 }
@@ -324,6 +374,30 @@ mod tests {
         for bad in ["", "0", "0.001", "-1", "1.", ".5", "1e3", "99999999"] {
             assert!(cpus(bad).is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn limits_are_set_and_taken_away() {
+        let flags = LimitFlags {
+            memory: Some(bound(checked::<Bytes>)("none").unwrap()),
+            cpus: Some(bound(cpus)("unlimited").unwrap()),
+            cpu_weight: Some(bound(weight)("50").unwrap()),
+            io_read_bps: vec![bound(checked::<DeviceRate>)("none").unwrap()],
+            ..LimitFlags::default()
+        };
+        assert_eq!(flags.clone().limits(), Limits { cpu_weight: Some(50), ..Limits::default() });
+        let change = LimitsChange {
+            memory: Some(None),
+            cpu: Some(None),
+            cpu_weight: Some(Some(50)),
+            io_read_bps: Some(None),
+            ..LimitsChange::default()
+        };
+        assert_eq!(flags.change(), change);
+        for bad in ["", "0", "-1", "x", "10001"] {
+            assert!(bound(weight)(bad).is_err(), "{bad:?} was taken");
+        }
+        assert!(bound(percent)("0").is_err());
     }
 
     #[test]

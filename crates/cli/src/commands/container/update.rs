@@ -7,13 +7,14 @@ use crate::{complete, many};
 use clap_complete::engine::ArgValueCompleter;
 use volt_api::Problem;
 use volt_api::operations::ContainerUpdateOp;
-use volt_api::types::{ContainerUpdate, Limits, Named};
+use volt_api::types::{ContainerUpdate, LimitsChange, Named};
 use volt_model::kind::ErrorKind;
 
 const EXAMPLES: &str = "\
 Examples:
   volt container update --memory 1G web
-  volt container update --cpus 0.5 --pids 200 --restart always web db";
+  volt container update --cpus 0.5 --pids 200 --restart always web db
+  volt container update --memory none web";
 
 /// Change the limits of containers, at once where they run
 #[derive(Debug, clap::Args)]
@@ -32,8 +33,8 @@ pub(crate) struct Args {
 
 /// Changes them.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
-    let update = ContainerUpdate { limits: args.limits.limits(), restart: args.restart };
-    if update.limits == Limits::default() && update.restart.is_none() {
+    let update = ContainerUpdate { limits: args.limits.change(), restart: args.restart };
+    if update.limits == LimitsChange::default() && update.restart.is_none() {
         return Err(Problem::new(ErrorKind::Usage, "Nothing is to be changed")
             .hinted("Name a limit, such as --memory 1G"));
     }

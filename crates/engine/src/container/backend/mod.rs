@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use volt_model::container::{self, Spec};
+use volt_model::limits::Limits;
 use volt_model::name::Name;
 use volt_model::state::State;
 
@@ -84,8 +85,8 @@ pub(crate) trait Backend: Sync {
     /// What it uses at this moment.
     fn usage(&self, engine: &Engine, spec: &Spec) -> Usage;
 
-    /// Applies changed limits to a running one; what can't be enforced is returned.
-    fn apply_limits(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+    /// Applies its limits to a running one that had those of `before`.
+    fn apply_limits(&self, engine: &Engine, spec: &Spec, before: &Limits) -> Result<()>;
 }
 
 impl Engine {

@@ -15,7 +15,7 @@ use volt_host::process::Pidfd;
 use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary};
 use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
-use volt_model::limits::{Property, PropertyValue};
+use volt_model::limits::{Limits, Property, PropertyValue};
 use volt_model::name::Name;
 use volt_model::restart::Restart;
 use volt_model::state::State;
@@ -28,6 +28,9 @@ const STOP_SLACK: Duration = Duration::from_secs(30);
 const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 /// How many of its last lines an error about a unit carries.
 const LAST_LINES: u64 = 10;
+
+/// The drop-in of a stop that may take longer.
+const PATIENCE_DROPIN: &str = "60-volt-stop.conf";
 
 /// The backend.
 pub(super) struct Systemd;
@@ -119,7 +122,7 @@ impl Backend for Systemd {
         if state_of(engine, &spec.name)?.is_some() {
             let loaded = engine.systemd().unit_properties(&spec.unit(), &["NeedDaemonReload"])?;
             if loaded.flag("NeedDaemonReload") {
-                engine.systemd().daemon_reload()?;
+                engine.reload_units()?;
             }
         }
         engine.prepare_ahead(spec)?;
@@ -135,6 +138,9 @@ impl Backend for Systemd {
 
     fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
         let own = Duration::from_secs(u64::from(spec.stop_timeout));
+        if let Some(timeout) = timeout.filter(|t| *t > own) {
+            return stop_patiently(engine, spec, timeout);
+        }
         if let Some(timeout) = timeout.filter(|t| *t < own) {
             // systemd has one time-out for a unit; a shorter one is kept by asking first and killing after it.
             engine.systemd().queue_job(JobKind::Stop, &spec.unit())?;
@@ -143,13 +149,7 @@ impl Backend for Systemd {
                 drop(self.kill(engine, spec, 9));
             }
         }
-        engine.systemd().run_job(JobKind::Stop, &spec.unit(), own + STOP_SLACK)?;
-        // The container is down; its root and namespace go with the unit that prepared them.
-        match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
-            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
-            Err(e) => return Err(e.into()),
-        }
-        engine.clear_run(spec)
+        stop_units(engine, spec, own)
     }
 
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
@@ -200,17 +200,50 @@ impl Backend for Systemd {
         usage_of_unit(&format!("/system.slice/{}", spec.unit()))
     }
 
-    fn apply_limits(&self, engine: &Engine, spec: &Spec) -> Result<()> {
-        let settings = settings(&spec.limits.properties());
+    fn apply_limits(&self, engine: &Engine, spec: &Spec, before: &Limits) -> Result<()> {
+        let mut settings = settings(&spec.limits.properties());
+        let gone = before.properties().into_iter().map(|old| unlimited(old.directive));
+        for (name, setting) in gone {
+            if settings.iter().all(|(set, _)| *set != name) {
+                settings.push((name, setting));
+            }
+        }
         let named: Vec<(&str, Setting)> =
             settings.iter().map(|(name, setting)| (*name, setting.clone())).collect();
         engine.systemd().set_properties(&spec.unit(), Lifetime::Runtime, &named)?;
         // The drop-in says the same for every later start: what was set for this run alone must not outlive it.
-        let transient =
-            std::path::Path::new("/run/systemd/system.control").join(format!("{}.d", spec.unit()));
+        let control = engine.paths().runtime_units.with_file_name("system.control");
+        let transient = control.join(format!("{}.d", spec.unit()));
         volt_host::files::remove_tree(&transient)?;
-        Ok(engine.systemd().daemon_reload()?)
+        engine.reload_units()
     }
+}
+
+/// Stops a container, which may take `patience`, and then what was prepared for it.
+fn stop_units(engine: &Engine, spec: &Spec, patience: Duration) -> Result<()> {
+    engine.systemd().run_job(JobKind::Stop, &spec.unit(), patience + STOP_SLACK)?;
+    // The container is down; its root and namespace go with the unit that prepared them.
+    match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
+        Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
+        Err(e) => return Err(e.into()),
+    }
+    engine.clear_run(spec)
+}
+
+/// Stops a container with a time-out longer than its own: systemd is told of it for this stop alone.
+fn stop_patiently(engine: &Engine, spec: &Spec, timeout: Duration) -> Result<()> {
+    if state_of(engine, &spec.name)?.is_none_or(|unit| !unit.active.is_up()) {
+        return stop_units(engine, spec, timeout);
+    }
+    let dir = engine.paths().runtime_units.join(format!("{}.d", spec.unit()));
+    let path = dir.join(PATIENCE_DROPIN);
+    volt_host::files::create_dirs(&dir, 0o755)?;
+    let text = format!("[Service]\nTimeoutStopSec={}\n", timeout.as_secs());
+    volt_host::files::write_volatile(&path, text.as_bytes(), 0o644)?;
+    let stopped = engine.reload_units().and_then(|()| stop_units(engine, spec, timeout));
+    // A start sees that its unit's files have changed and has them read again.
+    volt_host::files::remove_tree(&dir)?;
+    stopped
 }
 
 /// What systemd's list tells of a container.
@@ -300,6 +333,19 @@ fn last_lines(units: &[String], since: Timestamp) -> Vec<String> {
     reader.flatten().map(|entry| String::from_utf8_lossy(&entry.message).into_owned()).collect()
 }
 
+/// What a unit property is where a container has no limit of its own, as D-Bus has it.
+fn unlimited(directive: &'static str) -> (&'static str, Setting) {
+    match directive {
+        // What the template says.
+        "TasksMax" => (directive, Setting::U64(16_384)),
+        "CPUQuota" => ("CPUQuotaPerSecUSec", Setting::U64(u64::MAX)),
+        _ if directive.starts_with("IO") && directive.ends_with("Max") => {
+            (directive, Setting::Limits(Vec::new()))
+        }
+        _ => (directive, Setting::U64(u64::MAX)),
+    }
+}
+
 /// Unit-file properties as D-Bus has them.
 fn settings(properties: &[Property]) -> Vec<(&'static str, Setting)> {
     let mut all: Vec<(&'static str, Setting)> = Vec::new();
@@ -320,4 +366,40 @@ fn settings(properties: &[Property]) -> Vec<(&'static str, Setting)> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::tests::{engine_on, spec};
+    use std::sync::Arc;
+    use volt_host::systemd::{FakeSystemd, Systemd as _};
+    use volt_model::size::Bytes;
+
+    #[test]
+    fn a_limit_that_is_taken_away_is_reset_live() {
+        let systemd = Arc::new(FakeSystemd::new());
+        let (_dir, engine) = engine_on(systemd.clone());
+        let mut web = spec("web");
+        systemd.queue_job(JobKind::Start, &web.unit()).unwrap();
+        let before = Limits {
+            memory: Some(Bytes(512 << 20)),
+            cpu: Some(200),
+            pids: Some(100),
+            io_read_bps: vec!["/dev/vda:10M".parse().unwrap()],
+            ..Limits::default()
+        };
+        web.limits.cpu = Some(50);
+        Systemd.apply_limits(&engine, &web, &before).unwrap();
+        let set = systemd.unit(&web.unit()).unwrap().settings;
+        for (name, value) in [
+            ("MemoryMax", Setting::U64(u64::MAX)),
+            ("TasksMax", Setting::U64(16_384)),
+            ("CPUQuotaPerSecUSec", Setting::U64(500_000)),
+            ("IOReadBandwidthMax", Setting::Limits(Vec::new())),
+        ] {
+            assert_eq!(set.get(name), Some(&value), "{name}");
+        }
+        assert_eq!(set.len(), 4, "{set:?}");
+    }
 }

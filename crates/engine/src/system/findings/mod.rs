@@ -6,6 +6,7 @@
 mod containers;
 mod images;
 mod leftovers;
+mod running;
 mod volumes;
 
 use crate::Engine;
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use volt_host::files::{self, LockError, LockMode, Wait};
+use volt_host::systemd::UnitSummary;
 use volt_model::container::unit;
 use volt_model::name::Name;
 
@@ -34,6 +36,10 @@ pub(super) enum Mend {
     Nothing,
     /// The change under way is finished or undone.
     Recover(Name),
+    /// systemd reads all unit files again.
+    ReadUnits,
+    /// systemd forgets that a unit failed.
+    ForgetFailure(String),
     /// What a run needed is taken away.
     Release(Name),
     /// What systemd knows of a container that is gone is removed.
@@ -89,18 +95,24 @@ struct Facts {
     containers: BTreeSet<Name>,
     /// Those whose units systemd is busy with.
     up: BTreeSet<Name>,
+    /// Volt's units that are loaded.
+    units: Vec<UnitSummary>,
 }
 
 impl Engine {
     /// All that is amiss. What can't be looked at is left out.
     pub(super) fn findings(&self) -> Vec<Found> {
+        let units = self.loaded_units();
         let facts = Facts {
             containers: self.container_names().unwrap_or_default().into_iter().collect(),
-            up: self.names_up(),
+            up: names_up(&units),
+            units,
         };
         let mut all = self.intent_findings();
         all.extend(self.container_findings(&facts));
         all.extend(self.unit_findings(&facts));
+        all.extend(self.running_findings(&facts));
+        all.extend(self.config_finding());
         all.extend(self.id_findings(&facts));
         all.extend(self.run_findings(&facts));
         all.extend(self.volume_findings());
@@ -113,6 +125,8 @@ impl Engine {
     pub(super) fn mend(&self, mend: &Mend) -> Result<()> {
         match mend {
             Mend::Nothing | Mend::Images => Ok(()),
+            Mend::ReadUnits => self.reload_units(),
+            Mend::ForgetFailure(unit) => Ok(self.systemd().reset_failed(unit)?),
             Mend::Recover(name) => self.lock_name(name).map(drop),
             Mend::Release(name) => {
                 let _lock = self.lock_name(name)?;
@@ -155,31 +169,36 @@ impl Engine {
         self.is_busy(&format!("workload-{name}"))
     }
 
-    /// The names whose container or preparation is up, coming up or going down.
-    fn names_up(&self) -> BTreeSet<Name> {
+    /// Volt's units that systemd has loaded.
+    fn loaded_units(&self) -> Vec<UnitSummary> {
         if !self.can_use_systemd_to_look() {
-            return BTreeSet::new();
+            return Vec::new();
         }
-        let listed = self
-            .systemd()
-            .list_units(&[
-                "volt-container@*.service",
-                "volt-prepare@*.service",
-                "volt-exited@*.service",
-            ])
-            .unwrap_or_default();
-        let name = |unit: &str| {
-            let helped =
-                unit.strip_prefix("volt-prepare@").or_else(|| unit.strip_prefix("volt-exited@"));
-            let helped = helped.and_then(|rest| rest.strip_suffix(".service"));
-            unit::container_of(unit).or_else(|| helped?.parse().ok())
-        };
-        listed
-            .iter()
-            .filter(|unit| unit.active.is_up() || unit.job.is_some())
-            .filter_map(|unit| name(&unit.name))
-            .collect()
+        let ours = [
+            "volt.service",
+            "volt.socket",
+            "volt-container@*.service",
+            "volt-prepare@*.service",
+            "volt-exited@*.service",
+        ];
+        self.systemd().list_units(&ours).unwrap_or_default()
     }
+}
+
+/// The container to which one of its units belongs.
+fn container_of_unit(unit: &str) -> Option<Name> {
+    let helped = unit.strip_prefix("volt-prepare@").or_else(|| unit.strip_prefix("volt-exited@"));
+    let helped = helped.and_then(|rest| rest.strip_suffix(".service"));
+    unit::container_of(unit).or_else(|| helped?.parse().ok())
+}
+
+/// The names whose container or preparation is up, coming up or going down.
+fn names_up(units: &[UnitSummary]) -> BTreeSet<Name> {
+    units
+        .iter()
+        .filter(|unit| unit.active.is_up() || unit.job.is_some())
+        .filter_map(|unit| container_of_unit(&unit.name))
+        .collect()
 }
 
 /// The names in a folder; none where it can't be read.

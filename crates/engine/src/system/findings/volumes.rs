@@ -47,7 +47,7 @@ impl Engine {
 
     /// Writes a volume's metadata anew. Its labels are lost, its content is not touched.
     pub(super) fn rewrite_volume(&self, name: &Name) -> Result<()> {
-        let _lock = self.lock(&format!("volume-{name}"))?;
+        let _lock = self.lock_volume(name)?;
         let created = folder_time(&self.volume_data(name)).unwrap_or_default();
         let metadata =
             Metadata { version: 1, name: name.clone(), created, labels: BTreeMap::new() };

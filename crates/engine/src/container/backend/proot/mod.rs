@@ -28,6 +28,7 @@ use volt_host::files;
 use volt_host::process::Identity;
 use volt_model::container::{self, Spec};
 use volt_model::kind::ErrorKind;
+use volt_model::limits::Limits;
 use volt_model::name::Name;
 use volt_model::state::State;
 
@@ -207,7 +208,7 @@ impl Backend for Proot {
         log_file::read(&path, spec.name.as_str(), query, to, &alive)
     }
 
-    fn apply_limits(&self, _engine: &Engine, spec: &Spec) -> Result<()> {
+    fn apply_limits(&self, _engine: &Engine, spec: &Spec, _before: &Limits) -> Result<()> {
         refuse::what_it_can_not_do(spec)
     }
 }
