@@ -1,6 +1,7 @@
 //! The files that tell others how the workload stands: its leader, why it failed, how it ended.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -90,7 +91,7 @@ impl Records {
     /// Begins a run: what an earlier one left is removed.
     pub(crate) fn begin(run_dir: Option<&Path>) -> Self {
         let records = Self { run_dir: run_dir.map(Path::to_owned) };
-        for name in ["leader", "failure", "exit"] {
+        for name in ["leader", "failure", "exit", "stop-timeout"] {
             if let Some(path) = records.path(name) {
                 drop(std::fs::remove_file(path));
             }
@@ -100,6 +101,13 @@ impl Records {
 
     fn path(&self, name: &str) -> Option<PathBuf> {
         Some(self.run_dir.as_ref()?.join(name))
+    }
+
+    /// How long the stop that was just asked for may take, where it is longer than the workload's own time: whoever asks writes
+    /// `RUN_DIR/stop-timeout`, in seconds.
+    pub(crate) fn stop_time(&self) -> Option<Duration> {
+        let text = files::read_text(&self.path("stop-timeout")?, 64).ok()?;
+        text.trim().parse().ok().map(Duration::from_secs)
     }
 
     pub(crate) fn leader(&self, leader: Leader) {
@@ -125,6 +133,16 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_stop_is_that_of_this_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::begin(Some(folder.path()));
+        assert_eq!(records.stop_time(), None);
+        std::fs::write(folder.path().join("stop-timeout"), "20").unwrap();
+        assert_eq!(records.stop_time(), Some(Duration::from_secs(20)));
+        assert_eq!(Records::begin(Some(folder.path())).stop_time(), None);
+    }
 
     #[test]
     fn a_leader_is_known_again_and_a_later_process_is_not_it() {

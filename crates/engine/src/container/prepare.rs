@@ -79,7 +79,7 @@ impl Engine {
         let run = self.paths().container_run(&spec.name);
         files::create_dirs(&run, 0o755)?;
         // What the last run left must not be taken for this one's.
-        for stale in ["failure", "exit", "leader"] {
+        for stale in ["failure", "exit", "leader", "stop-timeout"] {
             remove_file(&run.join(stale))?;
         }
         clear_hold(&run)?;

@@ -87,7 +87,12 @@ impl Relay<'_> {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        self.environment.notify.send("STOPPING=1\nSTATUS=Stopping");
+        let more = self
+            .records
+            .stop_time()
+            .map(|time| format!("EXTEND_TIMEOUT_USEC={}\n", time.as_micros()));
+        let more = more.unwrap_or_default();
+        self.environment.notify.send(&format!("{more}STOPPING=1\nSTATUS=Stopping"));
         match (&self.program, self.options.mode) {
             (None, _) => {
                 self.fail(Failure {

@@ -232,7 +232,6 @@ on_hosts! {
         host.volt(&["run", "-d", "--name", "slow", "--stop-timeout", "1", "tiny", "sh", "-c", command]).ok();
         host.volt(&["container", "stop", "--timeout", "20", "slow"]).ok();
         assert_eq!(slow.inspect()["exit"]["code"], 9);
-        host.sh("! test -e /run/systemd/system/volt-container@slow.service.d").ok();
         // The next stop has its own time again.
         host.volt(&["container", "start", "slow"]).ok();
         host.volt(&["container", "stop", "slow"]).ok();

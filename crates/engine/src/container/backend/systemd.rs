@@ -29,9 +29,6 @@ const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 /// How many of its last lines an error about a unit carries.
 const LAST_LINES: u64 = 10;
 
-/// The drop-in of a stop that may take longer.
-const PATIENCE_DROPIN: &str = "60-volt-stop.conf";
-
 /// The backend.
 pub(super) struct Systemd;
 
@@ -230,20 +227,15 @@ fn stop_units(engine: &Engine, spec: &Spec, patience: Duration) -> Result<()> {
     engine.clear_run(spec)
 }
 
-/// Stops a container with a time-out longer than its own: systemd is told of it for this stop alone.
+/// Stops a container with a time-out longer than its own. The relay asks systemd for the time when it is stopped: a changed unit
+/// would have to be read again, and with it all others.
 fn stop_patiently(engine: &Engine, spec: &Spec, timeout: Duration) -> Result<()> {
-    if state_of(engine, &spec.name)?.is_none_or(|unit| !unit.active.is_up()) {
-        return stop_units(engine, spec, timeout);
+    let run = engine.paths().container_run(&spec.name);
+    if run.is_dir() {
+        let seconds = timeout.as_secs().to_string();
+        volt_host::files::write_volatile(&run.join("stop-timeout"), seconds.as_bytes(), 0o644)?;
     }
-    let dir = engine.paths().runtime_units.join(format!("{}.d", spec.unit()));
-    let path = dir.join(PATIENCE_DROPIN);
-    volt_host::files::create_dirs(&dir, 0o755)?;
-    let text = format!("[Service]\nTimeoutStopSec={}\n", timeout.as_secs());
-    volt_host::files::write_volatile(&path, text.as_bytes(), 0o644)?;
-    let stopped = engine.reload_units().and_then(|()| stop_units(engine, spec, timeout));
-    // A start sees that its unit's files have changed and has them read again.
-    volt_host::files::remove_tree(&dir)?;
-    stopped
+    stop_units(engine, spec, timeout)
 }
 
 /// What systemd's list tells of a container.
