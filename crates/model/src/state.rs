@@ -70,7 +70,9 @@ impl State {
     #[must_use]
     pub fn allows(self, verb: Verb) -> bool {
         match verb {
-            Verb::Start => matches!(self, Self::Stopped | Self::Failed | Self::Restarting),
+            Verb::Start => {
+                matches!(self, Self::Stopped | Self::Failed | Self::Restarting | Self::Stopping)
+            }
             Verb::Stop | Verb::Kill => self.is_alive(),
             Verb::Restart | Verb::Update => true,
             Verb::Exec | Verb::Attach => matches!(self, Self::Running),

@@ -28,6 +28,17 @@ pub use record::{Exit, Failure, Leader};
 /// The exit code when the relay itself cannot do its work.
 pub const INTERNAL: u8 = 125;
 
+/// Holds back the signals that ask for an end until the relay reads them, or whoever called it is done.
+pub fn hold_signals() {
+    // Where that fails it fails again in the relay, which tells.
+    drop(signals::Signals::block());
+}
+
+/// Tells systemd, where this process is a unit's main process.
+pub fn notify(environment: impl IntoIterator<Item = (OsString, OsString)>, words: &str) {
+    program::Environment::split(environment).notify.send(words);
+}
+
 /// Runs the relay: `NAME --mode app|boot|plain [--run-dir DIR] [--log journal|FILE] [--tty] [--stdin]
 /// [--attach-hold] -- PROGRAM ARGS…`.
 ///

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use volt_host::process::Identity;
 
 /// How to call it.
 pub const HELP: &str = "NAME --mode app|boot|plain [--run-dir DIR] [--log journal|FILE] \
-                        [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS..., or \
+                        [--stop-timeout SECONDS] [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS..., or \
                         NAME --mode exec --join PID:START --init PATH --spec-fd N";
 
 /// What kind of program is started.
@@ -61,6 +62,9 @@ pub struct Options {
     pub stdin: bool,
     /// Wait for a first client, which owns the output.
     pub attach_hold: bool,
+    /// How long the workload may take to end when it is asked to, before it is killed; for ever where nothing is said.
+    /// `RUN_DIR/stop-timeout` may say otherwise for one stop.
+    pub stop_timeout: Option<Duration>,
     /// Exec mode only.
     pub join: Option<Join>,
     /// The program and its arguments; at least one, but for exec mode.
@@ -95,6 +99,7 @@ impl Options {
             tty: false,
             stdin: false,
             attach_hold: false,
+            stop_timeout: None,
             join: None,
             program: Vec::new(),
         };
@@ -124,6 +129,10 @@ impl Options {
                 Some("--join") => leader = Some(identity(value("a process id and its start")?)?),
                 Some("--init") => init = Some(PathBuf::from(value("a path")?)),
                 Some("--spec-fd") => spec = Some(number(value("a descriptor")?)?),
+                Some("--stop-timeout") => {
+                    let seconds = number(value("a number of seconds")?)?;
+                    options.stop_timeout = Some(Duration::from_secs(seconds.into()));
+                }
                 Some("--tty") => options.tty = true,
                 Some("--stdin") => options.stdin = true,
                 Some("--attach-hold") => options.attach_hold = true,
@@ -192,6 +201,7 @@ mod tests {
             tty: true,
             stdin: true,
             attach_hold: true,
+            stop_timeout: None,
             join: None,
             program: vec!["nspawn".into(), "--quiet".into(), "--".into()],
         };

@@ -38,6 +38,9 @@ pub struct Exit {
     /// Whether systemd had asked for the end.
     #[serde(default)]
     pub asked: bool,
+    /// Whether it was killed because it took too long to end.
+    #[serde(default)]
+    pub timed_out: bool,
     /// When.
     pub finished: Timestamp,
 }
@@ -103,7 +106,7 @@ impl Records {
         Some(self.run_dir.as_ref()?.join(name))
     }
 
-    /// How long the stop that was just asked for may take, where it is longer than the workload's own time: whoever asks writes
+    /// How long the stop that was just asked for may take, where that is not the workload's own time: whoever asks writes
     /// `RUN_DIR/stop-timeout`, in seconds.
     pub(crate) fn stop_time(&self) -> Option<Duration> {
         let text = files::read_text(&self.path("stop-timeout")?, 64).ok()?;

@@ -5,7 +5,6 @@ use std::env;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-use volt_engine::container::{Down, ServiceEnd};
 use volt_engine::{Engine, Settings};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -21,18 +20,11 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             Err(error) => failed(ErrorKind::General, &chain(&error)),
         },
         Some("prepare") => about(args, |engine, name| engine.prepare(name)),
-        Some("release") => about(args, |engine, name| {
-            let noted = engine.went_down(name, &Down::Unneeded);
-            engine.release(name)?;
-            noted
+        Some("release") => about(args, Engine::unneeded),
+        Some("ended") => about(args, |engine, name| {
+            engine.run_ended(name, "").and_then(|()| engine.release(name))
         }),
-        Some("ended") => about(args, |engine, name| engine.run_ended(name)),
-        Some("exited") => about(args, |engine, name| {
-            let end = service_end();
-            let noted = engine.went_down(name, &Down::Killed(&end));
-            engine.exited(name, &text("MONITOR_INVOCATION_ID"), &end)?;
-            noted
-        }),
+        Some("exited") => about(args, Engine::clear_run),
         Some("docs") => match args.next() {
             Some(folder) => match volt_cli::write_docs(folder.as_ref()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -60,11 +52,13 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             failed(error.kind, &format!("{end} of the run: {}", error.chain().join(": ")));
         }
     };
+    // From here on the end is ours to see, whenever a stop comes.
+    volt_relay::hold_signals();
     noted("at the beginning", engine.run_begins(&name, &invocation));
-    noted("at the beginning", engine.came_up(&name));
     let code = volt_relay::main(args, env::vars_os());
-    noted("at the end", engine.went_down(&name, &Down::Ended));
-    noted("at the end", engine.run_ended(&name));
+    // The container is down, and what is left to do may take a while.
+    volt_relay::notify(env::vars_os(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000");
+    noted("at the end", engine.run_ended(&name, &invocation));
     code
 }
 
@@ -93,15 +87,6 @@ fn engine() -> Engine {
         programs: installation.programs,
         served_by: "unit",
     })
-}
-
-/// What systemd tells a unit of another one that failed.
-fn service_end() -> ServiceEnd {
-    ServiceEnd {
-        result: text("MONITOR_SERVICE_RESULT"),
-        code: text("MONITOR_EXIT_CODE"),
-        status: text("MONITOR_EXIT_STATUS"),
-    }
 }
 
 fn text(name: &str) -> String {

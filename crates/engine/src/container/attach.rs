@@ -42,7 +42,7 @@ impl Engine {
         let lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
-        let state = backend.state(self, &spec)?.state;
+        let state = self.state_to_start(&spec)?;
         if state == State::Running {
             return Err(Error::new(
                 ErrorKind::Conflict,

@@ -1,7 +1,6 @@
 //! Whether a container comes up at the next boot, where systemd started or stopped it without Volt: its units call this, so that
 //! `systemctl start` and `stop` say the same as Volt's own verbs.
 
-use super::ServiceEnd;
 use crate::Engine;
 use crate::error::Result;
 use serde::Deserialize;
@@ -21,21 +20,18 @@ struct RelayExit {
 
 /// How it came that a run is over.
 #[derive(Clone, Copy, Debug)]
-pub enum Down<'a> {
+pub(super) enum Down<'a> {
     /// Its process saw its end and has written it down.
     Ended,
-    /// Its process was killed, and systemd does not start it again.
-    Killed(&'a ServiceEnd),
+    /// Its process was killed; systemd's result.
+    Killed(&'a str),
     /// What was prepared for it is needed no more.
     Unneeded,
 }
 
 impl Engine {
     /// To be called when a run begins: what was started comes up at boot, if it is one that does.
-    ///
-    /// # Errors
-    /// When the link can't be made.
-    pub fn came_up(&self, name: &Name) -> Result<()> {
+    pub(super) fn came_up(&self, name: &Name) -> Result<()> {
         let spec = self.spec(name)?;
         if spec.restart.at_boot() && !self.starts_at_boot(name) {
             self.start_at_boot(name, true)?;
@@ -45,10 +41,7 @@ impl Engine {
 
     /// To be called when a run is over, before it is wound up: what was stopped by hand doesn't come up at boot, but for one that
     /// always does. The host's own shutdown is nobody's hand.
-    ///
-    /// # Errors
-    /// When the link can't be removed.
-    pub fn went_down(&self, name: &Name, how: &Down<'_>) -> Result<()> {
+    pub(super) fn went_down(&self, name: &Name, how: Down<'_>) -> Result<()> {
         // It may have removed itself.
         let Ok(spec) = self.spec(name) else { return Ok(()) };
         if self.starts_at_boot(name) && self.was_stopped(&spec, how) && !host_goes_down() {
@@ -57,7 +50,7 @@ impl Engine {
         Ok(())
     }
 
-    fn was_stopped(&self, spec: &Spec, how: &Down<'_>) -> bool {
+    fn was_stopped(&self, spec: &Spec, how: Down<'_>) -> bool {
         let stays_down = matches!(spec.restart, Restart::UnlessStopped | Restart::OnFailure(_));
         stays_down
             && match how {
@@ -66,7 +59,7 @@ impl Engine {
                     files::read_json::<RelayExit>(&exit, 1 << 16).is_ok_and(|exit| exit.asked)
                 }
                 // Only a stop may take too long and end the tries.
-                Down::Killed(end) => end.result == "timeout",
+                Down::Killed(result) => result == "timeout",
                 // One that is always started again was stopped; the other may have ended well by itself.
                 Down::Unneeded => spec.restart == Restart::UnlessStopped,
             }
@@ -87,18 +80,16 @@ mod tests {
     #[test]
     fn what_is_stopped_by_hand_stays_down_but_for_what_always_comes_up() {
         let (_dir, engine) = engine();
-        let timeout = ServiceEnd { result: "timeout".into(), ..ServiceEnd::default() };
-        let limit = ServiceEnd { result: "start-limit-hit".into(), ..ServiceEnd::default() };
         for (restart, how, asked, stays) in [
             (Restart::Always, Down::Ended, true, true),
             (Restart::UnlessStopped, Down::Ended, true, false),
             (Restart::UnlessStopped, Down::Ended, false, true),
             (Restart::UnlessStopped, Down::Unneeded, false, false),
-            (Restart::UnlessStopped, Down::Killed(&timeout), false, false),
+            (Restart::UnlessStopped, Down::Killed("timeout"), false, false),
             (Restart::OnFailure(None), Down::Ended, true, false),
             (Restart::OnFailure(None), Down::Ended, false, true),
             (Restart::OnFailure(None), Down::Unneeded, false, true),
-            (Restart::OnFailure(Some(3)), Down::Killed(&limit), false, true),
+            (Restart::OnFailure(Some(3)), Down::Killed("start-limit-hit"), false, true),
         ] {
             let web = Spec { restart, ..spec("web") };
             write_record(&engine, &web);
@@ -107,7 +98,7 @@ mod tests {
             std::fs::write(run.join("exit"), format!(r#"{{"code":0,"asked":{asked}}}"#)).unwrap();
             engine.came_up(&web.name).unwrap();
             assert!(engine.starts_at_boot(&web.name), "{restart}");
-            engine.went_down(&web.name, &how).unwrap();
+            engine.went_down(&web.name, how).unwrap();
             assert_eq!(engine.starts_at_boot(&web.name), stays, "{restart} {how:?} {asked}");
         }
         write_record(&engine, &spec("once"));

@@ -62,9 +62,11 @@ impl Engine {
         }
         // systemd may start it at any time, without our lock: prepare waits for this one.
         let _root = self.lock_root(name)?;
+        let ahead = self.is_prepared_ahead(name);
         self.mount_root(&spec)?;
         let done = work(&spec, &root);
-        let unmounted = self.unmount(&root);
+        // What was prepared for a start stays for it.
+        let unmounted = if ahead { Ok(()) } else { self.unmount(&root) };
         let value = done?;
         unmounted?;
         Ok(value)

@@ -2,8 +2,10 @@
 //! has long forgotten the unit.
 //!
 //! The unit's main process does both itself. Where it was killed before it could, `volt-exited@NAME.service` (the unit's
-//! `OnFailure=`), the next run or the next command does. `RUN_DIR/invocation` holds systemd's id of the run that is not wound up.
+//! `OnFailure=`, which the next run waits for) or the next command does, by what systemd knows. `RUN_DIR/invocation` holds
+//! systemd's id of the run that is not wound up; all that is done about it is done under the lock on the root.
 
+use super::boot::Down;
 use crate::Engine;
 use crate::error::Result;
 use jiff::Timestamp;
@@ -13,19 +15,11 @@ use volt_host::cgroup::Cgroup;
 use volt_host::command::Command;
 use volt_host::systemd::MainExit;
 use volt_host::{files, process};
-use volt_model::container::{Exit, Spec, signal_name};
+use volt_model::container::{Exit, signal_name, unit};
 use volt_model::name::Name;
 
-/// What systemd knows of how a service has ended (`systemd.exec(5)`, `$MONITOR_SERVICE_RESULT` and what follows it).
-#[derive(Clone, Debug, Default)]
-pub struct ServiceEnd {
-    /// `success`, `exit-code`, `signal`, `timeout`, `oom-kill`, …; empty where nobody has said.
-    pub result: String,
-    /// `exited`, `killed`, `dumped`.
-    pub code: String,
-    /// A number, or a signal's name.
-    pub status: String,
-}
+/// What the file of a run that is recorded, and perhaps not yet released, is called.
+pub(super) const RECORDED: &str = "recorded";
 
 /// What the relay wrote of how the command ended.
 #[derive(Deserialize)]
@@ -33,6 +27,8 @@ struct RelayExit {
     code: i32,
     #[serde(default)]
     signal: Option<u8>,
+    #[serde(default)]
+    timed_out: bool,
 }
 
 /// What the relay wrote of a command that could not be executed.
@@ -42,63 +38,107 @@ struct RelayFailure {
     message: String,
 }
 
+/// What is known of the end of a run beside what the relay wrote.
+enum Last {
+    /// Its process has seen it.
+    Seen,
+    /// Its process was killed; systemd's result, and how it ended.
+    Killed { result: String, exit: Option<MainExit> },
+    /// Its process was never executed.
+    NotExecuted { result: String, exit: Option<MainExit> },
+}
+
 impl Engine {
     /// Notes that the run `invocation` of `name` begins. To be called by the process that holds it.
     ///
     /// # Errors
     /// When that can't be written.
     pub fn run_begins(&self, name: &Name, invocation: &str) -> Result<()> {
-        if self.open_run(name).is_some() {
-            // Its process was killed, and systemd starts the unit again over the same root.
-            forget_machine(name);
-            super::prepare::clear_after_nspawn(name)?;
+        {
+            let _root = self.lock_root(name)?;
+            let run = self.paths().container_run(name);
+            super::prepare::clear_hold(&run)?;
+            super::prepare::remove_file(&run.join(RECORDED))?;
+            files::write_volatile(&self.invocation_path(name), invocation.as_bytes(), 0o644)?;
         }
-        Ok(files::write_volatile(&self.invocation_path(name), invocation.as_bytes(), 0o644)?)
+        self.came_up(name)
     }
 
-    /// Winds up the run of `name` that just ended. To be called by the process that held it.
+    /// Winds up the run `invocation` of `name` that just ended. To be called by the process that held it; that of another
+    /// supervisor than systemd has no such id.
     ///
     /// # Errors
     /// When how it ended can't be recorded, or what was prepared for it can't be taken away.
-    pub fn run_ended(&self, name: &Name) -> Result<()> {
+    pub fn run_ended(&self, name: &Name, invocation: &str) -> Result<()> {
         let _root = self.lock_root(name)?;
-        self.wind_up(name, &ServiceEnd::default())
+        if self.open_run(name).unwrap_or_default() != invocation {
+            return Ok(());
+        }
+        let noted = self.went_down(name, Down::Ended);
+        self.wind_up(name, &Last::Seen).and(noted)
     }
 
-    /// Winds up the run `invocation` of `name`, whose process was killed; any other run is left alone.
+    /// Winds up a run whose process was killed, and takes away what was prepared for a start that did not come. A run whose process
+    /// lives is left alone.
     ///
     /// # Errors
     /// As [`Engine::run_ended`].
-    pub fn exited(&self, name: &Name, invocation: &str, end: &ServiceEnd) -> Result<()> {
+    pub fn clear_run(&self, name: &Name) -> Result<()> {
         let _root = self.lock_root(name)?;
-        if self.open_run(name).is_some_and(|open| open == invocation) {
-            self.wind_up(name, end)?;
-        }
-        Ok(())
+        self.wind_up_dead(name)
     }
 
-    /// Winds up what was left of the last run of a container that is down, as systemd tells it, and takes away what was prepared
-    /// for a start that did not come.
-    pub(super) fn clear_run(&self, spec: &Spec) -> Result<()> {
-        let _root = self.lock_root(&spec.name)?;
-        if self.open_run(&spec.name).is_some() {
-            let unit = self.systemd().unit_status(&spec.unit())?;
-            let (code, status) = match unit.main_exit {
-                Some(MainExit::Exited(code)) => ("exited", code.to_string()),
-                Some(MainExit::Signaled(number)) => ("killed", number.to_string()),
-                None => ("", String::new()),
-            };
-            let end = ServiceEnd { result: unit.result, code: code.to_owned(), status };
-            self.wind_up(&spec.name, &end)?;
-        }
-        if self.is_prepared_ahead(&spec.name) { self.release(&spec.name) } else { Ok(()) }
+    /// Takes away what a container needed that its own unit had prepared, when that is needed no more.
+    ///
+    /// # Errors
+    /// As [`Engine::run_ended`].
+    pub fn unneeded(&self, name: &Name) -> Result<()> {
+        let _root = self.lock_root(name)?;
+        let noted = self.went_down(name, Down::Unneeded);
+        self.wind_up_dead(name)?;
+        self.release(name).and(noted)
     }
 
-    /// Records how the run ended; and takes away what was prepared, where no unit does. The root's lock must be held.
-    pub(super) fn wind_up(&self, name: &Name, end: &ServiceEnd) -> Result<()> {
+    /// [`Engine::clear_run`] for whoever holds the lock on the root.
+    pub(super) fn wind_up_dead(&self, name: &Name) -> Result<()> {
+        let (open, prepared) = (self.open_run(name).is_some(), self.prepared_at(name));
+        if !open && prepared.is_none() {
+            return Ok(());
+        }
+        // When the host goes down there may be nobody left to ask.
+        let unit = self.systemd().unit_status(&unit::name(name)).ok();
+        if unit.as_ref().is_some_and(|unit| unit.main_pid.is_some()) {
+            return Ok(());
+        }
+        let tried = unit.as_ref().is_some_and(|unit| unit.inactive_since > prepared);
+        let (result, exit) = unit.map(|unit| (unit.result, unit.main_exit)).unwrap_or_default();
+        if open {
+            let noted = self.went_down(name, Down::Killed(&result));
+            // nspawn was killed with it.
+            forget_machine(name);
+            super::prepare::clear_after_nspawn(name)?;
+            return self.wind_up(name, &Last::Killed { result, exit }).and(noted);
+        }
+        let recorded = self.paths().container_run(name).join(RECORDED).exists();
+        if tried && !recorded && !matches!(result.as_str(), "" | "success") {
+            return self.wind_up(name, &Last::NotExecuted { result, exit });
+        }
+        self.release(name)
+    }
+
+    /// Records how the run ended; and takes away what was prepared, where no unit does.
+    fn wind_up(&self, name: &Name, last: &Last) -> Result<()> {
         let recorded =
-            if self.container_exists(name) { self.record_exit(name, end) } else { Ok(()) };
-        super::prepare::remove_file(&self.invocation_path(name))?;
+            if self.container_exists(name) { self.record_exit(name, last) } else { Ok(()) };
+        // Whoever comes after a kill releases, and leaves the record as it is.
+        let (open, done) =
+            (self.invocation_path(name), self.invocation_path(name).with_file_name(RECORDED));
+        match std::fs::rename(&open, &done) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(files::Error::new("rename", &open, e).into());
+            }
+            _ => {}
+        }
         if self.is_prepared_ahead(name) {
             self.release(name)?;
         }
@@ -114,16 +154,18 @@ impl Engine {
         self.paths().container_run(name).join("invocation")
     }
 
-    fn record_exit(&self, name: &Name, end: &ServiceEnd) -> Result<()> {
+    fn record_exit(&self, name: &Name, last: &Last) -> Result<()> {
         let run = self.paths().container_run(name);
         let failure: Option<RelayFailure> = files::read_json(&run.join("failure"), 1 << 16).ok();
         let exit: Option<RelayExit> = files::read_json(&run.join("exit"), 1 << 16).ok();
-        let (code, reason) = match (failure, exit) {
-            (Some(failure), _) => (failure.code, format!("could not start: {}", failure.message)),
-            (None, Some(exit)) => (exit.code, self.reason(exit.signal, end)),
-            (None, None) => {
-                forget_machine(name);
-                unknown_end(end)
+        let (code, reason) = match (failure, exit, last) {
+            (Some(failure), ..) => (failure.code, format!("could not start: {}", failure.message)),
+            (None, Some(exit), _) => (exit.code, reason(&exit)),
+            (None, None, Last::Seen) => unknown_end("", None),
+            (None, None, Last::Killed { result, exit }) => unknown_end(result, *exit),
+            (None, None, Last::NotExecuted { result, exit }) => {
+                let (code, _) = unknown_end(result, *exit);
+                (code, format!("could not start: systemd says {result}, {code}"))
             }
         };
         let exit = Exit { code, reason, finished: Timestamp::now() };
@@ -134,14 +176,14 @@ impl Engine {
         let write = || files::write_volatile(&path, text.as_bytes(), 0o644);
         Ok(self.reserve().or_give_up(write)?)
     }
+}
 
-    fn reason(&self, signal: Option<u8>, end: &ServiceEnd) -> String {
-        match signal {
-            Some(9) if ran_out_of_memory() => "out of memory".to_owned(),
-            Some(_) if end.result == "timeout" => "killed: it did not stop in time".to_owned(),
-            Some(signal) => format!("killed by {}", signal_name(signal)),
-            None => "exited".to_owned(),
-        }
+fn reason(exit: &RelayExit) -> String {
+    match exit.signal {
+        _ if exit.timed_out => "killed: it did not stop in time".to_owned(),
+        Some(9) if ran_out_of_memory() => "out of memory".to_owned(),
+        Some(signal) => format!("killed by {}", signal_name(signal)),
+        None => "exited".to_owned(),
     }
 }
 
@@ -162,22 +204,22 @@ fn forget_machine(name: &Name) {
     }
 }
 
-/// How a run ended whose relay could say nothing, because it was killed itself.
-fn unknown_end(end: &ServiceEnd) -> (i32, String) {
-    let code = match (end.code.as_str(), end.status.parse::<i32>()) {
-        ("exited", Ok(code)) => code,
-        (_, _) => 128 + i32::from(volt_model::container::parse_signal(&end.status).unwrap_or(9)),
+/// How a run ended whose relay could say nothing, because it was killed itself. `result` is that of systemd's service, empty where
+/// nobody can be asked any more.
+fn unknown_end(result: &str, exit: Option<MainExit>) -> (i32, String) {
+    let code = match exit {
+        Some(MainExit::Exited(code)) => code,
+        Some(MainExit::Signaled(number)) => 128 + number,
+        None => 137,
     };
-    let reason = match end.result.as_str() {
-        "oom-kill" => "out of memory".to_owned(),
-        "timeout" => "killed: it did not start or stop in time".to_owned(),
-        "success" | "exit-code" => "exited".to_owned(),
-        "signal" | "core-dump" => match volt_model::container::parse_signal(&end.status) {
-            Ok(signal) => format!("killed by {}", signal_name(signal)),
-            Err(_) => "killed".to_owned(),
-        },
-        "" => "killed, and nobody saw it".to_owned(),
-        other => format!("ended: {other}"),
+    let signal = u8::try_from(code - 128).ok().filter(|number| *number > 0);
+    let reason = match (result, signal) {
+        ("oom-kill", _) => "out of memory".to_owned(),
+        ("timeout", _) => "killed: it did not start or stop in time".to_owned(),
+        ("success" | "exit-code", _) => "exited".to_owned(),
+        ("signal" | "core-dump", Some(signal)) => format!("killed by {}", signal_name(signal)),
+        ("", _) => "killed, and nobody saw it".to_owned(),
+        (other, _) => format!("ended: {other}"),
     };
     (code, reason)
 }
@@ -197,16 +239,13 @@ mod tests {
 
     #[test]
     fn ends_without_a_word_from_the_relay() {
-        let end = |result: &str, code: &str, status: &str| ServiceEnd {
-            result: result.into(),
-            code: code.into(),
-            status: status.into(),
-        };
-        assert_eq!(unknown_end(&end("exit-code", "exited", "3")), (3, "exited".into()));
-        assert_eq!(
-            unknown_end(&end("signal", "killed", "KILL")),
-            (137, "killed by SIGKILL".into())
-        );
-        assert_eq!(unknown_end(&end("oom-kill", "killed", "KILL")), (137, "out of memory".into()));
+        for (result, exit, code, reason) in [
+            ("exit-code", Some(MainExit::Exited(3)), 3, "exited"),
+            ("signal", Some(MainExit::Signaled(9)), 137, "killed by SIGKILL"),
+            ("oom-kill", Some(MainExit::Signaled(9)), 137, "out of memory"),
+            ("", None, 137, "killed, and nobody saw it"),
+        ] {
+            assert_eq!(unknown_end(result, exit), (code, reason.to_owned()));
+        }
     }
 }

@@ -23,10 +23,8 @@ mod unit;
 mod update;
 mod wait;
 
-pub use boot::Down;
 pub use create::Create;
 pub use exec::Exec;
-pub use exited::ServiceEnd;
 pub use inspect::View;
 pub use update::Update;
 

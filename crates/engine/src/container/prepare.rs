@@ -1,10 +1,10 @@
 //! What a container needs before it runs: its root, its network namespace, its files. Called by `volt-prepare@NAME.service`, so
 //! that `systemctl start`, `Restart=` and a reboot take the same path as `volt start`; needs no daemon.
 
-use super::ServiceEnd;
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use volt_host::files::{self, Attributes, RootDir};
 use volt_host::mounts;
 use volt_host::namespaces::{self, NetNs};
@@ -29,35 +29,25 @@ impl Engine {
     /// `NotFound`; `General` with what the kernel refused.
     pub fn prepare(&self, name: &Name) -> Result<()> {
         let _root = self.lock_root(name)?;
-        let spec = self.spec(name)?;
-        let made = self.make_ready(&spec);
-        if made.is_err() {
-            self.release_unfinished(name);
-        }
-        made
+        // From here on it is the unit that releases.
+        remove_file(&self.prepared_path(name))?;
+        self.make_ready_or_nothing(&self.spec(name)?)
     }
 
     /// Prepares a container that is about to be started here, so that its unit for that has nothing left to do: systemd skips it
-    /// while `RUN_DIR/prepared` lies there, and whoever winds up the run releases. What the unit has prepared is left to it.
+    /// while `RUN_DIR/prepared` lies there, and whoever winds up the run releases. The root's lock must be held, and systemd not be
+    /// at work on the container. What the unit has prepared is left to it.
     pub(super) fn prepare_ahead(&self, spec: &Spec) -> Result<()> {
         let name = &spec.name;
-        let _root = self.lock_root(name)?;
-        if self.open_run(name).is_some() {
-            self.wind_up(name, &ServiceEnd::default())?;
-        }
+        self.wind_up_dead(name)?;
         let root = self.paths().container(name).join("rootfs");
         let mounted = mounts::is_mount_point(&root)
             .map_err(|e| failed("The root can't be looked at", name, e))?;
-        if mounted && !self.is_prepared_ahead(name) {
+        if !sees_what_systemd_sees() || (mounted && !self.is_prepared_ahead(name)) {
             return Ok(());
         }
-        let marker = self.prepared_path(name);
-        let made =
-            self.make_ready(spec).and_then(|()| Ok(files::write_volatile(&marker, b"", 0o644)?));
-        if made.is_err() {
-            self.release_unfinished(name);
-        }
-        made
+        self.make_ready_or_nothing(spec)?;
+        Ok(files::write_volatile(&self.prepared_path(name), b"", 0o644)?)
     }
 
     /// Whether a container was prepared by whoever started it, not by its unit.
@@ -65,21 +55,30 @@ impl Engine {
         self.prepared_path(name).exists()
     }
 
+    /// When it was.
+    pub(super) fn prepared_at(&self, name: &Name) -> Option<SystemTime> {
+        std::fs::metadata(self.prepared_path(name)).and_then(|data| data.modified()).ok()
+    }
+
     fn prepared_path(&self, name: &Name) -> PathBuf {
         self.paths().container_run(name).join("prepared")
     }
 
-    fn release_unfinished(&self, name: &Name) {
-        if let Err(error) = self.release(name) {
-            tracing::error!(%name, error = %error.chain().join(": "), "what was prepared could not be taken away");
+    fn make_ready_or_nothing(&self, spec: &Spec) -> Result<()> {
+        let made = self.make_ready(spec);
+        if made.is_err()
+            && let Err(error) = self.release(&spec.name)
+        {
+            tracing::error!(name = %spec.name, error = %error.chain().join(": "), "what was prepared could not be taken away");
         }
+        made
     }
 
     fn make_ready(&self, spec: &Spec) -> Result<()> {
         let run = self.paths().container_run(&spec.name);
         files::create_dirs(&run, 0o755)?;
         // What the last run left must not be taken for this one's.
-        for stale in ["failure", "exit", "leader", "stop-timeout"] {
+        for stale in ["failure", "exit", "leader", "stop-timeout", super::exited::RECORDED] {
             remove_file(&run.join(stale))?;
         }
         clear_hold(&run)?;
@@ -296,8 +295,14 @@ impl Engine {
     }
 }
 
+/// Whether what is mounted here is mounted for systemd too.
+fn sees_what_systemd_sees() -> bool {
+    let own = std::fs::read_link("/proc/self/ns/mnt").ok();
+    own.is_some() && own == std::fs::read_link("/proc/1/ns/mnt").ok()
+}
+
 /// Takes away the wish to be connected before the command runs, of somebody who is gone.
-fn clear_hold(run: &Path) -> Result<()> {
+pub(super) fn clear_hold(run: &Path) -> Result<()> {
     let path = run.join("hold");
     let waits = files::read_json::<Identity>(&path, 256).is_ok_and(Identity::is_alive);
     if waits { Ok(()) } else { remove_file(&path) }

@@ -16,7 +16,7 @@ impl Engine {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
-        match backend.state(self, &spec)?.state {
+        match self.state_to_start(&spec)? {
             State::Running => return self.view(&spec),
             // The job under way is joined.
             State::Starting => {}
@@ -26,6 +26,15 @@ impl Engine {
         self.ready_to_start(&spec)?;
         backend.start(self, &spec)?;
         self.view(&spec)
+    }
+
+    /// The state in which a start finds a container: one that is on its way down is waited for.
+    pub(super) fn state_to_start(&self, spec: &Spec) -> Result<State> {
+        let backend = self.backend_of(spec);
+        if backend.state(self, spec)?.state == State::Stopping {
+            backend.wait_until_down(self, spec)?;
+        }
+        Ok(backend.state(self, spec)?.state)
     }
 
     /// Brings the unit files up to what the spec says, and remembers that the container is to come up at boot.

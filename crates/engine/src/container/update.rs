@@ -59,10 +59,6 @@ impl Engine {
         backend.install(self, new)?;
         let alive = backend.state(self, new)?.state.is_alive();
         if backend.maps_ids() {
-            if !alive {
-                // A start that was killed may have prepared what is no longer so.
-                self.clear_run(new)?;
-            }
             self.start_at_boot(&new.name, new.restart.at_boot() && alive)?;
         }
         if alive && new != old { backend.apply_limits(self, new, &old.limits) } else { Ok(()) }

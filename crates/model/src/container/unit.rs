@@ -12,6 +12,8 @@ use std::path::Path;
 pub const INIT: &str = "/run/.volt/init";
 /// Where init finds its spec.
 pub const INIT_SPEC: &str = "/run/.volt/spec";
+/// How much longer than the relay systemd waits before it kills, in seconds.
+const STOP_SLACK: u64 = 15;
 /// The drop-in's file name.
 pub const DROPIN: &str = "50-volt.conf";
 
@@ -78,7 +80,8 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
             escape(&context.paths.container_netns(&spec.name).to_string_lossy())
         ));
     }
-    line(format_args!("TimeoutStopSec={}", spec.stop_timeout));
+    // The relay kills in time; systemd does where the relay can't.
+    line(format_args!("TimeoutStopSec={}", u64::from(spec.stop_timeout) + STOP_SLACK));
     line(format_args!(
         "Restart={}",
         match spec.restart {
@@ -109,6 +112,7 @@ fn command_line(spec: &Spec, context: &Context<'_>) -> String {
         "--run-dir".into(),
         run.to_string_lossy().into_owned(),
     ];
+    words.extend(["--stop-timeout".into(), spec.stop_timeout.to_string()]);
     if spec.tty {
         words.push("--tty".into());
     }
@@ -281,7 +285,7 @@ mod tests {
         let text = rendered(&spec());
         for part in [
             "Description=Volt container web (debian:trixie)",
-            "ExecStart=\nExecStart=:/usr/bin/volt internal run web --mode app --run-dir /run/volt/containers/web -- /usr/bin/systemd-nspawn ",
+            "ExecStart=\nExecStart=:/usr/bin/volt internal run web --mode app --run-dir /run/volt/containers/web --stop-timeout 10 -- /usr/bin/systemd-nspawn ",
             " --private-users=524288:65536 --private-users-ownership=off ",
             "NetworkNamespacePath=/run/netns/volt-web\n",
             " --bind=/var/lib/volt/volumes/pg/_data:/var/lib/pg:idmap ",

@@ -1,5 +1,7 @@
 //! What the loop does about each thing that happens.
 
+use std::time::{Duration, Instant};
+
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 use volt_model::frame::Frame;
@@ -23,6 +25,9 @@ const FORWARDED: [i32; 7] = [
     libc::SIGUSR2,
     libc::SIGWINCH,
 ];
+
+/// How much longer systemd is asked to wait than the workload may take.
+const STOP_SLACK: Duration = Duration::from_secs(15);
 
 impl Relay<'_> {
     pub(super) fn handle(&mut self, source: Source, flags: PollFlags) {
@@ -87,12 +92,22 @@ impl Relay<'_> {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        let more = self
-            .records
-            .stop_time()
-            .map(|time| format!("EXTEND_TIMEOUT_USEC={}\n", time.as_micros()));
-        let more = more.unwrap_or_default();
-        self.environment.notify.send(&format!("{more}STOPPING=1\nSTATUS=Stopping"));
+        // systemd would kill this process too, which has to tell how it ended.
+        let patience = self.records.stop_time().or(self.options.stop_timeout);
+        let more = patience.map(|time| (time + STOP_SLACK).as_micros());
+        let more = more
+            .map(|time| {
+                format!(
+                    "EXTEND_TIMEOUT_USEC={time}
+"
+                )
+            })
+            .unwrap_or_default();
+        self.environment.notify.send(&format!(
+            "{more}STOPPING=1
+STATUS=Stopping"
+        ));
+        self.kill_at = patience.and_then(|time| Instant::now().checked_add(time));
         match (&self.program, self.options.mode) {
             (None, _) => {
                 self.fail(Failure {
@@ -107,6 +122,19 @@ impl Relay<'_> {
                 signals::send(-program.child.id().cast_signed(), libc::SIGTERM);
             }
         }
+    }
+
+    /// Kills what has not ended in time.
+    pub(super) fn kill_if_due(&mut self) {
+        if self.kill_at.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.kill_at = None;
+        let Some(program) = self.program.as_ref().filter(|_| self.status.is_none()) else { return };
+        self.timed_out = true;
+        // The first process takes the others with it; nspawn, which stays, tells machined.
+        let target = self.leader.unwrap_or(program.child.id().cast_signed());
+        signals::send(target, libc::SIGKILL);
     }
 
     fn output(&mut self, number: usize) {

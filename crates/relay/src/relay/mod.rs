@@ -100,6 +100,9 @@ struct Relay<'a> {
     go_sent: bool,
     stopping: bool,
     stop_pending: bool,
+    /// When it is killed because it did not stop.
+    kill_at: Option<Instant>,
+    timed_out: bool,
     /// Exec mode: the command was told that nobody listens any more.
     hung_up: bool,
     buffer: Vec<u8>,
@@ -120,7 +123,13 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> u8 {
             environment.notify.status(&failure.message);
             records.failure(&failure);
             let code = failure.code;
-            records.exit(&Exit { code, signal: None, asked: false, finished: Timestamp::now() });
+            records.exit(&Exit {
+                code,
+                signal: None,
+                asked: false,
+                timed_out: false,
+                finished: Timestamp::now(),
+            });
             code
         }
     }
@@ -172,6 +181,8 @@ impl<'a> Relay<'a> {
             go_sent: false,
             stopping: false,
             stop_pending: false,
+            kill_at: None,
+            timed_out: false,
             buffer: vec![0; 64 * 1024],
         })
     }
@@ -184,6 +195,7 @@ impl<'a> Relay<'a> {
         let mut end = End::default();
         loop {
             self.end_hold();
+            self.kill_if_due();
             if self.program.is_none() && matches!(self.progress, Progress::Failed(_)) {
                 break;
             }
@@ -308,7 +320,7 @@ impl<'a> Relay<'a> {
     /// How long poll may sleep.
     fn timeout(&self, output: bool) -> Option<Duration> {
         let flush = self.workload.next_flush().filter(|_| output);
-        let next = [flush, self.hold_until].into_iter().flatten().min()?;
+        let next = [flush, self.hold_until, self.kill_at].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -389,8 +401,9 @@ impl<'a> Relay<'a> {
         let (code, signal) = self.ending();
         self.program = None;
         self.clients.finish(&Frame::Exit(code.into()));
-        let asked = self.stopping;
-        self.records.exit(&Exit { code, signal, asked, finished: Timestamp::now() });
+        let (asked, timed_out) = (self.stopping, self.timed_out);
+        let finished = Timestamp::now();
+        self.records.exit(&Exit { code, signal, asked, timed_out, finished });
         code
     }
 
@@ -412,6 +425,9 @@ impl<'a> Relay<'a> {
     }
 
     fn ending(&self) -> (u8, Option<i32>) {
+        if self.timed_out {
+            return (above_128(libc::SIGKILL), Some(libc::SIGKILL));
+        }
         match (&self.progress, self.status) {
             (Progress::Failed(failure), _) => (failure.code, None),
             (Progress::Exited(code), _) => (*code, None),

@@ -95,6 +95,60 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn container_that_does_not_heed_its_stop_signal(host) {
+        host.tiny();
+        let deaf = host.container("deaf");
+        let script = "trap '' TERM; echo up; while :; do sleep 0.1; done";
+        host.volt(&["container", "create", "--name", "deaf", "--stop-timeout", "1", "tiny", "sh", "-c", script]).ok();
+        host.volt(&["start", "deaf"]).ok();
+        host.until(LONG, "volt logs deaf | grep -q up");
+        // What stopped it and what starts it do not get into each other's way.
+        host.run(&["systemctl", "restart", "volt-container@deaf.service"]).ok();
+        assert_eq!(deaf.state(), "running");
+        let exit = &deaf.inspect()["exit"];
+        assert_eq!(exit["code"], 137);
+        assert_eq!(exit["reason"], "killed: it did not stop in time");
+        host.volt(&["exec", "deaf", "true"]).ok();
+        host.volt(&["stop", "deaf"]).ok();
+        assert_eq!(deaf.inspect()["exit"]["reason"], "killed: it did not stop in time");
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn container_starts_again_the_moment_it_has_ended(host) {
+        host.tiny();
+        let again = host.container("again");
+        host.volt(&["run", "--name", "again", "tiny", "true"]).ok();
+        for _ in 0..5 {
+            host.sh("volt start again && volt wait again").ok();
+            assert_eq!(host.sh("volt run --rm --name brief tiny echo once && volt run --rm --name brief tiny echo twice").ok(), "once\ntwice");
+        }
+        assert_eq!(again.inspect()["exit"]["code"], 0);
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn container_whose_unit_can_not_be_executed(host) {
+        host.tiny();
+        let host = host.private("noexec");
+        host.tiny();
+        host.volt(&["container", "create", "--name", "stuck", "tiny", "sleep", "1000"]).ok();
+        host.sh("mkdir -p /run/systemd/system/volt-container@stuck.service.d && printf '[Service]\\nExecStart=\\nExecStart=/nowhere\\n' > /run/systemd/system/volt-container@stuck.service.d/99.conf").ok();
+        let said = host.volt(&["start", "stuck"]).fails(1);
+        assert!(said.contains("stuck"), "{said}");
+        let exit = &host.container("stuck").inspect()["exit"];
+        assert!(exit["reason"].as_str().unwrap().starts_with("could not start"), "{exit}");
+        host.sh("! test -e /run/volt/containers/stuck && ! mountpoint -q /var/lib/volt/containers/stuck/rootfs").ok();
+        host.sh("rm -r /run/systemd/system/volt-container@stuck.service.d").ok();
+        host.volt(&["start", "stuck"]).ok();
+        host.volt(&["stop", "stuck"]).ok();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
     fn container_exit_status_survives_the_unit(host) {
         host.tiny();
         let dead = host.container("dead");

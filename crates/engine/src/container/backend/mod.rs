@@ -61,6 +61,9 @@ pub(crate) trait Backend: Sync {
     /// Stops it: its signal, and after `timeout` the kill. Returns when nothing of it is left.
     fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()>;
 
+    /// Waits for one that is on its way down.
+    fn wait_until_down(&self, engine: &Engine, spec: &Spec) -> Result<()>;
+
     /// Sends a signal to its command.
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()>;
 

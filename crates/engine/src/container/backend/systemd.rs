@@ -114,18 +114,10 @@ impl Backend for Systemd {
 
     fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let begun = Timestamp::now();
-        // A unit that is loaded since the boot, or for a container that had the name before, has the old text. To ask about one that
-        // isn't loaded would load it.
-        if state_of(engine, &spec.name)?.is_some() {
-            let loaded = engine.systemd().unit_properties(&spec.unit(), &["NeedDaemonReload"])?;
-            if loaded.flag("NeedDaemonReload") {
-                engine.reload_units()?;
-            }
-        }
-        engine.prepare_ahead(spec)?;
+        get_ready(engine, spec)?;
         engine.systemd().run_job(JobKind::Start, &spec.unit(), START_LIMIT).map_err(|e| {
             // A unit that failed before its process ran has nobody else to clear up after it.
-            if let Err(error) = engine.clear_run(spec) {
+            if let Err(error) = engine.clear_run(&spec.name) {
                 tracing::warn!(name = %spec.name, error = %error.chain().join(": "), "what was left of a start can't be taken away");
             }
             explain(engine, spec, e, begun)
@@ -134,19 +126,29 @@ impl Backend for Systemd {
     }
 
     fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
-        let own = Duration::from_secs(u64::from(spec.stop_timeout));
-        if let Some(timeout) = timeout.filter(|t| *t > own) {
-            return stop_patiently(engine, spec, timeout);
+        let patience = timeout.unwrap_or(Duration::from_secs(u64::from(spec.stop_timeout)));
+        let run = engine.paths().container_run(&spec.name);
+        if timeout.is_some() && run.exists() {
+            // The relay keeps the time, and asks systemd for more where it needs it.
+            let seconds = patience.as_secs().to_string();
+            volt_host::files::write_volatile(&run.join("stop-timeout"), seconds.as_bytes(), 0o644)?;
         }
-        if let Some(timeout) = timeout.filter(|t| *t < own) {
-            // systemd has one time-out for a unit; a shorter one is kept by asking first and killing after it.
-            engine.systemd().queue_job(JobKind::Stop, &spec.unit())?;
-            if !wait_until_down(engine, spec, timeout)? {
-                // Down meanwhile is as good.
-                drop(self.kill(engine, spec, 9));
-            }
+        engine.systemd().run_job(JobKind::Stop, &spec.unit(), patience + STOP_SLACK)?;
+        // The container is down; its root and namespace go with the unit that prepared them.
+        match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
+            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
+            Err(e) => return Err(e.into()),
         }
-        stop_units(engine, spec, own)
+        engine.clear_run(&spec.name)
+    }
+
+    fn wait_until_down(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        let limit = Duration::from_secs(u64::from(spec.stop_timeout)) + STOP_SLACK;
+        if wait_until_down(engine, spec, limit)? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Timeout, format!("The container {} does not go down", spec.name))
+            .about(&spec.name))
     }
 
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
@@ -216,26 +218,23 @@ impl Backend for Systemd {
     }
 }
 
-/// Stops a container, which may take `patience`, and then what was prepared for it.
-fn stop_units(engine: &Engine, spec: &Spec, patience: Duration) -> Result<()> {
-    engine.systemd().run_job(JobKind::Stop, &spec.unit(), patience + STOP_SLACK)?;
-    // The container is down; its root and namespace go with the unit that prepared them.
-    match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
-        Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
-        Err(e) => return Err(e.into()),
+/// Has systemd read what it has not, and prepares the container unless systemd is at that already.
+fn get_ready(engine: &Engine, spec: &Spec) -> Result<()> {
+    let _root = engine.lock_root(&spec.name)?;
+    let units = [spec.unit(), unit::prepare_name(&spec.name)];
+    let listed = engine.systemd().list_units(&[&units[0], &units[1]])?;
+    // A unit that is loaded since the boot, or for a container that had the name before, has the old text. To ask about one that
+    // isn't loaded would load it.
+    if listed.iter().any(|unit| unit.name == units[0]) {
+        let loaded = engine.systemd().unit_properties(&units[0], &["NeedDaemonReload"])?;
+        if loaded.flag("NeedDaemonReload") {
+            engine.reload_units()?;
+        }
     }
-    engine.clear_run(spec)
-}
-
-/// Stops a container with a time-out longer than its own. The relay asks systemd for the time when it is stopped: a changed unit
-/// would have to be read again, and with it all others.
-fn stop_patiently(engine: &Engine, spec: &Spec, timeout: Duration) -> Result<()> {
-    let run = engine.paths().container_run(&spec.name);
-    if run.is_dir() {
-        let seconds = timeout.as_secs().to_string();
-        volt_host::files::write_volatile(&run.join("stop-timeout"), seconds.as_bytes(), 0o644)?;
+    if listed.iter().any(|unit| unit.active.is_up() || unit.job.is_some()) {
+        return Ok(());
     }
-    stop_units(engine, spec, timeout)
+    engine.prepare_ahead(spec)
 }
 
 /// What systemd's list tells of a container.

@@ -77,7 +77,7 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
         own_environment(engine),
         quoted(&engine.settings().programs.volt.to_string_lossy())
     );
-    let after = format!("{volt} ended {0}; exec {volt} release {0}", spec.name);
+    let after = format!("exec {volt} ended {}", spec.name);
     spawn(&engine.paths().container(&spec.name), &env, &after, &relay)
 }
 

@@ -158,6 +158,10 @@ impl Backend for Proot {
         }
     }
 
+    fn wait_until_down(&self, engine: &Engine, spec: &Spec) -> Result<()> {
+        end(engine, &spec.name)
+    }
+
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
         let Some(leader) = engine.leader(&spec.name) else {
             return Err(Error::new(
@@ -265,7 +269,7 @@ fn correct_end(
 
 /// Records the end of a run whose supervisor could not. Who only looks may not be able to, and need not.
 fn recover_end(engine: &Engine, name: &Name) {
-    let recorded = engine.run_ended(name).and_then(|()| engine.release(name));
+    let recorded = engine.run_ended(name, "").and_then(|()| engine.release(name));
     if let Err(error) = recorded {
         tracing::debug!(%name, error = %error.chain().join(": "), "the end of a run could not be recorded");
     }
