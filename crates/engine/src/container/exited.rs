@@ -2,7 +2,8 @@
 //! has long forgotten the unit.
 //!
 //! The unit's main process does both itself. Where it was killed before it could, `volt-exited@NAME.service` (the unit's
-//! `OnFailure=`, which the next run waits for) or the next command does, by what systemd knows. `RUN_DIR/invocation` holds
+//! `OnFailure=`, which the next run waits for) or the next command does, by what systemd knows; one that systemd starts again
+//! at once is not recorded. `RUN_DIR/invocation` holds
 //! systemd's id of the run that is not wound up; all that is done about it is done under the lock on the root.
 
 use super::boot::Down;
@@ -57,6 +58,11 @@ impl Engine {
         {
             let _root = self.lock_root(name)?;
             let run = self.paths().container_run(name);
+            if self.open_run(name).is_some() {
+                // Its process was killed, and systemd has not said so to anybody before it starts the unit again.
+                forget_machine(name);
+                super::prepare::clear_after_nspawn(name)?;
+            }
             super::prepare::clear_hold(&run)?;
             super::prepare::remove_file(&run.join(RECORDED))?;
             files::write_volatile(&self.invocation_path(name), invocation.as_bytes(), 0o644)?;

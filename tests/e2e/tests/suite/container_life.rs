@@ -121,7 +121,7 @@ on_hosts! {
         let again = host.container("again");
         host.volt(&["run", "--name", "again", "tiny", "true"]).ok();
         for _ in 0..5 {
-            host.sh("volt start again && volt wait again").ok();
+            host.sh("volt start again && volt container wait again").ok();
             assert_eq!(host.sh("volt run --rm --name brief tiny echo once && volt run --rm --name brief tiny echo twice").ok(), "once\ntwice");
         }
         assert_eq!(again.inspect()["exit"]["code"], 0);
@@ -131,14 +131,14 @@ on_hosts! {
 
 on_hosts! {
     fn container_whose_unit_can_not_be_executed(host) {
-        host.tiny();
         let host = host.private("noexec");
         host.tiny();
+        let stuck = host.container("stuck");
         host.volt(&["container", "create", "--name", "stuck", "tiny", "sleep", "1000"]).ok();
         host.sh("mkdir -p /run/systemd/system/volt-container@stuck.service.d && printf '[Service]\\nExecStart=\\nExecStart=/nowhere\\n' > /run/systemd/system/volt-container@stuck.service.d/99.conf").ok();
         let said = host.volt(&["start", "stuck"]).fails(1);
         assert!(said.contains("stuck"), "{said}");
-        let exit = &host.container("stuck").inspect()["exit"];
+        let exit = &stuck.inspect()["exit"];
         assert!(exit["reason"].as_str().unwrap().starts_with("could not start"), "{exit}");
         host.sh("! test -e /run/volt/containers/stuck && ! mountpoint -q /var/lib/volt/containers/stuck/rootfs").ok();
         host.sh("rm -r /run/systemd/system/volt-container@stuck.service.d").ok();
