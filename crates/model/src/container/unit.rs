@@ -29,6 +29,12 @@ pub fn prepare_name(container: &Name) -> String {
     format!("volt-prepare@{container}.service")
 }
 
+/// `volt-exited@NAME.service`.
+#[must_use]
+pub fn exited_name(container: &Name) -> String {
+    format!("volt-exited@{container}.service")
+}
+
 /// The container whose unit this is.
 #[must_use]
 pub fn container_of(unit: &str) -> Option<Name> {

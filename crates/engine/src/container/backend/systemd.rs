@@ -82,6 +82,7 @@ impl Backend for Systemd {
                 // A unit that isn't loaded has no failure to forget.
                 drop(engine.systemd().reset_failed(&unit));
             }
+            drop(engine.systemd().reset_failed(&unit::exited_name(name)));
             engine.release(name)?;
         }
         engine.remove_units(name)
