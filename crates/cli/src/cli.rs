@@ -4,6 +4,7 @@
 
 use crate::commands::Command;
 use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ColorChoice, CommandFactory, Parser, ValueEnum};
 use std::ffi::OsString;
@@ -17,6 +18,11 @@ Examples:
   volt logs -f web
   volt exec web cat /etc/os-release
   volt system check                     What this host can do
+
+Who is asked:
+  the daemon that --host or --context names; with --root, the daemon of that root or else this
+  command itself; the system's daemon where its socket answers; else this command itself, for
+  root on the system's containers, for others on their own, below ~/.local/share/volt.
 
 Exit codes:
   0 ok, 1 general, 2 usage, 3 not found, 4 already exists, 5 permission, 6 daemon, 7 timeout,
@@ -79,13 +85,13 @@ pub(crate) struct Global {
     /// The daemon to ask: a socket's path, unix://PATH or tcp://HOST:PORT
     #[arg(long, global = true, env = "VOLT_HOST", value_name = "HOST")]
     pub(crate) host: Option<String>,
-    /// The configuration file
+    /// The configuration file, in place of the installation's; a daemon has its own
     #[arg(long, global = true, env = "VOLT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// A host by its name in contexts.yaml
     #[arg(long, global = true, env = "VOLT_CONTEXT", value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// The root that all of Volt's folders hang from
+    /// The root that all of Volt's folders hang from: an installation of its own, `/` is the system's
     #[arg(long, global = true, env = "VOLT_ROOT", value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Say what is done on the way
@@ -130,7 +136,36 @@ fn source(matches: &ArgMatches, name: &str) -> Option<ValueSource> {
 /// The whole tree of commands.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    taking_negatives(Cli::command())
+}
+
+/// What looks like a negative number is the value of an option, not an option itself: so what is wrong with it can be said.
+fn taking_negatives(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let takes = !arg.is_positional() && arg.get_action().takes_values();
+        if takes { arg.allow_negative_numbers(true) } else { arg }
+    });
+    command.mut_subcommands(taking_negatives)
+}
+
+/// Names the command of a noun that has the verb which somebody typed without the noun.
+pub(crate) fn suggest(error: &mut clap::Error) {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return;
+    };
+    if error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return;
+    }
+    let found: Vec<String> = command()
+        .get_subcommands()
+        .flat_map(|noun| {
+            let verbs = noun.get_subcommands().filter(|verb| verb.get_name() == word);
+            verbs.map(|verb| format!("{} {}", noun.get_name(), verb.get_name())).collect::<Vec<_>>()
+        })
+        .collect();
+    if !found.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(found));
+    }
 }
 
 /// Whether help and usage errors are coloured: they are printed before `--color` is parsed.
@@ -182,8 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn negative_numbers_are_told_what_is_wanted() {
+        for words in ["logs -n -5 web", "container stop -t -1 web", "run --pids -1 debian"] {
+            let error = command().try_get_matches_from(format!("volt {words}").split(' '));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("write a whole number"), "{words}: {error}");
+        }
+    }
+
+    #[test]
     fn near_misses_are_suggested() {
         let error = parse("volt contaner list").unwrap_err().to_string();
         assert!(error.contains("container"), "{error}");
+        let mut error = command().try_get_matches_from(["volt", "create"]).unwrap_err();
+        suggest(&mut error);
+        let error = error.to_string();
+        assert!(error.contains("'container create', 'volume create'"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use crate::progress::Progressing;
 use bytes::Bytes;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,21 +34,32 @@ pub(crate) struct Ctx {
     choice: OnceCell<Choice>,
     /// How many of the command's parts take signals themselves at this moment.
     forwarding: AtomicUsize,
+    endless: AtomicBool,
 }
 
 impl Ctx {
     /// A context from the options.
     pub(crate) fn new(global: Global, embed: Embed) -> Self {
         let out = Printer::new(&global);
-        Self { global, out, embed, choice: OnceCell::new(), forwarding: AtomicUsize::new(0) }
+        Self {
+            global,
+            out,
+            embed,
+            choice: OnceCell::new(),
+            forwarding: AtomicUsize::new(0),
+            endless: AtomicBool::new(false),
+        }
     }
 
     /// The API, connected to on first use.
     pub(crate) async fn choice(&self) -> Result<&Choice, Problem> {
         let choose = || async {
             let choice = connect::choose(&self.global, &self.embed).await?;
+            if self.global.config.is_some() && !choice.is_embedded() {
+                self.out.warn("--config is not heeded: a daemon has its own configuration");
+            }
             if self.global.debug {
-                self.out.note(&format!("debug: asking {:?}", choice.place));
+                self.out.note(&format!("debug: asking {}", choice.place));
             }
             Ok(choice)
         };
@@ -57,7 +68,6 @@ impl Ctx {
 
     async fn allowed<O: Operation>(&self) -> Result<&Choice, Problem> {
         let choice = self.choice().await?;
-        choice.check(&O::INFO)?;
         if self.global.debug {
             self.out.note(&format!("debug: {} {}", O::INFO.method, O::INFO.path));
         }
@@ -111,7 +121,11 @@ impl Ctx {
         params: &O::Params,
         on: impl FnMut(Bytes) -> io::Result<()> + Send,
     ) -> Result<(), Problem> {
-        self.allowed::<O>().await?.client.download::<O>(params, on).await
+        match self.allowed::<O>().await?.client.download::<O>(params, on).await {
+            // The printer knows why, and whether that is an error.
+            Err(_) if self.out.is_broken() => Ok(()),
+            other => other,
+        }
     }
 
     /// Asks for an operation of shape `Lines`.
@@ -138,6 +152,21 @@ impl Ctx {
         params: &O::Params,
     ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<O>, Problem> {
         self.allowed::<O>().await?.client.stream::<O>(params).await
+    }
+
+    /// What people have to know of whoever answered to understand an error; nothing where that is clear.
+    pub(crate) fn remark(&self) -> Option<String> {
+        self.choice.get().and_then(|choice| choice.place.remark())
+    }
+
+    /// From here on the command goes on until somebody ends it: then a signal is the usual end and not worth a word.
+    pub(crate) fn ends_by_signal(&self) {
+        self.endless.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a signal is the usual end of what the command does.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.endless.load(Ordering::Relaxed)
     }
 
     /// While the guard lives, signals are the command's own business: it passes them on.
@@ -192,7 +221,15 @@ impl Drop for Forwarding<'_> {
 
 /// The user's configuration folder.
 pub(crate) fn xdg_config() -> PathBuf {
+    xdg("XDG_CONFIG_HOME", ".config")
+}
+
+/// The user's folder for data.
+pub(crate) fn xdg_data() -> PathBuf {
+    xdg("XDG_DATA_HOME", ".local/share")
+}
+
+fn xdg(name: &str, otherwise: &str) -> PathBuf {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    absolute("XDG_CONFIG_HOME")
-        .unwrap_or_else(|| absolute("HOME").unwrap_or_else(|| "/".into()).join(".config"))
+    absolute(name).unwrap_or_else(|| absolute("HOME").unwrap_or_else(|| "/".into()).join(otherwise))
 }

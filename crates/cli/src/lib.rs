@@ -14,6 +14,7 @@ mod docs;
 mod embed;
 mod input;
 mod many;
+mod number;
 mod output;
 mod progress;
 mod session;
@@ -31,6 +32,7 @@ pub use volt_api::client::{BoxFuture, Connection};
 
 use crate::cli::Cli;
 use crate::ctx::Ctx;
+use crate::output::Output;
 use clap::FromArgMatches;
 use std::ffi::OsString;
 use std::io::Write;
@@ -51,11 +53,11 @@ pub fn main(args: impl Iterator<Item = OsString>, embed: Embed) -> ExitCode {
     }
     let matches = match command().color(cli::help_color(&args)).try_get_matches_from(&args) {
         Ok(matches) => matches,
-        Err(e) => return cannot_parse(&e),
+        Err(e) => return cannot_parse(e),
     };
     let parsed = match Cli::from_arg_matches(&matches) {
         Ok(parsed) => parsed,
-        Err(e) => return cannot_parse(&e),
+        Err(e) => return cannot_parse(e),
     };
     let global = parsed.global.settled(&matches);
     terminal::restore_on_panic();
@@ -69,16 +71,24 @@ fn is_plain_version(args: &[OsString]) -> bool {
 }
 
 fn written(result: std::io::Result<()>) -> ExitCode {
-    match result {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+    match result.and_then(|()| std::io::stdout().flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            // Where standard error is gone as well, the code has to do.
+            drop(writeln!(std::io::stderr(), "error: {}", output::unwritable(&e)));
+            ExitCode::from(ErrorKind::General.exit_code())
+        }
         _ => ExitCode::SUCCESS,
     }
 }
 
-fn cannot_parse(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do where even this can't be written.
-    drop(error.print());
-    ExitCode::from(if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 })
+fn cannot_parse(mut error: clap::Error) -> ExitCode {
+    cli::suggest(&mut error);
+    let printed = error.print();
+    if error.use_stderr() {
+        // Nothing is left to do where even this can't be written.
+        return ExitCode::from(ErrorKind::Usage.exit_code());
+    }
+    written(printed)
 }
 
 fn run(ctx: &Ctx, command: commands::Command) -> ExitCode {
@@ -90,18 +100,21 @@ fn run(ctx: &Ctx, command: commands::Command) -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => {
             let problem = Problem::new(ErrorKind::Resource, "The command can't begin").because(&e);
-            return ExitCode::from(ctx.out.finish(Err(problem)));
+            return ExitCode::from(ctx.out.finish(Err(problem), None));
         }
     };
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
             outcome = commands::dispatch(command, ctx) => outcome,
-            problem = ctx.interrupted() => Err(problem),
+            problem = ctx.interrupted() => match ctx.is_endless() {
+                true => Ok(Output::exit(problem.kind().exit_code())),
+                false => Err(problem),
+            },
         };
         ctx.finish().await;
         outcome
     });
-    let code = ctx.out.finish(outcome);
+    let code = ctx.out.finish(outcome, ctx.remark());
     // A thread may still wait for standard input; the process doesn't wait for it.
     runtime.shutdown_background();
     ExitCode::from(code)

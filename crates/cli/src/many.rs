@@ -28,7 +28,7 @@ pub(crate) async fn each<T: Serialize>(
                 data.push(serde_json::to_value(item).unwrap_or_default());
                 done.push(name);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(named(problem, &name)),
         }
     }
     if done.is_empty() {
@@ -46,11 +46,35 @@ pub(crate) async fn inspect(
     for name in names {
         match one(name.clone()).await {
             Ok(output) => found.push(output),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(named(problem, name)),
         }
     }
     if found.is_empty() {
         return Output::nothing().with_problems(problems);
     }
     Output::several(found).with_problems(problems)
+}
+
+/// The problem with the name of what it is about in its text: that the daemon has gone is said of each.
+pub(crate) fn named(mut problem: Problem, name: &str) -> Problem {
+    if !problem.to_string().contains(name) {
+        problem.title = format!("{name}: {}", problem.title);
+    }
+    problem.subject.get_or_insert_with(|| name.to_owned());
+    problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use volt_model::kind::ErrorKind;
+
+    #[test]
+    fn each_problem_names_what_it_is_about() {
+        let gone = Problem::new(ErrorKind::Daemon, "The daemon has gone");
+        assert_eq!(named(gone.clone(), "web").title, "web: The daemon has gone");
+        assert_eq!(named(gone, "web").subject.as_deref(), Some("web"));
+        let own = Problem::new(ErrorKind::NotFound, "There is no container named web");
+        assert_eq!(named(own.clone(), "web").title, own.title);
+    }
 }

@@ -29,8 +29,8 @@ impl Access {
             (Self::System, Privilege::Container) if peer.is_trusted() => Ok(()),
             (_, Privilege::Container | Privilege::Admin) if self.is_root(peer) => Ok(()),
             (Self::Own(_), _) => Err(refusal(
-                "This Volt belongs to another user",
-                "The system's is the one without `--root` and behind /run/volt/volt.sock",
+                "The folders of this Volt belong to another user",
+                "Name folders of your own with `--root`, or leave `--root` away",
             )),
             (Self::Unaided, Privilege::Container) if peer.member => Err(refusal(
                 "Only the Volt daemon can do this for you, and it does not answer",

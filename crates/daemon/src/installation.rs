@@ -29,7 +29,7 @@ impl Installation {
     pub fn server(&self, uid: u32, served_by: &'static str) -> Server<Engine> {
         let access = self.access(uid);
         // Where a user may change what is there, the engine must do it without root.
-        let rootless = self.rootless || matches!(access, Access::Own(_));
+        let rootless = self.rootless || access == Access::Own(uid);
         let engine = Engine::new(Settings {
             paths: self.paths.clone(),
             rootless,
@@ -44,19 +44,27 @@ impl Installation {
     /// What a process of `uid` may let its callers do.
     fn access(&self, uid: u32) -> Access {
         if uid == 0 {
-            Access::System
-        } else if self.rootless || owns(uid, &self.paths.lib) {
-            Access::Own(uid)
-        } else {
-            Access::Unaided
+            return Access::System;
+        }
+        if self.rootless {
+            return Access::Own(uid);
+        }
+        match owner(uid, &self.paths.lib) {
+            Some(owner) if owner == uid => Access::Own(uid),
+            // Below another root there is no daemon that could do it for others, nor a group that lets them.
+            Some(owner) if self.paths.root.is_some() => Access::Own(owner),
+            _ => Access::Unaided,
         }
     }
 }
 
-/// Whether the folder is the user's, or would be once it is made.
-fn owns(uid: u32, folder: &Path) -> bool {
-    folder
-        .ancestors()
-        .find_map(|path| std::fs::metadata(path).ok())
-        .is_some_and(|found| found.uid() == uid)
+/// Whose the folder is, or would be once `uid` had made it; nothing where that can't be seen.
+fn owner(uid: u32, folder: &Path) -> Option<u32> {
+    let (nearest, found) =
+        folder.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?)))?;
+    let may_write = || {
+        let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(nearest, wanted).is_ok()
+    };
+    if nearest != folder && may_write() { Some(uid) } else { Some(found.uid()) }
 }

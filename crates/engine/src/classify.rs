@@ -111,6 +111,8 @@ impl From<volt_store::Error> for Error {
             Store::Program(program) => program.into(),
             Store::Full { .. } => full_disk().because(error),
             Store::Io { .. } => Self::new(kind, "The image store can't be used").because(error),
+            _ if kind == ErrorKind::NotFound => Self::new(kind, capitalised(&error.to_string()))
+                .hinted("`volt image list` lists all there are"),
             // The others are whole sentences for people, but for the capital.
             _ => Self::new(kind, capitalised(&error.to_string())),
         }

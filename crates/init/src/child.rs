@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::ptr;
 
 use rustix::fs::{Gid, Mode, Uid};
@@ -25,7 +26,7 @@ const PATH: &CStr = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 ///
 /// It could not be executed; its process is gone then, though not yet reaped.
 pub fn start(spec: &Spec, account: &Account, stdio: Stdio) -> Result<Pid, Failure> {
-    let program = Program::new(spec, account);
+    let program = Program::new(&spec.args, &spec.env, &account.home);
     let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
         .map_err(|error| Failure::internal("cannot make a pipe", error))?;
     // SAFETY: this process has one thread, so the child may go on as if nothing had happened.
@@ -57,7 +58,7 @@ pub fn start(spec: &Spec, account: &Account, stdio: Stdio) -> Result<Pid, Failur
 }
 
 /// Everything that execve needs, allocated before the fork.
-struct Program {
+pub(crate) struct Program {
     /// What to try, in order.
     candidates: Vec<CString>,
     name: String,
@@ -68,23 +69,23 @@ struct Program {
 }
 
 impl Program {
-    fn new(spec: &Spec, account: &Account) -> Self {
-        let has = |name: &[u8]| spec.env.iter().any(|entry| entry.as_bytes().starts_with(name));
+    /// What is executed: `args`, the first of which is looked for in the `PATH` of `env`. Both must live on.
+    pub(crate) fn new(args: &[CString], env: &[CString], home: &str) -> Self {
+        let has = |name: &[u8]| env.iter().any(|entry| entry.as_bytes().starts_with(name));
         let mut defaults = Vec::new();
         if !has(b"PATH=") {
             defaults.push(PATH.to_owned());
         }
         if !has(b"HOME=") {
-            defaults.extend(CString::new(format!("HOME={}", account.home)));
+            defaults.extend(CString::new(format!("HOME={home}")));
         }
-        let path = spec
-            .env
+        let path = env
             .iter()
             .chain(&defaults)
             .rev()
             .find_map(|entry| entry.as_bytes().strip_prefix(b"PATH="))
             .unwrap_or_default();
-        let program = spec.args[0].as_bytes();
+        let program = args[0].as_bytes();
         let candidates = candidates(program, path);
         let pointers = |list: &mut dyn Iterator<Item = &CString>| {
             list.map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>()
@@ -92,14 +93,14 @@ impl Program {
         Self {
             candidates,
             name: String::from_utf8_lossy(program).into_owned(),
-            args: pointers(&mut spec.args.iter()),
-            env: pointers(&mut spec.env.iter().chain(&defaults)),
+            args: pointers(&mut args.iter()),
+            env: pointers(&mut env.iter().chain(&defaults)),
             _defaults: defaults,
         }
     }
 
     /// Becomes the program; returns only to say why not.
-    fn execute(&self) -> Failure {
+    pub(crate) fn execute(&self) -> Failure {
         let mut found = None;
         for candidate in &self.candidates {
             // SAFETY: all three are NUL-terminated, the arrays end in a null pointer, and what they point at lives on.
@@ -165,7 +166,8 @@ fn prepare(spec: &Spec, account: &Account, stdio: &Stdio) -> Result<(), Failure>
         confine::limit_resource(*limit).map_err(|error| Failure::refused("rlimit", error))?;
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    enter(&spec.cwd).map_err(|error| Failure::refused(&spec.cwd.to_string_lossy(), error))?;
+    let cwd = std::ffi::OsStr::from_bytes(spec.cwd.to_bytes());
+    enter(Path::new(cwd), spec.make_cwd)?;
     rustix::process::umask(Mode::from_raw_mode(spec.umask));
     if !spec.no_new_privs {
         // Without no_new_privs only a privileged process may install a filter, which this is until it changes user.
@@ -201,15 +203,17 @@ fn put_at(fd: &OwnedFd, number: i32) -> io::Result<()> {
     if result == number { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Goes to the working directory, making it where it does not exist.
-fn enter(cwd: &CStr) -> io::Result<()> {
-    match rustix::process::chdir(cwd) {
-        Err(rustix::io::Errno::NOENT) => {
-            std::fs::create_dir_all(std::ffi::OsStr::from_bytes(cwd.to_bytes()))?;
-            Ok(rustix::process::chdir(cwd)?)
+/// Goes to the working directory, making it where it does not exist and that is wanted.
+pub(crate) fn enter(cwd: &Path, make: bool) -> Result<(), Failure> {
+    let entered = match rustix::process::chdir(cwd) {
+        Err(rustix::io::Errno::NOENT) if make => {
+            std::fs::create_dir_all(cwd).and_then(|()| Ok(rustix::process::chdir(cwd)?))
         }
-        other => Ok(other?),
-    }
+        other => other.map_err(io::Error::from),
+    };
+    entered.map_err(|error| {
+        Failure::refused(&format!("cannot enter the working directory {}", cwd.display()), error)
+    })
 }
 
 fn change_user(spec: &Spec, account: &Account) -> io::Result<()> {

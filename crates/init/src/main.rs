@@ -1,8 +1,10 @@
 //! The static binary around the library: which mode, which spec.
 
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
+use volt_init::environ;
 use volt_init::run::{self, Mode};
 
 fn main() -> ExitCode {
@@ -15,6 +17,13 @@ fn main() -> ExitCode {
                 Some(descriptor) if descriptor > 2 => Mode::Exec { spec: descriptor },
                 _ => return ExitCode::from(volt_init::INTERNAL),
             }
+        }
+        [b"environ", file, how @ (b"make" | b"enter"), cwd, command @ ..] => {
+            let [file, cwd] = [file, cwd].map(|path| std::ffi::OsStr::from_bytes(path).as_ref());
+            let failure = environ::run(file, cwd, *how == b"make", command);
+            // Where standard error is gone the code has to do.
+            drop(writeln!(std::io::stderr(), "{}", failure.message));
+            return ExitCode::from(failure.code);
         }
         _ => return ExitCode::from(volt_init::INTERNAL),
     };

@@ -64,7 +64,8 @@ fn prepare_and_supervise(
     control: &mut Control,
 ) -> Result<Ending, Failure> {
     confine::not_dumpable();
-    let spec = read_spec(mode)?;
+    let mut spec = read_spec(mode)?;
+    spec.make_cwd = matches!(mode, Mode::Init);
     let account =
         passwd::resolve(&spec.user).map_err(|error| Failure::refused("cannot run", error))?;
     let stdio = stdio::make(&spec, &account, control)?;

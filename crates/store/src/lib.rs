@@ -20,7 +20,7 @@ mod progress;
 mod tree;
 
 pub use archive::Compression;
-pub use debian::{DebianOptions, Verify};
+pub use debian::{DebianOptions, Verify, is_mirror};
 pub use error::{Error, Result};
 pub use images::{
     Existing, ExportOptions, Exported, Hold, Image, ImageConfig, Images, ImportOptions, Limits,

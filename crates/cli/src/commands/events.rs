@@ -16,8 +16,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this kind: container, image, volume
-    #[arg(long, value_name = "KIND")]
+    /// Only this kind: container, image or volume
+    #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume"])]
+    #[arg(hide_possible_values = true)]
     kind: Option<String>,
     /// Only of this name
     #[arg(long, value_name = "NAME")]
@@ -41,6 +42,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         };
         written && ctx.out.flush()
     };
+    ctx.ends_by_signal();
     ctx.events::<EventStreamOp>(&Nothing {}, shown).await?;
     Ok(Output::nothing())
 }

@@ -3,6 +3,8 @@
 use crate::cli::Format;
 use crate::complete;
 use crate::ctx::Ctx;
+use crate::many;
+use crate::number::count;
 use crate::output::{Outcome, Output};
 use crate::views::workload::{LogStyle, log_line};
 use clap_complete::engine::ArgValueCompleter;
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     follow: bool,
     /// Only the last so many lines
-    #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER")]
+    #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = count)]
     lines: Option<u64>,
     /// Not older: RFC 3339, a date, or a span back such as 10m
     #[arg(long, value_name = "TIME")]
@@ -52,19 +54,25 @@ pub(crate) struct Args {
 
 /// Shows them.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    if args.follow {
+        ctx.ends_by_signal();
+    }
     if args.follow && args.names.len() > 1 {
         return follow_all(ctx, &args).await;
     }
     let mut problems = Vec::new();
     for name in &args.names {
-        problems.extend(one(ctx, &args, name).await.err());
+        problems.extend(one(ctx, &args, name).await.err().map(|p| many::named(p, name)));
     }
     Ok(Output::nothing().with_problems(problems))
 }
 
 /// Several at once, each line with its name before it.
 async fn follow_all(ctx: &Ctx, args: &Args) -> Outcome {
-    let all = args.names.iter().map(|name| one(ctx, args, name));
+    let all = args
+        .names
+        .iter()
+        .map(async |name| one(ctx, args, name).await.map_err(|problem| many::named(problem, name)));
     let ended = futures_util::future::join_all(all).await;
     Ok(Output::nothing().with_problems(ended.into_iter().filter_map(Result::err).collect()))
 }

@@ -91,7 +91,7 @@ pub(crate) fn local(command: Command, ctx: &Ctx) -> ControlFlow<ExitCode, Comman
         Command::System(system::Command::Uninstall(args)) => system::uninstall::run(ctx, &args),
         other => return ControlFlow::Continue(other),
     };
-    ControlFlow::Break(ExitCode::from(ctx.out.finish(outcome)))
+    ControlFlow::Break(ExitCode::from(ctx.out.finish(outcome, None)))
 }
 
 /// Runs a command that asks the API.

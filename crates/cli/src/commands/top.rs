@@ -1,6 +1,7 @@
 //! `volt top`.
 
 use crate::ctx::Ctx;
+use crate::number::whole;
 use crate::output::Outcome;
 use crate::views;
 use std::collections::BTreeMap;
@@ -23,13 +24,16 @@ pub(crate) struct Args {
     once: bool,
     /// Seconds between two measurements
     #[arg(long, value_name = "SECONDS", default_value = "1")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(value_parser = whole::<u64>(1..=3600))]
     interval: u64,
 }
 
 /// Measures.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     let interval = Duration::from_secs(args.interval);
+    if !args.once {
+        ctx.ends_by_signal();
+    }
     let mut before = measure(ctx).await?;
     loop {
         tokio::time::sleep(interval).await;

@@ -1,5 +1,6 @@
 //! A host as the user names it: a path, `unix://PATH` or `tcp://HOST:PORT`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use volt_api::Problem;
@@ -12,6 +13,15 @@ pub(crate) enum Target {
     Unix(PathBuf),
     /// `HOST:PORT`.
     Tcp(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "the daemon at {}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
 }
 
 impl FromStr for Target {

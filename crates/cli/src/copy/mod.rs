@@ -14,6 +14,9 @@ use volt_model::kind::ErrorKind;
 
 /// A problem with a file of this side.
 pub(crate) fn file_problem(what: &str, path: &Path, error: &std::io::Error) -> Problem {
+    // Where a temporary file can't be made, its name, which stands in the error around the kernel's, is of no interest.
+    let plain = error.get_ref().map(|_| std::io::Error::from(error.kind()));
+    let error = plain.as_ref().filter(|_| error.to_string().contains(".tmp")).unwrap_or(error);
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
@@ -21,5 +24,25 @@ pub(crate) fn file_problem(what: &str, path: &Path, error: &std::io::Error) -> P
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Resource,
         _ => ErrorKind::General,
     };
-    Problem::new(kind, format!("{} can't be {what}", path.display())).because(error)
+    let problem = Problem::new(kind, format!("{} can't be {what}", path.display())).because(error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    match folder {
+        Some(folder) => problem.hinted(format!("There is no folder {}", folder.display())),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_file_is_not_what_the_person_named() {
+        let nowhere = Path::new("/no/such/folder");
+        let error = tempfile::NamedTempFile::new_in(nowhere).unwrap_err();
+        let problem = file_problem("written", &nowhere.join("x.tar"), &error);
+        assert_eq!(problem.kind(), ErrorKind::NotFound);
+        let told = problem.to_string();
+        assert!(told.contains("x.tar") && !told.contains(".tmp"), "{told}");
+    }
 }

@@ -15,9 +15,9 @@ use crate::cli::{Color, Format, Global};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use volt_api::Problem;
+use volt_model::kind::ErrorKind;
 
 /// What a command ends with.
 pub(crate) type Outcome = Result<Output, Problem>;
@@ -120,6 +120,12 @@ impl Output {
         self
     }
 
+    /// Whether something failed that isn't this command line's own affair.
+    fn is_failed_elsewhere(&self) -> bool {
+        let own = [ErrorKind::Usage, ErrorKind::Daemon, ErrorKind::Interrupted];
+        self.problems.iter().any(|problem| !own.contains(&problem.kind()))
+    }
+
     /// The same with an exit code.
     pub(crate) fn with_code(mut self, code: u8) -> Self {
         self.code = Some(code);
@@ -142,8 +148,8 @@ pub(crate) struct Printer {
     quiet: bool,
     color: [bool; 2],
     stdout: Mutex<io::BufWriter<io::Stdout>>,
-    /// Whoever read standard output has gone: nothing more is written, and that is no error.
-    gone: AtomicBool,
+    /// Why standard output takes no more. That whoever read it has gone is no error.
+    broken: OnceLock<io::Error>,
 }
 
 impl Printer {
@@ -161,7 +167,7 @@ impl Printer {
             quiet: global.quiet,
             color: [color(io::stdout().is_terminal()), color(io::stderr().is_terminal())],
             stdout: Mutex::new(io::BufWriter::with_capacity(64 << 10, io::stdout())),
-            gone: AtomicBool::new(false),
+            broken: OnceLock::new(),
         }
     }
 
@@ -183,6 +189,11 @@ impl Printer {
     /// Whether standard output takes colour.
     pub(crate) fn is_coloured(&self) -> bool {
         self.color[0]
+    }
+
+    /// Whether standard output takes no more, whether by an error or because nobody reads it.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.get().is_some()
     }
 
     /// Bytes for standard output, at once. False when nobody reads it any more.
@@ -209,16 +220,19 @@ impl Printer {
     }
 
     fn put(&self, bytes: &[u8], flush: bool) -> bool {
-        if self.gone.load(Ordering::Relaxed) {
+        if self.is_broken() {
             return false;
         }
         let mut stdout = self.stdout.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let result = stdout.write_all(bytes);
-        if result.and_then(|()| if flush { stdout.flush() } else { Ok(()) }).is_err() {
-            self.gone.store(true, Ordering::Relaxed);
-            return false;
+        let written = stdout.write_all(bytes);
+        match written.and_then(|()| if flush { stdout.flush() } else { Ok(()) }) {
+            Ok(()) => true,
+            Err(error) => {
+                // Only the first reason is of interest.
+                drop(self.broken.set(error));
+                false
+            }
         }
-        true
     }
 
     /// Bytes for standard error as they are: what a workload wrote there.
@@ -245,23 +259,30 @@ impl Printer {
         self.error_bytes(problem::render(problem, self.format, self.color[1]).as_bytes());
     }
 
-    /// Prints how the command ended and returns its exit code.
-    pub(crate) fn finish(&self, outcome: Outcome) -> u8 {
-        let output = match outcome {
-            Ok(output) => output,
-            Err(problem) => {
-                self.flush();
-                self.problem(&problem);
-                return problem.kind().exit_code();
-            }
-        };
+    /// Prints how the command ended and returns its exit code; `remark` stands below errors.
+    pub(crate) fn finish(&self, outcome: Outcome, remark: Option<String>) -> u8 {
+        let output =
+            outcome.unwrap_or_else(|problem| Output::nothing().with_problems(vec![problem]));
         self.data(&output);
         self.flush();
         for problem in &output.problems {
             self.problem(problem);
         }
+        if let Some(remark) =
+            remark.filter(|_| output.is_failed_elsewhere() && !self.is_for_programs())
+        {
+            let word = paint(self.color[1], Tone::Warn, "note:");
+            self.error_bytes(format!("{word} {}\n", clean(&remark)).as_bytes());
+        }
         let failed = output.problems.first().map(|p| p.kind().exit_code());
-        output.code.or(failed).unwrap_or(0)
+        let code = output.code.or(failed).unwrap_or(0);
+        match self.broken.get() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.problem(&unwritable(error));
+                if code == 0 { ErrorKind::General.exit_code() } else { code }
+            }
+            _ => code,
+        }
     }
 
     /// An answer in place of the one before, on a terminal. False when nobody reads it any more.
@@ -296,6 +317,11 @@ impl Printer {
             View::Table(table, _) => table.render(columns, self.color[0]),
         }
     }
+}
+
+/// That standard output could not be written.
+pub(crate) fn unwritable(error: &io::Error) -> Problem {
+    Problem::new(ErrorKind::General, "Standard output can't be written").because(error)
 }
 
 fn pretty(value: &Value) -> String {

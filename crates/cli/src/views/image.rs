@@ -8,7 +8,7 @@ const COLUMNS: &[Column<Image>] = &[
     Column::new("NAME", |i| i.name.as_str().into()),
     Column::number("SIZE", |i| size(i.size).into()),
     Column::new("CREATED", |i| ago(&i.created).into()),
-    Column::new("OS", |i| i.os.as_str().into()),
+    Column::new("OS", |i| or_dash(Some(&i.os)).into()),
     Column::wide("ARCHITECTURE", |i| i.architecture.as_str().into()),
     Column::wide("ENTRIES", |i| i.entries.to_string().into()),
     Column::wide("SOURCE", |i| i.source.as_str().into()),
@@ -28,7 +28,7 @@ pub(crate) fn details(i: &Image) -> Output {
         .row("Size", size(i.size))
         .row("Entries", i.entries.to_string())
         .row("Architecture", &i.architecture)
-        .row("OS", &i.os)
+        .row("OS", or_dash(Some(&i.os)))
         .row("Source", &i.source)
         .row("Boots", yes_no(i.boot))
         .each("Used by", &i.used_by)

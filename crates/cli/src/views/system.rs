@@ -1,6 +1,6 @@
 //! How the host, the configuration and the audit trail look.
 
-use crate::output::{Cell, Column, Columns, Details, Output, Table, or_dash, short, size};
+use crate::output::{Cell, Column, Columns, Details, Output, Table, or_dash, size};
 use serde_json::Value;
 use volt_api::types::{
     AuditRecord, Check, ConfigValue, DiskUsage, Finding, Pruned, SystemCheck, SystemInfo,
@@ -42,7 +42,7 @@ const AUDIT: &[Column<AuditRecord>] = &[
     Column::new("RESULT", |a| Cell::state(&a.result)),
     Column::new("REQUEST", |a| a.request_id.as_str().into()),
     Column::wide("UID", |a| a.uid.to_string().into()),
-    Column::wide("ERROR", |a| short(a.error.as_deref().unwrap_or("-"), 80).into()),
+    Column::wide("ERROR", |a| or_dash(a.error.as_deref()).into()),
 ];
 
 /// The host.
@@ -92,7 +92,11 @@ pub(crate) fn disk(rows: &[DiskUsage]) -> Output {
 pub(crate) fn pruned(pruned: &Pruned, dry_run: bool) -> Output {
     let mut text: String = pruned.removed.iter().map(|line| format!("{line}\n")).collect();
     let verb = if dry_run { "Would free" } else { "Freed" };
-    text.push_str(&format!("{verb} {}.\n", size(pruned.freed)));
+    if pruned.removed.is_empty() && pruned.freed == 0 {
+        text.push_str("There is nothing to remove.\n");
+    } else {
+        text.push_str(&format!("{verb} {}.\n", size(pruned.freed)));
+    }
     Output::text(pruned, "prune", text)
 }
 

@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use volt_host::files::Reserve;
 
-/// The longest text of one field, in bytes: a line stays one write and a reader's buffer bounded.
-const MAX_FIELD: usize = 1024;
+/// The longest name of a resource, in bytes.
+const MAX_RESOURCE: usize = 1024;
+/// The longest error, in bytes: whole for all that Volt says, and yet a line stays one write and a reader's buffer bounded.
+const MAX_ERROR: usize = 32 * 1024;
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,8 +126,10 @@ impl Audit {
     /// When it can't be written; the operation must then not be reported as done.
     pub fn write(&self, record: &Record) -> Result<(), AuditError> {
         let mut record = record.clone();
-        shorten(&mut record.resource);
-        record.error.as_mut().map(shorten);
+        shorten(&mut record.resource, MAX_RESOURCE);
+        if let Some(error) = &mut record.error {
+            shorten(error, MAX_ERROR);
+        }
         let mut line = serde_json::to_vec(&record)
             .map_err(io::Error::from)
             .map_err(|e| self.error("write", e))?;
@@ -216,9 +220,9 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-fn shorten(text: &mut String) {
-    if text.len() > MAX_FIELD {
-        text.truncate(text.floor_char_boundary(MAX_FIELD));
+fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
         text.push('…');
     }
 }

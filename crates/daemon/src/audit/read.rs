@@ -10,7 +10,7 @@ const PIECE: u64 = 64 * 1024;
 /// How far back a search goes at most, in bytes.
 const MAX_BACK: u64 = 256 << 20;
 /// The longest line that is taken for one, in bytes.
-const MAX_LINE: usize = 64 * 1024;
+const MAX_LINE: usize = 256 * 1024;
 /// The most lines of one answer.
 const MAX_LINES: usize = 10_000;
 

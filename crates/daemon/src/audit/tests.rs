@@ -99,6 +99,13 @@ fn a_long_text_is_cut() {
     long.resource = "ä".repeat(100_000);
     audit.write(&long).unwrap();
     assert!(std::fs::metadata(audit.path()).unwrap().len() < 2048);
+
+    // What failed is told whole, with the last lines of a journal; each quote of it takes six bytes in JSON.
+    let lines = "\u{1}".repeat(30_000);
+    audit
+        .write(&Record { error: Some(lines.clone()), request_id: "whole".into(), ..record(1) })
+        .unwrap();
+    assert_eq!(find(audit.path(), "whole").unwrap().unwrap().error, Some(lines));
 }
 
 #[test]

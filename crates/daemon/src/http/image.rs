@@ -67,8 +67,9 @@ fn compression_of(text: &str) -> Result<Compression, &'static str> {
     match text {
         "none" => Ok(Compression::None),
         "gzip" => Ok(Compression::Gzip),
+        "xz" => Ok(Compression::Xz),
         "zstd" => Ok(Compression::Zstd),
-        _ => Err("write none, gzip or zstd"),
+        _ => Err("write none, gzip, xz or zstd"),
     }
 }
 

@@ -22,6 +22,14 @@ pub(super) fn set(text: &str, (section, key): (&str, &str), value: &Value) -> St
     lines.join("\n") + "\n"
 }
 
+/// The number of the line, from 1, on which the text says `section.key`; nothing where it is written in another way.
+pub(super) fn line_of(text: &str, (section, key): (&str, &str)) -> Option<usize> {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let (first, end) = find_section(&lines, section)?;
+    let here = |line: &String| key_of(line).is_some_and(|(_, name)| name == key);
+    lines[first..end].iter().position(here).map(|n| first + n + 1)
+}
+
 /// The section's first line within it and the line behind its last.
 fn find_section(lines: &[String], section: &str) -> Option<(usize, usize)> {
     let head = lines

@@ -13,8 +13,8 @@ pub(super) enum Kind {
     Number(u64),
     /// A size such as `64G`.
     Size,
-    /// Any text.
-    Text,
+    /// A URL that debootstrap can fetch from, or nothing.
+    Mirror,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Internet addresses.
@@ -66,7 +66,7 @@ pub(super) const KEYS: [Key; 8] = [
     },
     Key {
         name: "image.mirror",
-        kind: Kind::Text,
+        kind: Kind::Mirror,
         description: "The Debian mirror that `image pull debian` uses; empty takes the host's",
     },
     Key { name: "image.max_size", kind: Kind::Size, description: "The largest image, unpacked" },
@@ -107,7 +107,7 @@ impl Key {
                 text.parse::<Bytes>().map_err(|e| self.wrong(text).because(e))?;
                 Value::from(text)
             }
-            Kind::Text | Kind::Choice(_) => Value::from(text),
+            Kind::Mirror | Kind::Choice(_) => Value::from(text),
             Kind::Addresses => text
                 .split(',')
                 .map(str::trim)
@@ -123,8 +123,12 @@ impl Key {
     pub(super) fn check(&self, value: &Value) -> Result<()> {
         let fine = match self.kind {
             Kind::Number(most) => value.as_u64().is_some_and(|n| n <= most),
-            Kind::Size => value.as_str().is_some_and(|s| s.parse::<Bytes>().is_ok()),
-            Kind::Text => value.as_str().is_some_and(|s| !s.contains(char::is_control)),
+            Kind::Size => {
+                value.as_str().is_some_and(|s| s.parse::<Bytes>().is_ok_and(|size| size.0 > 0))
+            }
+            Kind::Mirror => {
+                value.as_str().is_some_and(|s| s.is_empty() || volt_store::is_mirror(s))
+            }
             Kind::Choice(words) => value.as_str().is_some_and(|s| words.contains(&s)),
             Kind::Addresses => value.as_array().is_some_and(|all| all.iter().all(is_address)),
         };
@@ -135,8 +139,10 @@ impl Key {
         let wanted = match self.kind {
             Kind::Number(u64::MAX) => "a whole number".to_owned(),
             Kind::Number(most) => format!("a whole number up to {most}"),
-            Kind::Size => "a size such as 64G".to_owned(),
-            Kind::Text => "a line of text".to_owned(),
+            Kind::Size => "a size above 0 such as 64G".to_owned(),
+            Kind::Mirror => {
+                "a URL that begins with http://, https:// or file:/, or nothing".to_owned()
+            }
             Kind::Choice(words) => {
                 let words: Vec<String> = words
                     .iter()

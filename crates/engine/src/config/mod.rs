@@ -17,9 +17,10 @@ pub use set::Operator;
 pub use show::Value;
 
 use crate::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use volt_host::files;
 use volt_model::config::Config;
+use volt_model::kind::ErrorKind;
 
 /// The most a configuration file may hold, in bytes.
 const MAX: usize = 1 << 20;
@@ -33,19 +34,26 @@ impl Engine {
         self.parse_config(&self.config_text()?)
     }
 
-    /// The file's content; empty where there is none.
+    /// The file's content; empty where there is none, unless it was named.
     fn config_text(&self) -> Result<String> {
-        match files::read_text(&self.paths().config(), MAX) {
-            Err(e) if e.is_not_found() => Ok(String::new()),
-            other => Ok(other?),
+        let path = self.paths().config();
+        match files::read_text(&path, MAX) {
+            Err(e) if e.is_not_found() && self.paths().config.is_none() => Ok(String::new()),
+            Err(e) => Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!("The configuration file {} can't be read", path.display()),
+            )
+            .about(&path.display())
+            .because(e)),
+            Ok(text) => Ok(text),
         }
     }
 
     fn parse_config(&self, text: &str) -> Result<Config> {
-        parse::config(text).map_err(|mut e| {
-            let path = self.paths().config();
-            e.message = format!("{} ({})", e.message, path.display());
-            e.about(&path.display())
+        let path = self.paths().config();
+        parse::config(text).map_err(|e| {
+            let message = format!("The configuration file {} can't be used", path.display());
+            Error { message, ..e.about(&path.display()) }
         })
     }
 

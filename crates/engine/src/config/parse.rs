@@ -1,11 +1,14 @@
 //! From the file's text to a checked `Config`. Pure.
 
+use super::edit;
 use super::keys::KEYS;
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::fmt;
 use volt_model::config::{Config, nearest};
 use volt_model::kind::ErrorKind;
+
+const UNUSABLE: &str = "The configuration file can't be used";
 
 /// What is wrong in the text, and where.
 #[derive(Debug)]
@@ -20,7 +23,11 @@ impl fmt::Display for At {
         if self.line == 0 {
             return f.write_str(&self.message);
         }
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
+        write!(f, "line {}", self.line)?;
+        if self.column > 0 {
+            write!(f, ", column {}", self.column)?;
+        }
+        write!(f, ": {}", self.message)
     }
 }
 
@@ -34,7 +41,11 @@ pub(super) fn config(text: &str) -> Result<Config> {
         .unwrap_or_default();
     let tree = tree(&config);
     for key in &KEYS {
-        key.check(tree.pointer(&key.pointer()).unwrap_or(&Value::Null))?;
+        if let Err(error) = key.check(tree.pointer(&key.pointer()).unwrap_or(&Value::Null)) {
+            let line = edit::line_of(text, key.parts()).unwrap_or_default() as u64;
+            let at = At { line, column: 0, message: error.message.clone() };
+            return Err(Error { message: UNUSABLE.to_owned(), ..error }.because(at));
+        }
     }
     Ok(config)
 }
@@ -65,9 +76,11 @@ fn refused(error: &serde_saphyr::Error) -> Error {
             "`volt config show` lists all keys with their values".to_owned(),
         ),
     };
-    Error::new(ErrorKind::InvalidConfig, "The configuration file can't be used")
-        .hinted(hint)
-        .because(At { line, column, message })
+    Error::new(ErrorKind::InvalidConfig, UNUSABLE).hinted(hint).because(At {
+        line,
+        column,
+        message,
+    })
 }
 
 /// The message without the place at its end, which is told in front of it.

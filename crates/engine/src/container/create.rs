@@ -112,9 +112,10 @@ impl Engine {
         let (mut spec, environment) = self.resolve(name.clone(), create, &image)?;
         let backend = self.backend_of(&spec);
         backend.check(self, &spec)?;
+        self.check_binds(&spec)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(&spec.binds)?;
-        self.check_volumes(&spec.binds)?;
+        self.make_missing_volumes(&spec.binds)?;
         // From here on the disk changes; what a killed command leaves is found by its intent.
         self.intend(&Intent::Create { name: name.clone() })?;
         let made = self.make(&mut spec, &environment);
@@ -274,23 +275,13 @@ impl Engine {
         names.into_iter().map(|name| self.lock_volume(name)).collect()
     }
 
-    /// The volumes must be locked.
-    fn check_volumes(&self, binds: &[Bind]) -> Result<()> {
+    /// As with other engines a volume that isn't there is made. The volumes must be locked.
+    fn make_missing_volumes(&self, binds: &[Bind]) -> Result<()> {
         for bind in binds {
-            match &bind.source {
-                // As with other engines a volume that isn't there is made.
-                Source::Volume(name) if !self.volume_exists(name) => {
-                    drop(self.make_volume(name, BTreeMap::new())?);
-                }
-                Source::Host(path) if !std::path::Path::new(path).exists() => {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        format!("There is no {path} on this host"),
-                    )
-                    .about(path)
-                    .hinted("Make it first, or name a volume in its place"));
-                }
-                _ => {}
+            if let Source::Volume(name) = &bind.source
+                && !self.volume_exists(name)
+            {
+                drop(self.make_volume(name, BTreeMap::new())?);
             }
         }
         Ok(())

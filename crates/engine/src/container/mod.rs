@@ -2,6 +2,7 @@
 
 mod attach;
 mod backend;
+mod binds;
 mod boot;
 mod copy;
 mod create;

@@ -23,6 +23,7 @@ impl Engine {
             state => refuse(name, state, Verb::Start)?,
         }
         backend.check(self, &spec)?;
+        self.check_binds(&spec)?;
         self.ready_to_start(&spec)?;
         backend.start(self, &spec)?;
         self.view(&spec)

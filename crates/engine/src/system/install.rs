@@ -56,6 +56,12 @@ impl Engine {
                 done.push(format!("wrote {}", path.display()));
             }
         }
+        if options.dry_run && self.can_use_systemd() {
+            done.push(format!("would make the group {} and Volt's folders", crate::GROUP));
+            if !options.leave_stopped {
+                done.push(format!("would enable and start {SOCKET}"));
+            }
+        }
         if self.can_use_systemd() && !options.dry_run {
             done.extend(self.set_up_systemd(options)?);
         }

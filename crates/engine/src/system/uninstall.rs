@@ -54,6 +54,7 @@ impl Engine {
         if options.dry_run {
             return Ok(self.would_remove(options, &names));
         }
+        done.extend(self.package_stays());
         for name in &names {
             self.container_delete(name, true)?;
             done.push(format!("removed the container {name}"));
@@ -87,7 +88,17 @@ impl Engine {
         let containers = names.iter().map(|name| format!("would remove the container {name}"));
         let folders = if options.purge { self.all_folders() } else { Vec::new() };
         let paths = self.installed_files(options).into_iter().chain(folders);
-        containers.chain(paths.map(|path| format!("would remove {}", path.display()))).collect()
+        let socket = self.can_use_systemd().then(|| format!("would stop and disable {SOCKET}"));
+        let paths = paths.map(|path| format!("would remove {}", path.display()));
+        containers.chain(socket).chain(paths).chain(self.package_stays()).collect()
+    }
+
+    /// Why nothing is removed of what a package put there.
+    fn package_stays(&self) -> Option<String> {
+        shipped::by_package(&self.host_root()).then(|| {
+            "the units and programs stay: they are the package's, `apt remove volt` removes them"
+                .to_owned()
+        })
     }
 
     /// What `system_install` wrote and is still there.

@@ -83,6 +83,16 @@ pub fn clone_mount(
     Ok(tree)
 }
 
+/// Whether a file or folder can be seen through a map of ids: not every file system has them.
+pub fn can_map_ids(source: &Path) -> Result<bool> {
+    let map = UserNamespace::new(IdMap::of(1 << 20))?;
+    match clone_mount(source, Some(&map), MountAttributes::empty()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.source.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Attaches a mount that is attached nowhere.
 pub fn attach(mount: impl AsFd, target: &Path) -> Result<()> {
     move_mount(mount.as_fd(), "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)

@@ -102,6 +102,17 @@ fn overlay_of_idmapped_layers_keeps_ids_on_disk() {
 }
 
 #[test]
+fn an_overlay_has_no_maps_of_ids() {
+    in_namespace(|dir| {
+        let tree = tree(dir);
+        assert!(can_map_ids(&tree.lower).unwrap());
+        overlay_root(&overlay(&tree, &[&tree.lower], None)).unwrap();
+        assert!(!can_map_ids(&tree.target).unwrap());
+        assert!(can_map_ids(&dir.join("nothing")).is_err());
+    });
+}
+
+#[test]
 fn overlay_undoes_on_failure() {
     in_namespace(|dir| {
         let tree = tree(dir);

@@ -56,8 +56,10 @@ pub struct Instruction {
 pub struct Spec {
     /// Who the command runs as.
     pub user: User,
-    /// Working directory; made when absent.
+    /// Working directory.
     pub cwd: CString,
+    /// Whether the working directory is made when absent; not for a further command, where it is a slip of the finger.
+    pub make_cwd: bool,
     /// A terminal in place of pipes.
     pub tty: bool,
     /// Keep standard input open.
@@ -257,6 +259,7 @@ impl Found {
         Ok(Spec {
             user,
             cwd: self.cwd.unwrap_or_else(|| c"/".to_owned()),
+            make_cwd: true,
             tty: self.tty,
             stdin: self.stdin,
             hold: self.hold,

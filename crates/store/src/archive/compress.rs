@@ -21,6 +21,8 @@ pub enum Compression {
     Zstd,
 }
 
+/// How many threads compress to xz at most: each takes some 100 MiB.
+const XZ_THREADS: usize = 8;
 /// What xz may take, in bytes; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
 /// The largest zstd window, as a power of two: what `zstd` itself takes without `--long`.
@@ -186,7 +188,16 @@ impl<W: Write> Packer<W> {
             Compression::Gzip => {
                 Self::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::default()))
             }
-            Compression::Xz => Self::Xz(liblzma::write::XzEncoder::new(out, 6)),
+            Compression::Xz => {
+                // Each thread takes a block of its own; what comes out is one stream that any xz reads.
+                let threads = std::thread::available_parallelism().map_or(1, usize::from);
+                let stream = liblzma::stream::MtStreamBuilder::new()
+                    .preset(6)
+                    .check(liblzma::stream::Check::Crc64)
+                    .threads(u32::try_from(threads.min(XZ_THREADS)).unwrap_or(1))
+                    .encoder()?;
+                Self::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
+            }
             Compression::Zstd => {
                 let mut encoder = zstd::Encoder::new(out, 3)?;
                 encoder.include_checksum(true)?;

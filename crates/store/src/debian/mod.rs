@@ -8,6 +8,8 @@ mod bootstrap;
 mod clean;
 mod sources;
 
+pub use sources::is_mirror;
+
 use crate::error::{Error, Result};
 use crate::images::{Existing, Image, ImageConfig, Images, Target};
 use crate::progress::Progress;

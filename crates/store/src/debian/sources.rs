@@ -25,7 +25,8 @@ pub(super) fn host_mirror(apt_dir: &Path) -> Option<String> {
 }
 
 /// Whether it is a URL that debootstrap can fetch from.
-pub(super) fn is_mirror(url: &str) -> bool {
+#[must_use]
+pub fn is_mirror(url: &str) -> bool {
     let known = ["http://", "https://", "file:/"].iter().any(|scheme| url.starts_with(scheme));
     known && url.len() <= 2000 && url.chars().all(|c| c.is_ascii_graphic())
 }

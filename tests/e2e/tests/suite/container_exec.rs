@@ -64,3 +64,15 @@ on_hosts! {
         assert_eq!((output.code, output.stdout.as_str()), (9, "got word\n"), "{output:?}");
     }
 }
+
+on_hosts! {
+    fn container_exec_makes_no_directory(host) {
+        host.tiny();
+        let _guard = host.container("astray");
+        host.volt(&["run", "-d", "--name", "astray", "-w", "/made", "tiny", "sleep", "1000"]).ok();
+        assert_eq!(host.volt(&["exec", "astray", "pwd"]).ok(), "/made");
+        let error = host.volt(&["exec", "-w", "/nope", "astray", "pwd"]).fails(126);
+        assert!(error.contains("working directory /nope"), "{error}");
+        host.volt(&["exec", "astray", "test", "!", "-e", "/nope"]).ok();
+    }
+}

@@ -167,3 +167,28 @@ on_hosts! {
         assert_eq!(host.run(&["stat", "-c", "%U:%G %a", "/var/log/volt/audit.log"]).ok(), "root:volt 640");
     }
 }
+
+on_hosts! {
+    fn system_users_without_the_daemon_have_their_own(host) {
+        let host = host.private("own");
+        host.sh("useradd -m joe; systemctl mask --now volt.socket volt.service").ok();
+        let joe = |line: &str| host.run(&["runuser", "-u", "joe", "--", "sh", "-c", &format!("cd; {line}")]);
+        // Nobody's folders are asked about but his own, though the system's are there.
+        assert_eq!(joe("volt volume create mine").ok(), "mine");
+        let error = joe("volt volume inspect other").fails(3);
+        assert!(error.contains("/home/joe/.local/share/volt") && error.contains("/run/volt/volt.sock"), "{error}");
+        joe("volt --root / volume create other").fails(5);
+
+        joe("volt --root ~/there image import /srv/images/tiny.tar tiny").ok();
+        assert_eq!(joe("volt --root ~/there run --rm tiny id -u").ok(), "0");
+        assert!(joe("volt --root ~/there container inspect none").fails(3).contains("/home/joe/there"));
+        // What the container's environment says is for its command, not for the programs of the host around it.
+        let loud = joe("volt --root ~/there run --rm -e LD_PRELOAD=/none.so -e LD_DEBUG=libs -e A=1 -w /made/here tiny sh -c 'echo $LD_PRELOAD $A; pwd'");
+        assert_eq!((loud.stdout.as_str(), loud.stderr.as_str()), ("/none.so 1\n/made/here\n", ""), "{loud:?}");
+        joe("volt --root ~/there run -d --name stays tiny sleep 100").ok();
+        let error = joe("volt --root ~/there exec -w /nope stays true").fails(126);
+        assert!(error.contains("working directory /nope"), "{error}");
+        joe("volt --root ~/there rm -f stays").ok();
+        joe("volt --root /srv/not-his volume create x").fails(5);
+    }
+}

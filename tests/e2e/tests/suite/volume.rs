@@ -32,3 +32,30 @@ on_hosts! {
         host.volt(&["run", "--rm", "-v", "/tmp:/proc/x", "tiny", "true"]).fails(2);
     }
 }
+
+on_hosts! {
+    fn container_mounts_that_can_not_be_are_refused_early(host) {
+        host.tiny();
+        let _guard = host.container("mounts");
+        let refused = |source: &str, code: i32| {
+            let mount = format!("{source}:/y");
+            let error = host.volt(&["container", "create", "--name", "mounts", "-v", &mount, "tiny"]).fails(code);
+            assert!(error.contains(source), "{error}");
+            error
+        };
+        refused("/no/such/folder", 3);
+        let _other = host.container("mounted");
+        host.volt(&["container", "create", "--name", "mounted", "tiny"]).ok();
+        refused("/var/lib/volt/containers/mounted", 9);
+        // The root of a test host is an overlay, which knows no maps of ids.
+        host.sh("mkdir -p /srv/over").ok();
+        assert!(refused("/srv/over", 10).contains("maps of ids"));
+        host.sh("mkdir -p /tmp/around/within && mount -t tmpfs none /tmp/around/within").ok();
+        assert!(refused("/tmp/around", 10).contains("/tmp/around/within"));
+        host.sh("umount /tmp/around/within").ok();
+
+        host.volt(&["container", "create", "--name", "mounts", "-v", "/tmp/around:/y", "tiny", "true"]).ok();
+        host.sh("rm -r /tmp/around").ok();
+        assert!(host.volt(&["start", "mounts"]).fails(3).contains("There is no /tmp/around"));
+    }
+}

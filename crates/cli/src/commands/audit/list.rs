@@ -1,6 +1,7 @@
 //! `volt audit list`.
 
 use crate::ctx::Ctx;
+use crate::number::count;
 use crate::output::Outcome;
 use crate::views;
 use volt_api::operations::AuditListOp;
@@ -17,7 +18,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Only the last so many
-    #[arg(long, short = 'n', value_name = "NUMBER")]
+    #[arg(long, short = 'n', value_name = "NUMBER", value_parser = count)]
     lines: Option<u64>,
     /// Only of this user
     #[arg(long, value_name = "USER")]

@@ -7,6 +7,7 @@ use crate::output::{Outcome, Output};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use tempfile::TempPath;
 use volt_api::Problem;
 use volt_api::operations::{ConfigReadOp, ConfigWriteOp};
 use volt_api::types::{ConfigText, Nothing};
@@ -19,8 +20,8 @@ Examples:
 
 /// Edit the configuration file
 ///
-/// With $VISUAL, else $EDITOR, else vi. What is wrong with the file is said and it can be edited again; a file that someone else
-/// changed meanwhile is not overwritten.
+/// With $VISUAL, else $EDITOR, else vi. What is wrong with the file is said and it can be edited again; what is not taken is kept
+/// in a file that is named. A file that someone else changed meanwhile is not overwritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {}
@@ -28,21 +29,33 @@ pub(crate) struct Args {}
 /// Edits it.
 pub(crate) async fn run(ctx: &Ctx, _args: Args) -> Outcome {
     let before = ctx.call::<ConfigReadOp>(&Nothing {}, &Nothing {}).await?;
-    let mut text = before.text.clone();
+    let file = draft(&before.text)?;
+    let edited = edit(ctx, &file, &before).await;
+    let is_worth_keeping =
+        edited.is_err() && std::fs::read_to_string(&file).is_ok_and(|text| text != before.text);
+    if is_worth_keeping && let Ok(kept) = file.keep() {
+        ctx.out.warn(&format!("What you wrote is kept in {}", kept.display()));
+    }
+    edited.map(|()| Output::nothing())
+}
+
+/// Edits the draft until it is taken, or given up.
+async fn edit(ctx: &Ctx, file: &Path, before: &ConfigText) -> Result<(), Problem> {
     loop {
-        text = edited(ctx, &text)?;
+        let text = edited(ctx, file)?;
         if text == before.text {
             ctx.out.note("Nothing was changed.");
-            return Ok(Output::nothing());
+            return Ok(());
         }
-        let write = ConfigText { text: text.clone(), revision: before.revision.clone() };
+        let write = ConfigText { text, revision: before.revision.clone() };
         match ctx.call::<ConfigWriteOp>(&Nothing {}, &write).await {
-            Ok(_) => return Ok(Output::nothing()),
-            Err(problem) if may_try_again(&problem) => {
+            Ok(_) => return Ok(()),
+            // With --yes nobody is there to mend it, and the same editor would do the same again.
+            Err(problem) if may_try_again(&problem) && !ctx.global.yes => {
                 ctx.out.problem(&problem);
-                // With --yes nobody is there to mend it, and the same editor would do the same again.
-                if ctx.global.yes || ask::confirm(ctx, "Edit it again?").is_err() {
-                    return Err(problem);
+                if ask::confirm(ctx, "Edit it again?").is_err() {
+                    let title = "The configuration stays as it was";
+                    return Err(Problem::new(problem.kind(), title));
                 }
             }
             Err(problem) => return Err(problem),
@@ -55,14 +68,18 @@ fn may_try_again(problem: &Problem) -> bool {
     mended && std::io::stdin().is_terminal()
 }
 
-/// The text as it comes back from the editor.
-fn edited(ctx: &Ctx, text: &str) -> Result<String, Problem> {
+/// A file of this user's alone with the text, which goes away unless it is kept.
+fn draft(text: &str) -> Result<TempPath, Problem> {
     let named = tempfile::Builder::new().prefix("volt-config-").suffix(".yaml").tempfile();
     let mut file = named.map_err(|e| file_problem("made", &std::env::temp_dir(), &e))?;
-    let path = file.path().to_owned();
     let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
-    written.map_err(|e| file_problem("written", &path, &e))?;
-    let words = editor(&path);
+    written.map_err(|e| file_problem("written", file.path(), &e))?;
+    Ok(file.into_temp_path())
+}
+
+/// The text as it comes back from the editor.
+fn edited(ctx: &Ctx, path: &Path) -> Result<String, Problem> {
+    let words = editor(path);
     let failed = || {
         let program = words[0].to_string_lossy();
         Problem::new(ErrorKind::General, format!("The editor {program} failed"))
@@ -74,7 +91,7 @@ fn edited(ctx: &Ctx, text: &str) -> Result<String, Problem> {
         Err(e) => return Err(failed().because(&e)),
     }
     // An editor may have put a new file in the old one's place: it is read by its path.
-    std::fs::read_to_string(&path).map_err(|e| file_problem("read", &path, &e))
+    std::fs::read_to_string(path).map_err(|e| file_problem("read", path, &e))
 }
 
 /// The editor's words with the file behind them.

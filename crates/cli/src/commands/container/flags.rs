@@ -1,6 +1,7 @@
 //! What `container create` and `run` take alike, and the limits that `container update` takes too.
 
 use crate::complete;
+use crate::number::{seconds, whole};
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "WEIGHT", value_parser = bound(weight))]
     cpu_weight: Option<Bound<u64>>,
     /// Processes and threads
-    #[arg(long, value_name = "NUMBER", value_parser = bound(str::parse::<u64>))]
+    #[arg(long, value_name = "NUMBER", value_parser = bound(whole::<u64>(1..=u64::MAX)))]
     pids: Option<Bound<u64>>,
     /// Share of I/O against others, 1 to 10000
     #[arg(long, value_name = "WEIGHT", value_parser = bound(weight))]
@@ -217,7 +218,7 @@ pub(crate) struct CreateFlags {
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
     /// Seconds between that signal and the kill
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     stop_timeout: Option<u32>,
     /// Limit what each process may use, such as nofile=1024:2048
     #[arg(long, value_name = "NAME=SOFT[:HARD]")]

@@ -1,6 +1,7 @@
 //! `volt container restart`.
 
 use crate::ctx::Ctx;
+use crate::number::seconds;
 use crate::output::Outcome;
 use crate::{complete, many};
 use clap_complete::engine::ArgValueCompleter;
@@ -17,7 +18,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Seconds to wait before the kill, in place of the container's own
-    #[arg(long, short, visible_alias = "timeout", value_name = "SECONDS")]
+    #[arg(long, short, visible_alias = "timeout", value_name = "SECONDS", value_parser = seconds)]
     time: Option<u32>,
     /// The containers
     #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::containers))]

@@ -22,8 +22,9 @@ pub(crate) struct Args {
     /// The file to write; standard output where nothing is said
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
-    /// How to compress it: none, gzip or zstd
+    /// How to compress it: none, gzip, xz or zstd
     #[arg(long, visible_alias = "compression", value_name = "METHOD")]
+    #[arg(value_parser = ["none", "gzip", "xz", "zstd"], hide_possible_values = true)]
     compress: Option<String>,
     /// The image
     #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use volt_host::command::{Command, SAFE_PATH};
-use volt_host::files::{self, FileKind, RootDir};
+use volt_host::files::{self, Attributes, FileKind, RootDir};
 use volt_host::process::{self, Identity, Pidfd};
 use volt_model::container::{Exit, Spec};
 use volt_model::frame::Frame;
@@ -22,6 +22,11 @@ use volt_model::name::Name;
 /// The file that names the process which supervises. A container's lies in its own folder, not in the run folder, which goes while
 /// the supervisor still clears up.
 pub(super) const SUPERVISOR: &str = "supervisor";
+/// The folder of a command's run folder that its container sees, and in it the file with the command's environment.
+const SHOWN: &str = "shown";
+const ENVIRONMENT: &str = "environment";
+/// Where the container sees what is Volt's own.
+const INSIDE: &str = "/run/.volt";
 /// In front of the name of the run folder of an executed command.
 const EXEC: &str = "exec-";
 /// How long until an executed command can be connected to.
@@ -70,15 +75,17 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     }
     relay.extend(flags([(spec.tty, "--tty"), (spec.stdin, "--stdin")]));
     relay.push("--".into());
-    relay.extend(proot(engine, spec, spec.workdir.as_deref())?);
+    relay.extend(proot(engine, spec, &run)?);
+    relay.extend(["make".into(), spec.workdir.clone().unwrap_or_else(|| "/".into())]);
     relay.extend(spec.command.iter().cloned());
+    write_environment(&run, &env)?;
     let volt = format!(
         "{} {} internal",
         own_environment(engine),
         quoted(&engine.settings().programs.volt.to_string_lossy())
     );
     let after = format!("exec {volt} ended {}", spec.name);
-    spawn(&engine.paths().container(&spec.name), &env, &after, &relay)
+    spawn(&engine.paths().container(&spec.name), &after, &relay)
 }
 
 /// Tells a supervisor whose command has not begun, because a client is waited for, to begin it no more.
@@ -127,7 +134,9 @@ pub(super) fn exec(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStre
     relay.push("--attach-hold".into());
     relay.extend(flags([(exec.tty, "--tty"), (exec.stdin, "--stdin")]));
     relay.push("--".into());
-    relay.extend(proot(engine, spec, exec.workdir.as_deref().or(spec.workdir.as_deref()))?);
+    relay.extend(proot(engine, spec, &run)?);
+    let workdir = exec.workdir.clone().or_else(|| spec.workdir.clone());
+    relay.extend(["enter".into(), workdir.unwrap_or_else(|| "/".into())]);
     if exec.command.is_empty() {
         let shell = "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi";
         relay.extend(["/bin/sh", "-c", shell].map(str::to_owned));
@@ -135,7 +144,8 @@ pub(super) fn exec(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStre
         relay.extend(exec.command.iter().cloned());
     }
     let after = format!("exec rm -rf {}", quoted(&run.to_string_lossy()));
-    spawn(&run, &env, &after, &relay)?;
+    write_environment(&run, &env)?;
+    spawn(&run, &after, &relay)?;
     connect(&run).ok_or_else(|| {
         Error::new(ErrorKind::General, format!("A command could not be started in {}", spec.name))
             .about(&spec.name)
@@ -156,18 +166,25 @@ fn connect(run: &Path) -> Option<UnixStream> {
     }
 }
 
-/// Starts a shell that runs the relay and then what comes after it. All of it inherits the container's environment, which must
-/// not stand on a command line that every user can read; and a filter that hides statx, which proot doesn't translate.
-fn spawn(dir: &Path, env: &[(String, String)], after: &str, relay: &[String]) -> Result<()> {
-    let mut shell = Command::new("/bin/sh")
+/// Writes the container's environment for init, which alone gives it to the command: it must not stand on a command line that every
+/// user can read, and the programs of the host around the command are to have nothing of it.
+fn write_environment(run: &Path, env: &[(String, String)]) -> Result<()> {
+    let text: String = env.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
+    let shown = run.join(SHOWN);
+    files::create_dirs(&shown, 0o700)?;
+    // What init is mounted upon: what isn't there proot makes, with a mode that nobody can read.
+    files::write_volatile(&shown.join("init"), b"", 0o600)?;
+    Ok(files::write_volatile(&shown.join(ENVIRONMENT), text.as_bytes(), 0o600)?)
+}
+
+/// Starts a shell that runs the relay and then what comes after it, under a filter that hides statx, which proot doesn't translate.
+fn spawn(dir: &Path, after: &str, relay: &[String]) -> Result<()> {
+    let shell = Command::new("/bin/sh")
         .args(["-c", &format!("\"$@\"; {after}"), "volt-supervisor"])
         .args(relay)
         .without_statx()
         .new_session()
         .outlives_parent();
-    for (name, value) in env {
-        shell = shell.env(name, value);
-    }
     let child = shell.spawn()?;
     let identity = Identity::of(child.id());
     child.leave();
@@ -197,14 +214,33 @@ fn flags(all: [(bool, &str); 2]) -> impl Iterator<Item = String> {
     all.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned())
 }
 
-/// proot with what is mounted, up to the command.
-fn proot(engine: &Engine, spec: &Spec, workdir: Option<&str>) -> Result<Vec<String>> {
+/// Makes the folder in the container's root that what it sees of Volt is mounted upon; export reads it as it is.
+fn make_place(rootfs: &Path) -> Result<()> {
+    let place = Path::new(INSIDE.trim_start_matches('/'));
+    let root = RootDir::open(rootfs)?;
+    if root.metadata_followed(place).is_ok_and(|found| found.kind == FileKind::Dir) {
+        return Ok(());
+    }
+    let owner = root.metadata(Path::new("."))?;
+    let attributes = Attributes { uid: owner.uid, gid: owner.gid, mode: 0o755, mtime: None };
+    Ok(root.mkdir_all(place, attributes)?)
+}
+
+/// proot with what is mounted, and init up to where the command starts.
+fn proot(engine: &Engine, spec: &Spec, run: &Path) -> Result<Vec<String>> {
     let Some(program) = program("proot") else {
         return Err(Error::new(ErrorKind::Dependency, "The program proot is not installed")
             .hinted("Install it: apt install proot"));
     };
     let dir = engine.paths().container(&spec.name);
+    make_place(&dir.join("rootfs"))?;
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let init = engine.settings().programs.init.clone();
+    if !init.is_file() {
+        return Err(Error::new(ErrorKind::Dependency, "Volt's own init is not installed")
+            .about(&init.display())
+            .hinted("Install the whole package: volt-init belongs to it"));
+    }
     let mut all = vec![text(program), "-r".into(), text(dir.join("rootfs"))];
     if !crate::system::can::is_root() {
         all.push("-0".into());
@@ -228,7 +264,11 @@ fn proot(engine: &Engine, spec: &Spec, workdir: Option<&str>) -> Result<Vec<Stri
         }
         all.extend(["-b".into(), format!("{source}:{}", bind.target)]);
     }
-    all.extend(["-w".into(), workdir.unwrap_or("/").into()]);
+    let environment = format!("{INSIDE}/{ENVIRONMENT}");
+    all.extend(["-b".into(), format!("{}:{INSIDE}", text(run.join(SHOWN)))]);
+    all.extend(["-b".into(), format!("{}:{INSIDE}/init", text(init))]);
+    all.extend(["-w".into(), "/".into()]);
+    all.extend([format!("{INSIDE}/init"), "environ".into(), environment]);
     Ok(all)
 }
 
