@@ -39,13 +39,13 @@ on_hosts! {
         let _guard = host.container("mounts");
         let refused = |source: &str, code: i32| {
             let mount = format!("{source}:/y");
-            let error = host.volt(&["container", "create", "--name", "mounts", "-v", &mount, "tiny"]).fails(code);
+            let error = host.volt(&["container", "create", "--name", "mounts", "-v", &mount, "tiny", "true"]).fails(code);
             assert!(error.contains(source), "{error}");
             error
         };
         refused("/no/such/folder", 3);
         let _other = host.container("mounted");
-        host.volt(&["container", "create", "--name", "mounted", "tiny"]).ok();
+        host.volt(&["container", "create", "--name", "mounted", "tiny", "true"]).ok();
         refused("/var/lib/volt/containers/mounted", 9);
         // The root of a test host is an overlay, which knows no maps of ids.
         host.sh("mkdir -p /srv/over").ok();
