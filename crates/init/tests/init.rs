@@ -271,8 +271,8 @@ fn orphans_are_reaped_and_die_with_the_command() {
 fn exec_keeps_133_and_takes_signals_from_the_socket() {
     let outcome = run(Running::exec(&shell(&[], "exit 133")));
     assert_eq!((outcome.code, outcome.report.as_str()), (133, "exited 133"));
-    // The whole group gets it: the shell waits for its child, which ends first.
-    let running = Running::exec(&shell(&[], "sleep 60"));
+    // No shell stays in between: one that gets it between its fork and the exec of its child keeps it from the child.
+    let running = Running::exec(&shell(&[], "exec sleep 60"));
     running.message();
     running.message();
     running.ask("signal 2");

@@ -131,11 +131,6 @@ where
     let lock = only_daemon(&paths.run)?;
     let by_hand = inherited.is_none();
     let idle = settings.idle(&config, by_hand);
-    let sockets = match inherited {
-        Some(sockets) => sockets,
-        None => Sockets::bind(&paths.socket(), settings.mode)?,
-    };
-    let own = sockets.own.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
@@ -145,7 +140,17 @@ where
         .enable_all()
         .build()
         .map_err(|e| trouble("The daemon can't begin", &e))?;
-    let daemon = Daemon { server, settings, log, by_hand, idle };
+    // Before the socket, by which others see that it is there: a signal they send then is taken.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen().map_err(|e| trouble("Signals can't be taken", &e))?
+    };
+    let sockets = match inherited {
+        Some(sockets) => sockets,
+        None => Sockets::bind(&paths.socket(), settings.mode)?,
+    };
+    let own = sockets.own.clone();
+    let daemon = Daemon { server, settings, log, by_hand, idle, signals };
     let outcome = runtime.block_on(daemon.run(sockets));
     // Whoever still blocks has had its time.
     runtime.shutdown_background();
@@ -193,6 +198,7 @@ struct Daemon<'a, S> {
     by_hand: bool,
     /// How long it stays without a duty; none: for ever.
     idle: Option<Duration>,
+    signals: Signals,
 }
 
 struct Signals {
@@ -215,7 +221,6 @@ impl Signals {
 
 impl<S: Clone + Send + Sync + 'static> Daemon<'_, S> {
     async fn run(mut self, sockets: Sockets) -> Result<(), Problem> {
-        let mut signals = Signals::listen().map_err(|e| trouble("Signals can't be taken", &e))?;
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         for listener in sockets.listen()? {
@@ -225,13 +230,14 @@ impl<S: Clone + Send + Sync + 'static> Daemon<'_, S> {
         tell(Notice::Ready);
         tracing::info!(pid = std::process::id(), "serving");
         loop {
-            let [terminate, interrupt] = &mut signals.end;
+            let Signals { end: [terminate, interrupt], hangup, tell: ask, reopen } =
+                &mut self.signals;
             tokio::select! {
                 _ = terminate.recv() => { tracing::info!("SIGTERM"); break }
                 _ = interrupt.recv() => { tracing::info!("SIGINT"); break }
-                _ = signals.hangup.recv() => self.reload(),
-                _ = signals.tell.recv() => self.tell_running(),
-                _ = signals.reopen.recv() => self.reopen(),
+                _ = hangup.recv() => self.reload(),
+                _ = ask.recv() => self.tell_running(),
+                _ = reopen.recv() => self.reopen(),
                 () = idle(self.server, self.idle) => { tracing::info!("nothing to do"); break }
             }
         }

@@ -62,6 +62,8 @@ on_hosts! {
 
 on_hosts! {
     fn image_pull_that_is_broken_off_leaves_nothing(host) {
+        // Where nobody else pulls.
+        let host = host.private("broken");
         // A mirror that takes requests and never answers.
         let mirror = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1:8099', Listen => 9, ReuseAddr => 1) or die; \
                       my @all; while (my $c = $s->accept) { push @all, $c }";
