@@ -5,6 +5,7 @@ use crate::{Engine, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use volt_host::files;
+use volt_model::limits::Limits;
 use volt_model::name::Name;
 
 /// A change of several steps.
@@ -28,20 +29,27 @@ pub(crate) enum Intent {
         /// What it is to be called.
         to: Name,
     },
+    /// A container is being changed; finished as its record says by then.
+    Update {
+        /// What it is called.
+        name: Name,
+        /// The limits it had before.
+        before: Box<Limits>,
+    },
 }
 
 impl Intent {
     /// The name whose lock guards the change.
     fn name(&self) -> &Name {
         match self {
-            Self::Create { name } | Self::Delete { name } => name,
+            Self::Create { name } | Self::Delete { name } | Self::Update { name, .. } => name,
             Self::Rename { from, .. } => from,
         }
     }
 }
 
 /// The most an intent's file may hold, in bytes.
-const MAX: usize = 4096;
+const MAX: usize = 64 << 10;
 
 impl Engine {
     fn intent_path(&self, name: &Name) -> PathBuf {
@@ -56,7 +64,7 @@ impl Engine {
         let written = match intent {
             // What frees space is done on a full disk too.
             Intent::Delete { .. } => self.reserve().or_give_up(write),
-            Intent::Create { .. } | Intent::Rename { .. } => write(),
+            Intent::Create { .. } | Intent::Rename { .. } | Intent::Update { .. } => write(),
         };
         Ok(written?)
     }
@@ -104,6 +112,7 @@ impl Engine {
             Intent::Create { name } => self.undo_create(name)?,
             Intent::Delete { name } => self.finish_delete(name)?,
             Intent::Rename { from, to } => self.finish_rename(from, to)?,
+            Intent::Update { name, before } => self.finish_update(name, before)?,
         }
         self.fulfil(name)
     }

@@ -1,4 +1,4 @@
-//! Starting a container: one systemd job, which prepares it by a unit of its own.
+//! Starting a container: what it needs is prepared, then one systemd job.
 
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -32,9 +32,11 @@ impl Engine {
     /// The state in which a start finds a container: one that is on its way down is waited for.
     pub(super) fn state_to_start(&self, spec: &Spec) -> Result<State> {
         let backend = self.backend_of(spec);
-        if backend.state(self, spec)?.state == State::Stopping {
-            backend.wait_until_down(self, spec)?;
+        let state = backend.state(self, spec)?.state;
+        if state != State::Stopping {
+            return Ok(state);
         }
+        backend.wait_until_down(self, spec)?;
         Ok(backend.state(self, spec)?.state)
     }
 

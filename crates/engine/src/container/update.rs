@@ -3,9 +3,10 @@
 use super::create::refuse_restart_of_removed;
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::intent::Intent;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
-use volt_model::limits::LimitsChange;
+use volt_model::limits::{Limits, LimitsChange};
 use volt_model::name::Name;
 use volt_model::restart::Restart;
 
@@ -54,14 +55,24 @@ impl Engine {
 
     /// Makes of a container as `old` has it one as `new` has it: on disk first, then for systemd, then where it runs.
     fn change(&self, old: &Spec, new: &Spec) -> Result<()> {
-        let backend = self.backend_of(new);
+        let before = Box::new(old.limits.clone());
+        self.intend(&Intent::Update { name: new.name.clone(), before })?;
         self.save_spec(new)?;
-        backend.install(self, new)?;
-        let alive = backend.state(self, new)?.state.is_alive();
+        self.finish_update(&new.name, &old.limits)?;
+        self.fulfil(&new.name)
+    }
+
+    /// Brings systemd, and a container that runs, up to what the record says. The name's lock must be held; may be called again after
+    /// a crash.
+    pub(crate) fn finish_update(&self, name: &Name, before: &Limits) -> Result<()> {
+        let Ok(spec) = self.spec(name) else { return Ok(()) };
+        let backend = self.backend_of(&spec);
+        backend.install(self, &spec)?;
+        let alive = backend.state(self, &spec)?.state.is_alive();
         if backend.maps_ids() {
-            self.start_at_boot(&new.name, new.restart.at_boot() && alive)?;
+            self.start_at_boot(name, spec.restart.at_boot() && alive)?;
         }
-        if alive && new != old { backend.apply_limits(self, new, &old.limits) } else { Ok(()) }
+        if alive { backend.apply_limits(self, &spec, before) } else { Ok(()) }
     }
 }
 

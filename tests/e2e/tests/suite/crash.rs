@@ -95,6 +95,12 @@ const VARIANTS: &[Case] = &[
         after: "volt container stop crash && volt container start crash && volt container exec crash true && volt container delete --force crash",
     },
     Case {
+        name: "container update of a running one",
+        before: "volt run -d --name crash tiny sleep 1000",
+        command: &["container", "update", "--pids", "100", "crash"],
+        after: "volt container update --pids 200 crash && test $(systemctl show -P TasksMax volt-container@crash) = 200 && volt container delete --force crash",
+    },
+    Case {
         name: "run --rm",
         before: "true",
         command: &["run", "--rm", "--name", "crash", "tiny", "true"],
