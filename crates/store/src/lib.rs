@@ -11,16 +11,19 @@
 
 mod archive;
 pub mod copy;
+mod digest;
 mod debian;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod images;
+mod manifest;
 mod progress;
 mod tree;
 
 pub use archive::Compression;
 pub use debian::{DebianOptions, Verify, is_mirror};
+pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
     Existing, ExportOptions, Exported, Hold, Image, ImageConfig, Images, ImportOptions, Limits,

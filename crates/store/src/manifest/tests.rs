@@ -1,0 +1,182 @@
+//! The format, both ways.
+
+use super::{Broken, Content, Decoder, Device, Encoder, Node, NodeKind, order};
+use crate::digest::Digest;
+use crate::tree::{EntryPath, Meta, Segment, Time};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+fn encode(nodes: &[Node]) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new()).unwrap();
+    for node in nodes {
+        encoder.put(node).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Node>, Broken> {
+    let mut decoder = Decoder::new(bytes)?;
+    let mut nodes = Vec::new();
+    while let Some(node) = decoder.next()? {
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+fn path(text: &[u8]) -> EntryPath {
+    if text.is_empty() { EntryPath::default() } else { EntryPath::parse(text).unwrap() }
+}
+
+fn node(at: &[u8], kind: NodeKind) -> Node {
+    let is_link = matches!(kind, NodeKind::Link(_));
+    let mtime = Time { seconds: -5, nanoseconds: 7 };
+    let xattrs = vec![(b"user.a".to_vec(), vec![0, 255]), (b"user.b".to_vec(), vec![])];
+    let meta = Meta { mode: 0o4755, uid: 70_000, gid: 3, mtime, xattrs };
+    Node { path: path(at), kind, meta: if is_link { Meta::default() } else { meta } }
+}
+
+fn sample() -> Vec<Node> {
+    let file = |segments| {
+        NodeKind::File(Content { size: 10_000, digest: Digest::of(b"x"), segments })
+    };
+    vec![
+        node(b"", NodeKind::Directory),
+        node(b"a", NodeKind::Directory),
+        node(b"a/b", file(vec![])),
+        node(b"a!", file(vec![Segment { offset: 4096, length: 100 }])),
+        node(b"c", NodeKind::Link(2)),
+        node(b"d", NodeKind::Symlink(b"../\xff".to_vec())),
+        node(b"e", NodeKind::Fifo),
+        node(b"f", NodeKind::Char(Device { major: 0, minor: 0 })),
+        node(b"g", NodeKind::Block(Device { major: 259, minor: 1_048_575 })),
+    ]
+}
+
+#[test]
+fn the_format_does_not_change() {
+    let bytes = encode(&sample());
+    assert_eq!(decode(&bytes).unwrap(), sample());
+    // Whoever changes this breaks every store there is.
+    assert_eq!(
+        Digest::of(&bytes).to_string(),
+        "blake3:62e9b9c8718c1ad9dd404d199e3df4af28e1426cf8f78a22bdbb5790b6fa2faa"
+    );
+    assert!(bytes.starts_with(b"volt-tree 1\nd\x00\xed\x13\xf0\xa2\x04\x03\x09\x07\x02\x06user.a\x02\x00\xff"));
+}
+
+#[test]
+fn what_is_not_the_one_way_is_refused() {
+    let dir = |at: &[u8]| node(at, NodeKind::Directory);
+    let root = dir(b"");
+    // The encoder asserts the order in debug builds, so these are put together by hand.
+    let joined = |nodes: &[&Node]| {
+        let mut bytes = super::MAGIC.to_vec();
+        for node in nodes {
+            let alone = encode(std::slice::from_ref(*node));
+            bytes.extend_from_slice(&alone[super::MAGIC.len()..alone.len() - 1]);
+        }
+        bytes.push(super::END);
+        bytes
+    };
+    let cases: [(&str, Vec<u8>); 9] = [
+        ("no root", joined(&[])),
+        ("the first is not the root", joined(&[&dir(b"a")])),
+        ("out of order", joined(&[&root, &dir(b"b"), &dir(b"a")])),
+        ("twice", joined(&[&root, &dir(b"a"), &dir(b"a")])),
+        ("no folder above", joined(&[&root, &dir(b"a"), &dir(b"b/c")])),
+        ("a file above", joined(&[&root, &node(b"a", NodeKind::Fifo), &dir(b"a/c")])),
+        ("link to a folder", joined(&[&root, &node(b"a", NodeKind::Link(0))])),
+        ("link to itself", joined(&[&root, &node(b"a", NodeKind::Link(1))])),
+        ("a byte too many", [joined(&[&root]), vec![0]].concat()),
+    ];
+    for (what, bytes) in cases {
+        assert!(matches!(decode(&bytes), Err(Broken::Format { .. })), "{what} was taken");
+    }
+    assert!(decode(&joined(&[&root, &dir(b"a"), &dir(b"a/b"), &dir(b"a!")])).is_ok());
+}
+
+#[test]
+fn a_manifest_cut_anywhere_is_refused() {
+    let bytes = encode(&sample());
+    for length in 0..bytes.len() {
+        assert!(decode(&bytes[..length]).is_err(), "{length} of {} bytes were taken", bytes.len());
+    }
+}
+
+fn any_kind() -> impl Strategy<Value = NodeKind> {
+    let content = (0..1_u64 << 40, any::<[u8; 32]>(), prop::collection::vec((1..1000_u64, 1..1000_u64), 0..4));
+    let file = content.prop_map(|(size, digest, gaps)| {
+        let mut at = 0;
+        let mut segments = Vec::new();
+        for (gap, length) in gaps {
+            let offset = at + gap;
+            at = offset + length;
+            segments.push(Segment { offset, length });
+        }
+        let size = if segments.is_empty() { size } else { size.max(at) };
+        NodeKind::File(Content { size, digest: Digest::from_bytes(digest), segments })
+    });
+    prop_oneof![
+        Just(NodeKind::Directory),
+        file,
+        prop::collection::vec(1..=255_u8, 1..20).prop_map(NodeKind::Symlink),
+        Just(NodeKind::Fifo),
+        (any::<u32>(), any::<u32>())
+            .prop_map(|(major, minor)| NodeKind::Char(Device { major, minor })),
+    ]
+}
+
+fn any_meta() -> impl Strategy<Value = Meta> {
+    let pairs = prop::collection::btree_map(
+        prop::collection::vec(1..=255_u8, 1..8),
+        prop::collection::vec(any::<u8>(), 0..8),
+        0..3,
+    );
+    (0..0o10000_u32, any::<u32>(), any::<u32>(), any::<i64>(), 0..1_000_000_000_u32, pairs).prop_map(
+        |(mode, uid, gid, seconds, nanoseconds, pairs)| Meta {
+            mode,
+            uid,
+            gid,
+            mtime: Time { seconds, nanoseconds },
+            xattrs: pairs.into_iter().collect(),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_tree_comes_back(
+        names in prop::collection::btree_set(prop::collection::vec(prop::sample::select(&b"a!\xff"[..]), 1..4), 0..6),
+        below in prop::collection::btree_set(prop::collection::vec(prop::sample::select(&b"b-"[..]), 1..3), 0..4),
+        parts in prop::collection::vec((any_kind(), any_meta()), 1..12),
+    ) {
+        let mut paths: BTreeSet<Vec<u8>> = names.iter().cloned().collect();
+        if let Some(first) = names.iter().next() {
+            paths.extend(below.iter().map(|name| [&first[..], b"/", name].concat()));
+        }
+        let mut paths: Vec<_> = paths.into_iter().collect();
+        paths.sort_by(|a, b| order(a, b));
+        let mut nodes = vec![node(b"", NodeKind::Directory)];
+        for (number, at) in paths.iter().enumerate() {
+            let (kind, meta) = parts[number % parts.len()].clone();
+            let holds = Some(at) == names.iter().next() && !below.is_empty();
+            let kind = if holds { NodeKind::Directory } else { kind };
+            nodes.push(Node { path: path(at), kind, meta });
+        }
+        let bytes = encode(&nodes);
+        prop_assert_eq!(decode(&bytes).unwrap(), nodes);
+    }
+
+    #[test]
+    fn what_is_taken_is_written_the_same_way(
+        at in 0..10_000_usize, byte in any::<u8>(), more in prop::collection::vec(any::<u8>(), 0..3),
+    ) {
+        let mut bytes = encode(&sample());
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        bytes.splice(at..at, more);
+        if let Ok(nodes) = decode(&bytes) {
+            prop_assert_eq!(encode(&nodes), bytes);
+        }
+    }
+}
