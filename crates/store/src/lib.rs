@@ -10,9 +10,10 @@
 //! - `debian`: images made by debootstrap
 
 mod archive;
+mod cas;
 pub mod copy;
-mod digest;
 mod debian;
+mod digest;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;

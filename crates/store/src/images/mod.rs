@@ -207,7 +207,7 @@ impl Images {
 }
 
 /// The paths in a folder, sorted; none where the folder is missing.
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
         let mut paths = fs::read_dir(dir)?
             .map(|entry| Ok(entry?.path()))

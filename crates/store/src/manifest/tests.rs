@@ -36,9 +36,8 @@ fn node(at: &[u8], kind: NodeKind) -> Node {
 }
 
 fn sample() -> Vec<Node> {
-    let file = |segments| {
-        NodeKind::File(Content { size: 10_000, digest: Digest::of(b"x"), segments })
-    };
+    let file =
+        |segments| NodeKind::File(Content { size: 10_000, digest: Digest::of(b"x"), segments });
     vec![
         node(b"", NodeKind::Directory),
         node(b"a", NodeKind::Directory),
@@ -61,7 +60,9 @@ fn the_format_does_not_change() {
         Digest::of(&bytes).to_string(),
         "blake3:62e9b9c8718c1ad9dd404d199e3df4af28e1426cf8f78a22bdbb5790b6fa2faa"
     );
-    assert!(bytes.starts_with(b"volt-tree 1\nd\x00\xed\x13\xf0\xa2\x04\x03\x09\x07\x02\x06user.a\x02\x00\xff"));
+    assert!(bytes.starts_with(
+        b"volt-tree 1\nd\x00\xed\x13\xf0\xa2\x04\x03\x09\x07\x02\x06user.a\x02\x00\xff"
+    ));
 }
 
 #[test]
@@ -104,7 +105,11 @@ fn a_manifest_cut_anywhere_is_refused() {
 }
 
 fn any_kind() -> impl Strategy<Value = NodeKind> {
-    let content = (0..1_u64 << 40, any::<[u8; 32]>(), prop::collection::vec((1..1000_u64, 1..1000_u64), 0..4));
+    let content = (
+        0..1_u64 << 40,
+        any::<[u8; 32]>(),
+        prop::collection::vec((1..1000_u64, 1..1000_u64), 0..4),
+    );
     let file = content.prop_map(|(size, digest, gaps)| {
         let mut at = 0;
         let mut segments = Vec::new();
@@ -132,15 +137,14 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         prop::collection::vec(any::<u8>(), 0..8),
         0..3,
     );
-    (0..0o10000_u32, any::<u32>(), any::<u32>(), any::<i64>(), 0..1_000_000_000_u32, pairs).prop_map(
-        |(mode, uid, gid, seconds, nanoseconds, pairs)| Meta {
+    (0..0o10000_u32, any::<u32>(), any::<u32>(), any::<i64>(), 0..1_000_000_000_u32, pairs)
+        .prop_map(|(mode, uid, gid, seconds, nanoseconds, pairs)| Meta {
             mode,
             uid,
             gid,
             mtime: Time { seconds, nanoseconds },
             xattrs: pairs.into_iter().collect(),
-        },
-    )
+        })
 }
 
 proptest! {

@@ -1,0 +1,207 @@
+//! Leases: what somebody who is storing something counts on.
+//!
+//! `cas/tmp/lease-BOOT-PID-N` is held by a shared flock while its holder lives, and has the digests in it, 32 bytes each. One
+//! that ends while garbage is collected becomes `ended-…` and counts until that is over: the collection may have read the
+//! refs before its ref was written.
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use volt_host::files::{self, Lock, LockError, LockMode, Wait};
+
+/// How the files of leases are called.
+const PREFIX: &str = "lease-";
+/// How those are called that ended during a collection.
+const ENDED: &str = "ended-";
+/// Held alone while garbage is collected, and with others while a lease ends.
+const GATE: &str = "collecting";
+
+/// A lease. Whoever drops it without [`Lease::end`] leaves garbage for the next collection, and nothing worse.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    lock: Lock,
+    list: Mutex<File>,
+}
+
+impl Lease {
+    /// Takes a lease.
+    pub(super) fn take(tmp: &Path) -> Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = tmp.join(format!("{PREFIX}{}-{}-{number}", boot()?, std::process::id()));
+        let lock = match Lock::take(&path, LockMode::Shared, Wait::Forever) {
+            Ok(lock) => lock,
+            Err(LockError::Io(error)) => return Err(error.into()),
+            Err(held @ LockError::Held { .. }) => {
+                return Err(Error::io("lock", &path, io::Error::other(held)));
+            }
+        };
+        // It has to be on disk before the first object can be.
+        files::sync_dir(tmp)?;
+        let list = File::options()
+            .append(true)
+            .open(&path)
+            .map_err(|error| Error::io("write", &path, error))?;
+        Ok(Self { lock, list: Mutex::new(list) })
+    }
+
+    /// Writes down that this object is counted on. The lock on its folder must be held.
+    pub(super) fn pin(&self, digest: &Digest) -> Result<()> {
+        let mut list = self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        list.write_all(digest.as_bytes())
+            .map_err(|error| Error::io("write", self.lock.path(), error))
+    }
+
+    /// Ends it: all that was put under it is reached by a ref that is on disk, or wanted by nobody.
+    pub(crate) fn end(self) -> Result<()> {
+        let path = self.lock.path().to_owned();
+        let tmp = path.parent().unwrap_or(&path);
+        match Lock::take(&tmp.join(GATE), LockMode::Shared, Wait::No) {
+            Ok(_gate) => Ok(self.lock.remove()?),
+            Err(LockError::Held { .. }) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let ended = tmp.join(format!("{ENDED}{name}"));
+                fs::rename(&path, &ended).map_err(|error| Error::io("rename", &path, error))
+            }
+            Err(LockError::Io(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// The right to collect garbage, which one has at a time. Leases that end while it is held are kept for its holder.
+#[derive(Debug)]
+pub(super) struct Collection {
+    tmp: PathBuf,
+    _gate: Lock,
+}
+
+impl Collection {
+    /// Waits for another collection to end.
+    pub(super) fn begin(tmp: &Path) -> Result<Self> {
+        files::create_dirs(tmp, 0o700)?;
+        let path = tmp.join(GATE);
+        match Lock::take(&path, LockMode::Exclusive, Wait::Forever) {
+            Ok(gate) => {
+                sweep(tmp)?;
+                Ok(Self { tmp: tmp.to_owned(), _gate: gate })
+            }
+            Err(LockError::Io(error)) => Err(error.into()),
+            Err(held @ LockError::Held { .. }) => {
+                Err(Error::io("lock", &path, io::Error::other(held)))
+            }
+        }
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        if let Err(error) = forget_ended(&self.tmp) {
+            tracing::warn!(%error, "leases that have ended remain until the next collection");
+        }
+    }
+}
+
+/// What all leases together count on, read piece by piece as they grow.
+#[derive(Debug, Default)]
+pub(super) struct Pinned {
+    read: std::collections::HashMap<PathBuf, u64>,
+    digests: HashSet<Digest>,
+}
+
+impl Pinned {
+    /// Reads what was written since the last time.
+    pub(super) fn refresh(&mut self, tmp: &Path) -> Result<()> {
+        use std::os::unix::fs::FileExt;
+        for path in named(tmp, &[PREFIX, ENDED])? {
+            let file = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file.map_err(|error| Error::io("read", &path, error))?,
+            };
+            // One that has ended since is read anew, by its new name; its digests are in the set already.
+            let at = self.read.entry(path.clone()).or_default();
+            let mut bytes = [0; 32 * 128];
+            loop {
+                let length = file
+                    .read_at(&mut bytes, *at)
+                    .map_err(|error| Error::io("read", &path, error))?;
+                let whole = length / 32 * 32;
+                for digest in bytes[..whole].chunks_exact(32) {
+                    let digest = digest.try_into().expect("chunks are of that size");
+                    self.digests.insert(Digest::from_bytes(digest));
+                }
+                *at += whole as u64;
+                if whole < bytes.len() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody counts on it.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.digests.contains(digest)
+    }
+}
+
+/// Whether there is a lease of an earlier boot.
+pub(super) fn is_left_by_power_cut(tmp: &Path) -> Result<bool> {
+    let now = format!("{PREFIX}{}-", boot()?);
+    Ok(named(tmp, &[PREFIX])?.iter().any(|path| !is_of(path, &now)))
+}
+
+/// Removes the leases of earlier boots.
+pub(super) fn forget_earlier_boots(tmp: &Path) -> Result<()> {
+    let now = format!("{PREFIX}{}-", boot()?);
+    let earlier = named(tmp, &[PREFIX])?;
+    earlier.iter().filter(|path| !is_of(path, &now)).try_for_each(|path| remove(path))
+}
+
+fn forget_ended(tmp: &Path) -> Result<()> {
+    named(tmp, &[ENDED])?.iter().try_for_each(|path| remove(path))
+}
+
+/// Removes the leases of this boot whose holders are gone, and those that have ended.
+fn sweep(tmp: &Path) -> Result<()> {
+    let now = format!("{PREFIX}{}-", boot()?);
+    for path in named(tmp, &[&now])? {
+        match Lock::take(&path, LockMode::Exclusive, Wait::No) {
+            Ok(lock) => lock.remove()?,
+            Err(LockError::Held { .. }) => {}
+            Err(LockError::Io(error)) if error.is_not_found() => {}
+            Err(LockError::Io(error)) => return Err(error.into()),
+        }
+    }
+    forget_ended(tmp)
+}
+
+fn is_of(path: &Path, prefix: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+}
+
+fn named(tmp: &Path, prefixes: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut paths = crate::images::entries(tmp)?;
+    paths.retain(|path| prefixes.iter().any(|prefix| is_of(path, prefix)));
+    Ok(paths)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The id of this boot, without dashes.
+fn boot() -> Result<String> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+    Ok(text.trim().replace('-', ""))
+}

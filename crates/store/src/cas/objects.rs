@@ -1,0 +1,264 @@
+//! Objects: files that are named by the hash of what is in them.
+
+use super::Lease;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use volt_host::files;
+
+/// Contents up to this size are hashed in memory, and only written when they are new.
+pub(super) const SMALL: u64 = 1 << 20;
+/// The piece in which larger ones are copied, in bytes.
+const PIECE: usize = 256 << 10;
+
+/// What became of something that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Put {
+    /// Its name.
+    pub(crate) digest: Digest,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Whether it was not there before.
+    pub(crate) is_new: bool,
+}
+
+/// The objects of one store. Clones share what they know.
+#[derive(Debug, Clone)]
+pub(crate) struct Objects {
+    dir: PathBuf,
+    tmp: PathBuf,
+    /// The folders that are known to be there.
+    folders: Arc<Mutex<HashSet<u8>>>,
+}
+
+impl Objects {
+    pub(super) fn new(dir: PathBuf, tmp: PathBuf) -> Self {
+        Self { dir, tmp, folders: Arc::default() }
+    }
+
+    /// Where an object lies, or would.
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.dir.join(&hex[..2]).join(&hex)
+    }
+
+    /// Whether it is there; not whether it is whole.
+    pub(crate) fn has(&self, digest: &Digest) -> Result<bool> {
+        let path = self.path(digest);
+        path.try_exists().map_err(|error| Error::io("look at", &path, error))
+    }
+
+    /// Opens an object to read it. What is read is not checked here.
+    pub(crate) fn open(&self, digest: &Digest) -> Result<File> {
+        let path = self.path(digest);
+        File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Error::Corrupt { path, reason: "the object is missing".into() }
+            }
+            _ => Error::io("read", &path, error),
+        })
+    }
+
+    /// Stores bytes.
+    pub(crate) fn put_bytes(&self, lease: &Lease, bytes: &[u8]) -> Result<Put> {
+        let put = |is_new| Put { digest: Digest::of(bytes), size: bytes.len() as u64, is_new };
+        let digest = put(false).digest;
+        if self.pin_present(lease, &digest)? {
+            return Ok(put(false));
+        }
+        let mut draft = self.draft()?;
+        draft.file.write_all(bytes).map_err(|error| self.failed(error))?;
+        self.place(lease, draft, &digest).map(put)
+    }
+
+    /// Stores what `input` yields, however much it is.
+    pub(crate) fn put(&self, lease: &Lease, input: &mut dyn Read) -> Result<Put> {
+        let mut first = Vec::new();
+        input.take(SMALL + 1).read_to_end(&mut first).map_err(Error::Input)?;
+        if first.len() as u64 <= SMALL {
+            return self.put_bytes(lease, &first);
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut draft = self.draft()?;
+        let mut size = 0_u64;
+        let mut piece = first;
+        loop {
+            hasher.update(&piece);
+            write_sparse(&mut draft.file, &piece).map_err(|error| self.failed(error))?;
+            size += piece.len() as u64;
+            piece.resize(PIECE, 0);
+            match input.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => piece.truncate(length),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => piece.clear(),
+                Err(error) => return Err(Error::Input(error)),
+            }
+        }
+        draft.file.set_len(size).map_err(|error| self.failed(error))?;
+        let digest = hasher.finalize().into();
+        let is_new = self.place(lease, draft, &digest)?;
+        Ok(Put { digest, size, is_new })
+    }
+
+    /// Writes down that this object is counted on, if it is there.
+    pub(crate) fn pin_present(&self, lease: &Lease, digest: &Digest) -> Result<bool> {
+        if !self.has(digest)? {
+            return Ok(false);
+        }
+        let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
+        // It may have gone before the lock was there.
+        let there = self.has(digest)?;
+        if there {
+            lease.pin(digest)?;
+        }
+        Ok(there)
+    }
+
+    /// Moves a draft into its place; false where it was taken already.
+    fn place(&self, lease: &Lease, draft: Draft, digest: &Digest) -> Result<bool> {
+        self.make_folder(digest)?;
+        let path = self.path(digest);
+        let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
+        lease.pin(digest)?;
+        match fs::hard_link(&draft.path, &path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::io("store", &path, error)),
+        }
+    }
+
+    /// Removes an object unless `is_wanted` says, under the lock, that it is counted on.
+    pub(super) fn remove_unless(
+        &self,
+        digest: &Digest,
+        is_wanted: impl FnOnce() -> Result<bool>,
+    ) -> Result<bool> {
+        let _exclusive = self.lock_folder(digest, FlockOperation::LockExclusive)?;
+        if is_wanted()? {
+            return Ok(false);
+        }
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &path, error))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Calls `each` with every object there is, folder by folder.
+    pub(crate) fn each(&self, each: &mut dyn FnMut(Digest) -> Result<()>) -> Result<()> {
+        for folder in crate::images::entries(&self.dir)? {
+            for path in crate::images::entries(&folder)? {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if let Ok(digest) = name.parse() {
+                    each(digest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the contents are what the name says; nothing where it is gone.
+    pub(crate) fn check(&self, digest: &Digest) -> Result<Option<bool>> {
+        let path = self.path(digest);
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|error| Error::io("read", &path, error))?,
+        };
+        let mut hasher = blake3::Hasher::new();
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => {
+                    hasher.update(&piece[..length]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A disk that can't read it has not got it.
+                Err(error)
+                    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
+                {
+                    return Ok(Some(false));
+                }
+                Err(error) => return Err(Error::io("read", &path, error)),
+            }
+        }
+        Ok(Some(Digest::from(hasher.finalize()) == *digest))
+    }
+
+    fn draft(&self) -> Result<Draft> {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = self.tmp.join(format!("object-{}-{number}", std::process::id()));
+        // One that is left of a process that had the same id is nobody's.
+        drop(fs::remove_file(&path));
+        let file = File::options().write(true).create_new(true).mode(0o444).open(&path);
+        match file {
+            Ok(file) => Ok(Draft { file, path }),
+            Err(error) => Err(Error::io("write", &path, error)),
+        }
+    }
+
+    fn make_folder(&self, digest: &Digest) -> Result<()> {
+        let byte = digest.as_bytes()[0];
+        let known = |set: &Mutex<HashSet<u8>>| {
+            set.lock().unwrap_or_else(PoisonError::into_inner).contains(&byte)
+        };
+        if !known(&self.folders) {
+            let path = self.dir.join(format!("{byte:02x}"));
+            files::create_dirs(&path, 0o711)?;
+            self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(byte);
+        }
+        Ok(())
+    }
+
+    fn lock_folder(&self, digest: &Digest, how: FlockOperation) -> Result<OwnedFd> {
+        let path = self.dir.join(&digest.hex()[..2]);
+        let failed = |error| Error::io("lock", &path, error);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed)?;
+        rustix::io::retry_on_intr(|| flock(&fd, how)).map_err(failed)?;
+        Ok(fd)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("write", &self.tmp, error)
+    }
+}
+
+/// An object under way; dropping it removes its file, whose contents stay where they were linked.
+struct Draft {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a draft remains");
+        }
+    }
+}
+
+/// Writes, leaving holes where a whole piece is zeros. The caller sets the length.
+fn write_sparse(file: &mut File, piece: &[u8]) -> io::Result<()> {
+    if piece.len() >= PIECE && piece.iter().all(|byte| *byte == 0) {
+        let length = i64::try_from(piece.len()).expect("pieces are small");
+        return file.seek(SeekFrom::Current(length)).map(drop);
+    }
+    file.write_all(piece)
+}
+
+/// Makes sure that what lies in the store can't be written by mistake.
+pub(super) fn is_read_only(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o7777 == 0o444)
+}
