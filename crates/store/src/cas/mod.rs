@@ -5,6 +5,7 @@
 //! cas/refs/{images,manifests,registry,snapshots}/NAME.json
 //!                                   names for trees; what no ref, lease or container reaches is garbage
 //! cas/tmp/                          drafts of objects, leases
+//! cas/index/                        what was in folders when they were last stored, by the times of their files
 //! cas/quarantine/                   objects whose contents are not what their name says
 //! ```
 //!
@@ -15,13 +16,16 @@
 //! - **Garbage.** A lease lists the objects that its holder counts on, each written down before it is found to be there.
 //!   Writing down and removing exclude each other by a lock on the object's folder, so nothing depends on clocks.
 
+mod build;
 mod gc;
+mod index;
 mod lease;
 mod objects;
 mod refs;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use build::Built;
 pub(crate) use gc::{Swept, Wanted};
 pub(crate) use lease::Lease;
 pub(crate) use objects::{Objects, Put};

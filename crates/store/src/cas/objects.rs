@@ -121,6 +121,26 @@ impl Objects {
         Ok(there)
     }
 
+    /// Writes down that all these are counted on; which of them are not there.
+    pub(super) fn pin_all(&self, lease: &Lease, digests: &[Digest]) -> Result<HashSet<Digest>> {
+        let mut sorted: Vec<&Digest> = digests.iter().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut missing = HashSet::new();
+        for folder in sorted.chunk_by(|a, b| a.as_bytes()[0] == b.as_bytes()[0]) {
+            self.make_folder(folder[0])?;
+            let _shared = self.lock_folder(folder[0], FlockOperation::LockShared)?;
+            for digest in folder {
+                if self.has(digest)? {
+                    lease.pin(digest)?;
+                } else {
+                    missing.insert(**digest);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
     /// Moves a draft into its place; false where it was taken already.
     fn place(&self, lease: &Lease, draft: Draft, digest: &Digest) -> Result<bool> {
         self.make_folder(digest)?;

@@ -171,3 +171,40 @@ fn writers_and_collectors_side_by_side_lose_nothing() {
         .unwrap();
     assert_eq!(left, 0);
 }
+
+#[test]
+fn a_folder_is_stored_and_not_read_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = dir.path().join("from");
+    std::fs::create_dir_all(from.join("a/b")).unwrap();
+    std::fs::write(from.join("a/one"), "one").unwrap();
+    std::fs::write(from.join("a/b/two"), "two").unwrap();
+    std::fs::hard_link(from.join("a/one"), from.join("three")).unwrap();
+    std::os::unix::fs::symlink("a", from.join("link")).unwrap();
+    let sparse = std::fs::File::create(from.join("sparse")).unwrap();
+    sparse.set_len(10 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_at(&sparse, b"in the middle", 5 << 20).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    let cas = Cas::open(dir.path());
+    let build = || {
+        let lease = cas.lease(&nobody).unwrap();
+        let built = cas.build(&lease, &from, &crate::Silent).unwrap();
+        cas.sync().unwrap();
+        let value = json!({ "tree": built.tree.to_string() });
+        cas.refs().write(RefKind::Manifests, "from", &value).unwrap();
+        lease.end().unwrap();
+        built
+    };
+    let first = build();
+    assert_eq!((first.entries, first.size), (8, 6 + (10 << 20)));
+    assert_eq!(first.new, first.size);
+    let hidden = cas.objects().path(&Digest::of(b"two"));
+    let second = build();
+    assert_eq!((second.tree, second.new), (first.tree, 0));
+    // One that is lost from the store comes back, and one that has changed is read.
+    std::fs::remove_file(&hidden).unwrap();
+    assert_eq!((build().new, hidden.exists()), (3, true));
+    std::fs::write(from.join("a/b/two"), "owt").unwrap();
+    let third = build();
+    assert!(third.tree != first.tree && third.new == 3);
+}

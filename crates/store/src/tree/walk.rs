@@ -258,6 +258,40 @@ impl SparseReader {
     }
 }
 
+/// All bytes of a file, holes as zeros.
+pub(crate) struct DenseReader {
+    data: SparseReader,
+    at: u64,
+    size: u64,
+}
+
+impl DenseReader {
+    /// The bytes of a file of this shape.
+    pub(crate) fn new(data: SparseReader, shape: &Shape) -> Self {
+        Self { data, at: 0, size: shape.size }
+    }
+
+    /// Whether the file became shorter while it was read.
+    pub(crate) fn shrank(&self) -> bool {
+        self.data.shrank
+    }
+}
+
+impl Read for DenseReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let next = self.data.segments.front().map_or(self.size, |segment| segment.offset);
+        let got = if self.at < next {
+            let hole = usize::try_from(next - self.at).unwrap_or(usize::MAX).min(buffer.len());
+            buffer[..hole].fill(0);
+            hole
+        } else {
+            self.data.read(buffer)?
+        };
+        self.at += got as u64;
+        Ok(got)
+    }
+}
+
 impl Read for SparseReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (Some(file), Some(segment)) = (&self.file, self.segments.front_mut()) else {

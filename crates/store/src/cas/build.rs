@@ -1,0 +1,297 @@
+//! From a folder to a tree in the store: every file is read once, by as many threads as there are processors, and files
+//! that have not changed since the last time are not read at all.
+
+use super::index::{Index, Stamp};
+use super::{Cas, Lease, Objects};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
+use crate::progress::Progress;
+use crate::tree::{
+    DenseReader, Flow, Found, Kind, Meta, Notes, Segment, Shape, SparseReader, walk,
+};
+use rustix::fs::FileType;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use volt_host::files;
+
+/// How many files wait for a thread: each is open meanwhile.
+const WAITING: usize = 64;
+
+/// A tree that was stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Built {
+    /// Its manifest.
+    pub(crate) tree: Digest,
+    /// How many entries it has.
+    pub(crate) entries: u64,
+    /// The sizes of its files together, in bytes; what has several names counts once.
+    pub(crate) size: u64,
+    /// Of these, what was not in the store before.
+    pub(crate) new: u64,
+    /// What was left out or changed.
+    pub(crate) notes: Notes,
+}
+
+/// A file to be stored.
+struct Job {
+    number: usize,
+    data: SparseReader,
+    shape: Shape,
+}
+
+/// A file that was stored.
+struct Done {
+    number: usize,
+    put: Result<super::Put>,
+    shrank: bool,
+}
+
+impl Cas {
+    /// Stores what is in `dir`. The caller syncs, writes a ref, and ends the lease.
+    pub(crate) fn build(
+        &self,
+        lease: &Lease,
+        dir: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Built> {
+        let index = Index::read(&self.index_path(dir)?);
+        let mut gathered = Gathered::default();
+        let objects = self.objects();
+        progress.step("Storing");
+        let (jobs, queue) = sync_channel::<Job>(WAITING);
+        let (done, results) = channel::<Done>();
+        let queue = &Mutex::new(queue);
+        std::thread::scope(|scope| {
+            for _ in 0..threads() {
+                let (done, objects) = (done.clone(), objects.clone());
+                scope.spawn(move || work(&objects, lease, queue, &done));
+            }
+            drop(done);
+            // A walk that fails lets go of the queue, which ends the threads.
+            gathered.walk(dir, &index, jobs, progress)?;
+            gathered.take(&results)
+        })?;
+        gathered.pin_known(&objects, lease, dir)?;
+        let tree = self.manifest(lease, &gathered.nodes)?;
+        gathered.stamps.write(&self.index_path(dir)?)?;
+        Ok(Built {
+            tree,
+            entries: gathered.nodes.len() as u64,
+            size: gathered.size,
+            new: gathered.new,
+            notes: gathered.notes,
+        })
+    }
+
+    /// Stores the manifest of these entries.
+    pub(crate) fn manifest(&self, lease: &Lease, nodes: &[Node]) -> Result<Digest> {
+        let broken = |error| Error::Input(error);
+        let mut encoder = Encoder::new(Vec::new()).map_err(broken)?;
+        for node in nodes {
+            encoder.put(node).map_err(broken)?;
+        }
+        let bytes = encoder.finish().map_err(broken)?;
+        Ok(self.objects().put_bytes(lease, &bytes)?.digest)
+    }
+
+    /// Where is remembered what was in this folder.
+    fn index_path(&self, dir: &Path) -> Result<PathBuf> {
+        use std::os::unix::ffi::OsStrExt;
+        let whole = dir.canonicalize().map_err(|error| Error::io("read", dir, error))?;
+        let folder = self.dir.join("index");
+        files::create_dirs(&folder, 0o700)?;
+        Ok(folder.join(Digest::of(whole.as_os_str().as_bytes()).hex()))
+    }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Stores files until there are no more.
+fn work(objects: &Objects, lease: &Lease, queue: &Mutex<Receiver<Job>>, done: &Sender<Done>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { number, data, shape }) = next else { return };
+        let mut reader = DenseReader::new(data, &shape);
+        let put = objects.put(lease, &mut reader);
+        if done.send(Done { number, put, shrank: reader.shrank() }).is_err() {
+            return;
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Gathered {
+    nodes: Vec<Node>,
+    /// Files whose contents are known from the last time.
+    known: Vec<usize>,
+    stamps: Index,
+    stamp_of: HashMap<usize, Stamp>,
+    size: u64,
+    new: u64,
+    notes: Notes,
+}
+
+impl Gathered {
+    fn walk(
+        &mut self,
+        dir: &Path,
+        index: &Index,
+        jobs: SyncSender<Job>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut names: HashMap<(u64, u64), u64> = HashMap::new();
+        self.stamps = Index::begin();
+        walk(dir, &mut |found| {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if found.is_mount {
+                self.notes.add(found.path.as_bytes(), "what is mounted there was left out");
+            }
+            let folder = found.file_type() == FileType::Directory;
+            let id = (found.stat.st_dev, found.stat.st_ino);
+            if !folder && found.stat.st_nlink > 1 {
+                if let Some(first) = names.get(&id) {
+                    let kind = NodeKind::Link(*first);
+                    self.nodes.push(Node { path: found.path.clone(), kind, meta: Meta::default() });
+                    return Ok(Flow::Descend);
+                }
+                names.insert(id, self.nodes.len() as u64);
+            }
+            let flow = self.add(found, index, &jobs)?;
+            progress.bytes(self.size, None);
+            Ok(flow)
+        })
+    }
+
+    fn add(&mut self, found: &Found<'_>, index: &Index, jobs: &SyncSender<Job>) -> Result<Flow> {
+        let number = self.nodes.len();
+        let Some((entry, data)) = found.read()? else {
+            self.notes.add(found.path.as_bytes(), "it changed while it was read and was left out");
+            return Ok(Flow::Skip);
+        };
+        let kind = match entry.kind {
+            Kind::Directory => NodeKind::Directory,
+            Kind::Symlink(target) => NodeKind::Symlink(target),
+            Kind::Fifo => NodeKind::Fifo,
+            Kind::File(shape) => {
+                self.size += shape.size;
+                let segments = segments(&shape);
+                let (size, stamp) = (shape.size, Stamp::of(&found.stat));
+                let digest = match index.digest(&stamp) {
+                    Some(digest) => {
+                        self.known.push(number);
+                        digest
+                    }
+                    None => {
+                        let job = Job { number, data, shape };
+                        // The threads end only when the queue does.
+                        jobs.send(job).map_err(|_| Error::Cancelled)?;
+                        Digest::from_bytes([0; 32])
+                    }
+                };
+                self.stamp_of.insert(number, stamp);
+                NodeKind::File(Content { size, digest, segments })
+            }
+            Kind::HardLink(_) | Kind::Special(_) => match device(found) {
+                Some(kind) => kind,
+                None => {
+                    self.notes.add(found.path.as_bytes(), "it is a socket and was left out");
+                    return Ok(Flow::Skip);
+                }
+            },
+        };
+        self.nodes.push(Node { path: entry.path, kind, meta: entry.meta });
+        Ok(Flow::Descend)
+    }
+
+    /// Takes what the threads have stored.
+    fn take(&mut self, results: &Receiver<Done>) -> Result<()> {
+        for Done { number, put, shrank } in results {
+            let put = put?;
+            let node = &mut self.nodes[number];
+            if shrank {
+                self.notes.add(node.path.as_bytes(), "it became shorter while it was read");
+            }
+            if let NodeKind::File(content) = &mut node.kind {
+                content.digest = put.digest;
+            }
+            self.new += if put.is_new { put.size } else { 0 };
+            if let Some(stamp) = self.stamp_of.remove(&number).filter(|_| !shrank) {
+                self.stamps.add(stamp, put.digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts on the files that were known; one that is no longer in the store is read after all.
+    fn pin_known(&mut self, objects: &Objects, lease: &Lease, dir: &Path) -> Result<()> {
+        let digest_of = |node: &Node| match &node.kind {
+            NodeKind::File(content) => content.digest,
+            _ => unreachable!("only files are known"),
+        };
+        let known: Vec<Digest> =
+            self.known.iter().map(|number| digest_of(&self.nodes[*number])).collect();
+        let missing = objects.pin_all(lease, &known)?;
+        for (number, digest) in std::mem::take(&mut self.known).into_iter().zip(known) {
+            let digest = if missing.contains(&digest) {
+                let put = self.read_again(objects, lease, (dir, number))?;
+                self.new += if put.is_new { put.size } else { 0 };
+                put.digest
+            } else {
+                digest
+            };
+            if let NodeKind::File(content) = &mut self.nodes[number].kind {
+                content.digest = digest;
+            }
+            if let Some(stamp) = self.stamp_of.remove(&number) {
+                self.stamps.add(stamp, digest);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_again(
+        &self,
+        objects: &Objects,
+        lease: &Lease,
+        (dir, number): (&Path, usize),
+    ) -> Result<super::Put> {
+        let node = &self.nodes[number];
+        let failed = |error| Error::io("read", dir, error);
+        let root = crate::tree::open_root(dir).map_err(failed)?;
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW;
+        let fd = crate::tree::open_in_root(&root, node.path.as_bytes(), flags).map_err(failed)?;
+        let NodeKind::File(content) = &node.kind else { unreachable!("only files are known") };
+        objects.put(lease, &mut File::from(fd).take(content.size))
+    }
+}
+
+/// The segments as a manifest has them: none where there are no holes.
+fn segments(shape: &Shape) -> Vec<Segment> {
+    if shape.is_dense() {
+        Vec::new()
+    } else if shape.segments.is_empty() {
+        vec![Segment { offset: shape.size, length: 0 }]
+    } else {
+        shape.segments.clone()
+    }
+}
+
+fn device(found: &Found<'_>) -> Option<NodeKind> {
+    let number = found.stat.st_rdev;
+    let device = Device { major: rustix::fs::major(number), minor: rustix::fs::minor(number) };
+    match found.file_type() {
+        FileType::CharacterDevice => Some(NodeKind::Char(device)),
+        FileType::BlockDevice => Some(NodeKind::Block(device)),
+        _ => None,
+    }
+}

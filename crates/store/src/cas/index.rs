@@ -1,0 +1,96 @@
+//! What was in the files of a folder when it was last stored, by what tells that they have not changed since.
+//!
+//! A cache: a file that is missing or broken costs time only. It is believed where inode, size and both times are the same
+//! to the nanosecond, and where the change was long enough before the reading that another one would show.
+
+use crate::digest::Digest;
+use crate::error::Result;
+use rustix::fs::Stat;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+use volt_host::files;
+
+/// The first bytes, with the version.
+const MAGIC: &[u8; 8] = b"voltidx1";
+/// The length of a record: stamp and digest.
+const RECORD: usize = 48 + 32;
+/// A change within this time of the reading may have come after it and show the same time, in nanoseconds.
+const TICK: i128 = 50_000_000;
+/// The largest index that is read, in bytes: five million files.
+const LIMIT: usize = 400 << 20;
+
+/// What tells whether a file has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Stamp([u8; 48]);
+
+impl Stamp {
+    pub(super) fn of(stat: &Stat) -> Self {
+        let mut bytes = [0; 48];
+        let times = |seconds: i64, nanoseconds: u64| {
+            (i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)).to_le_bytes()
+        };
+        bytes[..8].copy_from_slice(&stat.st_ino.to_le_bytes());
+        bytes[8..16].copy_from_slice(&stat.st_size.to_le_bytes());
+        bytes[16..32].copy_from_slice(&times(stat.st_mtime, stat.st_mtime_nsec));
+        bytes[32..].copy_from_slice(&times(stat.st_ctime, stat.st_ctime_nsec));
+        Self(bytes)
+    }
+
+    fn changed(&self) -> i128 {
+        i128::from_le_bytes(self.0[32..].try_into().expect("sixteen bytes are left"))
+    }
+}
+
+/// Stamps with what was in the files.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    digests: HashMap<Stamp, Digest>,
+    begun: i128,
+}
+
+impl Index {
+    /// An index of what is read from now on.
+    pub(super) fn begin() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { begun: i128::try_from(now.as_nanos()).unwrap_or(0), ..Self::default() }
+    }
+
+    /// Reads one; an empty one where there is none.
+    pub(super) fn read(path: &Path) -> Self {
+        let bytes = files::read_bounded(path, LIMIT).unwrap_or_default();
+        let Some(records) = bytes.strip_prefix(MAGIC) else { return Self::default() };
+        let digests = records
+            .chunks_exact(RECORD)
+            .map(|record| {
+                let (stamp, digest) = record.split_at(48);
+                let stamp = Stamp(stamp.try_into().expect("split there"));
+                (stamp, Digest::from_bytes(digest.try_into().expect("the rest of a record")))
+            })
+            .collect();
+        Self { digests, begun: 0 }
+    }
+
+    /// What was in the file with this stamp.
+    pub(super) fn digest(&self, stamp: &Stamp) -> Option<Digest> {
+        self.digests.get(stamp).copied()
+    }
+
+    /// Remembers what is in a file, unless it changed too lately for that.
+    pub(super) fn add(&mut self, stamp: Stamp, digest: Digest) {
+        if stamp.changed() + TICK < self.begun {
+            self.digests.insert(stamp, digest);
+        }
+    }
+
+    /// Writes it.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let mut bytes = Vec::with_capacity(MAGIC.len() + self.digests.len() * RECORD);
+        bytes.extend_from_slice(MAGIC);
+        for (stamp, digest) in &self.digests {
+            bytes.extend_from_slice(&stamp.0);
+            bytes.extend_from_slice(digest.as_bytes());
+        }
+        Ok(files::write_volatile(path, &bytes, 0o600)?)
+    }
+}
