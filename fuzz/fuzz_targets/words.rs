@@ -18,6 +18,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     round::<volt_model::limits::DeviceRate>(text);
     round::<volt_model::restart::Restart>(text);
     round::<volt_model::container::Ulimit>(text);
+    round::<volt_store::TreeName>(text);
+    round::<volt_store::Pointer>(text);
     drop(text.parse::<volt_model::size::Bytes>());
     drop(volt_model::time::parse_span(text));
     drop(volt_model::container::parse_signal(text));

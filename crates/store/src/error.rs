@@ -15,6 +15,12 @@ pub enum Error {
     /// The name is taken, and replacing was not asked for.
     #[error("there is already an image `{0}`")]
     Exists(ImageRef),
+    /// There is no tree of this name or digest.
+    #[error("there is no tree `{0}`")]
+    NoTree(String),
+    /// A tree has nothing at this path.
+    #[error("there is no `{0}` in this tree")]
+    NoEntry(String),
     /// Containers stand on the image.
     #[error("image `{name}` is used by {}", users.join(", "))]
     InUse {
@@ -119,7 +125,7 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::NotFound(_) | Self::NoTree(_) | Self::NoEntry(_) => ErrorKind::NotFound,
             Self::Exists(_) => ErrorKind::AlreadyExists,
             Self::InUse { .. } => ErrorKind::Conflict,
             Self::NotAnArchive(_) | Self::Refused { .. } | Self::Damaged(_) => {

@@ -1,5 +1,6 @@
 //! What a fuzzer calls: hostile bytes through the very path of an import.
 
+use crate::manifest::{Decoder, Encoder};
 use crate::{Error, Images, ImportOptions, Limits, Silent};
 use std::path::Path;
 
@@ -24,4 +25,19 @@ pub fn import_bytes(dir: &Path, data: &[u8]) {
     }
     let problems = images.check(&|_| Vec::new()).expect("the store can be checked");
     assert!(problems.is_empty(), "left behind: {problems:?}");
+}
+
+/// Reads these bytes as a manifest. Panics where what was taken is not the one way to write its tree.
+pub fn manifest_bytes(data: &[u8]) {
+    let Ok(mut nodes) = Decoder::new(data) else { return };
+    let mut encoder = Encoder::new(Vec::new()).expect("a vector takes all that is written");
+    loop {
+        match nodes.next() {
+            Ok(Some(node)) => drop(encoder.put(&node)),
+            Ok(None) => break,
+            Err(_) => return,
+        }
+    }
+    let again = encoder.finish().expect("a vector takes all that is written");
+    assert!(again == data, "two ways to write one tree");
 }

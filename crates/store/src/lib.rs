@@ -8,6 +8,8 @@
 //! - `archive`: tar and its compression; `tree`: trees of files, written and read
 //! - `images`: names, records, publishing, removal, checking
 //! - `debian`: images made by debootstrap
+//! - `cas`: Stellarium, where everything is stored once under the hash of its contents ([`Cas`]); `manifest`: how a tree of
+//!   files is written there
 
 mod archive;
 mod cas;
@@ -23,6 +25,10 @@ mod progress;
 mod tree;
 
 pub use archive::Compression;
+pub use cas::{
+    Cas, Change, Damage, Dedup, Difference, KnownGood, NamedTree, NoTreeName, Pointer, Shared,
+    Standing, Status, Stored, Swept, Touch, TreeEntry, TreeName, Verified, Wanted,
+};
 pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};

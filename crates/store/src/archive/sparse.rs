@@ -86,10 +86,12 @@ pub(super) fn shape(size: u64, map: &[(u64, u64)], stored: u64) -> Result<Shape,
         return Err("the map of a sparse file is too long");
     }
     let segments = map.iter().map(|(offset, length)| Segment { offset: *offset, length: *length });
-    let shape = Shape { size, segments: segments.collect() };
+    let mut shape = Shape { size, segments: segments.collect() };
     if !shape.is_sane() {
         return Err("the map of a sparse file does not fit the file");
     }
+    // An empty one says no more than where the file ends.
+    shape.segments.retain(|segment| segment.length > 0);
     if shape.stored() != Some(stored) {
         return Err("the map of a sparse file lies about its data");
     }

@@ -4,7 +4,7 @@
 use super::BLOCK;
 use super::header::{put_octal, seal};
 use super::pax::{format_time, put_record};
-use crate::tree::{Entry, Kind, Shape};
+use crate::tree::{Entry, Kind, Segment, Shape};
 use std::io::{self, Read, Write};
 
 /// The largest number that eleven octal digits hold.
@@ -55,11 +55,9 @@ impl<W: Write> TarWriter<W> {
         if !records.is_empty() {
             self.extension(&records)?;
         }
-        let mut block = [0; BLOCK];
-        put_name(&mut block, &name);
+        let mut block = head(entry, &name, size);
         let link_end = link.len().min(100);
         block[157..157 + link_end].copy_from_slice(&link[..link_end]);
-        put_numbers(&mut block, entry, size);
         block[156] = flag;
         seal(&mut block);
         self.out.write_all(&block)?;
@@ -69,6 +67,30 @@ impl<W: Write> TarWriter<W> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.pad(size)
+    }
+
+    /// Appends a device by its major and minor number; what kind of entry it says it is does not matter.
+    pub(crate) fn put_device(
+        &mut self,
+        entry: &Entry,
+        is_block: bool,
+        (major, minor): (u32, u32),
+    ) -> io::Result<()> {
+        let name = entry.path.as_bytes();
+        let records = pax_records(entry, name, b"", 0);
+        if !records.is_empty() {
+            self.extension(&records)?;
+        }
+        let mut block = head(entry, name, 0);
+        block[156] = if is_block { b'4' } else { b'3' };
+        for (range, number) in [(329..337, major), (337..345, minor)] {
+            if !put_octal(&mut block[range], number.into()) {
+                let what = format!("the number {major}:{minor} of a device is too large for tar");
+                return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+            }
+        }
+        seal(&mut block);
+        self.out.write_all(&block)
     }
 
     /// Writes the two zero blocks at the end and gives the writer back.
@@ -134,6 +156,14 @@ fn pax_records(entry: &Entry, name: &[u8], link: &[u8], size: u64) -> Vec<u8> {
     records
 }
 
+/// A header with name and numbers.
+fn head(entry: &Entry, name: &[u8], size: u64) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    put_name(&mut block, name);
+    put_numbers(&mut block, entry, size);
+    block
+}
+
 fn put_numbers(block: &mut [u8; BLOCK], entry: &Entry, size: u64) {
     let meta = &entry.meta;
     let seconds = u64::try_from(meta.mtime.seconds).unwrap_or(0);
@@ -168,8 +198,11 @@ fn put_name(block: &mut [u8; BLOCK], name: &[u8]) {
 
 /// The map in front of the data: numbers a line each, padded to a block.
 fn sparse_map(shape: &Shape) -> Vec<u8> {
-    let mut map = format!("{}\n", shape.segments.len()).into_bytes();
-    for segment in &shape.segments {
+    // A hole at the end is told by an empty segment behind it: without, GNU tar would leave it out.
+    let end = shape.segments.last().map_or(0, |last| last.offset + last.length);
+    let closing = (end < shape.size).then_some(Segment { offset: shape.size, length: 0 });
+    let mut map = format!("{}\n", shape.segments.len() + closing.iter().len()).into_bytes();
+    for segment in shape.segments.iter().chain(&closing) {
         map.extend_from_slice(format!("{}\n{}\n", segment.offset, segment.length).as_bytes());
     }
     map.resize(map.len().next_multiple_of(BLOCK), 0);

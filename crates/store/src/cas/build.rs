@@ -103,13 +103,14 @@ impl Cas {
     fn index_path(&self, dir: &Path) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
         let whole = dir.canonicalize().map_err(|error| Error::io("read", dir, error))?;
-        let folder = self.dir.join("index");
+        let folder = self.index_dir();
         files::create_dirs(&folder, 0o700)?;
         Ok(folder.join(Digest::of(whole.as_os_str().as_bytes()).hex()))
     }
 }
 
-fn threads() -> usize {
+/// How many threads read and hash.
+pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
@@ -140,6 +141,7 @@ struct Gathered {
 }
 
 impl Gathered {
+    #[expect(clippy::needless_pass_by_value, reason = "the threads end when the queue is dropped")]
     fn walk(
         &mut self,
         dir: &Path,

@@ -4,20 +4,22 @@ use super::lease::{Collection, Pinned};
 use super::{Cas, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::manifest::{Broken, Decoder, NodeKind};
+use crate::manifest::NodeKind;
 use std::collections::HashSet;
-use std::io::BufReader;
+use std::os::unix::fs::MetadataExt;
 
 /// What stands on trees beside refs: containers. Asked after the leases are read.
-pub(crate) type Wanted<'a> = &'a dyn Fn() -> Result<Vec<Digest>>;
+pub type Wanted<'a> = &'a dyn Fn() -> Result<Vec<Digest>>;
 
 /// What a collection did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Swept {
+pub struct Swept {
     /// How many objects went.
-    pub(crate) objects: u64,
+    pub objects: u64,
     /// Their sizes together, in bytes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
+    /// What they took on disk, in bytes.
+    pub on_disk: u64,
 }
 
 impl Cas {
@@ -26,22 +28,25 @@ impl Cas {
     /// What is reached is gathered first. Whoever comes to count on something afterwards writes that down in a lease under
     /// the lock on the object's folder; under that lock the leases are read again before anything goes, and those that end
     /// meanwhile are kept for that.
-    pub(crate) fn collect(&self, wanted: Wanted<'_>) -> Result<Swept> {
+    pub fn collect(&self, wanted: Wanted<'_>) -> Result<Swept> {
         self.sweep(wanted, true)
     }
 
     /// What [`Cas::collect`] would remove.
-    pub(crate) fn garbage(&self, wanted: Wanted<'_>) -> Result<Swept> {
+    pub fn garbage(&self, wanted: Wanted<'_>) -> Result<Swept> {
         self.sweep(wanted, false)
     }
 
     fn sweep(&self, wanted: Wanted<'_>, remove: bool) -> Result<Swept> {
         let objects = self.objects();
+        if !self.dir.is_dir() {
+            return Ok(Swept::default());
+        }
         let _collection = Collection::begin(&self.tmp())?;
         let mut pinned = Pinned::default();
         pinned.refresh(&self.tmp())?;
         let mut reached = HashSet::new();
-        let roots = self.refs().trees()?.into_iter().map(|(_, tree)| tree).chain(wanted()?);
+        let roots = self.refs().trees()?.into_iter().chain(wanted()?);
         for tree in roots {
             if reached.insert(tree) {
                 reach(&objects, &tree, &mut reached)?;
@@ -52,7 +57,8 @@ impl Cas {
             if reached.contains(&digest) || pinned.has(&digest) {
                 return Ok(());
             }
-            let size = std::fs::metadata(objects.path(&digest)).map_or(0, |data| data.len());
+            let data = std::fs::metadata(objects.path(&digest));
+            let (size, blocks) = data.map_or((0, 0), |data| (data.len(), data.blocks()));
             let gone = !remove
                 || objects.remove_unless(&digest, || {
                     pinned.refresh(&self.tmp())?;
@@ -61,24 +67,45 @@ impl Cas {
             if gone {
                 swept.objects += 1;
                 swept.bytes += size;
+                swept.on_disk += blocks * 512;
             }
             Ok(())
         })?;
+        self.sweep_quarantine(&reached, remove, &mut swept)?;
         Ok(swept)
+    }
+
+    /// What is in quarantine goes when it is there again in good state, or nobody wants it.
+    fn sweep_quarantine(
+        &self,
+        reached: &HashSet<Digest>,
+        remove: bool,
+        swept: &mut Swept,
+    ) -> Result<()> {
+        for path in crate::images::entries(&self.quarantine())? {
+            let digest = path.file_name().and_then(|name| name.to_str()?.parse::<Digest>().ok());
+            let Some(digest) = digest else { continue };
+            if reached.contains(&digest) && !self.objects().has(&digest)? {
+                continue;
+            }
+            let data = std::fs::metadata(&path);
+            if remove {
+                std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            }
+            swept.objects += 1;
+            swept.bytes += data.as_ref().map_or(0, std::fs::Metadata::len);
+            swept.on_disk += data.map_or(0, |data| data.blocks() * 512);
+        }
+        Ok(())
     }
 }
 
-/// Adds what a tree's manifest names. A tree whose manifest can't be read is an error: nothing may go then.
+/// Adds what a tree's manifest names. A tree whose manifest can't be read, or is not what its name says, is an error: nothing
+/// may go then.
 fn reach(objects: &Objects, tree: &Digest, reached: &mut HashSet<Digest>) -> Result<()> {
-    let broken = |error: Broken| Error::Corrupt {
-        path: objects.path(tree),
-        reason: format!("it is no tree: {error}"),
-    };
-    let mut nodes = Decoder::new(BufReader::new(objects.open(tree)?)).map_err(broken)?;
-    while let Some(node) = nodes.next().map_err(broken)? {
+    super::tree::each_node(objects, tree, &mut |node| {
         if let NodeKind::File(content) = node.kind {
             reached.insert(content.digest);
         }
-    }
-    Ok(())
+    })
 }

@@ -180,6 +180,27 @@ fn sweep(tmp: &Path) -> Result<()> {
     forget_ended(tmp)
 }
 
+/// The leases that nobody holds, and the processes that hold one. Takes no lock for longer than a look.
+pub(super) fn left_and_living(tmp: &Path) -> Result<(Vec<PathBuf>, HashSet<String>)> {
+    let (mut left, mut living) = (Vec::new(), HashSet::new());
+    let now = format!("{PREFIX}{}-", boot()?);
+    for path in named(tmp, &[PREFIX])? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(holder) = name.strip_prefix(&now) else {
+            left.push(path);
+            continue;
+        };
+        // Looked at through the file that is there: one that is gone meanwhile is not made anew.
+        let Ok(file) = File::open(&path) else { continue };
+        let how = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        match rustix::fs::flock(&file, how) {
+            Ok(()) => left.push(path),
+            Err(_) => drop(living.insert(holder.split('-').next().unwrap_or_default().to_owned())),
+        }
+    }
+    Ok((left, living))
+}
+
 fn is_of(path: &Path, prefix: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
 }
@@ -200,7 +221,7 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// The id of this boot, without dashes.
-fn boot() -> Result<String> {
+pub(super) fn boot() -> Result<String> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
     Ok(text.trim().replace('-', ""))

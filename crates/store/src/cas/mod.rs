@@ -16,20 +16,38 @@
 //! - **Garbage.** A lease lists the objects that its holder counts on, each written down before it is found to be there.
 //!   Writing down and removing exclude each other by a lock on the object's folder, so nothing depends on clocks.
 
+//!
+//! `build`, `store`: from a folder to a tree and its ref; `tree`, `look`, `diff`, `content`, `export`: from there to people;
+//! `verify`, `fetch`: whether all is what and where it should be; `gc`, `tidy`: what may go.
+
 mod build;
+mod content;
+mod diff;
+mod export;
+mod fetch;
 mod gc;
 mod index;
 mod lease;
+mod look;
+mod name;
 mod objects;
 mod refs;
+mod store;
 #[cfg(test)]
 mod tests;
+mod tidy;
+mod tree;
+mod verify;
 
-pub(crate) use build::Built;
-pub(crate) use gc::{Swept, Wanted};
+pub use diff::{Change, Difference};
+pub use gc::{Swept, Wanted};
 pub(crate) use lease::Lease;
+pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
+pub use name::{NoTreeName, Pointer, TreeName};
 pub(crate) use objects::{Objects, Put};
 pub(crate) use refs::{RefKind, Refs};
+pub use store::Stored;
+pub use verify::{Damage, KnownGood, Standing, Touch, Verified};
 
 use crate::error::Result;
 use std::path::{Path, PathBuf};
@@ -37,13 +55,14 @@ use volt_host::files;
 
 /// The store below one folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Cas {
+pub struct Cas {
     dir: PathBuf,
 }
 
 impl Cas {
     /// The store below `lib_dir` (`var/lib/volt`). Does nothing yet.
-    pub(crate) fn open(lib_dir: &Path) -> Self {
+    #[must_use]
+    pub fn open(lib_dir: &Path) -> Self {
         Self { dir: lib_dir.join("cas") }
     }
 
@@ -60,14 +79,24 @@ impl Cas {
     /// Begins to store something: what is put from now on stays until the lease ends. After a power cut, what it may have
     /// left half on disk goes first; `wanted` says what containers stand on.
     pub(crate) fn lease(&self, wanted: Wanted<'_>) -> Result<Lease> {
-        files::create_dirs(&self.dir, 0o755)?;
-        files::create_dirs(&self.tmp(), 0o700)?;
-        files::create_dirs(&self.dir.join("objects"), 0o711)?;
+        self.make_folders()?;
         if lease::is_left_by_power_cut(&self.tmp())? {
             self.collect(wanted)?;
             lease::forget_earlier_boots(&self.tmp())?;
         }
         Lease::take(&self.tmp())
+    }
+
+    /// The same for whoever counts only on what refs reach, or on what was verified just now: nothing goes first.
+    fn lease_on_good(&self) -> Result<Lease> {
+        self.make_folders()?;
+        Lease::take(&self.tmp())
+    }
+
+    fn make_folders(&self) -> Result<()> {
+        files::create_dirs(&self.dir, 0o755)?;
+        files::create_dirs(&self.tmp(), 0o700)?;
+        Ok(files::create_dirs(&self.dir.join("objects"), 0o711)?)
     }
 
     /// Puts all that was stored on disk. To be called once, before the ref is written.
@@ -79,5 +108,13 @@ impl Cas {
 
     fn tmp(&self) -> PathBuf {
         self.dir.join("tmp")
+    }
+
+    fn index_dir(&self) -> PathBuf {
+        self.dir.join("index")
+    }
+
+    fn quarantine(&self) -> PathBuf {
+        self.dir.join("quarantine")
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use volt_host::files;
@@ -75,7 +75,7 @@ impl Objects {
         }
         let mut draft = self.draft()?;
         draft.file.write_all(bytes).map_err(|error| self.failed(error))?;
-        self.place(lease, draft, &digest).map(put)
+        self.place(lease, &draft, &digest).map(put)
     }
 
     /// Stores what `input` yields, however much it is.
@@ -103,7 +103,7 @@ impl Objects {
         }
         draft.file.set_len(size).map_err(|error| self.failed(error))?;
         let digest = hasher.finalize().into();
-        let is_new = self.place(lease, draft, &digest)?;
+        let is_new = self.place(lease, &draft, &digest)?;
         Ok(Put { digest, size, is_new })
     }
 
@@ -142,7 +142,7 @@ impl Objects {
     }
 
     /// Moves a draft into its place; false where it was taken already.
-    fn place(&self, lease: &Lease, draft: Draft, digest: &Digest) -> Result<bool> {
+    fn place(&self, lease: &Lease, draft: &Draft, digest: &Digest) -> Result<bool> {
         self.make_folder(digest)?;
         let path = self.path(digest);
         let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
@@ -171,6 +171,16 @@ impl Objects {
             }
             _ => Ok(true),
         }
+    }
+
+    /// Moves an object away whose contents are not what its name says; false where it is good after all, or gone.
+    pub(super) fn move_if_wrong(&self, digest: &Digest, to: &Path) -> Result<bool> {
+        let _exclusive = self.lock_folder(digest, FlockOperation::LockExclusive)?;
+        if self.check(digest)? != Some(false) {
+            return Ok(false);
+        }
+        let path = self.path(digest);
+        fs::rename(&path, to).map(|()| true).map_err(|error| Error::io("move", &path, error))
     }
 
     /// Calls `each` with every object there is, folder by folder.
@@ -276,9 +286,4 @@ fn write_sparse(file: &mut File, piece: &[u8]) -> io::Result<()> {
         return file.seek(SeekFrom::Current(length)).map(drop);
     }
     file.write_all(piece)
-}
-
-/// Makes sure that what lies in the store can't be written by mistake.
-pub(super) fn is_read_only(path: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(path)?.permissions().mode() & 0o7777 == 0o444)
 }

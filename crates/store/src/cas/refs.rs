@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use volt_host::files;
 
 /// What kinds of refs there are: a folder each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum RefKind {
     /// Images.
     Images,
@@ -27,7 +27,12 @@ impl RefKind {
     pub(crate) const ALL: [Self; 4] =
         [Self::Images, Self::Manifests, Self::Registry, Self::Snapshots];
 
-    fn folder(self) -> &'static str {
+    /// The order in which a name is looked for that doesn't say its kind.
+    pub(crate) const SEARCHED: [Self; 4] =
+        [Self::Manifests, Self::Images, Self::Snapshots, Self::Registry];
+
+    /// The folder of its refs.
+    pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Images => "images",
             Self::Manifests => "manifests",
@@ -37,10 +42,56 @@ impl RefKind {
     }
 }
 
-/// What every ref has, whatever else is in it: the tree that it names.
+/// What every ref has, whatever else is in it: the tree that it names. Some say more.
 #[derive(Debug, serde::Deserialize)]
 struct Named {
     tree: String,
+    #[serde(default)]
+    created: Option<serde_json::Value>,
+    #[serde(default)]
+    source: Option<serde_json::Value>,
+}
+
+/// What a ref of a tree that a person has named says.
+#[derive(Debug, Serialize)]
+pub(crate) struct Manifest<'a> {
+    /// 1.
+    pub(crate) version: u32,
+    /// The name as it is written.
+    pub(crate) name: &'a str,
+    /// The tree.
+    pub(crate) tree: String,
+    /// When it was stored.
+    pub(crate) created: jiff::Timestamp,
+    /// The folder it was made of, where its name is text.
+    pub(crate) source: Option<&'a str>,
+}
+
+/// A ref as it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// Of what kind.
+    pub(crate) kind: RefKind,
+    /// Its name, decoded.
+    pub(crate) name: String,
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// The tree it names.
+    pub(crate) tree: Digest,
+    /// When the tree was stored, where the ref says so.
+    pub(crate) created: Option<jiff::Timestamp>,
+    /// The folder it was made of, where the ref says so.
+    pub(crate) source: Option<PathBuf>,
+}
+
+impl Found {
+    /// What people write for it.
+    pub(crate) fn shown(&self) -> String {
+        match self.kind {
+            RefKind::Manifests => self.name.clone(),
+            kind => format!("{}/{}", kind.folder(), self.name),
+        }
+    }
 }
 
 /// The refs of one store.
@@ -66,6 +117,7 @@ impl Refs {
     }
 
     /// Reads a ref.
+    #[expect(dead_code, reason = "for refs that say more than which tree they name")]
     pub(crate) fn read<T: DeserializeOwned>(&self, kind: RefKind, name: &str) -> Result<Option<T>> {
         match files::read_json(&self.path(kind, name), 16 << 20) {
             Ok(value) => Ok(Some(value)),
@@ -87,28 +139,66 @@ impl Refs {
         }
     }
 
-    /// The trees that refs name, each with the ref's file. A ref that can't be read is an error: to pass over it would make
-    /// garbage of what it names.
-    pub(crate) fn trees(&self) -> Result<Vec<(PathBuf, Digest)>> {
-        let mut trees = Vec::new();
+    /// The trees that refs name. A ref that can't be read is an error: to pass over it would make garbage of what it names.
+    pub(crate) fn trees(&self) -> Result<Vec<Digest>> {
+        self.files()?
+            .into_iter()
+            .filter_map(|(kind, path)| read(kind, &path).transpose())
+            .map(|found| Ok(found?.tree))
+            .collect()
+    }
+
+    /// All refs that can be read, sorted by kind and name.
+    pub(crate) fn all(&self) -> Result<Vec<Found>> {
+        let read = |(kind, path): (_, PathBuf)| read(kind, &path).ok().flatten();
+        Ok(self.files()?.into_iter().filter_map(read).collect())
+    }
+
+    /// All refs, each as it could be read.
+    pub(super) fn each(&self) -> Result<Vec<(PathBuf, Result<Found>)>> {
+        let read =
+            |(kind, path): (_, PathBuf)| Some((path.clone(), read(kind, &path).transpose()?));
+        Ok(self.files()?.into_iter().filter_map(read).collect())
+    }
+
+    /// The files of refs.
+    fn files(&self) -> Result<Vec<(RefKind, PathBuf)>> {
+        let mut files = Vec::new();
         for kind in RefKind::ALL {
             for path in crate::images::entries(&self.dir.join(kind.folder()))? {
-                if path.extension().is_none_or(|extension| extension != "json") {
-                    continue;
+                if path.extension().is_some_and(|extension| extension == "json") {
+                    files.push((kind, path));
                 }
-                let named: Named = match files::read_json(&path, 16 << 20) {
-                    Ok(named) => named,
-                    // Removed since the folder was read.
-                    Err(error) if error.is_not_found() => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                let tree = named.tree.parse().map_err(|_| Error::Corrupt {
-                    path: path.clone(),
-                    reason: "it names no tree".into(),
-                })?;
-                trees.push((path, tree));
             }
         }
-        Ok(trees)
+        Ok(files)
     }
+
+    /// The folders that refs lie in.
+    pub(crate) fn folders(&self) -> [PathBuf; 4] {
+        RefKind::ALL.map(|kind| self.dir.join(kind.folder()))
+    }
+}
+
+/// Reads a ref; none where it was removed since its folder was read.
+fn read(kind: RefKind, path: &Path) -> Result<Option<Found>> {
+    let named: Named = match files::read_json(path, 16 << 20) {
+        Ok(named) => named,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let tree = named
+        .tree
+        .parse()
+        .map_err(|_| Error::Corrupt { path: path.to_owned(), reason: "it names no tree".into() })?;
+    let text = |value: Option<serde_json::Value>| Some(value?.as_str()?.to_owned());
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(Some(Found {
+        kind,
+        name: super::name::decoded(&stem),
+        path: path.to_owned(),
+        tree,
+        created: text(named.created).and_then(|time| time.parse().ok()),
+        source: text(named.source).map(PathBuf::from),
+    }))
 }

@@ -184,7 +184,9 @@ impl<R: Read> Decoder<R> {
             // Apart from each other, or they would be one.
             let in_order = end.is_none_or(|end| segment.offset > end);
             end = segment.offset.checked_add(segment.length).filter(|end| *end <= size);
-            if !in_order || end.is_none() || (segment.length == 0) != (segment.offset == size) {
+            // An empty one says that the whole file is a hole, and stands alone.
+            let is_hollow = count == 1 && segment.offset == size;
+            if !in_order || end.is_none() || (segment.length == 0) != is_hollow {
                 return Err(self.broken("its segments are no segments"));
             }
             segments.push(segment);

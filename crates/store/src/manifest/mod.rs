@@ -113,7 +113,7 @@ impl NodeKind {
 }
 
 /// The order in which entries come: part by part, so that a folder's entries follow it before its next sibling.
-fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+pub(crate) fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     // A slash sorts before every other byte that a part can have (NUL cannot be in one).
     let key = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
     a.iter().map(key).cmp(b.iter().map(key))

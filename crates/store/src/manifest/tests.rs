@@ -147,6 +147,36 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         })
 }
 
+/// The example of docs/formats/tree.md.
+#[test]
+fn the_example_of_the_format() {
+    let meta = |mode| Meta { mode, ..Meta::default() };
+    let content = Content { size: 0, digest: Digest::of(b""), segments: Vec::new() };
+    let nodes = [
+        Node { path: path(b""), kind: NodeKind::Directory, meta: meta(0o755) },
+        Node { path: path(b"a"), kind: NodeKind::File(content), meta: meta(0o644) },
+    ];
+    let bytes = encode(&nodes);
+    let start = b"volt-tree 1\n\x64\0\xed\x03\0\0\0\0\0\x66\x01\x61\xa4\x03\0\0\0\0\0\0\xaf\x13";
+    assert!(bytes.starts_with(start) && bytes.ends_with(b"\x26\x62\0."));
+    assert_eq!(bytes.len(), 66);
+}
+
+#[test]
+fn an_empty_segment_stands_alone() {
+    let segments = |all: &[(u64, u64)]| {
+        let segment = |(offset, length): &(u64, u64)| Segment { offset: *offset, length: *length };
+        let segments = all.iter().map(segment).collect();
+        let content = Content { size: 9, digest: Digest::of(b""), segments };
+        let file = Node { path: path(b"a"), kind: NodeKind::File(content), meta: Meta::default() };
+        decode(&encode(&[node(b"", NodeKind::Directory), file])).is_ok()
+    };
+    assert!(segments(&[(9, 0)]) && segments(&[(0, 3), (5, 4)]) && segments(&[(2, 1)]));
+    for bad in [&[(0, 3), (9, 0)][..], &[(3, 0)], &[(0, 9)], &[(0, 3), (3, 1)], &[(0, 10)]] {
+        assert!(!segments(bad), "{bad:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn every_tree_comes_back(

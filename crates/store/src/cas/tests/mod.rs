@@ -1,5 +1,7 @@
 //! Objects, leases and garbage, one process and several threads.
 
+mod reading;
+
 use super::{Cas, RefKind};
 use crate::digest::Digest;
 use crate::manifest::{Content, Encoder, Node, NodeKind};

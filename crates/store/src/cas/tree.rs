@@ -1,0 +1,144 @@
+//! A tree of the store, read: its manifest checked against its name, its entries found by path.
+
+use super::name::unescape;
+use super::{Cas, Objects};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::manifest::{Broken, Content, Decoder, Node, NodeKind, order};
+use crate::tree::EntryPath;
+use std::io::{self, BufReader, Read};
+
+/// How many symbolic links are followed on the way to one entry: as many as the kernel does.
+const LINKS: usize = 40;
+
+/// The entries of a tree, in their order.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// Its name.
+    pub(crate) digest: Digest,
+    /// Its entries; the root is the first.
+    pub(crate) nodes: Vec<Node>,
+}
+
+impl Cas {
+    /// Reads a tree.
+    pub(crate) fn tree(&self, digest: &Digest) -> Result<Tree> {
+        let mut nodes = Vec::new();
+        each_node(&self.objects(), digest, &mut |node| nodes.push(node))?;
+        Ok(Tree { digest: *digest, nodes })
+    }
+}
+
+/// Calls `each` with the entries of a tree. That the manifest is the one of that name is known only when this returns:
+/// nothing may be done by the entries before.
+pub(super) fn each_node(
+    objects: &Objects,
+    tree: &Digest,
+    each: &mut dyn FnMut(Node),
+) -> Result<()> {
+    let corrupt = |reason: String| Error::Corrupt {
+        path: objects.path(tree),
+        reason: format!("it is no tree: {reason}"),
+    };
+    let broken = |error: Broken| corrupt(error.to_string());
+    let mut file = Hashing { file: objects.open(tree)?, hasher: blake3::Hasher::new() };
+    let mut nodes = Decoder::new(BufReader::with_capacity(256 << 10, &mut file)).map_err(broken)?;
+    while let Some(node) = nodes.next().map_err(broken)? {
+        each(node);
+    }
+    if Digest::from(file.hasher.finalize()) != *tree {
+        return Err(corrupt("its contents are not what its name says".into()));
+    }
+    Ok(())
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    file: R,
+    hasher: blake3::Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..length]);
+        Ok(length)
+    }
+}
+
+impl Tree {
+    /// Its files with what is in them.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = (&Node, &Content)> {
+        self.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::File(content) => Some((node, content)),
+            _ => None,
+        })
+    }
+
+    /// What an entry is, whichever of its names this one is.
+    pub(crate) fn real<'a>(&'a self, node: &'a Node) -> &'a Node {
+        match node.kind {
+            NodeKind::Link(to) => &self.nodes[usize::try_from(to).unwrap_or(0)],
+            _ => node,
+        }
+    }
+
+    /// The entry at a path, as people write it; symbolic links on the way are followed within the tree, one at the end as
+    /// well where `follow` says.
+    pub(crate) fn find(&self, text: &str, follow: bool) -> Result<&Node> {
+        let missing = || Error::NoEntry(text.to_owned());
+        let mut rest: Vec<Vec<u8>> = parts(&unescape(text));
+        rest.reverse();
+        let mut at = Vec::new();
+        let mut links = 0;
+        while let Some(part) = rest.pop() {
+            if part == b".." {
+                let above = at.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                at.truncate(above);
+                continue;
+            }
+            let next = if at.is_empty() { part } else { [&at[..], b"/", &part].concat() };
+            let node = self.at(&next).ok_or_else(missing)?;
+            match &self.real(node).kind {
+                NodeKind::Symlink(target) if follow || !rest.is_empty() => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(Error::Invalid(format!("{text}: too many symbolic links")));
+                    }
+                    if target.starts_with(b"/") {
+                        at.clear();
+                    }
+                    rest.extend(parts(target).into_iter().rev());
+                }
+                _ => at = next,
+            }
+        }
+        self.at(&at).ok_or_else(missing)
+    }
+
+    /// The entries in a folder.
+    pub(crate) fn children<'a>(&'a self, folder: &'a EntryPath) -> impl Iterator<Item = &'a Node> {
+        self.below(folder)
+            .filter(|node| node.path.split().is_some_and(|(above, _)| above == folder.as_bytes()))
+    }
+
+    /// The entries below a folder, however deep.
+    pub(crate) fn below<'a>(&'a self, folder: &'a EntryPath) -> impl Iterator<Item = &'a Node> {
+        let path = folder.as_bytes();
+        let from = self.nodes.partition_point(|node| order(node.path.as_bytes(), path).is_le());
+        self.nodes[from..].iter().take_while(move |node| {
+            let rest = node.path.as_bytes().strip_prefix(path);
+            path.is_empty() || rest.is_some_and(|rest| rest.starts_with(b"/"))
+        })
+    }
+
+    fn at(&self, path: &[u8]) -> Option<&Node> {
+        let found = self.nodes.binary_search_by(|node| order(node.path.as_bytes(), path));
+        found.ok().map(|index| &self.nodes[index])
+    }
+}
+
+fn parts(path: &[u8]) -> Vec<Vec<u8>> {
+    let named = |part: &&[u8]| !matches!(*part, b"" | b".");
+    path.split(|byte| *byte == b'/').filter(named).map(<[u8]>::to_vec).collect()
+}

@@ -1,0 +1,370 @@
+//! Checking that everything in the store is what its name says, and that everything is there; and getting back what is not.
+
+use super::index::{Index, Stamp};
+use super::lease::Collection;
+use super::name::shown;
+use super::tree::each_node;
+use super::{Cas, Objects};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::manifest::NodeKind;
+use crate::progress::Progress;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use volt_host::files;
+
+/// How many paths of a tree are named that a damaged object touches.
+const PATHS: usize = 5;
+
+/// What a verification found.
+#[derive(Debug, Clone, Default)]
+pub struct Verified {
+    /// Objects that were read.
+    pub objects: u64,
+    /// Their sizes together, in bytes.
+    pub bytes: u64,
+    /// Trees that were read.
+    pub trees: u64,
+    /// What is amiss, or was.
+    pub damages: Vec<Damage>,
+}
+
+/// Something that is not what it should be.
+#[derive(Debug, Clone)]
+pub struct Damage {
+    /// The object, or the file of a ref.
+    pub subject: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What it touches.
+    pub touches: Vec<Touch>,
+    /// Whether it was moved to quarantine.
+    pub is_quarantined: bool,
+    /// Whether all is well again.
+    pub is_repaired: bool,
+    object: Option<Digest>,
+}
+
+/// A tree that a damage touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// Its name, or who stands on it.
+    pub name: String,
+    /// The first paths in it; none where it is the whole tree.
+    pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// Who stands on which tree beside refs.
+pub type Standing = Vec<(String, Digest)>;
+
+/// What was found of the objects.
+#[derive(Default)]
+struct Seen {
+    good: HashMap<Digest, u64>,
+    bad: HashSet<Digest>,
+}
+
+/// What is missing or bad, by what touches it, and its size where that is known.
+type Needed = BTreeMap<Digest, (Vec<Touch>, Option<u64>)>;
+
+impl Cas {
+    /// Reads every object and every tree. Objects that are not what their name says are moved to quarantine. `standing` says
+    /// who stands on trees.
+    pub fn verify(&self, standing: &Standing, progress: &dyn Progress) -> Result<Verified> {
+        let mut seen = self.hash_all(progress)?;
+        let mut verified = Verified {
+            objects: (seen.good.len() + seen.bad.len()) as u64,
+            bytes: seen.good.values().sum(),
+            ..Verified::default()
+        };
+        let mut quarantined = HashSet::new();
+        for digest in &seen.bad {
+            if self.put_away(digest)? {
+                quarantined.insert(*digest);
+            }
+        }
+        progress.step("Reading the trees");
+        let needed = self.needs(standing, &mut seen, &mut verified)?;
+        let unneeded = seen.bad.iter().filter(|digest| !needed.contains_key(*digest));
+        for digest in unneeded {
+            // Nothing reaches it: in quarantine it harms nobody.
+            verified.damages.push(damage(digest, "it is not what its name says", Vec::new(), true));
+        }
+        for (digest, (touches, _)) in needed {
+            let is_bad = seen.bad.contains(&digest);
+            let problem = if is_bad { "it is not what its name says" } else { "it is missing" };
+            verified.damages.push(damage(&digest, problem, touches, false));
+        }
+        for one in &mut verified.damages {
+            one.is_quarantined = one.object.is_some_and(|digest| quarantined.contains(&digest));
+        }
+        Ok(verified)
+    }
+
+    /// Gets back what a verification found damaged, from folders that may have it; where none are given, from those that the
+    /// trees were made of.
+    ///
+    /// To be called behind [`Cas::verify`], with what that found: what is there then is taken for good.
+    pub fn repair(
+        &self,
+        verified: &mut Verified,
+        from: &[PathBuf],
+        standing: &Standing,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        if verified.damages.iter().all(|damage| damage.is_repaired) {
+            return Ok(());
+        }
+        let from = if from.is_empty() { self.sources()? } else { from.to_vec() };
+        // After a power cut too: what is damaged must not stand in the way of its repair.
+        let lease = self.lease_on_good()?;
+        // A tree that is back tells what else is missing.
+        for _ in 0..2 {
+            let mut ignored = Verified::default();
+            let mut seen = Seen::default();
+            let needed = self.needs(standing, &mut seen, &mut ignored)?;
+            if needed.is_empty() {
+                break;
+            }
+            progress.step("Looking for what is damaged");
+            let is_tree_missing = needed.values().any(|(_, size)| size.is_none());
+            for dir in &from {
+                self.fetch(&lease, dir, &needed, progress)?;
+                if is_tree_missing {
+                    self.build(&lease, dir, progress)?;
+                }
+            }
+        }
+        self.sync()?;
+        for damage in &mut verified.damages {
+            if let Some(digest) = damage.object {
+                let is_back = self.objects().check(&digest)? == Some(true);
+                damage.is_repaired = damage.is_repaired || is_back;
+            }
+        }
+        lease.end()
+    }
+
+    /// Hashes every object, by as many threads as there are processors, large ones first.
+    fn hash_all(&self, progress: &dyn Progress) -> Result<Seen> {
+        progress.step("Reading the objects");
+        let objects = self.objects();
+        let mut all = Vec::new();
+        objects.each(&mut |digest| {
+            if let Ok(data) = fs::metadata(objects.path(&digest)) {
+                all.push((data.len(), digest));
+            }
+            Ok(())
+        })?;
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        let total = all.iter().map(|(size, _)| size).sum();
+        let (next, done) = (&AtomicUsize::new(0), &AtomicU64::new(0));
+        let (seen, index) = (&Mutex::new(Seen::default()), &Mutex::new(Index::begin()));
+        let is_over = &std::sync::atomic::AtomicBool::new(false);
+        let work = |objects: &Objects| -> Result<()> {
+            while let Some((size, digest)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if is_over.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                let checked = objects.check(digest)?;
+                done.fetch_add(*size, Ordering::Relaxed);
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                match checked {
+                    Some(true) => {
+                        seen.good.insert(*digest, *size);
+                        drop(seen);
+                        if let Ok(stat) = rustix::fs::stat(objects.path(digest)) {
+                            let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+                            index.add(Stamp::of(&stat), *digest);
+                        }
+                    }
+                    Some(false) => drop(seen.bad.insert(*digest)),
+                    None => {}
+                }
+            }
+            Ok(())
+        };
+        let work = &work;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..super::build::threads())
+                .map(|_| {
+                    let objects = objects.clone();
+                    scope.spawn(move || work(&objects))
+                })
+                .collect();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                is_over.store(progress.cancelled(), Ordering::Relaxed);
+                progress.bytes(done.load(Ordering::Relaxed), Some(total));
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().try_for_each(join)
+        })?;
+        let taken = |index: &Mutex<Index>| {
+            std::mem::take(&mut *index.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.remember(&taken(index))?;
+        Ok(std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// What refs and `standing` need and is not there. Refs that can't be read are damages.
+    fn needs(
+        &self,
+        standing: &Standing,
+        seen: &mut Seen,
+        verified: &mut Verified,
+    ) -> Result<Needed> {
+        let objects = self.objects();
+        // What loses its name meanwhile is still there until this is over.
+        let _no_collection = Collection::begin(&self.tmp())?;
+        let mut trees: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+        for (path, read) in self.refs().each()? {
+            match read {
+                Ok(found) => trees.entry(found.tree).or_default().push(found.shown()),
+                Err(error) => {
+                    let mut bad = damage(&Digest::of(b""), &error.to_string(), Vec::new(), false);
+                    (bad.subject, bad.object) = (path.display().to_string(), None);
+                    verified.damages.push(bad);
+                }
+            }
+        }
+        for (who, tree) in standing {
+            trees.entry(*tree).or_default().push(who.clone());
+        }
+        let mut needed = Needed::new();
+        for (tree, names) in trees {
+            verified.trees += 1;
+            let whole = |name: &String| Touch { name: name.clone(), paths: Vec::new(), more: 0 };
+            if !is_there(&objects, seen, &tree)? {
+                needed.entry(tree).or_default().0.extend(names.iter().map(whole));
+                continue;
+            }
+            let mut found: BTreeMap<Digest, (Vec<String>, u64, u64)> = BTreeMap::new();
+            let mut failed = None;
+            let read = each_node(&objects, &tree, &mut |node| {
+                let NodeKind::File(content) = &node.kind else { return };
+                match is_there(&objects, seen, &content.digest) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let (paths, more, size) = found.entry(content.digest).or_default();
+                        *size = content.size;
+                        if paths.len() < PATHS {
+                            paths.push(shown(&node.path));
+                        } else {
+                            *more += 1;
+                        }
+                    }
+                    Err(error) => failed = Some(error),
+                }
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if let Err(error) = read {
+                // The name is right and yet it is no tree: somebody has written a ref to something else.
+                let touches = names.iter().map(whole).collect();
+                verified.damages.push(damage(&tree, &error.to_string(), touches, false));
+                continue;
+            }
+            for (digest, (paths, more, size)) in found {
+                let touch =
+                    |name: &String| Touch { name: name.clone(), paths: paths.clone(), more };
+                let (touches, known) = needed.entry(digest).or_default();
+                touches.extend(names.iter().map(touch));
+                *known = Some(size);
+            }
+        }
+        Ok(needed)
+    }
+
+    /// Moves an object that is not what its name says to quarantine.
+    fn put_away(&self, digest: &Digest) -> Result<bool> {
+        let quarantine = self.quarantine();
+        files::create_dirs(&quarantine, 0o700)?;
+        self.objects().move_if_wrong(digest, &quarantine.join(digest.hex()))
+    }
+
+    /// The folders that named trees were made of and that are still there.
+    fn sources(&self) -> Result<Vec<PathBuf>> {
+        let mut sources: Vec<PathBuf> =
+            self.refs().all()?.into_iter().filter_map(|found| found.source).collect();
+        sources.sort();
+        sources.dedup();
+        sources.retain(|dir| dir.is_dir());
+        Ok(sources)
+    }
+
+    /// Writes down which objects are known to be good, until the host is booted again.
+    fn remember(&self, index: &Index) -> Result<()> {
+        files::create_dirs(&self.index_dir(), 0o700)?;
+        let path = self.verified_path()?;
+        for old in crate::images::entries(&self.index_dir())? {
+            let name = old.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(VERIFIED) && old != path {
+                drop(fs::remove_file(&old));
+            }
+        }
+        index.write(&path)
+    }
+
+    /// The objects that were read and found good since the host was booted.
+    pub fn known_good(&self) -> Result<KnownGood> {
+        Ok(KnownGood { index: Index::read(&self.verified_path()?), objects: self.objects() })
+    }
+
+    fn verified_path(&self) -> Result<PathBuf> {
+        Ok(self.index_dir().join(format!("{VERIFIED}{}", super::lease::boot()?)))
+    }
+}
+
+/// Objects that were read and found good since the host was booted, each by inode, size and times of its file.
+#[derive(Debug)]
+pub struct KnownGood {
+    index: Index,
+    objects: Objects,
+}
+
+impl KnownGood {
+    /// Whether an object is among them, and still the file that was read.
+    #[must_use]
+    pub fn has(&self, digest: &Digest) -> bool {
+        let stat = rustix::fs::stat(self.objects.path(digest));
+        stat.is_ok_and(|stat| self.index.digest(&Stamp::of(&stat)) == Some(*digest))
+    }
+}
+
+/// How the list of objects is called that were read since the boot.
+const VERIFIED: &str = "verified-";
+
+fn is_there(objects: &Objects, seen: &mut Seen, digest: &Digest) -> Result<bool> {
+    if seen.good.contains_key(digest) {
+        return Ok(true);
+    }
+    if seen.bad.contains(digest) {
+        return Ok(false);
+    }
+    // It came since the objects were listed, or they were not.
+    let is_good = objects.check(digest)? == Some(true);
+    if is_good {
+        seen.good.insert(*digest, 0);
+    }
+    Ok(is_good)
+}
+
+fn damage(object: &Digest, problem: &str, touches: Vec<Touch>, is_repaired: bool) -> Damage {
+    Damage {
+        subject: object.to_string(),
+        problem: problem.to_owned(),
+        touches,
+        is_quarantined: false,
+        is_repaired,
+        object: Some(*object),
+    }
+}
