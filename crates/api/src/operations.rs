@@ -166,6 +166,29 @@ operations! {
     /// Removes a name of an image, and the image with its last name.
     "image_delete" ImageDeleteOp: DELETE "/api/v1/images" Container Plain changes (ImageName, Nothing) -> Nothing;
 
+    /// Says what the store has and what that takes.
+    "cas_status" CasStatusOp: GET "/api/v1/cas" Read Plain reads (Nothing, Nothing) -> CasStatus;
+    /// Stores a folder of the host under a name.
+    "cas_build" CasBuildOp: POST "/api/v1/cas/trees" Admin Progress changes (Nothing, CasBuild) -> CasBuilt;
+    /// Lists the names of trees.
+    "cas_list" CasListOp: GET "/api/v1/cas/trees" Read Plain reads (Nothing, Nothing) -> Vec<CasTree>;
+    /// Takes away a name that was built.
+    "cas_delete" CasDeleteOp: DELETE "/api/v1/cas/trees" Admin Plain changes (CasName, Nothing) -> Nothing;
+    /// Reads everything in the store, and fetches again what is damaged.
+    "cas_verify" CasVerifyOp: POST "/api/v1/cas/verify" Admin Progress changes (Nothing, CasVerify) -> CasVerified;
+    /// Removes what nothing in the store reaches.
+    "cas_gc" CasGcOp: POST "/api/v1/cas/gc" Admin Plain changes (Nothing, CasGc) -> CasSwept;
+    /// Says what is stored once in place of many times.
+    "cas_dedup" CasDedupOp: GET "/api/v1/cas/dedup" Container Plain reads (Nothing, Nothing) -> CasDedup;
+    /// Lists what is in a folder of a tree.
+    "cas_ls" CasLsOp: GET "/api/v1/cas/ls" Container Plain reads (CasLs, Nothing) -> Vec<CasEntry>;
+    /// Reads a file of a tree.
+    "cas_cat" CasCatOp: GET "/api/v1/cas/cat" Container Download reads (CasPath, Nothing) -> Nothing;
+    /// Compares two trees.
+    "cas_diff" CasDiffOp: GET "/api/v1/cas/diff" Container Plain reads (CasDiff, Nothing) -> Vec<CasChange>;
+    /// Writes a tree out as a tar archive.
+    "cas_export" CasExportOp: GET "/api/v1/cas/export" Container Download reads (CasName, Nothing) -> Nothing;
+
     /// Makes a volume.
     "volume_create" VolumeCreateOp: POST "/api/v1/volumes" Container Plain changes (Nothing, VolumeCreate) -> Volume;
     /// Lists volumes.

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
-    ConfigShowOp, ContainerListOp, ImageListOp, VolumeListOp, WorkloadListOp,
+    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, VolumeListOp, WorkloadListOp,
 };
 use volt_api::types::{ContainerList, Nothing, WorkloadList};
 use volt_model::kind::ErrorKind;
@@ -145,6 +145,15 @@ pub(crate) fn volumes(word: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(async |ctx: &Ctx| {
         let all = ctx.call::<VolumeListOp>(&Nothing {}, &Nothing {}).await?;
         Ok(all.into_iter().map(|v| (v.name, v.used_by.join(", "))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of trees.
+pub(crate) fn trees(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<CasListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|t| (t.name, t.kind)).collect())
     });
     names.starting_with(word)
 }

@@ -110,8 +110,13 @@ impl From<volt_store::Error> for Error {
         match error {
             Store::Program(program) => program.into(),
             Store::Full { .. } => full_disk().because(error),
-            Store::Io { .. } => Self::new(kind, "The image store can't be used").because(error),
-            _ if kind == ErrorKind::NotFound => Self::new(kind, capitalised(&error.to_string()))
+            Store::Io { .. } => Self::new(kind, "The store can't be used").because(error),
+            Store::Corrupt { .. } => Self::new(kind, capitalised(&error.to_string())).hinted(
+                "`volt cas verify` says what else is damaged; `--repair DIR` fetches it again",
+            ),
+            Store::NoTree(_) => Self::new(kind, capitalised(&error.to_string()))
+                .hinted("`volt cas list` shows which trees there are"),
+            Store::NotFound(_) => Self::new(kind, capitalised(&error.to_string()))
                 .hinted("`volt image list` lists all there are"),
             // The others are whole sentences for people, but for the capital.
             _ => Self::new(kind, capitalised(&error.to_string())),

@@ -7,6 +7,7 @@
 //! Kernel: [`error`] (the one error type), `classify` (which small error is which kind), `intent` (changes of several
 //! steps that survive a crash), `names` (locks on names).
 
+pub mod cas;
 mod classify;
 pub mod config;
 pub mod container;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use volt_host::files::{Locks, Reserve};
 use volt_host::systemd::{Systemd, SystemdBus};
 use volt_model::paths::Paths;
-use volt_store::Images;
+use volt_store::{Cas, Images};
 
 /// The group whose members may use containers.
 pub const GROUP: &str = "volt";
@@ -111,6 +112,11 @@ impl Engine {
 
     pub(crate) fn images(&self) -> &Images {
         &self.inner.images
+    }
+
+    /// The content-addressed store.
+    pub(crate) fn cas(&self) -> Cas {
+        Cas::open(&self.paths().lib)
     }
 
     /// The space that is kept back for what must be written on a full disk.

@@ -52,7 +52,8 @@ impl Engine {
         let paths = self.paths();
         let refs = paths.lib.join("images/refs");
         let folders = [paths.intents(), paths.ids(), paths.volumes(), paths.etc.clone(), refs];
-        let drafts = folders.iter().try_for_each(|dir| files::sweep_drafts(dir));
+        let trees = self.cas().ref_folders();
+        let drafts = folders.iter().chain(&trees).try_for_each(|dir| files::sweep_drafts(dir));
         if let Err(error) = files::sweep(&paths.stages()).map(drop).and(drafts) {
             tracing::warn!(error = %Error::from(error).chain().join(": "), "what killed commands were building could not be removed");
         }

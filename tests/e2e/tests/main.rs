@@ -4,6 +4,7 @@
 
 mod suite {
     mod boot;
+    mod cas;
     mod container_exec;
     mod container_files;
     mod container_isolation;

@@ -1,11 +1,13 @@
 //! Wire types by noun. What goes in refuses unknown fields; what comes out may grow.
 
+mod cas;
 mod container;
 mod image;
 mod system;
 mod volume;
 mod workload;
 
+pub use cas::*;
 pub use container::*;
 pub use image::*;
 pub use system::*;

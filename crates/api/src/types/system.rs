@@ -87,7 +87,7 @@ pub struct Finding {
 /// Disk space by kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskUsage {
-    /// `images`, `containers`, `volumes`, `cache`, `logs`.
+    /// `images`, `cas`, `containers`, `volumes`, `cache`, `logs`.
     pub kind: String,
     /// How many.
     pub count: u64,

@@ -1,6 +1,7 @@
 //! The tree of commands. One line for each in the enums, one in the dispatch; a command itself is its file.
 
 pub(crate) mod audit;
+pub(crate) mod cas;
 mod completion;
 pub(crate) mod config;
 pub(crate) mod container;
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     /// Images
     #[command(subcommand)]
     Image(image::Command),
+    /// The content-addressed store
+    #[command(subcommand)]
+    Cas(cas::Command),
     /// Volumes
     #[command(subcommand)]
     Volume(volume::Command),
@@ -115,6 +119,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Pull(args) => image::pull::run(ctx, args).await,
         Command::Container(command) => container::dispatch(command, ctx).await,
         Command::Image(command) => image::dispatch(command, ctx).await,
+        Command::Cas(command) => cas::dispatch(command, ctx).await,
         Command::Volume(command) => volume::dispatch(command, ctx).await,
         Command::Workload(command) => workload::dispatch(command, ctx).await,
         Command::System(command) => system::dispatch(command, ctx).await,

@@ -1,5 +1,6 @@
 //! How each wire type looks to people: the columns of its lists, the rows of its details.
 
+pub(crate) mod cas;
 pub(crate) mod container;
 pub(crate) mod image;
 pub(crate) mod system;

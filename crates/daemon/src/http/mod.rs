@@ -2,6 +2,7 @@
 //! who sees what.
 
 mod audit;
+mod cas;
 mod config;
 mod container;
 mod convert;
@@ -21,7 +22,7 @@ use volt_engine::{Engine, Progress};
 #[must_use]
 pub fn routes() -> Routes<Engine> {
     let routes = container::routes(Routes::new());
-    let routes = volume::routes(image::routes(routes));
+    let routes = volume::routes(cas::routes(image::routes(routes)));
     let routes = system::routes(workload::routes(routes));
     audit::routes(config::routes(routes))
 }

@@ -5,12 +5,13 @@ use crate::Engine;
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
+use volt_model::kind::ErrorKind;
 use volt_model::state::State;
 
 /// Disk space of one kind of thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// `images`, `containers`, `volumes`, `cache`, `logs`.
+    /// `images`, `cas`, `containers`, `volumes`, `cache`, `logs`.
     pub kind: &'static str,
     /// How many.
     pub count: u64,
@@ -35,6 +36,7 @@ impl Engine {
         };
         Ok(vec![
             self.images_df()?,
+            self.cas_df()?,
             self.containers_df()?,
             self.volumes_df()?,
             folder("cache", &self.paths().cache, true),
@@ -55,6 +57,29 @@ impl Engine {
             size: trees.values().sum(),
             reclaimable: trees.iter().filter(|(tree, _)| !used(tree)).map(|(_, size)| size).sum(),
         })
+    }
+
+    /// The content-addressed store: its objects. Used are the trees that have names.
+    fn cas_df(&self) -> Result<Usage> {
+        let status = self.cas().status()?;
+        Ok(Usage {
+            kind: "cas",
+            count: status.objects,
+            active: status.trees,
+            size: status.on_disk,
+            reclaimable: self.cas_garbage()?.on_disk,
+        })
+    }
+
+    /// What nothing in the store reaches; nothing where there is no store yet, or where that can't be told.
+    pub(super) fn cas_garbage(&self) -> Result<volt_store::Swept> {
+        match self.cas_gc(true) {
+            Err(error) if error.kind == ErrorKind::General => {
+                tracing::warn!(error = %error.chain().join(": "), "what could be freed of the store can't be told");
+                Ok(volt_store::Swept::default())
+            }
+            other => other,
+        }
     }
 
     fn containers_df(&self) -> Result<Usage> {

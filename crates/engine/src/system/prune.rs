@@ -42,6 +42,7 @@ impl Engine {
         }
         self.prune_garbage(options.dry_run, &mut pruned)?;
         self.prune_cache(options.dry_run, &mut pruned)?;
+        self.prune_cas(options.dry_run, &mut pruned)?;
         Ok(pruned)
     }
 
@@ -111,6 +112,16 @@ impl Engine {
         for (path, bytes) in garbage {
             pruned.removed.push(format!("garbage {}", path.display()));
             pruned.freed += bytes;
+        }
+        Ok(())
+    }
+
+    /// Objects that nothing reaches.
+    fn prune_cas(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
+        let swept = self.cas_gc(dry_run)?;
+        if swept.objects > 0 {
+            pruned.removed.push(format!("cas {} objects", swept.objects));
+            pruned.freed += swept.on_disk;
         }
         Ok(())
     }

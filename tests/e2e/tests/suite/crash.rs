@@ -126,6 +126,34 @@ const VARIANTS: &[Case] = &[
     },
 ];
 
+/// The content-addressed store: names and objects, as they are before the command or behind it, and all of them whole.
+const STORE: &[Case] = &[
+    Case {
+        name: "cas build",
+        before: "volt cas delete crash >/dev/null 2>&1; volt cas gc",
+        command: &["cas", "build", "--ref", "crash", "/tmp/crash"],
+        after: "volt cas build --ref crash /tmp/crash && volt cas verify && volt cas cat crash usr/bin/y",
+    },
+    Case {
+        name: "cas build of a changed folder",
+        before: "volt cas build --ref crash /tmp/crash && date +%s%N > /tmp/crash/etc/changed",
+        command: &["cas", "build", "--ref", "crash", "/tmp/crash"],
+        after: "volt cas gc && volt cas verify && volt cas cat crash usr/bin/y",
+    },
+    Case {
+        name: "cas gc",
+        before: "volt cas build --ref crash /tmp/crash && volt cas build --ref kept /tmp/crash/usr && volt cas delete crash",
+        command: &["cas", "gc"],
+        after: "volt cas gc && volt cas verify && volt cas cat kept bin/y",
+    },
+    Case {
+        name: "cas delete",
+        before: "volt cas build --ref crash /tmp/crash",
+        command: &["cas", "delete", "crash"],
+        after: "volt cas verify && volt cas delete crash || test $? = 3",
+    },
+];
+
 /// What systemd runs, how its unit is told to run it beneath killat, and what makes systemd run it.
 struct UnitCase {
     name: &'static str,
@@ -242,6 +270,16 @@ on_hosts! {
         let host = host.private("crash");
         prepare(&host);
         for case in CASES {
+            survives(&host, case, 1);
+        }
+    }
+}
+
+on_hosts! {
+    fn cas_survives_a_kill_at_every_call(host) {
+        let host = host.private("crashcas");
+        prepare(&host);
+        for case in STORE {
             survives(&host, case, 1);
         }
     }

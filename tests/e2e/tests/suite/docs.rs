@@ -16,6 +16,7 @@ documents! {
     docs_readme: "README.md";
     docs_containers: "docs/containers.md";
     docs_images: "docs/images.md";
+    docs_cas: "docs/cas.md";
     docs_volumes: "docs/volumes.md";
     docs_workloads: "docs/workloads.md";
     docs_system: "docs/system.md";

@@ -97,6 +97,7 @@ impl Engine {
                 .iter()
                 .map(|name| self.paths().containers().join(name)),
         );
+        dirs.extend(self.cas().ref_folders());
         let is_draft = |dir: &Path, file: &str| {
             let age = std::fs::symlink_metadata(dir.join(file))
                 .ok()

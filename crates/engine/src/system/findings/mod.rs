@@ -3,6 +3,7 @@
 //! Looking changes nothing. Nothing is found fault with while a command is busy with the same name, which its lock tells,
 //! or while systemd is. Each finding knows how it is mended; what holds a user's data is never removed.
 
+mod cas;
 mod containers;
 mod images;
 mod leftovers;
@@ -56,6 +57,8 @@ pub(super) enum Mend {
     WriteVolume(Name),
     /// The image store mends it.
     Images,
+    /// The content-addressed store mends it.
+    Cas,
 }
 
 /// A finding with its mend.
@@ -117,6 +120,7 @@ impl Engine {
         all.extend(self.run_findings(&facts));
         all.extend(self.volume_findings());
         all.extend(self.image_findings());
+        all.extend(self.cas_findings());
         all.extend(self.draft_findings());
         all
     }
@@ -154,6 +158,7 @@ impl Engine {
             }
             Mend::Remove(path) => Ok(files::remove_tree(path)?),
             Mend::WriteVolume(name) => self.rewrite_volume(name),
+            Mend::Cas => Ok(self.cas().tidy(&|| self.wanted_trees())?),
         }
     }
 

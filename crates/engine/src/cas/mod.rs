@@ -1,0 +1,74 @@
+//! The content-addressed store: a thin layer over it, which adds who stands on what.
+//!
+//! No lock is held here: the store keeps those who use it at the same time apart itself.
+
+mod build;
+mod cat;
+mod dedup;
+mod delete;
+mod diff;
+mod export;
+mod gc;
+mod list;
+mod ls;
+mod status;
+mod verify;
+
+pub use build::Built;
+pub use volt_store::{
+    Change, Damage, Dedup, Difference, NamedTree, Pointer, Shared, Status, Swept, Touch, TreeEntry,
+    TreeName, Verified,
+};
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::path::Path;
+use volt_model::kind::ErrorKind;
+use volt_store::Standing;
+
+impl Engine {
+    /// Which containers stand on which tree of the store. Not knowing is an error: it must never be taken for nobody.
+    pub(crate) fn standing(&self) -> Result<Standing> {
+        let mut standing = Standing::new();
+        for name in self.container_names()? {
+            match self.spec(&name) {
+                Ok(spec) => {
+                    let tree = spec.tree.parse().ok();
+                    standing.extend(tree.map(|tree| (format!("container {name}"), tree)));
+                }
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(standing)
+    }
+
+    /// The trees that containers stand on, as the store asks for them.
+    pub(crate) fn wanted_trees(&self) -> volt_store::Result<Vec<volt_store::Digest>> {
+        let standing = self.standing().map_err(|error| {
+            let why = error.chain().join(": ");
+            volt_store::Error::Invalid(format!("which trees containers use can't be told: {why}"))
+        })?;
+        Ok(standing.into_iter().map(|(_, tree)| tree).collect())
+    }
+}
+
+/// Refuses what is no absolute path of a folder.
+fn folder(path: &Path) -> Result<()> {
+    let shown = path.display();
+    if !path.is_absolute() {
+        return Err(Error::new(ErrorKind::Usage, format!("{shown} is no absolute path")));
+    }
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_dir() => Ok(()),
+        Ok(_) => Err(Error::new(ErrorKind::Usage, format!("{shown} is no folder")).about(&shown)),
+        Err(error) => {
+            let kind = match error.kind() {
+                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+                std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+                _ => ErrorKind::General,
+            };
+            Err(Error::new(kind, format!("{shown} can't be read")).about(&shown).because(error))
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The content-addressed store.
+
+use volt_e2e::{Host, on_hosts};
+
+/// A Debian root with all that makes roots hard to keep, below `/var/tmp/PLACE/root`.
+const ROOT: &str = r#"
+set -e
+mkdir -p root && cd root
+tar -xpf /srv/images/debian-$SUITE.tar --numeric-owner
+mkdir -p odd && cd odd
+perl -e 'open my $f, ">", "no\xfftext\n\\" or die; print $f "odd"; close $f; open my $g, ">", "n" x 255 or die'
+touch -d '1969-12-31 23:59:58.123456789 UTC' old; touch -d '2030-01-01 00:00:00.000000001 UTC' .
+cp /bin/true suid; chmod 4755 suid; cp /bin/true sgid; chgrp 33 sgid; chmod 2755 sgid; mkdir sticky; chmod 1777 sticky
+chown 1000:4000000000 old
+cp /bin/true capable
+perl -e '
+  sub set { my ($file, $name, $value) = @_; syscall(188, $file, $name, $value, length $value, 0) == 0 or die "$file $name: $!" }
+  set("capable", "security.capability", pack("V5", 0x02000001, 0x400, 0, 0, 0));
+  my $acl = pack("V", 2) . join "", map { pack("vvV", @$_) } [1,6,0xffffffff], [2,4,1000], [4,4,0xffffffff], [16,4,0xffffffff], [32,4,0xffffffff];
+  set("old", "system.posix_acl_access", $acl); set("sticky", "system.posix_acl_default", $acl);
+  set("old", "user.note", "a\0b\n=c");'
+ln suid suid-too; ln -s nowhere dangling; ln dangling dangling-too; mkfifo pipe; ln pipe pipe-too
+mknod null c 1 3; mknod loop b 7 200; chmod 600 null; chown 3:4 loop
+truncate -s 20M hollow; truncate -s 20M middle; echo data | dd of=middle bs=4096 seek=1000 conv=notrunc status=none
+head -c 5000000 /dev/urandom > large
+perl -e 'my $d = "d" x 200; for (1..19) { mkdir $d or die; chdir $d or die } open my $f, ">", "deep" or die; print $f "deep"'
+"#;
+
+/// Makes the root; a folder of the test's own with it.
+fn debian_root(host: &Host, place: &str) -> String {
+    let dir = format!("/var/tmp/{place}");
+    let suite = host.suite();
+    host.sh(&format!("rm -rf {dir} && mkdir {dir} && cd {dir} && SUITE={suite} && {ROOT}")).ok();
+    dir
+}
+
+on_hosts! {
+    fn cas_round_trip_of_a_debian_root(host) {
+        let dir = debian_root(host, "casround");
+        let built = host.volt(&["cas", "build", "--ref", "round/root:1", &format!("{dir}/root"), "-o", "json"]).json();
+        assert!(built["entries"].as_u64().unwrap() > 3000, "{built}");
+        assert!(built.get("left_out").is_none(), "{built}");
+        host.sh(&format!("cd {dir} && volt cas export --file one.tar round/root:1 && volt cas export round/root:1 | cmp - one.tar")).ok();
+        host.sh(&format!("cd {dir} && mkdir back && tar -xpf one.tar --numeric-owner --xattrs --xattrs-include='*' -C back")).ok();
+        let back = host.volt(&["cas", "build", "--ref", "round/back", &format!("{dir}/back"), "-o", "json"]).json();
+        let differences = host.volt(&["cas", "diff", "round/root:1", "round/back"]).ok();
+        assert_eq!(differences, "No difference.");
+        assert_eq!(back["tree"], built["tree"]);
+        assert_eq!(back["new"], 0);
+        // What people see of it.
+        let look = |path: &str| host.volt(&["cas", "ls", "round/root:1", path, "-o", "json"]).json()[0].clone();
+        assert_eq!((look("odd/suid-too")["mode"].clone(), look("odd/suid-too")["same_as"].clone()), ("4755".into(), "odd/suid".into()));
+        assert_eq!(look("odd/loop")["kind"], "block device");
+        assert_eq!(look("odd/old")["modified"], "1969-12-31T23:59:58.123456789Z");
+        assert_eq!(look("odd/old")["gid"], 4_000_000_000_u64);
+        assert_eq!(host.volt(&["cas", "cat", "round/root:1", r"odd/no\xfftext\x0a\\"]).ok(), "odd");
+        let deep = ["odd".to_owned()].into_iter().chain(std::iter::repeat_n("d".repeat(200), 19)).chain(["deep".to_owned()]);
+        assert_eq!(host.volt(&["cas", "cat", "round/root:1", &deep.collect::<Vec<_>>().join("/")]).ok(), "deep");
+        assert!(host.volt(&["cas", "cat", "round/root:1", "etc/os-release"]).ok().contains("Debian"));
+        host.volt(&["cas", "cat", "round/root:1", "odd"]).fails(2);
+        host.volt(&["cas", "cat", "round/root:1", "no/such"]).fails(3);
+        host.volt(&["cas", "ls", "no-such-tree"]).fails(3);
+        host.volt(&["cas", "delete", "round/root:1", "round/back"]).ok();
+        host.volt(&["cas", "delete", "round/back"]).fails(3);
+        host.sh(&format!("rm -rf {dir}")).ok();
+    }
+}
+
+on_hosts! {
+    fn cas_status_list_dedup_diff_gc(host) {
+        let host = host.private("cas");
+        assert_eq!(host.volt(&["cas", "status"]).ok(), "0 trees, 0 logical, 0 stored\n0 objects, 0 on disk");
+        host.sh("mkdir -p /var/tmp/t/a && cd /var/tmp/t && head -c 1000000 /dev/urandom > a/x && echo one > y && sleep 0.2").ok();
+        host.volt(&["cas", "build", "/var/tmp/t"]).ok();
+        let again = host.volt(&["cas", "build", "/var/tmp/t", "--ref", "again", "-o", "json"]).json();
+        assert_eq!(again["new"], 0, "{again}");
+        host.sh("cd /var/tmp/t && echo two > y && ln -s y z && rm -f /tmp/k && sleep 0.2").ok();
+        let third = host.volt(&["cas", "build", "/var/tmp/t", "--ref", "third", "-o", "json"]).json();
+        assert_eq!(third["new"], 4, "{third}");
+        assert_eq!(host.volt(&["cas", "list", "-o", "name"]).ok(), "again\nt\nthird");
+        let status = host.volt(&["cas", "status", "-o", "json"]).json();
+        assert_eq!((status["refs"].clone(), status["trees"].clone()), (3.into(), 2.into()), "{status}");
+        assert_eq!(status["logical"], 2_000_008);
+        assert!(status["on_disk"].as_u64() >= status["stored"].as_u64(), "{status}");
+        assert!(host.volt(&["cas", "status"]).ok().contains("2 trees, 1.9M logical, 97"));
+        let dedup = host.volt(&["cas", "dedup", "-o", "json"]).json();
+        assert_eq!((dedup["pairs"][0]["files"].clone(), dedup["pairs"][0]["bytes"].clone()), (1.into(), 1_000_000.into()), "{dedup}");
+        let changes = host.volt(&["cas", "diff", "t", "third"]).ok();
+        assert!(changes.contains("~ y (content, time)") && changes.contains("+ z"), "{changes}");
+        // Only root stores, and what it does is in the trail.
+        assert!(host.volt(&["audit", "list", "--action", "cas."]).ok().contains("third"));
+        host.volt(&["cas", "delete", "third"]).ok();
+        let would = host.volt(&["cas", "gc", "--dry-run", "-o", "json"]).json();
+        assert_eq!(would["objects"], 2, "{would}");
+        let df = host.volt(&["system", "df", "-o", "json"]).json();
+        let row = df.as_array().unwrap().iter().find(|row| row["kind"] == "cas").unwrap().clone();
+        assert_eq!((row["count"].clone(), row["reclaimable"].clone()), (5.into(), would["on_disk"].clone()), "{df}");
+        assert!(host.volt(&["system", "prune", "--dry-run"]).ok().contains("cas 2 objects"));
+        assert_eq!(host.volt(&["cas", "gc", "-o", "json"]).json()["objects"], 2);
+        assert_eq!(host.volt(&["cas", "gc", "-o", "json"]).json()["objects"], 0);
+        host.volt(&["cas", "verify"]).ok();
+        host.volt(&["cas", "build", "/no/such"]).fails(3);
+        host.volt(&["cas", "build", "/etc/passwd"]).fails(2);
+        let hint = host.sh("mkdir -p '/var/tmp/a b' && volt cas build '/var/tmp/a b'").fails(2);
+        assert!(hint.contains("--ref"), "{hint}");
+        host.volt(&["cas", "build", "/var/lib/volt"]).fails(2);
+    }
+}
+
+on_hosts! {
+    fn cas_verify_names_damage_and_repairs_it(host) {
+        let host = host.private("casbad");
+        host.sh("mkdir -p /var/tmp/t/a && cd /var/tmp/t && head -c 9000000 /dev/urandom > large && echo one > a/one && ln a/one two && echo other > other && cp -a /var/tmp/t /var/tmp/copy").ok();
+        host.volt(&["cas", "build", "/var/tmp/t"]).ok();
+        let object = |path: &str| {
+            let seen = host.volt(&["cas", "ls", "t", path, "-o", "json"]).json();
+            let digest = seen[0]["digest"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+            format!("/var/lib/volt/cas/objects/{}/{digest}", &digest[..2])
+        };
+        assert_eq!(host.sh(&format!("stat -c '%a %U' {}", object("large"))).ok(), "444 root");
+        let flip = |path: &str| host.sh(&format!("perl -e 'open my $f, \"+<\", $ARGV[0] or die; my $at = (-s $f) - 1; seek $f, $at, 0; read $f, my $c, 1; seek $f, $at, 0; print $f chr(ord($c) ^ 1)' {}", object(path))).ok();
+        for (path, how) in [("a/one", "flip"), ("large", "flip"), ("large", "cut"), ("other", "remove")] {
+            let file = object(path);
+            match how {
+                "flip" => drop(flip(path)),
+                "cut" => drop(host.sh(&format!("truncate -s -1 {file}")).ok()),
+                _ => drop(host.sh(&format!("rm {file}")).ok()),
+            }
+            // Never silently: not to standard output, not to a file.
+            let error = host.sh(&format!("volt cas cat t {path} > /tmp/out"));
+            // What breaks off behind its first bytes can't say why.
+            assert_eq!(error.code, if (path, how) == ("large", "flip") { 6 } else { 1 }, "{error:?}");
+            assert!(error.stderr.contains("damaged"), "{how} {path}: {error:?}");
+            assert_ne!(host.sh("rm -f /tmp/t.tar; volt cas export --file /tmp/t.tar t").code, 0);
+            host.sh("! test -e /tmp/t.tar").ok();
+            assert_ne!(host.sh("volt cas export t > /tmp/t.tar").code, 0);
+            let found = host.volt(&["cas", "verify"]);
+            assert_eq!(found.code, 1, "{found:?}");
+            assert!(found.stdout.contains("1 object damaged") && found.stdout.contains(&format!("t: {path}")), "{found:?}");
+            assert_eq!(found.stdout.contains("in quarantine"), how != "remove", "{found:?}");
+            let repaired = host.volt(&["cas", "verify", "--repair", "/var/tmp/copy"]).ok();
+            assert!(repaired.contains("all good again"), "{repaired}");
+            assert!(host.volt(&["cas", "verify"]).ok().contains("all good"));
+            host.sh(&format!("volt cas cat t {path} | cmp - /var/tmp/t/{path}")).ok();
+        }
+        // The tree itself: nothing goes while it can't be read.
+        let tree = host.volt(&["cas", "list", "-o", "json"]).json()[0]["tree"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+        host.sh(&format!("truncate -s 5 /var/lib/volt/cas/objects/{}/{tree}", &tree[..2])).ok();
+        assert!(host.volt(&["cas", "gc"]).fails(1).contains("volt cas verify"));
+        assert!(host.volt(&["cas", "verify"]).stdout.contains("the whole tree"));
+        assert!(host.volt(&["cas", "verify", "--repair"]).ok().contains("all good again"));
+        host.volt(&["cas", "gc"]).ok();
+        host.sh("! ls /var/lib/volt/cas/quarantine/*").ok();
+        // What a killed command leaves is found and mended.
+        host.sh("boot=$(tr -d - < /proc/sys/kernel/random/boot_id); cd /var/lib/volt/cas/tmp && echo x > object-4000001-0 && : > lease-$boot-4000001-0").ok();
+        let seen = host.volt(&["system", "check", "-o", "json"]);
+        assert_eq!((seen.code, seen.stdout.matches("4000001").count()), (1, 2), "{seen:?}");
+        host.volt(&["system", "check", "--repair"]).ok();
+        host.volt(&["system", "check"]).ok();
+    }
+}
+
+on_hosts! {
+    fn cas_gc_beside_those_who_store(host) {
+        let host = host.private("casgc");
+        host.sh("for i in 1 2 3; do mkdir -p /var/tmp/w$i; for n in $(seq 60); do echo $n > /var/tmp/w$i/$n; done; done").ok();
+        let writer = "for round in $(seq 15); do echo $round-$i > /var/tmp/w$i/new; volt cas build /var/tmp/w$i >/dev/null || exit 1; volt cas export w$i > /dev/null || exit 2; done";
+        let line = format!("for i in 1 2 3; do ({writer}) & writers=\"$writers $!\"; done; (while ! test -e /tmp/over; do volt cas gc >/dev/null || exit 3; done) & gc=$!; code=0; for w in $writers; do wait $w || code=$?; done; touch /tmp/over; wait $gc || code=$?; exit $code");
+        host.sh(&line).ok();
+        assert!(host.volt(&["cas", "verify"]).ok().contains("3 trees: all good"));
+        assert_eq!(host.volt(&["system", "check"]).code, 0);
+    }
+}
