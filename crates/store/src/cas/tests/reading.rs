@@ -156,13 +156,15 @@ fn trees_are_compared_and_what_they_share_is_counted() {
     assert_eq!(dedup.logical - dedup.once, dedup.pairs[0].bytes);
     store.cas.forget(&pointer("one")).unwrap();
     assert!(!store.cas.known_good().unwrap().has(&Digest::of(b"one")));
+    let object = store.object(b"one");
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(60));
     store.verify();
     let known = store.cas.known_good().unwrap();
     assert!(known.has(&Digest::of(b"one")));
-    fs::write(store.object(b"one"), "eno").unwrap();
+    fs::write(&object, "eno").unwrap();
     assert!(!known.has(&Digest::of(b"one")), "it was written to since");
-    fs::write(store.object(b"one"), "one").unwrap();
+    fs::write(&object, "one").unwrap();
     assert!(store.cas.forget(&pointer("one")).is_err());
     let swept = store.cas.collect(&nobody).unwrap();
     assert_eq!((swept.objects, swept.bytes > 9 << 20), (3, true));
