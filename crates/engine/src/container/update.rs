@@ -37,29 +37,37 @@ impl Engine {
         })?;
         refuse_restart_of_removed(&spec)?;
         self.backend_of(&spec).check(self, &spec)?;
-        self.change_or_undo(&old, &spec)?;
+        if spec != old {
+            self.change(&old, &spec)?;
+        }
         self.view(&spec)
     }
 
-    fn change_or_undo(&self, old: &Spec, new: &Spec) -> Result<()> {
+    /// Makes of a container as `old` has it one as `new` has it: on disk first, then for systemd, then where it runs. Where that fails
+    /// it is again as `old` has it.
+    fn change(&self, old: &Spec, new: &Spec) -> Result<()> {
         let at_boot = self.starts_at_boot(&old.name);
-        let Err(error) = self.change(old, new) else { return Ok(()) };
-        let undone = self
-            .change(new, old)
-            .and_then(|()| if at_boot { self.start_at_boot(&old.name, true) } else { Ok(()) });
-        if let Err(undo) = undone {
+        let before = Box::new(old.limits.clone());
+        self.intend(&Intent::Update { name: old.name.clone(), before })?;
+        let changed = self.save_spec(new).and_then(|()| self.finish_update(&old.name, &old.limits));
+        let Err(error) = changed else { return self.fulfil(&old.name) };
+        if let Err(undo) = self.change_back(old, &new.limits, at_boot) {
+            // The intent stays, for whoever comes next.
             tracing::error!(name = %old.name, error = %undo.chain().join(": "), "a change that failed could not be undone");
         }
         Err(error)
     }
 
-    /// Makes of a container as `old` has it one as `new` has it: on disk first, then for systemd, then where it runs.
-    fn change(&self, old: &Spec, new: &Spec) -> Result<()> {
-        let before = Box::new(old.limits.clone());
-        self.intend(&Intent::Update { name: new.name.clone(), before })?;
-        self.save_spec(new)?;
-        self.finish_update(&new.name, &old.limits)?;
-        self.fulfil(&new.name)
+    fn change_back(&self, old: &Spec, tried: &Limits, at_boot: bool) -> Result<()> {
+        // On a full disk the record can't be written, and need not be: it is the old one still.
+        if self.spec(&old.name)? != *old {
+            self.save_spec(old)?;
+        }
+        self.finish_update(&old.name, tried)?;
+        if at_boot {
+            self.start_at_boot(&old.name, true)?;
+        }
+        self.fulfil(&old.name)
     }
 
     /// Brings systemd, and a container that runs, up to what the record says. The name's lock must be held; may be called again after
@@ -91,7 +99,7 @@ mod tests {
         new.limits.memory = Some(Bytes(512 << 20));
         // The link for the boot can't be looked after, which comes behind the record and the unit.
         std::fs::write(engine.paths().units.join("multi-user.target.wants"), "").unwrap();
-        engine.change_or_undo(&old, &new).unwrap_err();
+        engine.change(&old, &new).unwrap_err();
         assert_eq!(engine.spec(&old.name).unwrap(), old);
         assert!(!engine.write_units(&old).unwrap(), "the drop-in is the old one");
     }
