@@ -43,8 +43,7 @@ impl Cas {
             return Ok(Swept::default());
         }
         let _collection = Collection::begin(&self.tmp())?;
-        let mut pinned = Pinned::default();
-        pinned.refresh(&self.tmp())?;
+        let mut pinned = Pinned::read(&self.tmp())?;
         let mut reached = HashSet::new();
         let roots = self.refs().trees()?.into_iter().chain(wanted()?);
         for tree in roots {

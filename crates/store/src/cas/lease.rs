@@ -6,7 +6,7 @@
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -106,18 +106,28 @@ impl Drop for Collection {
     }
 }
 
-/// What all leases together count on, read piece by piece as they grow.
-#[derive(Debug, Default)]
+/// What all leases of this boot together count on, read piece by piece as they grow. What one of an earlier boot counted on is
+/// as likely half on disk as anything: it protects nothing.
+#[derive(Debug)]
 pub(super) struct Pinned {
-    read: std::collections::HashMap<PathBuf, u64>,
+    own: String,
+    read: HashMap<PathBuf, u64>,
     digests: HashSet<Digest>,
 }
 
 impl Pinned {
+    /// What they count on by now.
+    pub(super) fn read(tmp: &Path) -> Result<Self> {
+        let own = own_prefix()?;
+        let mut pinned = Self { own, read: HashMap::new(), digests: HashSet::new() };
+        pinned.refresh(tmp)?;
+        Ok(pinned)
+    }
+
     /// Reads what was written since the last time.
     pub(super) fn refresh(&mut self, tmp: &Path) -> Result<()> {
         use std::os::unix::fs::FileExt;
-        for path in named(tmp, &[PREFIX, ENDED])? {
+        for path in named(tmp, &[&self.own, ENDED])? {
             let file = match File::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file.map_err(|error| Error::io("read", &path, error))?,
@@ -151,13 +161,13 @@ impl Pinned {
 
 /// Whether there is a lease of an earlier boot.
 pub(super) fn is_left_by_power_cut(tmp: &Path) -> Result<bool> {
-    let now = format!("{PREFIX}{}-", boot()?);
+    let now = own_prefix()?;
     Ok(named(tmp, &[PREFIX])?.iter().any(|path| !is_of(path, &now)))
 }
 
 /// Removes the leases of earlier boots.
 pub(super) fn forget_earlier_boots(tmp: &Path) -> Result<()> {
-    let now = format!("{PREFIX}{}-", boot()?);
+    let now = own_prefix()?;
     let earlier = named(tmp, &[PREFIX])?;
     earlier.iter().filter(|path| !is_of(path, &now)).try_for_each(|path| remove(path))
 }
@@ -168,7 +178,7 @@ fn forget_ended(tmp: &Path) -> Result<()> {
 
 /// Removes the leases of this boot whose holders are gone, and those that have ended.
 fn sweep(tmp: &Path) -> Result<()> {
-    let now = format!("{PREFIX}{}-", boot()?);
+    let now = own_prefix()?;
     for path in named(tmp, &[&now])? {
         match Lock::take(&path, LockMode::Exclusive, Wait::No) {
             Ok(lock) => lock.remove()?,
@@ -183,7 +193,7 @@ fn sweep(tmp: &Path) -> Result<()> {
 /// The leases that nobody holds, and the processes that hold one. Takes no lock for longer than a look.
 pub(super) fn left_and_living(tmp: &Path) -> Result<(Vec<PathBuf>, HashSet<String>)> {
     let (mut left, mut living) = (Vec::new(), HashSet::new());
-    let now = format!("{PREFIX}{}-", boot()?);
+    let now = own_prefix()?;
     for path in named(tmp, &[PREFIX])? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(holder) = name.strip_prefix(&now) else {
@@ -218,6 +228,11 @@ fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// How the leases of this boot are called.
+fn own_prefix() -> Result<String> {
+    Ok(format!("{PREFIX}{}-", boot()?))
 }
 
 /// The id of this boot, without dashes.

@@ -15,7 +15,6 @@
 //!   removed before anybody builds upon it.
 //! - **Garbage.** A lease lists the objects that its holder counts on, each written down before it is found to be there.
 //!   Writing down and removing exclude each other by a lock on the object's folder, so nothing depends on clocks.
-
 //!
 //! `build`, `store`: from a folder to a tree and its ref; `tree`, `look`, `diff`, `content`, `export`: from there to people;
 //! `verify`, `fetch`: whether all is what and where it should be; `gc`, `tidy`: what may go.
@@ -80,10 +79,7 @@ impl Cas {
     /// left half on disk goes first; `wanted` says what containers stand on.
     pub(crate) fn lease(&self, wanted: Wanted<'_>) -> Result<Lease> {
         self.make_folders()?;
-        if lease::is_left_by_power_cut(&self.tmp())? {
-            self.collect(wanted)?;
-            lease::forget_earlier_boots(&self.tmp())?;
-        }
+        self.forget_power_cut(wanted)?;
         Lease::take(&self.tmp())
     }
 

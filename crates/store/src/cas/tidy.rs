@@ -30,10 +30,7 @@ impl Cas {
         if !self.tmp().is_dir() {
             return Ok(());
         }
-        if lease::is_left_by_power_cut(&self.tmp())? {
-            self.collect(wanted)?;
-            lease::forget_earlier_boots(&self.tmp())?;
-        }
+        self.forget_power_cut(wanted)?;
         for folder in self.refs().folders().iter().chain([&self.index_dir()]) {
             files::sweep_drafts(folder)?;
         }
@@ -49,6 +46,15 @@ impl Cas {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Removes what a power cut may have left half on disk: all that nothing reaches whose leases are of an earlier boot.
+    pub(super) fn forget_power_cut(&self, wanted: Wanted<'_>) -> Result<()> {
+        if lease::is_left_by_power_cut(&self.tmp())? {
+            self.collect(wanted)?;
+            lease::forget_earlier_boots(&self.tmp())?;
         }
         Ok(())
     }

@@ -200,6 +200,7 @@ impl Cas {
             while threads.iter().any(|thread| !thread.is_finished()) {
                 is_over.store(progress.cancelled(), Ordering::Relaxed);
                 progress.bytes(done.load(Ordering::Relaxed), Some(total));
+                // The progress is told by this thread alone, and it has nothing else to wait for than the ends of several others.
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
             let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
