@@ -21,8 +21,9 @@ Examples:
 
 Who is asked:
   the daemon that --host or --context names; with --root, the daemon of that root or else this
-  command itself; the system's daemon where its socket answers; else this command itself, for
-  root on the system's containers, for others on their own, below ~/.local/share/volt.
+  command itself; the system's daemon where its socket answers; else this command itself, on
+  your own containers where there is a ~/.local/share/volt (made on a host without Volt), else
+  on the system's, which others than root can only look at.
 
 Exit codes:
   0 ok, 1 general, 2 usage, 3 not found, 4 already exists, 5 permission, 6 daemon, 7 timeout,

@@ -282,10 +282,11 @@ fn systemd_may_hand_over_the_socket() {
         .arg(exe)
         .args(["--exact", ENTRY, "--nocapture"])
         .env(ROOT, dir.path())
-        .env(IDLE, "300");
+        .env(IDLE, "60000");
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut daemon = Daemon { child, dir };
-    daemon.eventually("it listens", |_| socket.exists());
+    // The file is there a moment before anybody listens.
+    daemon.eventually("it listens", |_| UnixStream::connect(&socket).is_ok());
     let answer = ask(&socket, &get("/api/v1/system/version"));
     assert!(answer.contains("200 OK"), "{answer}");
     assert!(!daemon.socket().exists(), "it made a socket of its own");

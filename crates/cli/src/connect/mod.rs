@@ -1,6 +1,6 @@
 //! Where the API is. The rule, as `docs/system.md` tells it: `--host` or `--context`; with `--root` the daemon of that root or
-//! the server inside this process; the system's socket where it answers; else the server inside this process, over the system's
-//! installation for root and over one's own, below the XDG folders, for everybody else.
+//! the server inside this process; the system's socket where it answers; else the server inside this process, over one's own
+//! installation below the XDG folders for a user who has one or on a host without Volt, over the system's for everybody else.
 //!
 //! This only chooses. What the caller may do there is decided by whoever answers.
 
@@ -72,11 +72,14 @@ pub(crate) async fn choose(global: &Global, embed: &Embed) -> Result<Choice, Pro
         }
         Err(e) => e.kind(),
     };
+    let own = xdg_data().join("volt");
     let place = Place::without_socket(&Facts {
         root,
         config: global.config.clone(),
         is_root: rustix::process::geteuid().is_root(),
-        own: xdg_data().join("volt"),
+        has_own: own.exists(),
+        has_system: Paths::below("/".as_ref()).lib.exists(),
+        own,
         socket: Some(socket),
     });
     let Place::Embedded { request, .. } = &place else {

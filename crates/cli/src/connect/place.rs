@@ -25,6 +25,8 @@ pub(crate) enum Place {
         request: EmbedRequest,
         /// The folder of a user's own installation.
         own: Option<PathBuf>,
+        /// Whether the user could ask only what is there, not change it.
+        looks_only: bool,
         /// What the socket said.
         socket: Option<io::ErrorKind>,
     },
@@ -37,14 +39,18 @@ pub(super) struct Facts {
     pub(super) config: Option<PathBuf>,
     pub(super) is_root: bool,
     pub(super) own: PathBuf,
+    pub(super) has_own: bool,
+    pub(super) has_system: bool,
     pub(super) socket: Option<io::ErrorKind>,
 }
 
 impl Place {
-    /// Who answers where no socket does: `--root` is taken at its word (`/` is the system's own), root has the system's
-    /// installation, and everybody else one of their own.
+    /// Who answers where no socket does: `--root` is taken at its word (`/` is the system's own), a user who has an installation
+    /// of their own has that, and everybody else the system's. Only a host without Volt gives a user a new one: where the
+    /// daemon is just down, a command must not go on in another place.
     pub(super) fn without_socket(facts: &Facts) -> Self {
-        let rootless = !facts.is_root && facts.root.is_none();
+        let nameless_user = !facts.is_root && facts.root.is_none();
+        let rootless = nameless_user && (facts.has_own || !facts.has_system);
         Self::Embedded {
             request: EmbedRequest {
                 root: facts.root.clone(),
@@ -52,6 +58,7 @@ impl Place {
                 config: facts.config.clone(),
             },
             own: rootless.then(|| facts.own.clone()),
+            looks_only: nameless_user && !rootless,
             socket: facts.socket,
         }
     }
@@ -67,6 +74,11 @@ impl Place {
             Self::Embedded { own: Some(own), socket, .. } => Some(format!(
                 "this is about your own installation, {}, because the system's Volt {} at {}",
                 own.display(),
+                why_not(*socket),
+                Paths::below("/".as_ref()).socket().display(),
+            )),
+            Self::Embedded { looks_only: true, socket, .. } => Some(format!(
+                "the system's Volt {} at {}, so this only looks; `--root DIR` makes an installation of your own",
                 why_not(*socket),
                 Paths::below("/".as_ref()).socket().display(),
             )),
@@ -129,6 +141,11 @@ mod tests {
                 EmbedRequest { root: root("/"), ..EmbedRequest::default() },
             ),
             (user(), EmbedRequest { rootless: true, ..EmbedRequest::default() }),
+            (
+                Facts { has_own: true, has_system: true, ..user() },
+                EmbedRequest { rootless: true, ..EmbedRequest::default() },
+            ),
+            (Facts { has_system: true, ..user() }, EmbedRequest::default()),
         ] {
             let Place::Embedded { request: found, own, .. } = Place::without_socket(&facts) else {
                 panic!("{facts:?}")
@@ -143,6 +160,12 @@ mod tests {
         let remark = Place::without_socket(&user()).remark().unwrap();
         assert!(remark.contains("/home/joe/.local/share/volt"), "{remark}");
         assert!(remark.contains("does not listen at /run/volt/volt.sock"), "{remark}");
+        let looks = Place::without_socket(&Facts { has_system: true, ..user() });
+        let remark = looks.remark().unwrap();
+        assert!(
+            remark.contains("only looks") && remark.contains("/run/volt/volt.sock"),
+            "{remark}"
+        );
         let below = Facts { root: Some("/srv/x".into()), ..user() };
         assert!(Place::without_socket(&below).remark().unwrap().contains("/srv/x"));
         assert_eq!(Place::without_socket(&Facts { is_root: true, ..user() }).remark(), None);

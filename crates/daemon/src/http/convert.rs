@@ -2,12 +2,13 @@
 
 use volt_api::types as wire;
 use volt_engine::container::View;
-use volt_model::container::{Backend, Exit, Mode, Seccomp, signal_name};
+use volt_model::container::{Exit, Mode, Seccomp, signal_name};
 use volt_model::limits::{DeviceRate, Limits};
 use volt_model::size::Bytes;
 
 /// A container; its environment only for those who may see secrets.
 pub(super) fn container(view: View, secrets: bool) -> wire::Container {
+    let unit = view.unit();
     let spec = view.spec;
     let capabilities = spec.capabilities().map(|set| set.iter().map(|c| c.to_string()).collect());
     wire::Container {
@@ -16,7 +17,7 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         image: spec.image.to_string(),
         backend: spec.backend.to_string(),
         mode: if spec.mode == Mode::Boot { "boot" } else { "app" }.to_owned(),
-        unit: (spec.backend == Backend::Systemd).then(|| spec.unit()),
+        unit,
         command: spec.command,
         pid: view.pid,
         created: spec.created.to_string(),

@@ -1,5 +1,6 @@
 //! Making a container: its record, its ids, its unit. Nothing of the image is copied.
 
+use super::backend;
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
@@ -144,8 +145,8 @@ impl Engine {
 
     /// Takes away what a creation had made. The name's lock must be held.
     pub(crate) fn undo_create(&self, name: &Name) -> Result<()> {
-        for backend in [Backend::Systemd, Backend::Proot] {
-            self.backend(backend).uninstall(self, name)?;
+        for kind in Backend::ALL {
+            backend::of(kind).uninstall(self, name)?;
         }
         files::remove_tree(&self.paths().container(name))?;
         self.release_ids(name)
@@ -203,12 +204,11 @@ impl Engine {
             && create.entrypoint.is_none()
             && !create.tty;
         // What was asked for is refused where it can't be; what only the image suggests gives way.
-        let boots = create.boot.unwrap_or(machine && backend == Backend::Systemd);
+        let boots = create.boot.unwrap_or(machine && backend::of(backend).can_boot());
         let mode = if boots { Mode::Boot } else { Mode::App };
         let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
-        let network = match create.network {
+        let network = match create.network.or(backend::of(backend).only_network()) {
             Some(network) => network,
-            None if backend == Backend::Proot => Network::Host,
             None => {
                 config.container.network.parse().map_err(|e| invalid("container.network", e))?
             }
@@ -260,7 +260,8 @@ impl Engine {
         if !configured.is_empty() {
             return configured.parse().map_err(|e| invalid("container.backend", e));
         }
-        Ok(if self.can_use_systemd() { Backend::Systemd } else { Backend::Proot })
+        let meant = Backend::ALL.into_iter().find(|kind| backend::of(*kind).is_meant(self));
+        Ok(meant.expect("the last is meant for every host"))
     }
 
     /// Locks the volumes among the mounts, in the order of their names.
@@ -354,7 +355,7 @@ fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
 /// With the host's network a container's capabilities reach nothing of it: the network belongs to the host's user namespace, they
 /// are those of the container's own.
 fn refuse_useless_capabilities(spec: &Spec) -> Result<()> {
-    if spec.network != Network::Host || spec.backend != Backend::Systemd {
+    if spec.network != Network::Host || !backend::of(spec.backend).maps_ids() {
         return Ok(());
     }
     let plain = |word: &String| word.to_ascii_uppercase().trim_start_matches("CAP_").to_owned();

@@ -1,5 +1,6 @@
 //! Removing a container and what it wrote.
 
+use super::backend;
 use super::start::refuse;
 use crate::Engine;
 use crate::error::Result;
@@ -39,8 +40,8 @@ impl Engine {
 
     /// Removes all there is of a container. The name's lock must be held; may be called again after a crash.
     pub(crate) fn finish_delete(&self, name: &Name) -> Result<()> {
-        for backend in [Backend::Systemd, Backend::Proot] {
-            self.backend(backend).uninstall(self, name)?;
+        for kind in Backend::ALL {
+            backend::of(kind).uninstall(self, name)?;
         }
         files::remove_tree(&self.paths().container(name))?;
         self.release_ids(name)

@@ -10,7 +10,7 @@ use volt_model::container::{Exit, Spec};
 use volt_model::name::Name;
 use volt_model::state::State;
 
-use super::RunState;
+use super::{RunState, backend};
 
 /// A container as it is at this moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,12 @@ pub struct View {
 }
 
 impl View {
+    /// The unit that it is, where its backend makes units.
+    #[must_use]
+    pub fn unit(&self) -> Option<String> {
+        backend::of(self.spec.backend).unit(&self.spec.name)
+    }
+
     /// A container that was removed when it ended.
     pub(super) fn gone(spec: &Spec) -> Self {
         Self::new(spec.clone(), RunState::stopped(), None)

@@ -1,7 +1,7 @@
 //! Containers: one file for each thing that can be asked of one, a folder for each backend.
 
 mod attach;
-mod backend;
+pub(crate) mod backend;
 mod binds;
 mod boot;
 mod copy;

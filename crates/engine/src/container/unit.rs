@@ -51,6 +51,20 @@ impl Engine {
         Ok(changed)
     }
 
+    /// What is wrong with what [`Engine::write_units`] wrote: where and what.
+    pub(crate) fn unit_finding(&self, spec: &Spec) -> Option<(PathBuf, &'static str)> {
+        let path = self.dropin_dir(&spec.name).join(unit::DROPIN);
+        let link = self.unit_link(&spec.name);
+        match files::read_text(&path, 1 << 20) {
+            Ok(text) if text != self.rendered_dropin(spec) => {
+                Some((path, "it isn't what this Volt would write"))
+            }
+            Ok(_) if link.symlink_metadata().is_err() => Some((link, "the link is missing")),
+            Err(e) if e.is_not_found() => Some((path, "the container's unit is missing")),
+            _ => None,
+        }
+    }
+
     /// Removes what [`Engine::write_units`] and [`Engine::start_at_boot`] wrote.
     pub(crate) fn remove_units(&self, name: &Name) -> Result<()> {
         self.start_at_boot(name, false)?;

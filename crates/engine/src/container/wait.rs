@@ -4,7 +4,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use volt_model::container::{Backend, Exit, Spec};
+use volt_model::container::{Exit, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
@@ -22,12 +22,7 @@ impl Engine {
     pub fn container_wait(&self, name: &Name, gone: &AtomicBool) -> Result<Exit> {
         let spec = self.spec(name)?;
         // Before the first look, so that no change is missed between the two.
-        let news = match spec.backend {
-            Backend::Systemd if self.can_use_systemd_to_look() => {
-                self.systemd().watch(&[&spec.unit()]).ok()
-            }
-            _ => None,
-        };
+        let news = self.backend_of(&spec).watch(self, &spec);
         while !gone.load(Ordering::Relaxed) {
             if !self.run_state(&spec)?.state.is_alive() {
                 return self.how_it_ended(&spec);

@@ -1,6 +1,7 @@
 //! What this process can use of the host. Fast: asked on the way of ordinary commands.
 
 use crate::Engine;
+use crate::container::backend;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use volt_host::command::SAFE_PATH;
@@ -22,14 +23,7 @@ impl Engine {
 
     /// The backends that work here.
     pub(super) fn usable_backends(&self) -> Vec<Backend> {
-        let mut all = Vec::new();
-        if self.can_use_systemd_to_look() && program("systemd-nspawn").is_some() {
-            all.push(Backend::Systemd);
-        }
-        if program("proot").is_some() {
-            all.push(Backend::Proot);
-        }
-        all
+        Backend::ALL.into_iter().filter(|kind| backend::of(*kind).is_usable(self)).collect()
     }
 }
 

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use volt_host::systemd::{JobKind, UnitStatus};
-use volt_model::container::{Backend, Exit};
+use volt_model::container::Exit;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::state::State;
@@ -61,8 +61,8 @@ pub struct View {
 
 impl From<container::View> for View {
     fn from(view: container::View) -> Self {
+        let unit = view.unit();
         let spec = view.spec;
-        let unit = (spec.backend == Backend::Systemd).then(|| spec.unit());
         let command =
             if spec.command.is_empty() { "(boot)".to_owned() } else { spec.command.join(" ") };
         Self {

@@ -25,12 +25,23 @@ pub enum Backend {
     Proot,
 }
 
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Backend {
+    /// All there are, the preferred first.
+    pub const ALL: [Self; 2] = [Self::Systemd, Self::Proot];
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Systemd => "systemd",
             Self::Proot => "proot",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -47,13 +58,11 @@ impl FromStr for Backend {
     type Err = ChoiceError;
 
     fn from_str(text: &str) -> Result<Self, ChoiceError> {
-        match text {
-            "systemd" => Ok(Self::Systemd),
-            "proot" => Ok(Self::Proot),
-            _ => {
-                Err(ChoiceError { word: text.into(), what: "backend", choices: "systemd or proot" })
-            }
-        }
+        Self::ALL.into_iter().find(|backend| backend.as_str() == text).ok_or_else(|| ChoiceError {
+            word: text.into(),
+            what: "backend",
+            choices: "systemd or proot",
+        })
     }
 }
 

@@ -169,11 +169,17 @@ on_hosts! {
 }
 
 on_hosts! {
-    fn system_users_without_the_daemon_have_their_own(host) {
+    fn system_users_without_the_daemon_look_or_have_their_own(host) {
         let host = host.private("own");
         host.sh("useradd -m joe; systemctl mask --now volt.socket volt.service").ok();
         let joe = |line: &str| host.run(&["runuser", "-u", "joe", "--", "sh", "-c", &format!("cd; {line}")]);
-        // Nobody's folders are asked about but his own, though the system's are there.
+        // What is there can be looked at, and a daemon that is down is no reason to begin elsewhere.
+        host.sh("volt volume create seen").ok();
+        assert_eq!(joe("volt volume list -o name").ok(), "seen");
+        let error = joe("volt volume create mine").fails(5);
+        assert!(error.contains("/run/volt/volt.sock") && error.contains("--root DIR"), "{error}");
+        // Once he has one of his own, that is asked.
+        joe("mkdir -p ~/.local/share/volt").ok();
         assert_eq!(joe("volt volume create mine").ok(), "mine");
         let error = joe("volt volume inspect other").fails(3);
         assert!(error.contains("/home/joe/.local/share/volt") && error.contains("/run/volt/volt.sock"), "{error}");

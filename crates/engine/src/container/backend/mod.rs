@@ -1,4 +1,4 @@
-//! What runs containers. A further backend is one folder here and one line in [`Engine::backend`].
+//! What runs containers. A further backend is its name in the model, a folder here and a line in [`of`].
 
 mod proot;
 mod systemd;
@@ -9,8 +9,10 @@ use crate::workload::{Listener, Query, Usage};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
-use volt_model::container::{self, Spec};
+use volt_host::systemd::UnitWatch;
+use volt_model::container::{self, Network, Spec};
 use volt_model::limits::Limits;
 use volt_model::name::Name;
 use volt_model::state::State;
@@ -37,11 +39,47 @@ impl RunState {
 
 /// What runs containers. All calls are made with the name locked, but for those that only look.
 pub(crate) trait Backend: Sync {
+    /// Whether a container is its own where nobody asked for another.
+    fn is_meant(&self, engine: &Engine) -> bool;
+
+    /// Whether this host has what it needs.
+    fn is_usable(&self, engine: &Engine) -> bool;
+
     /// Refuses what it can't do, with the reason.
     fn check(&self, engine: &Engine, spec: &Spec) -> Result<()>;
 
     /// Whether its containers have user ids of their own.
     fn maps_ids(&self) -> bool;
+
+    /// Whether an image's own init can run in one.
+    fn can_boot(&self) -> bool {
+        false
+    }
+
+    /// The only network its containers can have.
+    fn only_network(&self) -> Option<Network> {
+        None
+    }
+
+    /// The unit that a container is, where it is one.
+    fn unit(&self, _name: &Name) -> Option<String> {
+        None
+    }
+
+    /// Whether what is left of a run that was killed goes at the next start, and is no fault until then.
+    fn clears_at_start(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with what [`Self::install`] made, and would be mended by it.
+    fn finding(&self, _engine: &Engine, _spec: &Spec) -> Option<(PathBuf, &'static str)> {
+        None
+    }
+
+    /// News of a container's state, where something tells of it.
+    fn watch(&self, _engine: &Engine, _spec: &Spec) -> Option<UnitWatch> {
+        None
+    }
 
     /// Makes what the container needs to be startable; may be called again after a change.
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()>;
@@ -92,31 +130,31 @@ pub(crate) trait Backend: Sync {
     fn apply_limits(&self, engine: &Engine, spec: &Spec, before: &Limits) -> Result<()>;
 }
 
-impl Engine {
-    /// The backend of that kind.
-    pub(crate) fn backend(&self, kind: container::Backend) -> &'static dyn Backend {
-        match kind {
-            container::Backend::Systemd => &systemd::Systemd,
-            container::Backend::Proot => &proot::Proot,
-        }
+/// The backend of that kind.
+pub(crate) fn of(kind: container::Backend) -> &'static dyn Backend {
+    match kind {
+        container::Backend::Systemd => &systemd::Systemd,
+        container::Backend::Proot => &proot::Proot,
     }
+}
 
+impl Engine {
     /// The backend of a container.
     pub(crate) fn backend_of(&self, spec: &Spec) -> &'static dyn Backend {
-        self.backend(spec.backend)
+        of(spec.backend)
     }
 
     /// The state of a container.
     pub(crate) fn run_state(&self, spec: &Spec) -> Result<RunState> {
-        self.backend_of(spec).state(self, spec)
+        of(spec.backend).state(self, spec)
     }
 
     /// The states of many, asked for at once.
     pub(crate) fn run_states(&self, specs: &[Spec]) -> Result<HashMap<Name, RunState>> {
         let mut all = HashMap::new();
-        for kind in [container::Backend::Systemd, container::Backend::Proot] {
+        for kind in container::Backend::ALL {
             if specs.iter().any(|spec| spec.backend == kind) {
-                all.extend(self.backend(kind).states(self, specs)?);
+                all.extend(of(kind).states(self, specs)?);
             }
         }
         Ok(all)

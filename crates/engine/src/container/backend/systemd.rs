@@ -4,15 +4,17 @@ use super::{Backend, RunState};
 use crate::Engine;
 use crate::container::Exec;
 use crate::error::{Error, Result};
+use crate::system::can::program;
 use crate::workload::{Listener, Query, Usage, usage_of_unit};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::journal;
 use volt_host::process::Pidfd;
-use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary};
+use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary, UnitWatch};
 use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::{Limits, Property, PropertyValue};
@@ -33,6 +35,14 @@ const LAST_LINES: u64 = 10;
 pub(super) struct Systemd;
 
 impl Backend for Systemd {
+    fn is_meant(&self, engine: &Engine) -> bool {
+        engine.can_use_systemd()
+    }
+
+    fn is_usable(&self, engine: &Engine) -> bool {
+        engine.can_use_systemd_to_look() && program("systemd-nspawn").is_some()
+    }
+
     fn check(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         if !engine.can_use_systemd() {
             return Err(Error::new(
@@ -41,7 +51,7 @@ impl Backend for Systemd {
             )
             .hinted("`--backend proot` runs without either; `volt system check` says more"));
         }
-        if !std::path::Path::new("/usr/bin/systemd-nspawn").exists() {
+        if program("systemd-nspawn").is_none() {
             return Err(Error::new(
                 ErrorKind::Dependency,
                 "The program systemd-nspawn is not installed",
@@ -59,6 +69,22 @@ impl Backend for Systemd {
 
     fn maps_ids(&self) -> bool {
         true
+    }
+
+    fn can_boot(&self) -> bool {
+        true
+    }
+
+    fn unit(&self, name: &Name) -> Option<String> {
+        Some(unit::name(name))
+    }
+
+    fn finding(&self, engine: &Engine, spec: &Spec) -> Option<(PathBuf, &'static str)> {
+        engine.unit_finding(spec)
+    }
+
+    fn watch(&self, engine: &Engine, spec: &Spec) -> Option<UnitWatch> {
+        engine.can_use_systemd_to_look().then(|| engine.systemd().watch(&[&spec.unit()]).ok())?
     }
 
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {

@@ -3,7 +3,6 @@
 use super::{Facts, Found, Mend, names_in};
 use crate::Engine;
 use std::collections::HashMap;
-use volt_model::container::{Backend, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
@@ -49,10 +48,12 @@ impl Engine {
                         Mend::Release(name.clone()),
                     ));
                 }
-                Ok(spec) if spec.backend == Backend::Systemd => {
-                    found.extend(self.dropin_finding(&spec));
+                Ok(spec) => {
+                    let wrong = self.backend_of(&spec).finding(self, &spec);
+                    found.extend(wrong.map(|(path, why)| {
+                        Found::path(&path, why, Mend::Install(spec.name.clone()))
+                    }));
                 }
-                Ok(_) => {}
                 Err(e) if e.kind == ErrorKind::NotFound => {
                     // The record is the first to come and, with the folder, the last to go.
                     found.push(Found::path(
@@ -68,24 +69,6 @@ impl Engine {
             }
         }
         found
-    }
-
-    fn dropin_finding(&self, spec: &volt_model::container::Spec) -> Option<Found> {
-        let path = self.dropin_dir(&spec.name).join(unit::DROPIN);
-        let mend = Mend::Install(spec.name.clone());
-        let link = self.unit_link(&spec.name);
-        match volt_host::files::read_text(&path, 1 << 20) {
-            Ok(text) if text != self.rendered_dropin(spec) => {
-                Some(Found::path(&path, "it isn't what this Volt would write", mend))
-            }
-            Ok(_) if link.symlink_metadata().is_err() => {
-                Some(Found::path(&link, "the link is missing", mend))
-            }
-            Err(e) if e.is_not_found() => {
-                Some(Found::path(&path, "the container's unit is missing", mend))
-            }
-            _ => None,
-        }
     }
 
     pub(super) fn id_findings(&self, facts: &Facts) -> Vec<Found> {

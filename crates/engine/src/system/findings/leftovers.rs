@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use volt_host::mounts;
-use volt_model::container::{Backend, unit};
+use volt_model::container::unit;
 use volt_model::name::Name;
 
 /// Younger drafts may be under way: a durable write takes that long at most.
@@ -69,9 +69,9 @@ impl Engine {
         }
         let mut found = Vec::new();
         for (name, what) in left {
-            // Other backends keep what they need where their own state is, and clear it at the next start.
-            let foreign = self.spec(&name).is_ok_and(|spec| spec.backend != Backend::Systemd);
-            if foreign || facts.up.contains(&name) || self.is_name_busy(&name) {
+            let clears =
+                self.spec(&name).is_ok_and(|spec| self.backend_of(&spec).clears_at_start());
+            if clears || facts.up.contains(&name) || self.is_name_busy(&name) {
                 continue;
             }
             found.extend(

@@ -26,7 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::process::Identity;
-use volt_model::container::{self, Spec};
+use volt_model::container::{self, Network, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::name::Name;
@@ -49,6 +49,14 @@ const STOPPED: &str = "stopped";
 pub(super) struct Proot;
 
 impl Backend for Proot {
+    fn is_meant(&self, _engine: &Engine) -> bool {
+        true
+    }
+
+    fn is_usable(&self, _engine: &Engine) -> bool {
+        program("proot").is_some()
+    }
+
     fn check(&self, _engine: &Engine, spec: &Spec) -> Result<()> {
         refuse::what_it_can_not_do(spec)?;
         match program("proot") {
@@ -60,6 +68,14 @@ impl Backend for Proot {
 
     fn maps_ids(&self) -> bool {
         false
+    }
+
+    fn only_network(&self) -> Option<Network> {
+        Some(Network::Host)
+    }
+
+    fn clears_at_start(&self) -> bool {
+        true
     }
 
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
