@@ -21,6 +21,8 @@ use volt_model::name::Name;
 
 /// What the file of a run that is recorded, and perhaps not yet released, is called.
 pub(super) const RECORDED: &str = "recorded";
+/// How the reason begins of a start that only systemd knows of, because no process of Volt's ran.
+pub(super) const SYSTEMD_SAYS: &str = "systemd says";
 
 /// What the relay wrote of how the command ended.
 #[derive(Deserialize)]
@@ -171,7 +173,7 @@ impl Engine {
             (None, None, Last::Killed { result, exit }) => unknown_end(result, *exit),
             (None, None, Last::NotExecuted { result, exit }) => {
                 let (code, _) = unknown_end(result, *exit);
-                (code, format!("could not start: systemd says {result}, {code}"))
+                (code, format!("could not start: {SYSTEMD_SAYS} {result}, {code}"))
             }
         };
         let exit = Exit { code, reason, finished: Timestamp::now() };

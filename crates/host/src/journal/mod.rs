@@ -7,5 +7,5 @@ mod tests;
 mod write;
 
 pub use entry::{Entry, FIELDS, parse_entry};
-pub use read::{Query, Reader, Stopper};
+pub use read::{Query, Reader, Stopper, sync};
 pub use write::{JOURNAL_SOCKET, JournalWriter, encode_field};

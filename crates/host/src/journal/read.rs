@@ -8,10 +8,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::process::ChildStdout;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The longest line that is read, in bytes. A message byte may take four characters of it.
 const LINE_LIMIT: u64 = 16 << 20;
+
+/// How long the journal is given to catch up.
+const SYNC_LIMIT: Duration = Duration::from_secs(5);
 
 /// Which entries to read. Built up with the methods below, ended by `read`.
 #[derive(Debug, Default, Clone)]
@@ -24,6 +27,14 @@ pub struct Query {
     lines: Option<u64>,
     grep: Option<String>,
     follow: bool,
+}
+
+/// Waits until what has been written so far can be read. Where that can't be had, what is there is read.
+pub fn sync() {
+    let done = Command::new("journalctl").arg("--sync").time_limit(SYNC_LIMIT).output_any_status();
+    if let Err(error) = done {
+        tracing::debug!(%error, "the journal can't be asked to catch up");
+    }
 }
 
 impl Query {
@@ -44,6 +55,20 @@ impl Query {
     #[must_use]
     pub fn unit(mut self, unit: &str) -> Self {
         self.units.push(unit.to_owned());
+        self
+    }
+
+    /// Entries of this unit and all that root's processes say about it: also those of one that had ended before the journal could
+    /// tell which unit it was of, such as systemd's own that could not execute the unit's program. Several are alternatives; not to be
+    /// mixed with `field` and `unit`.
+    #[must_use]
+    pub fn about(mut self, unit: &str) -> Self {
+        if !self.matches.is_empty() {
+            self.matches.push("+".to_owned());
+        }
+        let said = ["+".to_owned(), format!("UNIT={unit}"), "_UID=0".to_owned()];
+        self.matches.push(format!("_SYSTEMD_UNIT={unit}"));
+        self.matches.extend(said);
         self
     }
 

@@ -32,6 +32,13 @@ fn arguments_of_journalctl() {
         assert!(args.iter().any(|arg| arg == wanted), "{wanted} in {args:?}");
     }
     assert_eq!(args[args.len() - 2..], ["--", "X=-y"]);
+    let both = Query::new().about("a.service").about("b.service").arguments(Order::OldestFirst);
+    let terms = both.join(" ");
+    let (a, b) = (
+        "_SYSTEMD_UNIT=a.service + UNIT=a.service _UID=0",
+        "_SYSTEMD_UNIT=b.service + UNIT=b.service _UID=0",
+    );
+    assert!(terms.ends_with(&format!("-- {a} + {b}")), "{terms}");
     assert!(Query::new().follow().arguments(Order::OldestFirst).contains(&"--no-tail".to_owned()));
 }
 

@@ -174,10 +174,78 @@ on_hosts! {
     fn container_start_that_fails_says_why(host) {
         host.tiny();
         let _guard = host.container("nope");
-        host.volt(&["container", "create", "--name", "nope", "tiny", "/no/such/program"]).ok();
-        let error = host.volt(&["container", "start", "nope"]).fails(1);
-        assert!(error.contains("/no/such/program"), "{error}");
-        assert_eq!(host.volt(&["container", "inspect", "nope", "-o", "json"]).json()["exit"]["code"], 127);
+        let run = ["run", "--name", "nope"];
+        for (words, run_code) in [(&["tiny", "/no/such/program"][..], 127), (&["tiny", "/etc/passwd"], 126)] {
+            let program = words[1];
+            host.volt(&[&["container", "create", "--name", "nope"], words].concat()).ok();
+            let error = host.volt(&["container", "start", "nope"]).fails(1);
+            assert!(error.contains("did not start") && error.contains(program), "{error}");
+            // It is what the unit said last.
+            host.sh("journalctl --sync").ok();
+            let journal = host.sh("journalctl -u volt-container@nope.service VOLT_WORKLOAD=nope -o cat --no-pager | tail -n 1").ok();
+            assert!(journal.contains(program) && error.contains(&journal), "{journal}: {error}");
+            let seen = host.volt(&["container", "inspect", "nope", "-o", "json"]).json();
+            assert_eq!(seen["exit"]["code"], run_code, "{seen}");
+            host.volt(&["container", "delete", "nope"]).ok();
+
+            let error = host.volt(&[&run[..], words].concat()).fails(run_code);
+            assert!(error.contains(program), "{error}");
+            host.volt(&["container", "delete", "nope"]).ok();
+            let error = host.volt(&[&run[..], &["--detach"], words].concat()).fails(1);
+            assert!(error.contains("did not start") && error.contains(program), "{error}");
+            host.volt(&["container", "delete", "nope"]).ok();
+        }
+    }
+}
+
+on_hosts! {
+    fn container_start_says_what_the_unit_said_last(host) {
+        let host = host.private("last-words");
+        host.tiny();
+        let drop_in = |name: &str, start: &str| {
+            let dir = format!("/run/systemd/system/volt-container@{name}.service.d");
+            let text = format!("[Service]\nExecStart=\nExecStart={start}\n");
+            host.run_with(&["sh", "-c", &format!("mkdir -p {dir} && cat > {dir}/99.conf && systemctl daemon-reload")], text.as_bytes()).ok();
+        };
+        let create = |name: &str| host.volt(&["container", "create", "--name", name, "tiny", "sleep", "1000"]).ok();
+        // systemd-nspawn fails by itself.
+        create("nspawn");
+        let own = host.run(&["systemctl", "cat", "volt-container@nspawn.service"]).ok();
+        let own = own.lines().rev().find_map(|line| line.strip_prefix("ExecStart=:")).unwrap().to_owned();
+        drop_in("nspawn", &own.replace("--keep-unit", "--keep-unit --no-such-option"));
+        // The process of the unit says why before it fails; is not there at all; and is killed without a word.
+        create("words");
+        drop_in("words", r#"/bin/sh -c "echo first; echo the disk is on fire >&2; exit 5""#);
+        create("absent");
+        drop_in("absent", "/nowhere/at/all");
+        create("killed");
+        drop_in("killed", r#"/bin/sh -c "echo about to go; kill -9 $$$$""#);
+        for (name, said) in [
+            ("nspawn", &["unrecognized option '--no-such-option'"][..]),
+            ("words", &["exit-code, 5", "first\n", "the disk is on fire\n"]),
+            ("absent", &["exit-code, 203", "/nowhere/at/all: No such file or directory"]),
+            ("killed", &["signal, 137", "about to go\n"]),
+        ] {
+            let ways = [
+                host.volt(&["container", "start", name]),
+                host.volt(&["workload", "start", name]),
+                host.volt(&["container", "restart", name]),
+            ];
+            for way in ways {
+                let error = way.fails(1);
+                assert!(error.contains(&format!("The container {name} did not start")), "{error}");
+                assert!(said.iter().all(|said| error.contains(said)), "{said:?}: {error}");
+            }
+            let seen = host.volt(&["container", "inspect", name, "-o", "json"]).json();
+            assert_eq!(seen["state"], "failed", "{seen}");
+            assert!(seen["exit"]["reason"].as_str().unwrap().starts_with("could not start"), "{seen}");
+        }
+        // `run` is no different, whether it connects or not. What it makes is what lay there before.
+        for (flags, code) in [(&["run", "--detach"][..], 1), (&["run"], 1)] {
+            host.volt(&["container", "delete", "words"]).ok();
+            let error = host.volt(&[flags, &["--name", "words", "tiny", "true"]].concat()).fails(code);
+            assert!(error.contains("the disk is on fire"), "{error}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Backend, RunState};
 use crate::Engine;
 use crate::container::Exec;
+use crate::container::exited::SYSTEMD_SAYS;
 use crate::error::{Error, Result};
 use crate::system::can::program;
 use crate::workload::{Listener, Query, Usage, usage_of_unit};
@@ -330,13 +331,16 @@ fn explain(engine: &Engine, spec: &Spec, error: systemd::Error, since: Timestamp
     if !matches!(error, systemd::Error::JobFailed { .. }) {
         return Error::from(error).about(&spec.name);
     }
-    let failure = engine.start_failure(spec, since);
-    let units = [spec.unit(), unit::prepare_name(&spec.name)];
-    let lines = last_lines(&units, since);
-    let why = match (failure, lines.is_empty()) {
-        (Some(message), _) => message,
-        (None, false) => format!("its last lines were:\n  {}", lines.join("\n  ")),
-        (None, true) => error.to_string(),
+    let why = match engine.start_failure(spec, since) {
+        // What its own process said is in the journal too, between lines that say less.
+        Some(told) if !told.starts_with(SYSTEMD_SAYS) => told,
+        told => {
+            let units = [spec.unit(), unit::prepare_name(&spec.name)];
+            let mut all =
+                vec![format!("{}; its last lines were", told.unwrap_or(error.to_string()))];
+            all.extend(last_lines(&units, since));
+            all.join("\n  ")
+        }
     };
     Error::new(ErrorKind::General, format!("The container {} did not start", spec.name))
         .about(&spec.name)
@@ -346,7 +350,9 @@ fn explain(engine: &Engine, spec: &Spec, error: systemd::Error, since: Timestamp
 
 /// What units said last, oldest first. Without the journal there is nothing to add to an error.
 fn last_lines(units: &[String], since: Timestamp) -> Vec<String> {
-    let query = units.iter().fold(journal::Query::new(), |query, unit| query.unit(unit));
+    let query = units.iter().fold(journal::Query::new(), |query, unit| query.about(unit));
+    // What was written a moment ago may still be on its way.
+    journal::sync();
     let Ok(reader) = query.since(since.into()).lines(LAST_LINES).read() else { return Vec::new() };
     reader.flatten().map(|entry| String::from_utf8_lossy(&entry.message).into_owned()).collect()
 }
