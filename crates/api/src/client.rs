@@ -23,6 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use volt_model::kind::ErrorKind;
+use volt_model::percent;
 
 /// The longest plain answer that is taken, in bytes.
 const MAX_REPLY: usize = 256 << 20;
@@ -239,26 +240,13 @@ fn uri<P: Serialize>(operation: &OperationInfo, params: &P) -> Result<String, Pr
         };
         let placeholder = format!("{{{name}}}");
         if path.contains(&placeholder) {
-            path = path.replace(&placeholder, &percent(&text));
+            path = path.replace(&placeholder, &percent::encode(&text));
         } else if !text.is_empty() {
             let separator = if query.is_empty() { '?' } else { '&' };
-            query.push_str(&format!("{separator}{name}={}", percent(&text)));
+            query.push_str(&format!("{separator}{name}={}", percent::encode(&text)));
         }
     }
     Ok(path + &query)
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986.
-fn percent(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 fn empty() -> RequestBody {

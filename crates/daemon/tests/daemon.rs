@@ -282,7 +282,7 @@ fn systemd_may_hand_over_the_socket() {
         .arg(exe)
         .args(["--exact", ENTRY, "--nocapture"])
         .env(ROOT, dir.path())
-        .env(IDLE, "60000");
+        .env(IDLE, "2000");
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut daemon = Daemon { child, dir };
     // The file is there a moment before anybody listens.

@@ -1,5 +1,6 @@
 //! References to images: `debian:trixie`, `debian-minimal`, `registry.example/team/app:1.2`, `name@sha256:…`.
 
+use crate::percent;
 use std::fmt;
 use std::str::FromStr;
 
@@ -41,8 +42,7 @@ impl ImageRef {
         self.digest.as_deref()
     }
 
-    /// One safe file name for the reference, always with its tag: everything but `[a-z0-9.-]` (and a leading
-    /// dot) is percent-encoded.
+    /// One safe file name for the reference, always with its tag: percent-encoded.
     #[must_use]
     pub fn encoded(&self) -> String {
         let mut full = self.name.clone();
@@ -52,15 +52,7 @@ impl ImageRef {
         if let Some(digest) = &self.digest {
             full = format!("{full}@{digest}");
         }
-        let mut out = String::with_capacity(full.len() + 8);
-        for (i, b) in full.bytes().enumerate() {
-            if b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && i > 0) {
-                out.push(char::from(b));
-            } else {
-                out.push_str(&format!("%{b:02X}"));
-            }
-        }
-        out
+        percent::encode(&full)
     }
 
     /// The reference that [`ImageRef::encoded`] made a file name of.
@@ -69,17 +61,7 @@ impl ImageRef {
     /// When the file name was not made so.
     pub fn decode(file_name: &str) -> Result<Self, ImageRefError> {
         let wrong = |reason| ImageRefError { text: file_name.to_owned(), reason };
-        let mut bytes = Vec::with_capacity(file_name.len());
-        let mut rest = file_name.bytes();
-        while let Some(b) = rest.next() {
-            if b != b'%' {
-                bytes.push(b);
-                continue;
-            }
-            let hex: String = rest.by_ref().take(2).map(char::from).collect();
-            bytes.push(u8::from_str_radix(&hex, 16).map_err(|_| wrong("bad escape"))?);
-        }
-        String::from_utf8(bytes).map_err(|_| wrong("not UTF-8"))?.parse()
+        percent::decode(file_name).ok_or_else(|| wrong("bad escape"))?.parse()
     }
 }
 

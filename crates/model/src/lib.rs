@@ -7,7 +7,7 @@
 //! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Confinement: [`caps`], [`seccomp`], [`ids`]
-//! - The house: [`kind`] (errors and exit codes), [`paths`], [`config`]
+//! - The house: [`percent`], [`kind`] (errors and exit codes), [`paths`], [`config`]
 
 pub mod caps;
 pub mod config;
@@ -21,6 +21,7 @@ pub mod limits;
 pub mod mount;
 pub mod name;
 pub mod paths;
+pub mod percent;
 pub mod restart;
 pub mod seccomp;
 pub mod size;

@@ -1,7 +1,7 @@
 //! From method and path to a row of the table. Pure.
 
-use super::params::percent_decode;
 use volt_api::OperationInfo;
+use volt_model::percent;
 
 /// What a path leads to.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ fn fill<'t>(template: &'t str, path: &str) -> Option<Vec<(&'t str, String)>> {
         let part = parts.next()?;
         match expected.strip_prefix('{').and_then(|e| e.strip_suffix('}')) {
             Some(_) if part.is_empty() => return None,
-            Some(name) => filled.push((name, percent_decode(part)?)),
+            Some(name) => filled.push((name, percent::decode(part)?)),
             None if part == expected => {}
             None => return None,
         }

@@ -4,6 +4,7 @@ use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer, Visitor};
 use volt_api::Problem;
 use volt_model::kind::ErrorKind;
+use volt_model::percent;
 
 /// The most parameters one request may have.
 const MAX_PAIRS: usize = 64;
@@ -21,7 +22,7 @@ impl Pairs {
                 return Err(wrong("The request has too many parameters"));
             }
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let decode = |text: &str| percent_decode(&text.replace('+', " "));
+            let decode = |text: &str| percent::decode(&text.replace('+', " "));
             match (decode(name), decode(value)) {
                 (Some(name), Some(value)) => pairs.push((name, value)),
                 _ => return Err(wrong("The request's query is not percent-encoded UTF-8")),
@@ -45,22 +46,6 @@ impl Pairs {
 
 fn wrong(title: &str) -> Problem {
     Problem::new(ErrorKind::Usage, title)
-}
-
-/// The text that `text` encodes; none where that is no UTF-8 or the encoding is broken.
-pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        out.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(out).ok()
 }
 
 /// A parameter's text, read as whatever the operation's field is.
@@ -191,7 +176,7 @@ mod tests {
             ("%2", None),
             ("%zz", None),
         ] {
-            assert_eq!(percent_decode(text).as_deref(), decoded, "{text}");
+            assert_eq!(percent::decode(text).as_deref(), decoded, "{text}");
         }
         assert!(Pairs::collect(vec![], "a=%ff").is_err());
         assert!(Pairs::collect(vec![], &"a=1&".repeat(65)).is_err());

@@ -5,6 +5,7 @@ use crate::digest::Digest;
 use crate::tree::EntryPath;
 use std::fmt;
 use std::str::FromStr;
+use volt_model::percent;
 
 /// The longest name that a person can give a tree, in bytes.
 const NAME_LIMIT: usize = 150;
@@ -30,9 +31,7 @@ impl TreeName {
 
     /// As one part of a path.
     pub(crate) fn encoded(&self) -> String {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        let each = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") };
-        self.0.bytes().map(each).collect()
+        percent::encode(&self.0)
     }
 }
 
@@ -112,18 +111,6 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// The name that was encoded as one part of a path.
-pub(super) fn decoded(part: &str) -> String {
-    let (mut out, bytes, mut at) = (Vec::new(), part.as_bytes(), 0);
-    while at < bytes.len() {
-        let hex = bytes[at..].strip_prefix(b"%").and_then(|rest| rest.get(..2));
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        out.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// A path of a tree as text from which it can be read again: `\xHH` for control characters and bytes that are no UTF-8, `\\`
 /// for a backslash.
 pub(crate) fn escape(path: &[u8]) -> String {
@@ -179,7 +166,7 @@ mod tests {
     fn names_and_pointers() {
         for good in ["debian", "a/b:1", "web-root_2.0", "x@y+z"] {
             let name: TreeName = good.parse().unwrap();
-            assert_eq!(decoded(&name.encoded()), good);
+            assert_eq!(percent::decode(&name.encoded()).as_deref(), Some(good));
             assert!(!name.encoded().contains('/'));
         }
         for bad in ["", ".", "..", "a//b", "a/../b", "-a", "images/x", "snapshots/y", "a b", "ä"] {

@@ -195,7 +195,7 @@ fn read(kind: RefKind, path: &Path) -> Result<Option<Found>> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Some(Found {
         kind,
-        name: super::name::decoded(&stem),
+        name: volt_model::percent::decode(&stem).unwrap_or_else(|| stem.to_string()),
         path: path.to_owned(),
         tree,
         created: text(named.created).and_then(|time| time.parse().ok()),
