@@ -20,7 +20,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use volt_model::kind::ErrorKind;
 use volt_model::percent;
@@ -99,8 +99,9 @@ impl Client {
         body: UploadBody,
         on: impl FnMut(Progress<O::Reply>) + Send,
     ) -> Result<O::Reply, Problem> {
-        let answer = self.send(&O::INFO, params, upload_body(body)).await?;
-        last_of_progress(answer, on).await
+        let (body, unread) = upload_body(body);
+        let done = async { last_of_progress(self.send(&O::INFO, params, body).await?, on).await };
+        unread.reason_or(done.await)
     }
 
     /// Asks for an operation of shape `Upload`.
@@ -112,8 +113,9 @@ impl Client {
         params: &O::Params,
         body: UploadBody,
     ) -> Result<O::Reply, Problem> {
-        let answer = self.send(&O::INFO, params, upload_body(body)).await?;
-        read_json(answer).await
+        let (body, unread) = upload_body(body);
+        let done = async { read_json(self.send(&O::INFO, params, body).await?).await };
+        unread.reason_or(done.await)
     }
 
     /// Asks for an operation of shape `Lines`; `on` sees every item, and ends it by answering `false`.
@@ -261,11 +263,35 @@ fn json_body<B: Serialize>(operation: &OperationInfo, body: &B) -> Result<Reques
     Ok(Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed())
 }
 
-fn upload_body(body: UploadBody) -> RequestBody {
+fn upload_body(body: UploadBody) -> (RequestBody, Unread) {
+    let unread = Unread::default();
+    let noted = unread.clone();
+    let frames = sync_wrapper::SyncStream::new(body).map(move |part| match part {
+        Ok(bytes) => Ok(BodyFrame::data(bytes)),
+        Err(error) => {
+            let kind = error.kind();
+            drop(noted.0.set(error));
+            Err(kind.into())
+        }
+    });
     // BoxBody wants Sync; a stream is only ever polled from one place.
-    BodyExt::boxed(StreamBody::new(
-        sync_wrapper::SyncStream::new(body).map(|part| part.map(BodyFrame::data)),
-    ))
+    (BodyExt::boxed(StreamBody::new(frames)), unread)
+}
+
+/// Why what was to be sent could not be read on this side. The connection breaks by it, and would be all that is told.
+#[derive(Clone, Default)]
+struct Unread(Arc<OnceLock<io::Error>>);
+
+impl Unread {
+    fn reason_or<T>(self, done: Result<T, Problem>) -> Result<T, Problem> {
+        let (Err(_), Some(error)) = (&done, self.0.get()) else { return done };
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            _ => ErrorKind::General,
+        };
+        Err(Problem::new(kind, "What was to be sent can't be read").because(error))
+    }
 }
 
 async fn read_json<T: DeserializeOwned>(answer: Response<Incoming>) -> Result<T, Problem> {

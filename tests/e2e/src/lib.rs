@@ -3,6 +3,10 @@
 //! The host is reached through `cargo xtask host exec`, whose binary the test runner names in `VOLT_XTASK`. A test says by its
 //! macro where it runs: [`on_hosts!`] (tier 2, both suites) or [`on_vms!`] (tier 3, both suites).
 
+mod terminal;
+
+pub use terminal::Terminal;
+
 use serde_json::Value;
 use std::fmt;
 use std::io::Write as _;

@@ -62,6 +62,12 @@ impl Engine {
             let title = format!("A pattern has at most {PATTERN_MAX} bytes");
             return Err(Error::new(ErrorKind::Usage, title));
         }
+        if let (Some(since), Some(until)) = (query.since, query.until)
+            && since > until
+        {
+            let title = format!("No time is after {since} and before {until}");
+            return Err(Error::new(ErrorKind::Usage, title));
+        }
         match &query.target {
             Target::Workload(name) => {
                 let spec = self.spec(name)?;
@@ -86,6 +92,9 @@ impl Engine {
         // What the relay marked as the workload's own; what systemd and nspawn say of it is for `systemctl status`.
         // A container that had the name before had another log.
         let since = query.since.map_or(spec.created, |since| since.max(spec.created));
+        if query.until.is_some_and(|until| until < since) {
+            return Ok(());
+        }
         let query = &Query { since: Some(since), ..query.clone() };
         let wanted = ["stdout", "stderr"].iter().fold(
             from_journal(query, &[]).field("_SYSTEMD_UNIT", &spec.unit()),

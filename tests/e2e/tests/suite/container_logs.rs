@@ -54,3 +54,85 @@ on_hosts! {
         host.volt(&["logs", "no-such-thing.service"]).fails(3);
     }
 }
+
+on_hosts! {
+    fn container_logs_between_two_times(host) {
+        host.tiny();
+        let _guard = host.container("hours");
+        host.volt(&["run", "-d", "--name", "hours", "tiny", "sh", "-c",
+            "for word in early middle late; do echo $word; touch /$word; while test -e /$word; do sleep 0.02; done; done; sleep 1000"]).ok();
+        // When each was there, and only then the next one.
+        let moment = |word: &str| {
+            host.until(Duration::from_secs(10), &format!("volt logs hours | grep -q {word}"));
+            let now = host.sh("sleep 0.01; date --utc +%Y-%m-%dT%H:%M:%S.%6NZ; sleep 0.01").ok();
+            host.volt(&["exec", "hours", "rm", &format!("/{word}")]).ok();
+            now
+        };
+        let (first, second) = (moment("early"), moment("middle"));
+        host.until(Duration::from_secs(10), "volt logs hours | grep -q late");
+        let logs = |flags: &[&str]| host.volt(&[&["logs"], flags, &["hours"]].concat()).ok();
+        assert_eq!(logs(&["--until", &first]), "early");
+        assert_eq!(logs(&["--until", &second]), "early\nmiddle");
+        assert_eq!(logs(&["--since", &first, "--until", &second]), "middle");
+        assert_eq!(logs(&["--since", &second]), "late");
+        assert_eq!(logs(&["--until", "1h"]), "");
+        assert_eq!(logs(&["--since", "1h"]), "early\nmiddle\nlate");
+        assert_eq!(logs(&["-n", "1", "--until", &second]), "middle");
+        let of_unit = |until: &str| host.volt(&["logs", "--since", &first, "--until", until, "volt-container@hours.service"]).ok();
+        assert_eq!(of_unit(&second), "middle");
+        host.volt(&["logs", "--until", "some day", "hours"]).fails(2);
+        host.volt(&["logs", "--since", &second, "--until", &first, "hours"]).fails(2);
+    }
+}
+
+/// Writes its number on each of so many lines, every other to standard error, at some 10,000 lines a second: the time that is left
+/// of each hundredth of a second is slept.
+const METRONOME: &str = "\
+$| = 1; sub pause { select undef, undef, undef, $_[0] } \
+sub now { my $t = pack 'qq', 0, 0; syscall 228, 1, $t; my ($s, $n) = unpack 'qq', $t; $s + $n / 1e9 } \
+until (-e '/go') { pause 0.01 } \
+my $begun = now; \
+for my $n (1 .. 100000) { \
+    if ($n % 2) { print STDOUT \"out $n\\n\" } else { print STDERR \"err $n\\n\" } \
+    if ($n % 100 == 0) { my $early = $begun + $n / 10000 - now; pause $early if $early > 0 } \
+} \
+printf STDOUT \"rate %d\\n\", 100000 / (now() - $begun);";
+
+on_hosts! {
+    fn container_logs_followed_under_load(host) {
+        host.debian();
+        let _guard = host.container("metronome");
+        host.volt(&["run", "-d", "--name", "metronome", "debian", "perl", "-e", METRONOME]).ok();
+        let follow = ["timeout", "120", "volt", "logs", "-f", "-o", "json", "metronome"];
+        let output = std::thread::scope(|scope| {
+            let followed = scope.spawn(|| host.run(&follow));
+            host.until(Duration::from_secs(10), "pgrep -f 'volt logs -f -o json metronome'");
+            // Others want the processors too.
+            let busy = "for n in 1 2; do timeout 12 sh -c 'while :; do :; done' & done; wait";
+            let load = scope.spawn(|| host.sh(busy));
+            host.volt(&["exec", "metronome", "touch", "/go"]).ok();
+            drop(load.join().unwrap());
+            followed.join().unwrap().ok()
+        });
+        let whole = host.volt(&["logs", "-o", "json", "metronome"]).ok();
+        for (how, text) in [("followed", output), ("read afterwards", whole)] {
+            let (mut out, mut err, mut rate) = (1, 2, 0);
+            for line in text.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                let message = line["message"].as_str().unwrap();
+                let (word, number) = message.split_once(' ').unwrap();
+                let number: u32 = number.parse().unwrap();
+                // Each one once, in order, and on its own stream.
+                match (word, line["stream"].as_str().unwrap()) {
+                    ("out", "stdout") if number == out => out += 2,
+                    ("err", "stderr") if number == err => err += 2,
+                    ("rate", "stdout") => rate = number,
+                    _ => panic!("{how}: after {out} and {err} comes {line}"),
+                }
+            }
+            assert_eq!((out, err), (100_001, 100_002), "{how}");
+            // Where the processors can't keep up the writer is held up, and still no line is lost.
+            assert!(rate > 5_000, "it was held up: {rate} lines a second");
+        }
+    }
+}

@@ -40,6 +40,58 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn image_pull_debian_in_a_variant(host) {
+        let suite = host.suite();
+        let name = format!("debian:{suite}");
+        drop(host.volt(&["image", "delete", &name]));
+        let pull = |words: &[&str]| host.volt(&[&["image", "pull", &name, "--mirror", "file:///srv/mirror", "--force"], words].concat());
+        let error = pull(&["--variant", "nonsense"]);
+        assert_ne!(error.code, 0, "{error:?}");
+        assert!(error.stderr.contains("unsupported variant"), "{error:?}");
+        pull(&["--variant", "--help"]).fails(2);
+        host.volt(&["image", "inspect", &name]).fails(3);
+        // The mirror of a test host holds what a minimal system needs, and not what debootstrap's standard one has beyond that.
+        pull(&["--variant", "minbase", "--include", "busybox-static"]).ok();
+        let inside = |line: &str| host.volt(&["run", "--rm", "--name", "variant", &name, "sh", "-c", line]).ok();
+        let states = inside("dpkg-query -W -f '${Package} ${Priority} ${db:Status-Status}\n'");
+        assert!(states.contains("apt required installed") || states.contains("apt important installed"), "{states}");
+        assert!(states.contains("busybox-static") && !states.contains("\nnano "), "{states}");
+        host.volt(&["image", "delete", &name]).ok();
+    }
+}
+
+on_hosts! {
+    fn image_import_of_a_folder(host) {
+        host.tiny();
+        drop(host.sh("volt image delete folder; rm -rf /tmp/folder"));
+        host.sh("mkdir -p /tmp/folder && cd /tmp/folder && tar xf /srv/images/tiny.tar && mkdir -m 1777 -p var/shared 'var/with space' \
+            && echo content > var/file && ln var/file var/twin && ln -s ../etc/passwd var/link && chown 1000:2000 var/file && chmod 4750 var/file \
+            && touch -d 2001-02-03T04:05:06Z var/file && mkfifo var/pipe && truncate -s 3M var/hole").ok();
+        // Read by the server where it sees the same folder; and as an archive from one who may not name a path of the server's.
+        host.sh("cd /tmp && volt image import ./folder folder").ok();
+        host.sh("usermod --append --groups volt tester").ok();
+        let mine = "setpriv --reuid tester --regid tester --init-groups volt image import /tmp/folder mine";
+        let error = host.sh(mine).fails(5);
+        assert!(error.contains("/tmp/folder/root: Permission denied"), "{error}");
+        host.volt(&["image", "inspect", "mine"]).fails(3);
+        host.sh("chmod -R a+rX /tmp/folder").ok();
+        host.sh(mine).ok();
+        assert_eq!(host.volt(&["run", "--rm", "--name", "from-mine", "mine", "stat", "-c", "%u:%g", "/var/file"]).ok(), "1000:2000");
+        host.volt(&["image", "delete", "mine"]).ok();
+        host.volt(&["image", "import", "/tmp/folder", "folder"]).fails(4);
+        host.volt(&["image", "import", "--force", "/tmp/folder", "folder"]).ok();
+        let list = |dir: &str| format!("cd {dir} && find . \\( -type d -printf '%p %m %U:%G %Ts\\n' \\) -o -printf '%p %y %m %U:%G %s %Ts %n %l\\n' | sort");
+        host.sh(&format!("rm -rf /tmp/out && mkdir /tmp/out && volt image export folder | tar -x -C /tmp/out && ({}) > /tmp/out.list", list("/tmp/out"))).ok();
+        host.sh(&format!("({}) > /tmp/own.list; diff /tmp/own.list /tmp/out.list", list("/tmp/folder"))).ok();
+        let seen = host.volt(&["run", "--rm", "--name", "from-folder", "folder", "sh", "-c", "cat var/twin; stat -c '%a %u:%g %Y %h' var/file; readlink var/link"]).ok();
+        assert_eq!(seen, "content\n4755 1000:2000 981173106 2\n../etc/passwd");
+        let error = host.volt(&["image", "import", "/tmp/no-such-folder", "other"]);
+        assert!(error.code == 3 && error.stderr.contains("/tmp/no-such-folder"), "{error:?}");
+        host.volt(&["image", "delete", "folder"]).ok();
+    }
+}
+
+on_hosts! {
     fn image_hostile_archives_leave_nothing(host) {
         let host = host.private("hostile");
         host.tiny();
