@@ -4,7 +4,7 @@
 //! on their own thread, which must not be one that drives an async runtime (a plain `main` and `spawn_blocking` are fine).
 
 use super::jobs::Jobs;
-use super::watch::Feed;
+use super::watch::{AbortOnDrop, Feed};
 use super::wire::{
     JobRemoved, UnitFileChange, UnitRow, classify, event_of, is_gone, pick, variant,
 };
@@ -115,6 +115,29 @@ impl SystemdBus {
         match timed {
             Ok(result) => result.map_err(|error| classify(&error, unit)),
             Err(_) => Err(Error::Timeout { what: "a call to systemd".into(), limit: CALL_LIMIT }),
+        }
+    }
+
+    /// Freezes or thaws. systemd forgets to reply where it reads its files again at that moment, so the unit itself is asked then.
+    fn until_frozen(&self, unit: &str, method: &str, wanted: &str) -> Result<()> {
+        let deadline = std::time::Instant::now() + CALL_LIMIT;
+        loop {
+            let body = (unit,);
+            let call = async |link: Arc<Link>| {
+                let call = link.manager::<_, ()>(method, &body);
+                tokio::time::timeout(ASK_EVERY, call).await.map_or(Ok(false), |r| r.map(|()| true))
+            };
+            if self.with_link(unit, call)? {
+                return Ok(());
+            }
+            let state = self.unit_properties(unit, &["FreezerState"])?.text("FreezerState");
+            if state == wanted {
+                return Ok(());
+            }
+            if std::time::Instant::now() > deadline {
+                let what = format!("{method} of {unit}, which is {state},");
+                return Err(Error::Timeout { what, limit: CALL_LIMIT });
+            }
         }
     }
 
@@ -289,11 +312,11 @@ impl Systemd for SystemdBus {
     }
 
     fn freeze(&self, unit: &str) -> Result<()> {
-        self.manager(unit, "FreezeUnit", &(unit,))
+        self.until_frozen(unit, "FreezeUnit", "frozen")
     }
 
     fn thaw(&self, unit: &str) -> Result<()> {
-        self.manager(unit, "ThawUnit", &(unit,))
+        self.until_frozen(unit, "ThawUnit", "running")
     }
 
     fn reset_failed(&self, unit: &str) -> Result<()> {
@@ -363,31 +386,35 @@ impl Systemd for SystemdBus {
         );
         let manager =
             format!("type='signal',sender='{SERVICE}',interface='{MANAGER}',path='{PATH}'");
-        let streams = self.with_link("", async |link: Arc<Link>| {
-            let states = MatchRule::try_from(states.as_str())?;
-            let states = MessageStream::for_match_rule(states, &link.connection, None).await?;
-            let manager = MatchRule::try_from(manager.as_str())?;
-            let manager = MessageStream::for_match_rule(manager, &link.connection, None).await?;
+        let feed = Arc::new(Mutex::new(feed));
+        let tasks = self.with_link("", async |link: Arc<Link>| {
             link.manager::<_, ()>("Subscribe", &()).await.or_else(already_subscribed)?;
-            Ok(futures_util::stream::select(states, manager))
+            let mut tasks = Vec::new();
+            for rule in [states.as_str(), manager.as_str()] {
+                let rule = MatchRule::try_from(rule)?;
+                let signals = MessageStream::for_match_rule(rule, &link.connection, None).await?;
+                // Read from at once: while a stream is full, zbus takes in nothing for anybody, the next reply to us included.
+                let task = tokio::spawn(pump(signals, patterns.clone(), Arc::clone(&feed)));
+                tasks.push(AbortOnDrop(task.abort_handle()));
+            }
+            Ok(tasks)
         })?;
-        let task = self.runtime()?.spawn(pump(streams, patterns, feed));
-        Ok(watch.fed_by(task.abort_handle()))
+        Ok(watch.fed_by(tasks))
     }
 }
 
-/// Turns signals into events for one watch.
+/// Turns the signals of one rule into events for one watch.
 async fn pump(
     mut signals: impl futures_util::Stream<Item = zbus::Result<zbus::Message>> + Unpin,
     patterns: Vec<String>,
-    mut feed: Feed,
+    feed: Arc<Mutex<Feed>>,
 ) {
     while let Some(Ok(message)) = signals.next().await {
         let Some(event) = event_of(&message) else { continue };
         let wanted = event.unit.is_empty()
             || patterns.is_empty()
             || patterns.iter().any(|pattern| matches_pattern(pattern, &event.unit));
-        if wanted && !feed.send(event) {
+        if wanted && !feed.lock().unwrap_or_else(PoisonError::into_inner).send(event) {
             return;
         }
     }

@@ -42,12 +42,13 @@ pub enum UnitChange {
 #[derive(Debug)]
 pub struct UnitWatch {
     events: Receiver<UnitEvent>,
-    /// Ends the task that feeds us.
-    _feed: Option<AbortOnDrop>,
+    /// Ends the tasks that feed us.
+    _feed: Vec<AbortOnDrop>,
 }
 
+/// Ends a task when dropped.
 #[derive(Debug)]
-struct AbortOnDrop(tokio::task::AbortHandle);
+pub(super) struct AbortOnDrop(pub(super) tokio::task::AbortHandle);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -58,11 +59,11 @@ impl Drop for AbortOnDrop {
 impl UnitWatch {
     pub(super) fn new() -> (Feed, Self) {
         let (sender, events) = sync_channel(QUEUE);
-        (Feed { sender, missed: false }, Self { events, _feed: None })
+        (Feed { sender, missed: false }, Self { events, _feed: Vec::new() })
     }
 
-    pub(super) fn fed_by(mut self, task: tokio::task::AbortHandle) -> Self {
-        self._feed = Some(AbortOnDrop(task));
+    pub(super) fn fed_by(mut self, tasks: Vec<AbortOnDrop>) -> Self {
+        self._feed = tasks;
         self
     }
 
