@@ -151,7 +151,8 @@ impl Program {
     }
 }
 
-fn ended(status: ExitStatus) -> String {
+/// How a program ended, in words.
+pub(crate) fn ended(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

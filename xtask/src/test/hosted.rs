@@ -1,11 +1,11 @@
 //! Tests of a crate that need systemd as PID 1, where this machine has another: they are run once
 //! more in a test host, and what they come to there counts.
 
-use super::report::{self, Test, Verdict};
+use super::report::{Test, Verdict};
+use super::runner::{self, Case};
 use crate::cache::SUITES;
 use crate::host;
-use crate::host::exec;
-use crate::host::state::{Kind, State};
+use crate::host::state::{self, Kind};
 use crate::host::up::{self, Wanted};
 use crate::paths;
 use crate::run::{Result, fail, program};
@@ -13,56 +13,42 @@ use crate::run::{Result, fail, program};
 /// How these tests say that they can't run here.
 const REASON: &str = "systemd is not PID 1 here";
 
-/// The test programs that say so: package and test target.
-const PROGRAMS: [(&str, &str); 1] = [("volt-host", "systemd")];
-
-const HOST: &str = "e2e-unit";
-
 /// The same tests, with those that were skipped for want of systemd run in a host.
-pub(crate) fn again(tests: Vec<Test>, filter: Option<&str>) -> Result<Vec<Test>> {
-    let skipped = Verdict::Skipped(REASON.to_owned());
-    if !paths::is_root() || tests.iter().all(|test| test.verdict != skipped) {
-        return Ok(tests);
+pub(crate) fn again(tests: Vec<Test>, cases: &[Case]) -> Result<Vec<Test>> {
+    let waits = |test: &Test| matches!(&test.verdict, Verdict::Skipped(why) if why == REASON);
+    let (again, mut all): (Vec<Test>, Vec<Test>) = tests.into_iter().partition(waits);
+    if again.is_empty() || !paths::is_root() {
+        all.extend(again);
+        return Ok(all);
     }
-    host::down(HOST)?;
+    let names: Vec<&str> = again.iter().map(|test| test.name.as_str()).collect();
+    let wanted = cases.iter().filter(|case| names.contains(&case.name.as_str()));
+    let name = state::own("unit");
+    host::down(&name)?;
     let suite = SUITES[0].to_owned();
-    let wanted = Wanted { name: HOST.into(), suite, kind: Kind::Namespaces, volt: None };
-    let state = up::up(&wanted)?;
-    let run: Result<Vec<Test>> = PROGRAMS
-        .iter()
-        .map(|which| run(&state, *which, filter))
-        .collect::<Result<Vec<_>>>()
-        .map(|lists| lists.concat());
-    host::down(HOST)?;
-    let mut all: Vec<Test> = tests.into_iter().filter(|test| test.verdict != skipped).collect();
+    up::up(&Wanted { name: name.clone(), suite, kind: Kind::Namespaces, volt: None })?;
+    let run = run(&name, &wanted.cloned().collect::<Vec<_>>());
+    host::down(&name)?;
     all.extend(run?);
     Ok(all)
 }
 
-fn run(state: &State, (package, target): (&str, &str), filter: Option<&str>) -> Result<Vec<Test>> {
-    let place = format!("/root/{target}");
-    let binary = build(package, target)?;
-    let to = format!("{}:{place}", state.name);
-    program("/proc/self/exe").args(["host", "copy", &binary, &to]).read()?;
-    let line = format!("{place} --show-output {}; true", filter.unwrap_or_default());
-    let text = exec::read(state, &["sh", "-c", &line])?;
-    let tests = report::libtest(&text);
-    if tests.iter().any(|test| test.verdict == Verdict::Failed) {
-        println!("{text}");
+fn run(host: &str, cases: &[Case]) -> Result<Vec<Test>> {
+    let own = || program("/proc/self/exe");
+    let mut programs: Vec<&str> = Vec::new();
+    for case in cases {
+        let Some(file) = case.program.to_str() else { return fail("a path that is no text") };
+        if !programs.contains(&file) {
+            own().args(["host", "copy", file, &format!("{host}:{}", place(case))]).read()?;
+            programs.push(file);
+        }
     }
-    let named = |test: Test| Test { name: format!("{package}::{target} {}", test.name), ..test };
-    Ok(tests.into_iter().map(named).collect())
+    let begin = |case: &Case| own().args(["host", "exec", host, "--"]).arg(place(case));
+    Ok(runner::each(cases, |case| begin(case).args(case.words())))
 }
 
-/// The path of the test program, built as the tests before it were.
-fn build(package: &str, target: &str) -> Result<String> {
-    let words = ["test", "--quiet", "--no-run", "--message-format", "json"];
-    let cargo = program("cargo").dir(paths::root()).args(words);
-    let text = cargo.args(["--package", package, "--test", target]).read()?;
-    let found = text.lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let own = message["target"]["name"] == target;
-        own.then(|| message["executable"].as_str().map(str::to_owned)).flatten()
-    });
-    found.map_or_else(|| fail(format!("cargo built no test {target} of {package}")), Ok)
+/// Where a test's program is in the host.
+fn place(case: &Case) -> String {
+    let name = case.program.file_name().unwrap_or_default().to_string_lossy();
+    format!("/root/{name}")
 }

@@ -8,8 +8,8 @@ mod runner;
 
 use std::process::ExitCode;
 
-use self::report::{Report, Test, Verdict};
-use self::runner::{Runner, Selection};
+use self::report::{Report, Test};
+use self::runner::Case;
 use crate::cache::{self, SUITES};
 use crate::host;
 use crate::host::state::{self, Kind, State};
@@ -37,13 +37,16 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     if paths::is_root() {
         packages::need(&[("systemd-socket-activate", "systemd"), ("systemd-analyze", "systemd")])?;
     }
-    let runner = Runner::find();
+    let wanted = |case: &Case| filter.is_none_or(|filter| case.name.contains(filter));
+    let cases: Vec<Case> = runner::build()?.into_iter().filter(wanted).collect();
     let mut report = Report::default();
     let mut broken = Vec::new();
-    let own = Selection { package: None, filter, part: "" };
-    let tests = runner.run(&own).and_then(|tests| hosted::again(tests, filter));
-    note(tests, OWN, &mut report, &mut broken);
-    if let Err(failure) = end_to_end(&runner, filter, &mut report, &mut broken) {
+    let own = of(&cases, |name| TIERS.iter().all(|tier| !name.contains(tier.1)));
+    match hosted::again(runner::run(&own), &own) {
+        Ok(tests) => report.add(OWN, tests),
+        Err(failure) => broken.push(failure.0),
+    }
+    if let Err(failure) = end_to_end(&cases, &mut report) {
         broken.push(failure.0);
     }
     report.print(&broken);
@@ -51,44 +54,29 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn note(tests: Result<Vec<Test>>, tier: &str, report: &mut Report, broken: &mut Vec<String>) {
-    match tests {
-        Ok(tests) => report.add(tier, tests),
-        Err(failure) => broken.push(failure.0),
-    }
+fn of(cases: &[Case], which: impl Fn(&str) -> bool) -> Vec<Case> {
+    cases.iter().filter(|case| which(&case.name)).cloned().collect()
 }
 
-fn end_to_end(
-    runner: &Runner,
-    filter: Option<&str>,
-    report: &mut Report,
-    broken: &mut Vec<String>,
-) -> Result<()> {
-    let selection = |part| Selection { package: Some("volt-e2e"), filter, part };
-    let names = runner.list(&selection(""))?;
-    let of = |part: &str| names.iter().filter(|name| name.contains(part)).cloned().collect();
-    let without = names.iter().any(|name| TIERS.iter().all(|tier| !name.contains(tier.1)));
-    if without {
-        note(runner.run(&selection("-")), OWN, report, broken);
-    }
+fn end_to_end(cases: &[Case], report: &mut Report) -> Result<()> {
     let mut build = None;
     let first = paths::variable("VOLT_E2E_HOSTS").unwrap_or_else(|| "e2e".into());
     for (tier, part, kind, middle) in TIERS {
-        let names: Vec<String> = of(part);
-        if names.is_empty() {
+        let cases = of(cases, |name| name.contains(part));
+        if cases.is_empty() {
             continue;
         }
         if !paths::is_root() {
-            let skip = |name| Test { name, verdict: Verdict::Skipped("hosts need root".into()) };
-            report.add(tier, names.into_iter().map(skip).collect());
+            let skip = |case: &Case| Test::skipped(&case.name, "hosts need root");
+            report.add(tier, cases.iter().map(skip).collect());
             continue;
         }
         let build = match &build {
             Some(build) => build,
             None => build.insert(install::build("host")?),
         };
-        let hosts = Hosts::up(kind, format!("{first}{middle}"), &names, build)?;
-        note(runner.run(&selection(part)), tier, report, broken);
+        let hosts = Hosts::up(kind, format!("{first}{middle}"), &cases, build)?;
+        report.add(tier, runner::run(&cases));
         drop(hosts);
     }
     Ok(())
@@ -102,13 +90,14 @@ struct Hosts {
 
 impl Hosts {
     /// Brings up a host for each suite that is tested; waits for another run of the tests to end.
-    fn up(kind: Kind, prefix: String, names: &[String], build: &Build) -> Result<Self> {
+    fn up(kind: Kind, prefix: String, cases: &[Case], build: &Build) -> Result<Self> {
         let locks = state::hosts();
         std::fs::create_dir_all(&locks).context(|| locks.display().to_string())?;
         let lock = locks.with_file_name(format!("{prefix}test.lock"));
         let hosts = Self { prefix, _alone: cache::lock(&lock)? };
         hosts.clear();
-        let wanted = SUITES.iter().filter(|suite| names.iter().any(|name| name.ends_with(*suite)));
+        let wanted =
+            SUITES.iter().filter(|suite| cases.iter().any(|case| case.name.ends_with(*suite)));
         let begin = |suite: &&str| {
             let (name, suite) = (format!("{}{suite}", hosts.prefix), (*suite).to_owned());
             up::up(&Wanted { name, suite, kind, volt: Some(build.clone()) })

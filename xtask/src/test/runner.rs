@@ -1,160 +1,269 @@
-//! Runs tests, by nextest where it is installed, else by cargo's own harness, and reads what they
-//! came to.
+//! Runs tests. Each is a process of its own, so that one that hangs or dies is known by its name and harms no other. None is run
+//! twice: what fails once has failed.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
 
-use super::report::{self, Test};
+use rustix::fs::MemfdFlags;
+use serde_json::Value;
+
+use super::report::{Test, Verdict};
+use crate::host::state::Process;
 use crate::paths;
 use crate::run::{Context, Program, Result, fail, program};
 
-/// Who runs the tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runner {
-    /// cargo-nextest: each test is a process of its own, and there is a report.
-    Nextest,
-    /// What comes with Rust.
-    Libtest,
+/// How many tests run side by side: most wait for the kernel or a host more than they compute.
+const THREADS: usize = 4;
+
+/// How long a test may take, by what its name has in it; the first that fits.
+const LIMITS: [(&str, Duration); 4] = [
+    // Some hundred kills, each with a look at what is left.
+    ("::crash::", Duration::from_mins(20)),
+    ("::t2_", Duration::from_mins(8)),
+    ("::t3_", Duration::from_mins(8)),
+    ("", Duration::from_mins(3)),
+];
+
+/// A test, and how it is run.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// Its package, its target, its path in there.
+    pub(crate) name: String,
+    /// Its path in its program.
+    pub(crate) path: String,
+    /// The program it is in.
+    pub(crate) program: PathBuf,
+    /// Where cargo would run it.
+    folder: PathBuf,
 }
 
-/// Which tests.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Selection<'a> {
-    /// Of this package; of all but the end-to-end tests where none is given.
-    pub(crate) package: Option<&'a str>,
-    /// Whose name contains this, as the person asked.
-    pub(crate) filter: Option<&'a str>,
-    /// Whose name contains this too; `-` for those that belong to no tier of hosts.
-    pub(crate) part: &'a str,
-}
-
-impl Selection<'_> {
-    fn packages(&self) -> Vec<&str> {
-        match self.package {
-            Some(package) => vec!["--package", package],
-            None => vec!["--workspace", "--exclude", "volt-e2e"],
-        }
+impl Case {
+    /// Runs alone, with its output as it comes.
+    pub(crate) fn words(&self) -> [&str; 4] {
+        ["--exact", &self.path, "--include-ignored", "--nocapture"]
     }
 
-    fn profile(&self) -> &'static str {
-        if self.package.is_some() { "e2e" } else { "default" }
-    }
-
-    /// As nextest's filter expression.
-    fn expression(&self) -> String {
-        let filter = self.filter.map_or("all()".to_owned(), |text| format!("test(~{text})"));
-        match self.part {
-            "" => filter,
-            "-" => format!("{filter} - test(~::t2_) - test(~::t3_)"),
-            part => format!("{filter} & test(~{part})"),
-        }
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        let part = match self.part {
-            "-" => !name.contains("::t2_") && !name.contains("::t3_"),
-            part => name.contains(part),
-        };
-        part && self.filter.is_none_or(|filter| name.contains(filter))
+    fn limit(&self) -> Duration {
+        LIMITS.iter().find(|(part, _)| self.name.contains(part)).map_or(Duration::MAX, |l| l.1)
     }
 }
 
-impl Runner {
-    /// nextest, if it is there.
-    pub(crate) fn find() -> Self {
-        let nextest = program("cargo").args(["nextest", "--version"]).succeeds();
-        if nextest { Self::Nextest } else { Self::Libtest }
+/// Builds the tests of the whole workspace, and lists them.
+pub(crate) fn build() -> Result<Vec<Case>> {
+    let words = ["test", "--workspace", "--no-run", "--quiet"];
+    let mut cargo = program("cargo").dir(paths::root()).args(words);
+    cargo = cargo.args(["--message-format", "json-render-diagnostics"]);
+    cargo.command().stderr(Stdio::inherit());
+    let text = cargo.read().or_else(|_| fail("the tests can't be built"))?;
+    let mut cases = Vec::new();
+    for line in text.lines() {
+        let message: Value = serde_json::from_str(line).context(|| "cargo's message".into())?;
+        cases.extend(listed(&message)?);
     }
-
-    /// The names of these tests.
-    pub(crate) fn list(self, selection: &Selection<'_>) -> Result<Vec<String>> {
-        let text = match self {
-            Self::Nextest => cargo(["nextest", "list"], selection)
-                .args(["--message-format", "oneline", "--filterset", &selection.expression()])
-                .read()?,
-            Self::Libtest => cargo(["test", "--quiet"], selection).args(["--", "--list"]).read()?,
-        };
-        let names = text.lines().filter_map(|line| match self {
-            Self::Nextest => line.split_whitespace().last(),
-            Self::Libtest => line.strip_suffix(": test"),
-        });
-        Ok(names.filter(|name| selection.matches(name)).map(str::to_owned).collect())
-    }
-
-    /// Runs these tests. Fails when they can't be built or run, not when one of them fails.
-    pub(crate) fn run(self, selection: &Selection<'_>) -> Result<Vec<Test>> {
-        match self {
-            Self::Nextest => nextest(selection),
-            Self::Libtest => libtest(selection),
-        }
-    }
+    // The long ones first, so that none is left to run alone at the end.
+    cases.sort_by_key(|case| std::cmp::Reverse(case.limit()));
+    Ok(cases)
 }
 
-fn cargo(words: [&str; 2], selection: &Selection<'_>) -> Program {
-    let own = std::env::current_exe().unwrap_or_default();
-    let cargo = program("cargo").dir(paths::root()).args(words).args(selection.packages());
-    cargo.env("VOLT_XTASK", own)
-}
-
-fn nextest(selection: &Selection<'_>) -> Result<Vec<Test>> {
-    let profile = selection.profile();
-    // nextest keeps its reports below the workspace, wherever cargo builds into.
-    let file = paths::root().join("target/nextest").join(profile).join("junit.xml");
-    crate::cache::remove(&file)?;
-    let run = cargo(["nextest", "run"], selection);
-    let run = run.args(["--profile", profile, "--no-tests", "pass", "--filterset"]);
-    let status = run.arg(selection.expression()).status()?;
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        // Nothing matched, so there is no report.
-        Err(_) if status.success() => return Ok(Vec::new()),
-        Err(_) => return fail("the tests could not be built or run"),
+/// The tests of the program that cargo says it has built; none where it says something else.
+fn listed(message: &Value) -> Result<Vec<Case>> {
+    let Some((label, program_path, folder)) = built(message) else { return Ok(Vec::new()) };
+    let text = program(&program_path).args(["--list", "--format", "terse"]).read()?;
+    let case = |path: &str| Case {
+        name: format!("{label} {path}"),
+        path: path.to_owned(),
+        program: program_path.clone(),
+        folder: folder.clone(),
     };
-    let tests = report::junit(&text);
-    if !status.success() && tests.iter().all(|test| test.verdict != report::Verdict::Failed) {
-        return fail(format!("nextest failed ({status}), though no test did"));
-    }
-    Ok(tests)
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(case).collect())
 }
 
-fn libtest(selection: &Selection<'_>) -> Result<Vec<Test>> {
-    let all = Runner::Libtest.list(selection)?;
-    if all.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut run = cargo(["test", "--no-fail-fast"], selection).args(["--", "--show-output"]);
-    // It knows only "contains"; the exact names say the same for every way to select.
-    if !selection.part.is_empty() || selection.filter.is_some() {
-        run = run.arg("--exact").args(&all);
-    }
-    run.command().stdout(Stdio::piped());
-    let mut child = run.spawn()?;
-    let mut text = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line.context(|| "cargo test".into())?;
-            println!("{line}");
-            text.push_str(&line);
-            text.push('\n');
+/// What a person calls a test program, its path, and its package's folder.
+fn built(message: &Value) -> Option<(String, PathBuf, PathBuf)> {
+    let test = message["profile"]["test"].as_bool()?;
+    let file = message["executable"].as_str().filter(|_| test)?;
+    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_path_buf();
+    let (_, id) = message["package_id"].as_str()?.rsplit_once('/')?;
+    // `path+file:///a/volt#0.1.0`, or `…/folder#name@0.1.0` where the folder is called otherwise.
+    let (last, version) = id.split_once('#')?;
+    let package = version.split_once('@').map_or(last, |(name, _)| name);
+    let target = message["target"]["name"].as_str()?;
+    let label = match message["target"]["kind"][0].as_str()? {
+        "test" => format!("{package}::{target}"),
+        _ => package.to_owned(),
+    };
+    Some((label, PathBuf::from(file), folder))
+}
+
+/// Runs these tests, and tells of what failed or took its time as it ends.
+pub(crate) fn run(cases: &[Case]) -> Vec<Test> {
+    let own = std::env::current_exe().unwrap_or_default();
+    each(cases, |case| {
+        let run = program(&case.program).args(case.words()).dir(&case.folder);
+        run.env("VOLT_XTASK", &own).env("CARGO_MANIFEST_DIR", &case.folder)
+    })
+}
+
+/// Runs each test by the program that `begin` makes of it.
+pub(crate) fn each(cases: &[Case], begin: impl Fn(&Case) -> Program + Sync) -> Vec<Test> {
+    let queue = Mutex::new(cases.iter());
+    let done = Mutex::new(Vec::new());
+    let next = || queue.lock().expect("nobody panics with it").next();
+    let work = || {
+        while let Some(case) = next() {
+            let test = one(case, begin(case));
+            done.lock().expect("nobody panics with it").push(test);
         }
+    };
+    scope(|threads| {
+        for _ in 0..THREADS.min(cases.len()) {
+            threads.spawn(work);
+        }
+    });
+    done.into_inner().expect("nobody panicked with it")
+}
+
+fn one(case: &Case, run: Program) -> Test {
+    let begun = Instant::now();
+    let (failure, output) = match watched(case, run) {
+        Ok((failure, output)) => (failure, output),
+        Err(failure) => (Some(failure.0), String::new()),
+    };
+    let took = begun.elapsed();
+    let test = Test::ended(&case.name, failure, &output, took);
+    match &test.verdict {
+        Verdict::Failed(why) => println!("\n--- {}\n{output}--- failed: {why}\n", case.name),
+        Verdict::Passed if took > Duration::from_secs(1) => {
+            println!("passed {:>6.1} s  {}", took.as_secs_f64(), case.name);
+        }
+        Verdict::Passed | Verdict::Skipped(_) => {}
     }
-    let status = child.wait().context(|| "cargo test".into())?;
-    let tests = report::libtest(&text);
-    if !status.success() && tests.iter().all(|test| test.verdict != report::Verdict::Failed) {
-        return fail("the tests could not be built or run");
+    Test { slow: took > case.limit() / 6, ..test }
+}
+
+/// Runs a test to its end or to its limit. Returns why it failed, if it did, and what it wrote.
+fn watched(case: &Case, mut run: Program) -> Result<(Option<String>, String)> {
+    // Not a pipe: what a test leaves running may hold it, and nobody is to wait for that.
+    let trouble = || "the file for a test's output".to_owned();
+    let mut output =
+        File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC).context(trouble)?);
+    let (out, err) = (output.try_clone().context(trouble)?, output.try_clone().context(trouble)?);
+    run.command().stdin(Stdio::null()).stdout(out).stderr(err);
+    let ended = wait(run.spawn()?, &case.name, case.limit())?;
+    let mut bytes = Vec::new();
+    output.rewind().and_then(|()| output.read_to_end(&mut bytes)).context(trouble)?;
+    let failure = match ended {
+        Some(status) if status.success() => None,
+        Some(status) => Some(crate::run::ended(status)),
+        None => Some(format!("ended because it took more than {} s", case.limit().as_secs())),
+    };
+    Ok((failure, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// How it ended; none where it had to be killed, with all that it had started.
+fn wait(mut child: Child, name: &str, limit: Duration) -> Result<Option<ExitStatus>> {
+    let begun = Instant::now();
+    let (mut pause, mut told) = (Duration::from_millis(1), false);
+    while begun.elapsed() < limit {
+        if let Some(status) = child.try_wait().context(|| name.to_owned())? {
+            return Ok(Some(status));
+        }
+        if begun.elapsed() > limit / 6 && !told {
+            println!("slow: {name} runs since {} s", begun.elapsed().as_secs());
+            told = true;
+        }
+        sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
-    Ok(tests)
+    for process in family(child.id()) {
+        process.kill();
+    }
+    child.wait().context(|| name.to_owned())?;
+    Ok(None)
+}
+
+/// A process and all that came of it, the oldest first.
+fn family(pid: u32) -> Vec<Process> {
+    let mut found: Vec<u32> = vec![pid];
+    let mut index = 0;
+    while let Some(pid) = found.get(index) {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        let lists = threads.flatten().map(|thread| thread.path().join("children"));
+        let text: Vec<String> = lists.filter_map(|l| std::fs::read_to_string(l).ok()).collect();
+        found.extend(text.join(" ").split_whitespace().filter_map(|word| word.parse::<u32>().ok()));
+        index += 1;
+    }
+    let processes = found.into_iter().filter_map(|pid| Process::of(i32::try_from(pid).ok()?));
+    processes.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn case(name: &str) -> Case {
+        let empty = PathBuf::new();
+        Case { name: name.into(), path: name.into(), program: empty.clone(), folder: empty }
+    }
+
     #[test]
-    fn selections_become_expressions() {
-        let expression = |filter, part| Selection { package: None, filter, part }.expression();
-        assert_eq!(expression(None, ""), "all()");
-        assert_eq!(expression(Some("image_"), "::t2_"), "test(~image_) & test(~::t2_)");
-        assert_eq!(expression(None, "-"), "all() - test(~::t2_) - test(~::t3_)");
+    fn what_hangs_is_ended_with_all_it_started() {
+        let mut run = program("sh").args(["-c", "sleep 1007 & sleep 1007; true"]);
+        run.command().stdout(Stdio::null());
+        let child = run.spawn().expect("there is a shell");
+        while family(child.id()).len() < 3 {
+            sleep(Duration::from_millis(5));
+        }
+        let all = family(child.id());
+        let ended = wait(child, "hangs", Duration::from_millis(50)).expect("it was ours");
+        assert!(ended.is_none());
+        let end = Instant::now() + Duration::from_secs(10);
+        while all.iter().any(|process| process.alive()) {
+            assert!(Instant::now() < end, "something is left");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn tests_come_to_what_their_programs_do() {
+        let lines = ["echo fine", "echo SKIPPED: no root", "echo why; exit 3", "kill -9 $$"];
+        let cases: Vec<Case> = lines.iter().map(|line| case(line)).collect();
+        let mut tests = each(&cases, |case| program("sh").args(["-c", &case.path]));
+        tests.sort_by_key(|test| lines.iter().position(|line| *line == test.name));
+        let verdicts: Vec<Verdict> = tests.into_iter().map(|test| test.verdict).collect();
+        let wanted = [
+            Verdict::Passed,
+            Verdict::Skipped("no root".into()),
+            Verdict::Failed("exit code 3".into()),
+            Verdict::Failed("killed by signal 9".into()),
+        ];
+        assert_eq!(verdicts, wanted);
+    }
+
+    #[test]
+    fn limits_go_by_names() {
+        for (name, minutes) in [("a::suite::crash::x::t2_y", 20), ("b::t3_y", 8), ("c", 3)] {
+            assert_eq!(case(name).limit(), Duration::from_mins(minutes), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cargo_built_is_found() {
+        let message = |id: &str, kind: &str| {
+            serde_json::json!({
+                "package_id": id, "manifest_path": "/a/host/Cargo.toml", "executable": "/t/x-1",
+                "target": {"name": "x", "kind": [kind]}, "profile": {"test": true},
+            })
+        };
+        let label = |id, kind| built(&message(id, kind)).expect("it is a test program").0;
+        assert_eq!(label("path+file:///a/host#volt-host@0.1.0", "lib"), "volt-host");
+        assert_eq!(label("path+file:///a/xtask#0.1.0", "bin"), "xtask");
+        assert_eq!(label("path+file:///a/host#volt-host@0.1.0", "test"), "volt-host::x");
+        assert!(built(&serde_json::json!({"reason": "build-finished"})).is_none());
     }
 }
