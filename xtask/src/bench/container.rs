@@ -1,24 +1,16 @@
 //! `bench container`: what is measured, against what, and what is wanted of it.
 
-use super::host::Host;
-use super::report::{Figure, Measured};
-use super::samples::Samples;
-use super::{Options, Report, podman};
+use super::groups::{self, Group};
+use super::peers::PODMAN;
+use super::report::Figure;
+use super::{Options, Report};
 use crate::run::Result;
-
-/// Figures that are measured together, and in how many pairs.
-struct Group {
-    name: &'static str,
-    pairs: usize,
-    podman: bool,
-    figures: &'static [Figure],
-}
 
 const GROUPS: &[Group] = &[
     Group {
         name: "memory",
         pairs: 5,
-        podman: false,
+        peers: None,
         figures: &[
             Figure {
                 name: "daemon-rss",
@@ -39,7 +31,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "version",
         pairs: 30,
-        podman: true,
+        peers: Some(&PODMAN),
         figures: &[Figure {
             name: "version",
             about: "`volt version`",
@@ -51,7 +43,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "start",
         pairs: 25,
-        podman: false,
+        peers: None,
         figures: &[Figure {
             name: "start",
             about: "`volt container start` to the first line of its command",
@@ -63,7 +55,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "start-50",
         pairs: 15,
-        podman: false,
+        peers: None,
         figures: &[Figure {
             name: "start-50",
             about: "50 containers in one `volt container start`, to the last one's first line",
@@ -75,7 +67,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "run",
         pairs: 25,
-        podman: false,
+        peers: None,
         figures: &[Figure {
             name: "run",
             about: "`volt run --rm tiny true`, create to delete",
@@ -87,7 +79,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "run-podman",
         pairs: 15,
-        podman: true,
+        peers: Some(&PODMAN),
         figures: &[Figure {
             name: "run-podman",
             about: "the same",
@@ -99,7 +91,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "create",
         pairs: 25,
-        podman: false,
+        peers: None,
         figures: &[Figure {
             name: "create",
             about: "`volt container create` on an image of 1 GiB in 16,000 files",
@@ -111,7 +103,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "ps",
         pairs: 15,
-        podman: true,
+        peers: Some(&PODMAN),
         figures: &[
             Figure {
                 name: "ps",
@@ -133,43 +125,5 @@ const GROUPS: &[Group] = &[
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Report> {
-    // A whole name means just that one, though others begin with it too.
-    let exact = GROUPS.iter().find(|group| options.filter.as_deref() == Some(group.name));
-    let asked = |group: &Group, figure: &Figure| match exact {
-        Some(exact) => exact.name == group.name,
-        None => options.wants(figure.name),
-    };
-    let wanted = |group: &&Group| group.figures.iter().any(|figure| asked(group, figure));
-    let groups: Vec<&Group> = GROUPS.iter().filter(wanted).collect();
-    let mut report = Report { host: String::new(), figures: Vec::new(), failed: false };
-    if groups.is_empty() {
-        return Ok(report);
-    }
-    let host = Host::up(options)?;
-    report.host = host.describe()?;
-    if groups.iter().any(|group| group.podman) {
-        // Without it the figures that need it say so.
-        let _noted = podman::get(host.suite())
-            .and_then(|folder| host.copy(&folder, "/root/podman"))
-            .inspect_err(|failure| eprintln!("podman can't be had: {failure}"));
-    }
-    for group in groups {
-        eprintln!("measuring {}", group.name);
-        let samples = host.drive(group.name, options.pairs.unwrap_or(group.pairs));
-        let samples = samples.unwrap_or_else(|failure| {
-            eprintln!("{failure}");
-            report.failed = true;
-            let none = |figure: &Figure| Samples::none(figure.name, "its bench failed".into());
-            group.figures.iter().map(none).collect()
-        });
-        let named = |figure: &Figure| {
-            let found = samples.iter().find(|samples| samples.figure == figure.name).cloned();
-            let samples =
-                found.unwrap_or_else(|| Samples::none(figure.name, "not measured".into()));
-            Measured { figure: *figure, samples }
-        };
-        let figures = group.figures.iter().filter(|figure| asked(group, figure));
-        report.figures.extend(figures.map(named));
-    }
-    Ok(report)
+    groups::run(GROUPS, options)
 }

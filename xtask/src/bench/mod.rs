@@ -3,11 +3,13 @@
 
 mod container;
 pub(crate) mod driver;
+mod groups;
 mod host;
-mod podman;
+mod peers;
 mod report;
 mod samples;
 mod stats;
+mod store;
 
 use std::process::ExitCode;
 
@@ -34,11 +36,18 @@ struct Bench {
 }
 
 /// Every bench. A new one is its module, and one line here.
-const BENCHES: &[Bench] = &[Bench {
-    name: "container",
-    about: "containers against hand-written units and podman",
-    run: container::run,
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "container",
+        about: "containers against hand-written units and podman",
+        run: container::run,
+    },
+    Bench {
+        name: "store",
+        about: "the content-addressed store against cp, b3sum, ostree, casync, restic and borg",
+        run: store::run,
+    },
+];
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]

@@ -9,6 +9,7 @@ mod peer;
 mod podman;
 mod runs;
 mod starts;
+mod stores;
 mod tree;
 mod volt;
 
@@ -34,6 +35,9 @@ const GROUPS: &[Group] = &[
     Group { name: "run-podman", run: runs::podman },
     Group { name: "create", run: runs::create },
     Group { name: "ps", run: lists::ps },
+    Group { name: "store-root", run: stores::root },
+    Group { name: "store-large", run: stores::large },
+    Group { name: "store-small", run: stores::small },
 ];
 
 /// Runs the task.

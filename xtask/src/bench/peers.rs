@@ -1,4 +1,4 @@
-//! Podman and what it needs beyond the tree of a test host, as a folder of Debian packages: fetched
+//! The peers and what they need beyond the tree of a test host, as a folder of Debian packages: fetched
 //! once by the machine's own apt, kept in the cache, installed in a host without a network.
 
 use std::fs;
@@ -9,16 +9,34 @@ use crate::packages;
 use crate::run::{Context, Result, fail, program};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const WANTED: [&str; 3] = ["podman", "crun", "netavark"];
 
-/// The folder of packages for this suite.
-pub(crate) fn get(suite: &str) -> Result<PathBuf> {
-    let tree = tree::get(suite)?;
-    let ingredients = format!("{} {}", WANTED.join(" "), tree.display());
-    cache::get(&format!("podman-{suite}"), &ingredients, |stage| fetch(suite, &tree, stage))
+/// Peers that are installed together.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    /// What they are called in the cache, and their folder in the host's `/root`.
+    pub(crate) name: &'static str,
+    packages: &'static [&'static str],
 }
 
-fn fetch(suite: &str, tree: &Path, stage: &Path) -> Result<()> {
+/// What runs containers.
+pub(crate) const PODMAN: Peers =
+    Peers { name: "podman", packages: &["podman", "crun", "netavark"] };
+/// What stores trees.
+pub(crate) const STORES: Peers =
+    Peers { name: "stores", packages: &["ostree", "casync", "restic", "borgbackup", "b3sum"] };
+
+impl Peers {
+    /// The folder of packages for this suite.
+    pub(crate) fn get(&self, suite: &str) -> Result<PathBuf> {
+        let tree = tree::get(suite)?;
+        let ingredients = format!("{} {}", self.packages.join(" "), tree.display());
+        cache::get(&format!("{}-{suite}", self.name), &ingredients, |stage| {
+            fetch(self.packages, suite, &tree, stage)
+        })
+    }
+}
+
+fn fetch(wanted: &[&str], suite: &str, tree: &Path, stage: &Path) -> Result<()> {
     packages::need(&[("apt-get", "apt"), (KEYRING, "debian-archive-keyring")])?;
     let Some(mirror) = sources::mirror() else {
         return fail("apt is set up with no Debian mirror (see sources.list(5))");
@@ -46,7 +64,7 @@ fn fetch(suite: &str, tree: &Path, stage: &Path) -> Result<()> {
     apt().arg("update").read()?;
     apt()
         .args(["install", "--download-only", "--yes", "--no-install-recommends"])
-        .args(WANTED)
+        .args(wanted)
         .read()?;
     let archives = stage.join("apt/cache/archives");
     for entry in fs::read_dir(&archives).context(|| archives.display().to_string())?.flatten() {

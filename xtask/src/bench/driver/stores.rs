@@ -1,0 +1,226 @@
+//! Storing trees: each side's store is made anew for each sample, and what it wrote is on disk when the clock stops.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::clock::{alternate, command, run, time};
+use super::tree;
+use crate::bench::samples::Samples;
+use crate::run::{Context, Failure, Result, fail};
+
+/// Where the peers' packages are.
+const PACKAGES: &str = "/root/stores";
+/// Where all of a bench is: a real disk.
+const PLACE: &str = "/var/lib/machines/bench/stores";
+
+/// Another store: its name, how an empty one is made, how a tree is stored. `$S` is its folder, `$T` the tree.
+struct Peer {
+    name: &'static str,
+    make: &'static str,
+    store: &'static str,
+}
+
+/// Each as fast as it can be set: without compression where it can be without.
+const PEERS: [Peer; 4] = [
+    Peer {
+        name: "ostree",
+        make: "ostree init --repo=$S --mode=bare",
+        store: "ostree commit --repo=$S --branch=x --tree=dir=$T",
+    },
+    Peer {
+        name: "casync",
+        make: "mkdir $S",
+        store: "casync make --compression=zstd --store=$S/x.castr $S/x.caidx $T",
+    },
+    Peer {
+        name: "restic",
+        make: "RESTIC_PASSWORD=x restic init --quiet --repository-version 2 --repo $S",
+        store: "RESTIC_PASSWORD=x restic backup --quiet --compression off --no-cache --repo $S $T",
+    },
+    Peer {
+        name: "borg",
+        make: "borg init --encryption none $S",
+        store: "borg create --compression none --files-cache disabled $S::x $T",
+    },
+];
+
+/// A Debian root.
+pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
+    measure("root", pairs, |tree| {
+        let words = ["etc", "usr", "var", "bin", "sbin", "lib"].map(|name| format!("/{name}"));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        fs::create_dir_all(tree).context(|| tree.display().to_string())?;
+        let to = tree.display().to_string();
+        run(&[&["cp", "-a", "--one-file-system"], &words[..], &[&to]].concat())
+    })
+}
+
+/// 1 GiB in large files.
+pub(super) fn large(pairs: usize) -> Result<Vec<Samples>> {
+    measure("large", pairs, |tree| {
+        fs::create_dir_all(tree).context(|| tree.display().to_string())?;
+        (0..8).try_for_each(|number| write(&tree.join(number.to_string()), number, 128 << 20))
+    })
+}
+
+/// As many small files as `/usr/share` has where much is installed.
+pub(super) fn small(pairs: usize) -> Result<Vec<Samples>> {
+    measure("small", pairs, |tree| {
+        for number in 0_u64..45_000 {
+            let folder = tree.join(format!("{}/{}", number / 1500, number / 30));
+            if number % 30 == 0 {
+                fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
+            }
+            // From 100 bytes to 12 KiB, the small ones more often.
+            let spread = number % 111;
+            write(&folder.join(number.to_string()), number, 100 + spread * spread)?;
+        }
+        Ok(())
+    })
+}
+
+/// A file of bytes that no other file has.
+fn write(path: &Path, seed: u64, size: u64) -> Result<()> {
+    let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut left = usize::try_from(size).unwrap_or_default();
+    let mut piece = vec![0; left.min(1 << 20)];
+    let mut file = fs::File::create(path).context(|| path.display().to_string())?;
+    while left > 0 {
+        for chunk in piece.chunks_mut(8) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            chunk.copy_from_slice(&state.to_le_bytes()[..chunk.len()]);
+        }
+        let now = left.min(piece.len());
+        file.write_all(&piece[..now]).context(|| path.display().to_string())?;
+        left -= now;
+    }
+    Ok(())
+}
+
+fn measure(
+    name: &str,
+    pairs: usize,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Vec<Samples>> {
+    install()?;
+    let bench = Bench { tree: format!("{PLACE}/{name}") };
+    run(&["rm", "-rf", PLACE])?;
+    fs::create_dir_all(PLACE).context(|| PLACE.into())?;
+    make(Path::new(&bench.tree))?;
+    let mut all =
+        vec![alternate(&format!("build-{name}"), pairs, || bench.first(), || bench.copy())?];
+    let (fastest, times) = bench.fastest()?;
+    let mut stores = alternate(
+        &format!("build-{name}-stores"),
+        pairs,
+        || bench.first(),
+        || bench.peer(fastest),
+    )?;
+    stores.note = format!("{times}. {}", stores.note);
+    all.push(stores);
+    all.push(alternate(&format!("rebuild-{name}"), pairs, || bench.again(), || bench.first())?);
+    bench.first()?;
+    all.push(alternate(&format!("verify-{name}"), pairs, verify, hash)?);
+    let memory = (0..3).map(|_| bench.memory()).collect::<Result<_>>()?;
+    let figure = format!("memory-{name}");
+    all.push(Samples { figure, ours: memory, ..Samples::default() });
+    run(&["rm", "-rf", PLACE])?;
+    Ok(all)
+}
+
+fn install() -> Result<()> {
+    if !Path::new(PACKAGES).exists() {
+        return fail("the packages of the other stores could not be fetched");
+    }
+    if !Path::new("/usr/bin/ostree").exists() {
+        run(&["sh", "-c", &format!("dpkg --install --force-confold {PACKAGES}/*.deb")])?;
+    }
+    fs::create_dir_all(tree::PLACE).context(|| tree::PLACE.into())
+}
+
+/// Runs a line of shell, in which `$S` is the folder of that name and `$T` the tree.
+fn shell(line: &str, store: &str, tree: &str) -> Result<()> {
+    let line = line.replace("$S", &format!("{PLACE}/{store}")).replace("$T", tree);
+    run(&["sh", "-ec", &line])
+}
+
+/// Nothing of an earlier sample is left, nor on its way to the disk.
+fn clear(store: &str) -> Result<()> {
+    shell("rm -rf $S; sync -f ${S%/*}".replace("${S%/*}", PLACE).as_str(), store, "")
+}
+
+const BUILD: &str = "volt --root $S cas build $T --ref x; sync -f $S";
+
+struct Bench {
+    tree: String,
+}
+
+impl Bench {
+    fn first(&self) -> Result<f64> {
+        clear("volt")?;
+        time(|| shell(BUILD, "volt", &self.tree))
+    }
+
+    /// The tree is there and unchanged.
+    fn again(&self) -> Result<f64> {
+        time(|| shell(BUILD, "volt", &self.tree))
+    }
+
+    fn copy(&self) -> Result<f64> {
+        clear("copy")?;
+        time(|| shell("cp -a $T $S; sync -f $S", "copy", &self.tree))
+    }
+
+    fn peer(&self, peer: &Peer) -> Result<f64> {
+        clear(peer.name)?;
+        shell(peer.make, peer.name, &self.tree)?;
+        shell(&format!("sync -f {PLACE}"), peer.name, "")?;
+        time(|| shell(&format!("{}; sync -f $S", peer.store), peer.name, &self.tree))
+    }
+
+    /// Which peer is fastest here, and what each took.
+    fn fastest(&self) -> Result<(&'static Peer, String)> {
+        let mut taken = Vec::new();
+        for peer in &PEERS {
+            self.peer(peer)?;
+            taken.push((self.peer(peer)?, peer));
+            clear(peer.name)?;
+        }
+        let times: Vec<String> =
+            taken.iter().map(|(ms, peer)| format!("{} {ms:.0} ms", peer.name)).collect();
+        let fastest = taken.iter().min_by(|a, b| a.0.total_cmp(&b.0));
+        let fastest = fastest.ok_or_else(|| Failure("no peer".into()))?.1;
+        Ok((fastest, format!("Of {}, the fastest is {}", times.join(", "), fastest.name)))
+    }
+
+    /// The most memory a first build had, in MiB.
+    fn memory(&self) -> Result<f64> {
+        clear("volt")?;
+        let store = format!("{PLACE}/volt");
+        let mut build = command(&["volt", "--root", &store, "cas", "build", &self.tree]).spawn()?;
+        let status = format!("/proc/{}/status", build.id());
+        let mut most = 0.0_f64;
+        while build.try_wait().context(|| "volt cas build".into())?.is_none() {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let peak = text
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+            most =
+                most.max(peak.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        Ok(most)
+    }
+}
+
+fn verify() -> Result<f64> {
+    time(|| shell("volt --root $S cas verify", "volt", ""))
+}
+
+fn hash() -> Result<f64> {
+    let line = "find $S/var/lib/volt/cas/objects -type f -print0 | xargs -0 -P2 -n 2000 b3sum --num-threads 1 >/dev/null";
+    time(|| shell(line, "volt", ""))
+}

@@ -1,0 +1,142 @@
+//! `bench store`: what is measured of the content-addressed store, against what, and what is wanted of it. Each side ends with
+//! what it wrote on disk: the peers are followed by `sync -f`, ours is durable when it returns.
+
+use super::groups::{self, Group};
+use super::peers::STORES;
+use super::report::Figure;
+use super::{Options, Report};
+use crate::run::Result;
+
+const GROUPS: &[Group] = &[
+    Group {
+        name: "store-root",
+        pairs: 15,
+        peers: Some(&STORES),
+        figures: &[
+            Figure {
+                name: "build-root",
+                about: "a first `volt cas build` of a Debian root",
+                against: "`cp -a`",
+                unit: "ms",
+                wanted: "<=0.8",
+            },
+            Figure {
+                name: "build-root-stores",
+                about: "the same",
+                against: "the fastest of `ostree commit`, `casync make`, `restic backup` and `borg create`",
+                unit: "ms",
+                wanted: "<=0.4",
+            },
+            Figure {
+                name: "rebuild-root",
+                about: "a second `volt cas build` of the same tree, unchanged",
+                against: "the first",
+                unit: "ms",
+                wanted: "<=0.3",
+            },
+            Figure {
+                name: "verify-root",
+                about: "`volt cas verify` of all that is stored of it",
+                against: "`b3sum` over the objects, two at a time",
+                unit: "ms",
+                wanted: "<=1.2",
+            },
+            Figure {
+                name: "memory-root",
+                about: "the most memory that the first build had",
+                against: "",
+                unit: "MiB",
+                wanted: "<200",
+            },
+        ],
+    },
+    Group {
+        name: "store-large",
+        pairs: 7,
+        peers: Some(&STORES),
+        figures: &[
+            Figure {
+                name: "build-large",
+                about: "a first `volt cas build` of 1 GiB in 8 files",
+                against: "`cp -a`",
+                unit: "ms",
+                wanted: "<=0.8",
+            },
+            Figure {
+                name: "build-large-stores",
+                about: "the same",
+                against: "the fastest of `ostree commit`, `casync make`, `restic backup` and `borg create`",
+                unit: "ms",
+                wanted: "<=0.4",
+            },
+            Figure {
+                name: "rebuild-large",
+                about: "a second `volt cas build` of the same tree, unchanged",
+                against: "the first",
+                unit: "ms",
+                wanted: "<=0.3",
+            },
+            Figure {
+                name: "verify-large",
+                about: "`volt cas verify` of all that is stored of it",
+                against: "`b3sum` over the objects, two at a time",
+                unit: "ms",
+                wanted: "<=1.2",
+            },
+            Figure {
+                name: "memory-large",
+                about: "the most memory that the first build had",
+                against: "",
+                unit: "MiB",
+                wanted: "<200",
+            },
+        ],
+    },
+    Group {
+        name: "store-small",
+        pairs: 7,
+        peers: Some(&STORES),
+        figures: &[
+            Figure {
+                name: "build-small",
+                about: "a first `volt cas build` of 45,000 small files",
+                against: "`cp -a`",
+                unit: "ms",
+                wanted: "<=0.8",
+            },
+            Figure {
+                name: "build-small-stores",
+                about: "the same",
+                against: "the fastest of `ostree commit`, `casync make`, `restic backup` and `borg create`",
+                unit: "ms",
+                wanted: "<=0.4",
+            },
+            Figure {
+                name: "rebuild-small",
+                about: "a second `volt cas build` of the same tree, unchanged",
+                against: "the first",
+                unit: "ms",
+                wanted: "<=0.3",
+            },
+            Figure {
+                name: "verify-small",
+                about: "`volt cas verify` of all that is stored of it",
+                against: "`b3sum` over the objects, two at a time",
+                unit: "ms",
+                wanted: "<=1.2",
+            },
+            Figure {
+                name: "memory-small",
+                about: "the most memory that the first build had",
+                against: "",
+                unit: "MiB",
+                wanted: "<200",
+            },
+        ],
+    },
+];
+
+/// Runs it.
+pub(super) fn run(options: &Options) -> Result<Report> {
+    groups::run(GROUPS, options)
+}
