@@ -48,9 +48,18 @@ pub fn main(
     args: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
+    main_telling(args, environment, &mut |_| {})
+}
+
+/// As [`main`]; `is_up` is told the leader's process id once the workload's command runs, before anybody else is told.
+pub fn main_telling(
+    args: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    is_up: &mut dyn FnMut(u32),
+) -> ExitCode {
     let environment = program::Environment::split(environment);
     match Options::parse(args) {
-        Ok(options) => ExitCode::from(relay::run(&options, &environment)),
+        Ok(options) => ExitCode::from(relay::run(&options, &environment, is_up)),
         Err(error) => {
             environment.notify.status(&format!("volt internal relay: {error}"));
             ExitCode::from(INTERNAL)

@@ -25,6 +25,13 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             engine.run_ended(name, "").and_then(|()| engine.release(name))
         }),
         Some("exited") => about(args, Engine::clear_run),
+        Some("booted") => {
+            volt_daemon::run::log_to_stderr();
+            match engine().booted() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(error.kind, &error.chain().join(": ")),
+            }
+        }
         Some("docs") => match args.next() {
             Some(folder) => match volt_cli::write_docs(folder.as_ref()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +62,9 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     // From here on the end is ours to see, whenever a stop comes.
     volt_relay::hold_signals();
     noted("at the beginning", engine.run_begins(&name, &invocation));
-    let code = volt_relay::main(args, env::vars_os());
+    let code = volt_relay::main_telling(args, env::vars_os(), &mut |leader| {
+        noted("at the beginning", engine.run_is_up(&name, leader));
+    });
     // The container is down, and what is left to do may take a while.
     volt_relay::notify(env::vars_os(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000");
     noted("at the end", engine.run_ended(&name, &invocation));

@@ -284,6 +284,12 @@ impl Host {
     #[must_use]
     pub fn container(&self, name: &str) -> Container {
         drop(self.volt(&["container", "delete", "--force", name]));
+        self.container_as_it_is(name)
+    }
+
+    /// The same for one that is there already.
+    #[must_use]
+    pub fn container_as_it_is(&self, name: &str) -> Container {
         Container { host: self.clone(), name: name.to_owned() }
     }
 }

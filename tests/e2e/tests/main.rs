@@ -13,6 +13,7 @@ mod suite {
     mod container_logs;
     mod container_proot;
     mod container_run;
+    mod container_state;
     mod container_terminal;
     mod crash;
     mod daemon;

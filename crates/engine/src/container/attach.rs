@@ -101,6 +101,6 @@ impl Engine {
     /// Why the last start since `since` failed, as the container's own record has it.
     pub(super) fn start_failure(&self, spec: &Spec, since: jiff::Timestamp) -> Option<String> {
         let exit = self.last_exit(&spec.name).filter(|exit| exit.finished >= since)?;
-        exit.reason.strip_prefix("could not start: ").map(str::to_owned)
+        exit.start_failure().map(str::to_owned)
     }
 }

@@ -301,6 +301,7 @@ fn write_record(
     files::write_json(&dir.join("environment.json"), environment, 0o640)?;
     files::share_with_group(&dir.join("environment.json"), crate::GROUP)?;
     files::write_json(&dir.join("config.json"), spec, 0o644)?;
+    super::told::tell_new(dir)?;
     files::set_mode(dir, 0o755)?;
     Ok(())
 }

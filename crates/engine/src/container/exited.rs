@@ -167,22 +167,17 @@ impl Engine {
         let failure: Option<RelayFailure> = files::read_json(&run.join("failure"), 1 << 16).ok();
         let exit: Option<RelayExit> = files::read_json(&run.join("exit"), 1 << 16).ok();
         let (code, reason) = match (failure, exit, last) {
-            (Some(failure), ..) => (failure.code, format!("could not start: {}", failure.message)),
+            (Some(failure), ..) => (failure.code, Exit::could_not_start(failure.message)),
             (None, Some(exit), _) => (exit.code, reason(&exit)),
             (None, None, Last::Seen) => unknown_end("", None),
             (None, None, Last::Killed { result, exit }) => unknown_end(result, *exit),
             (None, None, Last::NotExecuted { result, exit }) => {
                 let (code, _) = unknown_end(result, *exit);
-                (code, format!("could not start: {SYSTEMD_SAYS} {result}, {code}"))
+                (code, Exit::could_not_start(format_args!("{SYSTEMD_SAYS} {result}, {code}")))
             }
         };
         let exit = Exit { code, reason, finished: Timestamp::now() };
-        self.save_exit(name, &exit)?;
-        let copy = serde_json::json!({ "state": "stopped", "exit": exit });
-        let path = self.paths().container(name).join("state.json");
-        let text = copy.to_string();
-        let write = || files::write_volatile(&path, text.as_bytes(), 0o644);
-        Ok(self.reserve().or_give_up(write)?)
+        self.save_exit(name, &exit)
     }
 }
 

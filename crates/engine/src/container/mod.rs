@@ -20,6 +20,7 @@ mod release;
 mod rename;
 mod start;
 mod stop;
+mod told;
 mod unit;
 mod update;
 mod wait;

@@ -85,7 +85,6 @@ impl Engine {
         clear_after_nspawn(&spec.name)?;
         self.mount_root(spec)?;
         self.write_guest_files(spec, &run)?;
-        self.write_state(spec)?;
         if spec.network == Network::None {
             let path = self.paths().container_netns(&spec.name);
             if !namespaces::is_netns(&path)? {
@@ -196,13 +195,6 @@ impl Engine {
             Attributes { mode: 0o644, ..attributes },
         )?;
         Ok(())
-    }
-
-    /// A copy of the state for people; nothing reads it back.
-    fn write_state(&self, spec: &Spec) -> Result<()> {
-        let copy = serde_json::json!({ "state": "running", "started": jiff::Timestamp::now() });
-        let path = self.paths().container(&spec.name).join("state.json");
-        Ok(files::write_volatile(&path, copy.to_string().as_bytes(), 0o644)?)
     }
 
     fn write_guest_files(&self, spec: &Spec, run: &Path) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What is kept of a container on disk: `containers/NAME/{config.json,environment.json,exit.json}`.
+//! What is kept of a container on disk: `containers/NAME/{config.json,environment.json,exit.json}`; `state.json` is `told`'s.
 
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -91,12 +91,17 @@ impl Engine {
 
     /// Records how a container's run ended.
     pub(crate) fn save_exit(&self, name: &Name, exit: &Exit) -> Result<()> {
-        if let Ok(spec) = self.spec(name)
+        let spec = self.spec(name);
+        if let Ok(spec) = &spec
             && spec.auto_remove
         {
-            self.keep_end(&spec, exit)?;
+            self.keep_end(spec, exit)?;
         }
         let path = self.paths().container(name).join("exit.json");
-        Ok(self.reserve().or_give_up(|| files::write_json(&path, exit, 0o644))?)
+        self.reserve().or_give_up(|| files::write_json(&path, exit, 0o644))?;
+        match spec {
+            Ok(spec) => self.tell_exit(&spec, exit),
+            Err(_) => Ok(()),
+        }
     }
 }

@@ -39,6 +39,7 @@ impl Engine {
         self.backend_of(&spec).check(self, &spec)?;
         if spec != old {
             self.change(&old, &spec)?;
+            self.tell_state(&spec)?;
         }
         self.view(&spec)
     }

@@ -27,6 +27,7 @@ impl Engine {
         if state != State::Frozen {
             refuse(name, state, Verb::Freeze)?;
             self.backend_of(&spec).freeze(self, &spec)?;
+            self.tell_state(&spec)?;
         }
         Ok(self.container_inspect(name)?.into())
     }

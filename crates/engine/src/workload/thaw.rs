@@ -27,6 +27,7 @@ impl Engine {
         if state != State::Running {
             refuse(name, state, Verb::Thaw)?;
             self.backend_of(&spec).thaw(self, &spec)?;
+            self.tell_state(&spec)?;
         }
         Ok(self.container_inspect(name)?.into())
     }

@@ -292,6 +292,23 @@ pub struct Exit {
     pub finished: Timestamp,
 }
 
+/// How the reason begins of a run whose command was never executed.
+const COULD_NOT_START: &str = "could not start: ";
+
+impl Exit {
+    /// Why the command was never executed, where that is how it ended.
+    #[must_use]
+    pub fn start_failure(&self) -> Option<&str> {
+        self.reason.strip_prefix(COULD_NOT_START)
+    }
+
+    /// The reason of a run whose command was never executed.
+    #[must_use]
+    pub fn could_not_start(why: impl fmt::Display) -> String {
+        format!("{COULD_NOT_START}{why}")
+    }
+}
+
 /// The signals that a container may be sent, by name or number.
 const SIGNALS: [(&str, u8); 31] = [
     ("HUP", 1),

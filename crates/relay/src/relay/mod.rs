@@ -81,6 +81,7 @@ impl End {
 struct Relay<'a> {
     options: &'a Options,
     environment: &'a Environment,
+    is_up: &'a mut dyn FnMut(u32),
     signals: Signals,
     sink: Sink,
     records: Records,
@@ -115,9 +116,9 @@ fn is_held(options: &Options) -> bool {
 }
 
 /// Runs a workload to its end; the exit code.
-pub(crate) fn run(options: &Options, environment: &Environment) -> u8 {
+pub(crate) fn run(options: &Options, environment: &Environment, is_up: &mut dyn FnMut(u32)) -> u8 {
     let records = Records::begin(options.run_dir.as_deref());
-    match Relay::new(options, environment, records) {
+    match Relay::new(options, environment, records, is_up) {
         Ok(relay) => relay.run(),
         Err((records, failure)) => {
             environment.notify.status(&failure.message);
@@ -140,6 +141,7 @@ impl<'a> Relay<'a> {
         options: &'a Options,
         environment: &'a Environment,
         records: Records,
+        is_up: &'a mut dyn FnMut(u32),
     ) -> Result<Self, (Records, Failure)> {
         let hold = options.attach_hold || is_held(options);
         let exec = options.mode == Mode::Exec;
@@ -159,6 +161,7 @@ impl<'a> Relay<'a> {
         Ok(Self {
             options,
             environment,
+            is_up,
             signals,
             sink,
             records,
@@ -290,6 +293,7 @@ impl<'a> Relay<'a> {
         }
         if self.progress == Progress::Starting {
             self.progress = Progress::Running;
+            (self.is_up)(leader.cast_unsigned());
             let command = match self.options.mode {
                 Mode::Boot => "The system has begun to boot",
                 Mode::App | Mode::Plain | Mode::Exec => "The command is running",

@@ -85,11 +85,31 @@ on_hosts! {
         assert_eq!(me.sh("echo typed | volt exec -i web cat").ok(), "typed");
         me.sh("volt exec web /no/such/program").fails(127);
 
+        let told = |name: &str| me.sh(&format!("cat .local/share/volt/containers/{name}/state.json")).json();
+        let running = told("web");
+        assert_eq!((&running["state"], &running["pid"]), (&"running".into(), &pid.into()), "{running}");
+        assert!(running["started"].is_string() && running.as_object().unwrap().len() == 3, "{running}");
+
         me.sh("volt container delete web").fails(9);
         me.sh("volt container restart web").ok();
         assert_eq!(me.end("web").0, "running");
         me.sh("volt stop web").ok();
         assert_eq!(me.end("web"), ("stopped".to_owned(), 143, "stopped".to_owned()));
+        let stopped = told("web");
+        assert_eq!((&stopped["state"], &stopped["exit_code"], &stopped["reason"]), (&"stopped".into(), &143.into(), &"stopped".into()));
+        assert!(stopped["started"].as_str() < stopped["ended"].as_str(), "{stopped}");
+        // Its command ends by itself; and all of it is killed, so that nobody can write how it ended.
+        me.sh("volt container create --name brief tiny sh -c 'sleep 0.3; exit 3' && volt start brief && volt container wait brief").ok();
+        assert_eq!((&told("brief")["state"], &told("brief")["exit_code"]), (&"failed".into(), &3.into()));
+        me.sh("volt start web && volt workload freeze web").ok();
+        assert_eq!(told("web")["state"], "frozen");
+        me.sh("volt workload thaw web").ok();
+        assert_eq!(told("web")["state"], "running");
+        host.sh("pkill -9 -u tester -f volt-supervisor; pkill -9 -u tester -f 'internal relay web'; pkill -9 -u tester proot; pkill -9 -u tester -xf 'sleep 1000'; true").ok();
+        me.until("! volt ps -o name | grep web");
+        assert_eq!(me.end("web").1, 137);
+        assert_eq!((&told("web")["state"], &told("web")["exit_code"]), (&"failed".into(), &137.into()));
+        me.sh("volt start web && volt stop web && volt container delete brief").ok();
         assert_eq!(me.sh("volt container wait web").ok().lines().last(), Some("143"));
         me.sh("volt container delete web").ok();
         me.sh("volt container inspect web").fails(3);

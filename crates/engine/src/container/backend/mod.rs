@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 use volt_host::systemd::UnitWatch;
-use volt_model::container::{self, Network, Spec};
+use volt_model::container::{self, Exit, Network, Spec};
 use volt_model::limits::Limits;
 use volt_model::name::Name;
 use volt_model::state::State;
@@ -75,6 +75,9 @@ pub(crate) trait Backend: Sync {
     fn finding(&self, _engine: &Engine, _spec: &Spec) -> Option<(PathBuf, &'static str)> {
         None
     }
+
+    /// Whether a run that ended so has failed.
+    fn is_failure(&self, exit: &Exit) -> bool;
 
     /// News of a container's state, where something tells of it.
     fn watch(&self, _engine: &Engine, _spec: &Spec) -> Option<UnitWatch> {

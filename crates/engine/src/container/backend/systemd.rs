@@ -16,7 +16,7 @@ use volt_host::cgroup::Cgroup;
 use volt_host::journal;
 use volt_host::process::Pidfd;
 use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary, UnitWatch};
-use volt_model::container::{Spec, unit};
+use volt_model::container::{Exit, Spec, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::{Limits, Property, PropertyValue};
 use volt_model::name::Name;
@@ -86,6 +86,11 @@ impl Backend for Systemd {
 
     fn watch(&self, engine: &Engine, spec: &Spec) -> Option<UnitWatch> {
         engine.can_use_systemd_to_look().then(|| engine.systemd().watch(&[&spec.unit()]).ok())?
+    }
+
+    /// As the unit's `SuccessExitStatus=` has it.
+    fn is_failure(&self, exit: &Exit) -> bool {
+        !matches!(exit.code, 0 | 143)
     }
 
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {

@@ -182,6 +182,7 @@ impl Engine {
         let ours = [
             "volt.service",
             "volt.socket",
+            "volt-boot.service",
             "volt-container@*.service",
             "volt-prepare@*.service",
             "volt-exited@*.service",

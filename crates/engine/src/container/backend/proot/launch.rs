@@ -278,7 +278,7 @@ fn refuse_missing_command(engine: &Engine, spec: &Spec, env: &[(String, String)]
     if is_there(engine, spec, command, env)? {
         return Ok(());
     }
-    let reason = format!("could not start: {command}: not found");
+    let reason = Exit::could_not_start(format_args!("{command}: not found"));
     engine.save_exit(&spec.name, &Exit { code: 127, reason, finished: Timestamp::now() })?;
     Err(not_started(spec, &format!("there is no program {command} in it")))
 }
@@ -316,7 +316,7 @@ pub(super) fn explain_end(engine: &Engine, spec: &Spec, since: Timestamp) -> Res
     let Ok(Some(exit)) = engine.spec(&spec.name).map(|_| engine.last_exit(&spec.name)) else {
         return Ok(());
     };
-    match exit.reason.strip_prefix("could not start: ") {
+    match exit.start_failure() {
         Some(why) if exit.finished >= since => Err(not_started(spec, why)),
         _ => Ok(()),
     }

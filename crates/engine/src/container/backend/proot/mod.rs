@@ -26,7 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::process::Identity;
-use volt_model::container::{self, Network, Spec};
+use volt_model::container::{self, Exit, Network, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::name::Name;
@@ -78,6 +78,10 @@ impl Backend for Proot {
         true
     }
 
+    fn is_failure(&self, exit: &Exit) -> bool {
+        exit.code != 0 && exit.reason != STOPPED
+    }
+
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         root::make(engine, spec)
     }
@@ -103,13 +107,11 @@ impl Backend for Proot {
             (None, true) if ended => State::Stopping,
             (None, true) => State::Starting,
             (None, false) => {
-                if ended {
+                if ended || engine.is_told_alive(name) {
                     // Its supervisor was killed before it could say so.
                     recover_end(engine, name);
                 }
-                let failed = engine
-                    .last_exit(name)
-                    .is_some_and(|exit| exit.code != 0 && exit.reason != STOPPED);
+                let failed = engine.last_exit(name).is_some_and(|exit| self.is_failure(&exit));
                 if failed { State::Failed } else { State::Stopped }
             }
         };
@@ -150,7 +152,8 @@ impl Backend for Proot {
             }
             std::thread::sleep(LOOK);
         }
-        Ok(())
+        // Its supervisor is a shell, which tells nobody.
+        engine.tell_state(spec)
     }
 
     fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
