@@ -4,6 +4,7 @@
 //! images or virtual machines. Its calls block; async callers wrap them in `spawn_blocking`. What is worth a fake is
 //! a narrow trait with a same-named fake behind the feature `fakes`.
 
+pub mod block;
 pub mod cgroup;
 pub mod command;
 pub mod files;

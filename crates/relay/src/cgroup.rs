@@ -22,6 +22,15 @@ pub(crate) fn move_to_supervisor() -> io::Result<()> {
     std::fs::write(supervisor.join("cgroup.procs"), "0")
 }
 
+/// Has the kernel kill others before this process and the program that it runs, when the workload is over its memory limit: they are in
+/// the same group, and have to tell of it.
+pub(crate) fn spare_supervisors(program: u32) {
+    for pid in [std::process::id(), program] {
+        // Where it may not be, they are among those that may be killed.
+        drop(std::fs::write(format!("/proc/{pid}/oom_score_adj"), "-900"));
+    }
+}
+
 /// systemd marks what it has delegated.
 fn is_delegated(cgroup: &Path) -> bool {
     ["trusted.delegate", "user.delegate"].iter().any(|name| {

@@ -114,6 +114,7 @@ impl Engine {
         let backend = self.backend_of(&spec);
         backend.check(self, &spec)?;
         self.check_binds(&spec)?;
+        super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(&spec.binds)?;
         self.make_missing_volumes(&spec.binds)?;

@@ -5,8 +5,9 @@ use crate::error::Result;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use volt_host::process::Identity;
-use volt_host::{cgroup, files};
+use volt_host::{block, cgroup, files};
 use volt_model::container::{Exit, Spec};
+use volt_model::limits::Property;
 use volt_model::name::Name;
 use volt_model::state::State;
 
@@ -123,9 +124,13 @@ fn unenforced(spec: &Spec) -> Vec<String> {
     // What the root has, systemd can give to a unit.
     let root = cgroup::root().map(cgroup::Cgroup::at);
     let available = root.and_then(|root| root.controllers()).unwrap_or_default();
-    properties
-        .iter()
-        .filter(|property| !available.iter().any(|c| c == property.controller))
-        .map(|p| format!("{}: this host has no cgroup controller {}", p.directive, p.controller))
-        .collect()
+    let why = |property: &Property| {
+        if !available.iter().any(|c| c == property.controller) {
+            return Some(format!("this host has no cgroup controller {}", property.controller));
+        }
+        let weighs = property.directive != "IOWeight" || block::shares_by_weight();
+        (!weighs).then(|| "no disk of this host is shared out by weight: neither io.cost.qos nor the scheduler bfq is on".to_owned())
+    };
+    let told = |property: &Property| Some(format!("{}: {}", property.directive, why(property)?));
+    properties.iter().filter_map(told).collect()
 }

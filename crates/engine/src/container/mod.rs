@@ -7,6 +7,7 @@ mod boot;
 mod copy;
 mod create;
 mod delete;
+mod disks;
 mod ended;
 mod exec;
 mod exited;

@@ -81,7 +81,7 @@ impl Engine {
 
     /// Tells how a run has ended.
     pub(super) fn tell_exit(&self, spec: &Spec, exit: &Exit) -> Result<()> {
-        let failed = self.backend_of(spec).is_failure(exit);
+        let failed = self.backend_of(spec).is_failure(spec, exit);
         let state = if failed { State::Failed } else { State::Stopped };
         self.tell(&spec.name, &down(state, self.told(&spec.name).started, Some(exit)))
     }

@@ -37,6 +37,9 @@ impl Engine {
         })?;
         refuse_restart_of_removed(&spec)?;
         self.backend_of(&spec).check(self, &spec)?;
+        if spec.limits != old.limits {
+            super::disks::name_disks(&mut spec.limits)?;
+        }
         if spec != old {
             self.change(&old, &spec)?;
             self.tell_state(&spec)?;

@@ -3,7 +3,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use volt_model::container::{Exit, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -12,6 +12,8 @@ use volt_model::name::Name;
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How often the state is asked for where nothing tells of a change.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long the record of a run is waited for whose own process was killed: a unit of its own makes it, a moment after the end.
+const RECORD_PATIENCE: Duration = Duration::from_secs(15);
 
 impl Engine {
     /// Waits until a container has ended, and returns how; at once where it doesn't run. `gone` is set when nobody waits
@@ -23,10 +25,17 @@ impl Engine {
         let spec = self.spec(name)?;
         // Before the first look, so that no change is missed between the two.
         let news = self.backend_of(&spec).watch(self, &spec);
+        let mut recorded_by = None;
         while !gone.load(Ordering::Relaxed) {
             if !self.run_state(&spec)?.state.is_alive() {
-                return self.how_it_ended(&spec);
+                let until = *recorded_by.get_or_insert_with(|| Instant::now() + RECORD_PATIENCE);
+                if self.open_run(name).is_none() || Instant::now() > until {
+                    return self.how_it_ended(&spec);
+                }
+                std::thread::sleep(LOOK);
+                continue;
             }
+            recorded_by = None;
             // Whatever comes, the state is asked for again.
             match news.as_ref().map(|news| news.next(INTERVAL)) {
                 Some(Ok(_)) => {}

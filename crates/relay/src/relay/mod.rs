@@ -293,6 +293,10 @@ impl<'a> Relay<'a> {
         }
         if self.progress == Progress::Starting {
             self.progress = Progress::Running;
+            if let (Mode::App | Mode::Boot, Some(program)) = (self.options.mode, &self.program) {
+                // Not before: what runs inside would inherit it.
+                cgroup::spare_supervisors(program.child.id());
+            }
             (self.is_up)(leader.cast_unsigned());
             let command = match self.options.mode {
                 Mode::Boot => "The system has begun to boot",

@@ -132,7 +132,7 @@ on_hosts! {
             }
             assert_eq!((out, err), (100_001, 100_002), "{how}");
             // Where the processors can't keep up the writer is held up, and still no line is lost.
-            assert!(rate > 5_000, "it was held up: {rate} lines a second");
+            assert!(rate > 1_000, "it was held up: {rate} lines a second");
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) trait Backend: Sync {
     }
 
     /// Whether a run that ended so has failed.
-    fn is_failure(&self, exit: &Exit) -> bool;
+    fn is_failure(&self, spec: &Spec, exit: &Exit) -> bool;
 
     /// News of a container's state, where something tells of it.
     fn watch(&self, _engine: &Engine, _spec: &Spec) -> Option<UnitWatch> {

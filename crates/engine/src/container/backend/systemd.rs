@@ -89,8 +89,8 @@ impl Backend for Systemd {
     }
 
     /// As the unit's `SuccessExitStatus=` has it.
-    fn is_failure(&self, exit: &Exit) -> bool {
-        !matches!(exit.code, 0 | 143)
+    fn is_failure(&self, spec: &Spec, exit: &Exit) -> bool {
+        ![0, 143, 128 + i32::from(spec.stop_signal)].contains(&exit.code)
     }
 
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {

@@ -78,7 +78,7 @@ impl Backend for Proot {
         true
     }
 
-    fn is_failure(&self, exit: &Exit) -> bool {
+    fn is_failure(&self, _spec: &Spec, exit: &Exit) -> bool {
         exit.code != 0 && exit.reason != STOPPED
     }
 
@@ -111,7 +111,8 @@ impl Backend for Proot {
                     // Its supervisor was killed before it could say so.
                     recover_end(engine, name);
                 }
-                let failed = engine.last_exit(name).is_some_and(|exit| self.is_failure(&exit));
+                let failed =
+                    engine.last_exit(name).is_some_and(|exit| self.is_failure(spec, &exit));
                 if failed { State::Failed } else { State::Stopped }
             }
         };
