@@ -16,8 +16,10 @@ const MAX_MESSAGE: usize = 4096;
 pub enum Request {
     /// Execute now.
     Go,
-    /// Send this signal to the command.
+    /// Send this signal to the command and all of its group.
     Signal(i32),
+    /// Send this signal to the command alone.
+    Kill(i32),
 }
 
 /// What a look at the socket brought.
@@ -96,8 +98,13 @@ fn parse(message: &[u8]) -> Option<Request> {
     if text == "go" {
         return Some(Request::Go);
     }
-    let number = text.strip_prefix("signal ")?.parse().ok()?;
-    (1..=64).contains(&number).then_some(Request::Signal(number))
+    let (word, number) = text.split_once(' ')?;
+    let number = number.parse().ok().filter(|number| (1..=64).contains(number))?;
+    match word {
+        "signal" => Some(Request::Signal(number)),
+        "kill" => Some(Request::Kill(number)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -105,10 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_the_two_of_the_contract() {
-        let cases: [(&[u8], Option<Request>); 6] = [
+    fn requests_are_those_of_the_contract() {
+        let cases: [(&[u8], Option<Request>); 8] = [
             (b"go", Some(Request::Go)),
             (b"signal 15", Some(Request::Signal(15))),
+            (b"kill 34", Some(Request::Kill(34))),
+            (b"kill", None),
             (b"signal 0", None),
             (b"signal 65", None),
             (b"signal x", None),

@@ -110,7 +110,7 @@ pub fn hold(signals: &Signals, control: &mut Control) -> Result<(), u8> {
         match control.receive() {
             Received::Request(Request::Go) => return Ok(()),
             Received::Closed => return Err(crate::INTERNAL),
-            Received::Request(Request::Signal(number)) => {
+            Received::Request(Request::Signal(number) | Request::Kill(number)) => {
                 return Err(Ending::Signaled(number).code());
             }
             Received::Nothing => {}
@@ -138,8 +138,10 @@ pub fn supervise(child: Pid, stop_signal: i32, signals: &Signals, control: &mut 
                 other => send(child, other),
             }
         }
-        if let Received::Request(Request::Signal(number)) = control.receive() {
-            send_group(child, number);
+        match control.receive() {
+            Received::Request(Request::Signal(number)) => send_group(child, number),
+            Received::Request(Request::Kill(number)) => send(child, number),
+            _ => {}
         }
         if let Some(ending) = reap(child) {
             return ending;

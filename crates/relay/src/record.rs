@@ -116,7 +116,7 @@ impl Records {
     pub(crate) fn leader(&self, leader: Leader) {
         if let Some(path) = self.path("leader") {
             let text = format!("{} {}\n", leader.pid, leader.start_time);
-            drop(files::write_atomic(&path, text.as_bytes(), 0o600));
+            drop(files::write_atomic(&path, text.as_bytes(), 0o644));
         }
     }
 

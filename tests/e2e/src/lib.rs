@@ -202,9 +202,22 @@ impl Host {
     /// When it doesn't come up.
     #[must_use]
     pub fn private(&self, purpose: &str) -> PrivateHost {
-        let host = Self::named(&format!("{}-{purpose}", self.name));
+        self.up(&format!("{}-{purpose}", self.name))
+    }
+
+    /// A host in namespaces with the same suite, for what takes a VM too long.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    #[must_use]
+    pub fn in_namespaces(&self, purpose: &str) -> PrivateHost {
+        self.up(&format!("{}-{purpose}", self.name.replace("-vm-", "-")))
+    }
+
+    fn up(&self, name: &str) -> PrivateHost {
+        let host = Self::named(name);
         let mut words = vec!["host", "up", &host.name, "--suite", self.suite(), "--no-build"];
-        if self.name.contains("-vm-") {
+        if name.contains("-vm-") {
             words.push("--vm");
         }
         // A test that failed leaves its host to be looked at.
@@ -225,6 +238,14 @@ impl Host {
     /// When it can't be.
     pub fn put(&self, file: &str, path: &str) {
         xtask(&["host", "copy", file, &format!("{}:{path}", self.name)]);
+    }
+
+    /// Copies a file of the host to this machine.
+    ///
+    /// # Panics
+    /// When it can't be.
+    pub fn get(&self, path: &str, file: &str) {
+        xtask(&["host", "copy", &format!("{}:{path}", self.name), file]);
     }
 
     /// Stops the host's PID 1 and boots the host again.

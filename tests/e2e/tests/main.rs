@@ -5,6 +5,7 @@
 mod suite {
     mod boot;
     mod cas;
+    mod cas_power;
     mod container_exec;
     mod container_files;
     mod container_isolation;

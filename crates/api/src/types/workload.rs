@@ -79,6 +79,9 @@ pub struct WorkloadLogs {
     /// Only lines that match this pattern (PCRE2, as `journalctl --grep`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grep: Option<String>,
+    /// Only lines of this stream of a workload: `stdout` or `stderr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
 }
 
 /// A line of a log.

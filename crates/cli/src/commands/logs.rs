@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// Only lines that match a pattern (PCRE2)
     #[arg(long, short, value_name = "PATTERN")]
     grep: Option<String>,
-    /// Only this stream: stdout, stderr or system
-    #[arg(long, value_name = "STREAM", value_parser = ["stdout", "stderr", "system"])]
+    /// Only this stream: stdout or stderr
+    #[arg(long, value_name = "STREAM", value_parser = ["stdout", "stderr"])]
     stream: Option<String>,
     /// With the time of each line
     #[arg(long, short)]
@@ -85,6 +85,7 @@ async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
         since: args.since.clone(),
         until: args.until.clone(),
         grep: args.grep.clone(),
+        stream: args.stream.clone(),
     };
     let style = LogStyle {
         times: args.timestamps || ctx.out.format() == Format::Wide,
@@ -93,9 +94,6 @@ async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
     };
     let prefix = if args.names.len() > 1 { format!("{name}: ") } else { String::new() };
     let shown = |line: LogLine| {
-        if args.stream.as_ref().is_some_and(|stream| *stream != line.stream) {
-            return true;
-        }
         let written = if ctx.out.is_for_programs() {
             ctx.out.item(&line)
         } else {

@@ -77,6 +77,7 @@ fn query(params: &WorkloadLogs) -> Result<Query, Failure> {
         text.as_deref().and_then(|text| fields.with(field, text, |t| parse_point(t, now)))
     };
     let (since, until) = (point("since", &params.since), point("until", &params.until));
+    let stream = params.stream.as_deref().and_then(|text| fields.with("stream", text, stream_of));
     let target = fields.finish(target)?;
     Ok(Query {
         target,
@@ -85,7 +86,16 @@ fn query(params: &WorkloadLogs) -> Result<Query, Failure> {
         since,
         until,
         grep: params.grep.clone(),
+        stream,
     })
+}
+
+fn stream_of(text: &str) -> Result<&'static str, &'static str> {
+    match text {
+        "stdout" => Ok("stdout"),
+        "stderr" => Ok("stderr"),
+        _ => Err("write stdout or stderr"),
+    }
 }
 
 /// What everything uses, with the CPU's use measured between two looks.

@@ -3,11 +3,13 @@
 use super::start::refuse;
 use crate::Engine;
 use crate::error::{Error, Result};
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use volt_host::files;
 use volt_host::process::Identity;
 use volt_model::container::Spec;
+use volt_model::frame::Frame;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::{State, Verb};
@@ -34,6 +36,16 @@ impl Engine {
         })
     }
 
+    /// Tells a container's relay something.
+    pub(super) fn send_frame(&self, name: &Name, frame: &Frame) -> Result<()> {
+        let sent = self.connect(name).and_then(|mut stream| stream.write_all(&frame.encode()));
+        sent.map_err(|e| {
+            Error::new(ErrorKind::Conflict, format!("The container {name} can't be reached"))
+                .about(name)
+                .because(e)
+        })
+    }
+
     fn connect(&self, name: &Name) -> std::io::Result<UnixStream> {
         UnixStream::connect(self.paths().container_run(name).join("attach.sock"))
     }
@@ -43,6 +55,8 @@ impl Engine {
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
         let state = self.state_to_start(&spec)?;
+        // One that was on its way down may have removed itself.
+        let spec = self.spec(name)?;
         if state == State::Running {
             return Err(Error::new(
                 ErrorKind::Conflict,

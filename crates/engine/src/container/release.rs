@@ -6,6 +6,9 @@ use crate::error::Result;
 use volt_host::{files, mounts, namespaces};
 use volt_model::name::Name;
 
+/// The file by which a container that is to be removed when it ends is kept for another start.
+pub(super) const STAYS: &str = "stays";
+
 impl Engine {
     /// Unmounts the root, removes the network namespace and the run folder; and the container itself where that was asked for.
     ///
@@ -36,6 +39,10 @@ impl Engine {
     fn remove_if_asked(&self, name: &Name) -> Result<()> {
         let Ok(spec) = self.spec(name) else { return Ok(()) };
         if !spec.auto_remove || self.last_exit(name).is_none() {
+            return Ok(());
+        }
+        // Where whoever wanted to start it again was killed, `system check` finds it.
+        if self.paths().container(name).join(STAYS).exists() {
             return Ok(());
         }
         // The folder last: until it is gone nobody else can have the name, and so the ids that go with it.

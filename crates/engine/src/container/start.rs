@@ -16,7 +16,10 @@ impl Engine {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
-        match self.state_to_start(&spec)? {
+        let state = self.state_to_start(&spec)?;
+        // One that was on its way down may have removed itself.
+        let spec = self.spec(name)?;
+        match state {
             State::Running => return self.view(&spec),
             // The job under way is joined.
             State::Starting => {}

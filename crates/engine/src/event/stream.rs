@@ -41,10 +41,11 @@ impl Engine {
         stop: &AtomicBool,
     ) -> Result<()> {
         let folders = watched(self.paths());
-        for (path, _) in &folders {
-            // A folder that isn't there can't be watched; who may not make it may not be told either.
-            files::create_dirs(path, 0o755)?;
-        }
+        // A folder that isn't there can't be watched. Who may not make it sees nothing come there.
+        let folders: Vec<_> = folders
+            .into_iter()
+            .filter(|(path, _)| files::create_dirs(path, 0o755).is_ok())
+            .collect();
         let paths: Vec<_> = folders.iter().map(|(path, _)| path.as_path()).collect();
         let (sender, heard) = channel();
         let over = Arc::new(AtomicBool::new(false));

@@ -74,7 +74,7 @@ impl Engine {
     /// What nothing in the store reaches; nothing where there is no store yet, or where that can't be told.
     pub(super) fn cas_garbage(&self) -> Result<volt_store::Swept> {
         match self.cas_gc(true) {
-            Err(error) if error.kind == ErrorKind::General => {
+            Err(error) if matches!(error.kind, ErrorKind::General | ErrorKind::Permission) => {
                 tracing::warn!(error = %error.chain().join(": "), "what could be freed of the store can't be told");
                 Ok(volt_store::Swept::default())
             }

@@ -118,7 +118,8 @@ impl<'a> Tail<'a> {
             let Ok(raw) = serde_json::from_slice::<Raw>(&line) else { continue };
             let too_old = self.query.since.is_some_and(|since| raw.time < since);
             let too_young = self.query.until.is_some_and(|until| raw.time > until);
-            if too_old || too_young {
+            let other = self.query.stream.is_some_and(|stream| stream != raw.stream);
+            if too_old || too_young || other {
                 continue;
             }
             self.lines.push_back(self.shown(raw));

@@ -32,6 +32,8 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// Only lines that match this pattern (PCRE2; case counts only where it has capitals).
     pub grep: Option<String>,
+    /// Only those that a container wrote on this stream, `stdout` or `stderr`.
+    pub stream: Option<&'static str>,
 }
 
 /// A line of a log.
@@ -73,6 +75,11 @@ impl Engine {
                 let spec = self.spec(name)?;
                 self.backend_of(&spec).logs(self, &spec, query, &mut Listener { each, gone })
             }
+            Target::Unit(unit) if query.stream.is_some() => {
+                let title = format!("The streams of {unit} can't be told apart");
+                Err(Error::new(ErrorKind::Usage, title)
+                    .hinted("Only what a container of Volt's writes is kept by stream"))
+            }
             Target::Unit(unit) => {
                 drop(self.unit_status(unit)?);
                 let wanted = from_journal(query, std::slice::from_ref(unit));
@@ -96,7 +103,8 @@ impl Engine {
             return Ok(());
         }
         let query = &Query { since: Some(since), ..query.clone() };
-        let wanted = ["stdout", "stderr"].iter().fold(
+        let is_asked = |stream: &&&str| query.stream.is_none_or(|asked| asked == **stream);
+        let wanted = ["stdout", "stderr"].iter().filter(is_asked).fold(
             from_journal(query, &[]).field("_SYSTEMD_UNIT", &spec.unit()),
             |wanted, stream| wanted.field("VOLT_STREAM", stream),
         );
@@ -207,11 +215,16 @@ fn hear_all(
     Ok(true)
 }
 
-/// journalctl says in words what is wrong with a pattern.
+/// journalctl says in words what is wrong with a pattern, or who may read.
 fn refused(error: volt_host::command::Error) -> Error {
     match &error {
         volt_host::command::Error::Failed { stderr, .. } if stderr.contains("pattern") => {
             Error::new(ErrorKind::Usage, "The pattern can't be used").because(error)
+        }
+        volt_host::command::Error::Failed { stderr, .. } if stderr.contains("permission") => {
+            Error::new(ErrorKind::Permission, "The journal can't be read by you")
+                .because(error)
+                .hinted("Let an administrator add you to the group systemd-journal")
         }
         _ => error.into(),
     }

@@ -67,6 +67,7 @@ fn query() -> Query {
         since: None,
         until: None,
         grep: None,
+        stream: None,
     }
 }
 

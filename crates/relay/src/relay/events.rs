@@ -15,17 +15,6 @@ use crate::signals;
 use crate::sink::Origin;
 use crate::workload::Read;
 
-/// What init passes on to its command when it gets it; everything else goes by the control socket.
-const FORWARDED: [i32; 7] = [
-    libc::SIGTERM,
-    libc::SIGINT,
-    libc::SIGHUP,
-    libc::SIGQUIT,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGWINCH,
-];
-
 /// How much longer systemd is asked to wait than the workload may take.
 const STOP_SLACK: Duration = Duration::from_secs(15);
 
@@ -76,14 +65,16 @@ impl Relay<'_> {
         match self.options.mode {
             Mode::Plain => signals::send(-leader, number),
             Mode::Boot => signals::send(leader, number),
-            Mode::App if FORWARDED.contains(&number) || number == libc::SIGKILL => {
-                signals::send(leader, number);
-            }
-            Mode::App | Mode::Exec => {
-                if let Some(control) = self.program.as_ref().and_then(|p| p.control.as_ref()) {
-                    control.ask(&format!("signal {number}"));
-                }
-            }
+            Mode::App if number == libc::SIGKILL => signals::send(leader, number),
+            // To the command itself, whatever it is: init heeds few signals, and takes SIGTERM for a stop.
+            Mode::App => self.ask_init(&format!("kill {number}")),
+            Mode::Exec => self.ask_init(&format!("signal {number}")),
+        }
+    }
+
+    fn ask_init(&self, request: &str) {
+        if let Some(control) = self.program.as_ref().and_then(|p| p.control.as_ref()) {
+            control.ask(request);
         }
     }
 

@@ -7,8 +7,12 @@ on_hosts! {
     fn container_logs_tell_streams_apart(host) {
         host.tiny();
         let _guard = host.container("log");
-        host.volt(&["run", "-d", "--name", "log", "tiny", "sh", "-c", "echo plain; echo wrong >&2; sleep 1000"]).ok();
-        host.until(Duration::from_secs(10), "volt logs log -o json | grep -q wrong");
+        host.volt(&["run", "-d", "--name", "log", "tiny", "sh", "-c", "echo plain; echo wrong >&2; sleep 0.2; echo last; sleep 1000"]).ok();
+        host.until(Duration::from_secs(10), "volt logs log | grep -q last");
+        // The last line of a stream, though another has one after it.
+        assert_eq!(host.volt(&["logs", "--stream", "stderr", "-n", "1", "log"]).ok(), "wrong");
+        assert_eq!(host.volt(&["logs", "--stream", "stdout", "-n", "1", "log"]).ok(), "last");
+        host.volt(&["logs", "--stream", "stdout", "systemd-journald.service"]).fails(2);
         let lines = host.volt(&["logs", "log", "-o", "json"]).ok();
         let stream_of = |message: &str| {
             lines.lines().find(|l| l.contains(&format!("\"{message}\""))).map(|l| {

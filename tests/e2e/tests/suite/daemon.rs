@@ -176,6 +176,26 @@ on_hosts! {
         // What is there can be looked at, and a daemon that is down is no reason to begin elsewhere.
         host.sh("volt volume create seen").ok();
         assert_eq!(joe("volt volume list -o name").ok(), "seen");
+        host.tiny();
+        host.sh("volt run -d --name shown tiny sh -c 'echo said; sleep 1000'").ok();
+        for command in [
+            "ps", "container list", "container inspect shown", "image list", "image inspect tiny", "top --once", "workload inspect shown",
+            "system info", "system df", "config show", "cas status", "cas list", "version",
+        ] {
+            joe(&format!("volt {command}")).ok();
+        }
+        assert_eq!(host.sh("volt container inspect shown -o json | grep '\"pid\"'").ok(), joe("volt container inspect shown -o json | grep '\"pid\"'").ok());
+        assert!(joe("volt ps").ok().contains("shown"));
+        let check = joe("volt system check");
+        assert!(check.stdout.contains("systemd"), "{check:?}");
+        let told = joe("(sleep 1; echo) | timeout 2 volt events");
+        assert_eq!((told.code, told.stderr.as_str()), (124, ""), "{told:?}");
+        // journald has the log for those whom the host lets read it.
+        let error = joe("volt logs shown").fails(5);
+        assert!(error.contains("systemd-journal"), "{error}");
+        host.sh("usermod -aG systemd-journal joe").ok();
+        host.until(std::time::Duration::from_secs(20), "runuser -u joe -- volt logs shown | grep -qx said");
+        host.sh("volt rm -f shown").ok();
         let error = joe("volt volume create mine").fails(5);
         assert!(error.contains("/run/volt/volt.sock") && error.contains("--root DIR"), "{error}");
         // Once he has one of his own, that is asked.

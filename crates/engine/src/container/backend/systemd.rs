@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::journal;
-use volt_host::process::Pidfd;
 use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary, UnitWatch};
 use volt_model::container::{Exit, Spec, unit};
+use volt_model::frame::Frame;
 use volt_model::kind::ErrorKind;
 use volt_model::limits::{Limits, Property, PropertyValue};
 use volt_model::name::Name;
@@ -148,6 +148,10 @@ impl Backend for Systemd {
     fn start(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let begun = Timestamp::now();
         get_ready(engine, spec)?;
+        if matches!(spec.restart, Restart::OnFailure(Some(_))) {
+            // systemd counts this start too, and has perhaps given up on those before.
+            drop(engine.systemd().reset_failed(&spec.unit()));
+        }
         engine.systemd().run_job(JobKind::Start, &spec.unit(), START_LIMIT).map_err(|e| {
             // A unit that failed before its process ran has nobody else to clear up after it.
             if let Err(error) = engine.clear_run(&spec.name) {
@@ -190,20 +194,8 @@ impl Backend for Systemd {
             let group = payload(&engine.systemd().unit_status(&spec.unit())?.control_group)?;
             return group.kill().map_err(|e| Error::from(e).about(&spec.name));
         }
-        let Some(pid) = engine.leader(&spec.name) else {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("The container {} has no process", spec.name),
-            )
-            .about(&spec.name));
-        };
-        // Init is PID 1 of the container and passes the signal on to the command.
-        let failed = |e| {
-            Error::new(ErrorKind::General, "The signal could not be sent")
-                .about(&spec.name)
-                .because(e)
-        };
-        signal_process(pid, signal).map_err(failed)
+        // The relay passes it to the command, or to the image's own init.
+        engine.send_frame(&spec.name, &Frame::Signal(signal))
     }
 
     fn freeze(&self, engine: &Engine, spec: &Spec) -> Result<()> {
@@ -292,10 +284,6 @@ fn state_of(engine: &Engine, name: &Name) -> Result<Option<UnitSummary>> {
 /// The cgroup in which nspawn keeps all that is inside a container.
 fn payload(control_group: &str) -> Result<Cgroup> {
     Ok(Cgroup::of_unit(control_group)?.child("payload"))
-}
-
-fn signal_process(pid: u32, signal: u8) -> std::io::Result<()> {
-    Pidfd::open(pid)?.signal_numbered(signal).map(drop)
 }
 
 fn frozen_by_name(unit: &str) -> bool {
