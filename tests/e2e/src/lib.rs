@@ -336,15 +336,37 @@ impl Drop for PrivateHost {
     }
 }
 
+/// One of the house's own tasks, for a test that wants to hold it itself.
+///
+/// # Panics
+/// When no runner has named the xtask binary.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test stands outside of Volt and runs what a person would"
 )]
-fn xtask_command() -> Command {
+#[must_use]
+pub fn xtask_command() -> Command {
     Command::new(
         std::env::var("VOLT_XTASK")
             .expect("e2e tests are run by `cargo xtask test`, which sets VOLT_XTASK"),
     )
+}
+
+/// Runs a line of shell on this machine, which must succeed, and returns its standard output.
+///
+/// # Panics
+/// When it doesn't.
+#[track_caller]
+pub fn here(line: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test stands outside of Volt and runs what a person would"
+    )]
+    let output = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).output();
+    let output = output.expect("there is a shell");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
 /// Runs one of the house's own tasks, which must succeed.

@@ -20,6 +20,7 @@ mod suite {
     mod daemon;
     mod docs;
     mod full_disk;
+    mod hosts;
     mod image;
     mod kernel;
     mod races;

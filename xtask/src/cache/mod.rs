@@ -86,7 +86,7 @@ pub(crate) fn contained(name: &str) -> crate::run::Program {
 }
 
 /// 64 bits of FNV-1a: stable over time and Rust releases, unlike the standard library's hasher.
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::{self, Kind, State};
-use super::{cgroup, exec};
+use super::{cgroup, exec, loops, up};
 use crate::cache;
 use crate::run::Result;
 
@@ -12,11 +12,22 @@ pub(crate) fn down(name: &str) -> Result<()> {
     let _lock = state::lock(name)?;
     if let Some(state) = State::load(name)
         && state.alive()
-        && !(state.kind == Kind::Vm && crate::vm::panicked(&state))
+        && answers(&state)
     {
         poweroff(&state);
     }
     clean(name)
+}
+
+/// Whether the host has come up so far, and lives so much, that it can end by itself.
+fn answers(state: &State) -> bool {
+    match state.kind {
+        Kind::Namespaces => up::listens(state),
+        Kind::Vm => {
+            let long = Duration::from_secs(2);
+            !crate::vm::panicked(state) && crate::vm::client::answers(state, long).is_ok()
+        }
+    }
 }
 
 /// Removes all that is left of a host; the caller holds its lock.
@@ -28,6 +39,7 @@ pub(crate) fn clean(name: &str) -> Result<()> {
         wait(&state, Duration::from_secs(5));
     }
     cgroup::remove(name)?;
+    loops::detach(&state::disk(name))?;
     cache::remove(&state::folder(name))?;
     cache::remove(&state::disk(name))
 }

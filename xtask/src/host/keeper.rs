@@ -20,13 +20,15 @@ use crate::run::{Context, Outcome, Result, fail, program};
 /// What the host is made of; on the keeper's command line, to be seen in `ps`.
 const WORDS: &str = "NAME TREE DISK MIRRORS IMAGES";
 
-/// Starts the keeper of a host whose state is written already.
-pub(crate) fn start(words: &[String]) -> Result<Child> {
+/// Starts the keeper of a host whose state is written already. It shares the lock of the host's name until it has written down
+/// who it is: whoever takes the host away, after a kill of the one who brought it up, finds all of it or waits.
+pub(crate) fn start(words: &[String], lock: &fs::File) -> Result<Child> {
     let log = super::state::folder(&words[0]).join("keeper.log");
     let log = fs::File::create(&log).context(|| log.display().to_string())?;
     let mut keeper = program("/proc/self/exe").arg("host-keeper").args(words);
     let again = log.try_clone().context(|| "keeper.log".into())?;
-    keeper.command().stdin(Stdio::null()).stdout(log).stderr(again);
+    let lock = lock.try_clone().context(|| "lock".into())?;
+    keeper.command().stdin(lock).stdout(log).stderr(again);
     keeper.spawn()
 }
 
@@ -36,7 +38,14 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     // A session of its own: neither the terminal nor the one who typed `up` ends it.
     rustix::process::setsid().context(|| "setsid".into())?;
     loop {
-        let mut child = begin(name, words)?;
+        let begun = begin(name, words).and_then(|child| release_lock().map(|()| child));
+        let mut child = match begun {
+            Ok(child) => child,
+            Err(failure) => {
+                cgroup::leave().and_then(|()| cgroup::remove(name))?;
+                return Err(failure);
+            }
+        };
         let ended = child.wait().context(|| "waiting for the host".into())?;
         eprintln!("PID 1 of {name}: {ended}");
         // In a process namespace of its own, reboot(2) ends PID 1 by SIGHUP and poweroff by SIGINT.
@@ -49,6 +58,13 @@ pub(crate) fn task(words: &[String]) -> Outcome {
         }
         cgroup::remove_part(name, "host")?;
     }
+}
+
+/// Closes what [`start`] gave as standard input.
+pub(crate) fn release_lock() -> Result<()> {
+    let trouble = || "/dev/null".to_owned();
+    let null = fs::File::open("/dev/null").context(trouble)?;
+    rustix::stdio::dup2_stdin(null).context(trouble)
 }
 
 /// Starts PID 1 and writes down who it is.

@@ -9,6 +9,7 @@ pub(crate) mod exec;
 pub(crate) mod inside;
 pub(crate) mod keeper;
 mod link;
+mod loops;
 pub(crate) mod state;
 mod status;
 pub(crate) mod up;
@@ -39,9 +40,11 @@ cargo xtask host COMMAND        (NAME is 'default', or what VOLT_XTASK_HOST says
   reboot [NAME]                 stop its PID 1 and boot again on the same disk
   copy HOST:PATH PATH           copy out of it, or into it the other way round
   link A[:DEV][=ADDR/LEN] B[:DEV][=ADDR/LEN]
-                                join two hosts by a cable
+                                join two hosts by a cable, of either kind; it goes with either, and with
+                                a reboot of one in namespaces. A VM has three sockets
   down [NAME… | --all]          take it away with all it left behind
-  status                        what hosts there are";
+  status                        what hosts there are
+  inspect [NAME]                what is known of one, as JSON";
 
 /// Runs the task.
 pub(crate) fn task(words: &[String]) -> Outcome {
@@ -69,6 +72,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
         },
         "down" => take_down(rest)?,
         "status" => status::print(),
+        "inspect" => status::inspect(&only_name(rest)?)?,
         _ => return fail(format!("there is no 'host {verb}'\n\n{HELP}")),
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use super::state::{self, Kind, State};
 use super::{cgroup, exec};
+use crate::run::{Context, Result, fail};
 
 /// Prints a line for each host, or for what is left of one.
 pub(crate) fn print() {
@@ -33,6 +34,14 @@ pub(crate) fn print() {
         };
         println!("{name:<20} {:<10} {kind:<11} {word:<10} {pid}", host.suite);
     }
+}
+
+/// Prints all that is known of a host, up or not.
+pub(crate) fn inspect(name: &str) -> Result<()> {
+    let Some(state) = State::load(name) else { return fail(format!("there is no host {name}")) };
+    let text = serde_json::to_string_pretty(&state).context(|| name.to_owned())?;
+    println!("{text}");
+    Ok(())
 }
 
 fn systemd(host: &State) -> String {

@@ -1,6 +1,6 @@
 //! Brings a host up.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -45,19 +45,19 @@ pub(crate) fn up(wanted: &Wanted) -> Result<State> {
     if !paths::is_root() {
         return fail("a test host needs root (it makes namespaces, mounts and cgroups)");
     }
-    let _lock = state::lock(&wanted.name)?;
+    let lock = state::lock(&wanted.name)?;
     if State::load(&wanted.name).is_some_and(|state| state.alive()) {
         return fail(format!("host {} is up already", wanted.name));
     }
     down::clean(&wanted.name)?;
     let begun = match wanted.kind {
-        Kind::Namespaces => namespaces(wanted),
-        Kind::Vm => crate::vm::up(wanted),
+        Kind::Namespaces => namespaces(wanted, &lock),
+        Kind::Vm => crate::vm::up(wanted, &lock),
     };
     begun.inspect_err(|_| drop(down::clean(&wanted.name)))
 }
 
-fn namespaces(wanted: &Wanted) -> Result<State> {
+fn namespaces(wanted: &Wanted, lock: &File) -> Result<State> {
     let tree = tree::get(&wanted.suite)?;
     let disk = state::disk(&wanted.name);
     lay_disk(&disk, wanted)?;
@@ -76,7 +76,7 @@ fn namespaces(wanted: &Wanted) -> Result<State> {
     state.save()?;
     let path = |path: &Path| path.display().to_string();
     let words = [wanted.name.clone(), path(&tree), path(&disk), mirrors, images];
-    keeper::start(&words)?;
+    keeper::start(&words, lock)?;
     wait(&wanted.name, 0, Duration::from_secs(60))
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn wait(name: &str, boots: u32, long: Duration) -> Result<State> {
 }
 
 /// Whether PID 1 has got as far as answering: its socket is looked up through its own root.
-fn listens(state: &State) -> bool {
+pub(crate) fn listens(state: &State) -> bool {
     Path::new(&format!("/proc/{}/root/run/systemd/private", state.leader.pid)).exists()
 }
 

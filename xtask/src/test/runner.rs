@@ -20,10 +20,13 @@ use crate::run::{Context, Program, Result, fail, program};
 /// How many tests run side by side: most wait for the kernel or a host more than they compute.
 const THREADS: usize = 4;
 
+/// What a test has in its name that is run by itself, after all others: it measures, and makes its own load.
+const ALONE: &str = "under_load";
+
 /// How long a test may take, by what its name has in it; the first that fits.
 const LIMITS: [(&str, Duration); 4] = [
     // Some hundred kills, each with a look at what is left.
-    ("::crash::", Duration::from_mins(20)),
+    ("::crash", Duration::from_mins(20)),
     ("::t2_", Duration::from_mins(8)),
     ("::t3_", Duration::from_mins(8)),
     ("", Duration::from_mins(3)),
@@ -111,6 +114,14 @@ pub(crate) fn run(cases: &[Case]) -> Vec<Test> {
 
 /// Runs each test by the program that `begin` makes of it.
 pub(crate) fn each(cases: &[Case], begin: impl Fn(&Case) -> Program + Sync) -> Vec<Test> {
+    let (alone, others): (Vec<&Case>, Vec<&Case>) =
+        cases.iter().partition(|case| case.name.contains(ALONE));
+    let mut tests = side_by_side(&others, &begin);
+    tests.extend(alone.into_iter().map(|case| one(case, begin(case))));
+    tests
+}
+
+fn side_by_side(cases: &[&Case], begin: &(impl Fn(&Case) -> Program + Sync)) -> Vec<Test> {
     let queue = Mutex::new(cases.iter());
     let done = Mutex::new(Vec::new());
     let next = || queue.lock().expect("nobody panics with it").next();
@@ -247,7 +258,7 @@ mod tests {
 
     #[test]
     fn limits_go_by_names() {
-        for (name, minutes) in [("a::suite::crash::x::t2_y", 20), ("b::t3_y", 8), ("c", 3)] {
+        for (name, minutes) in [("a::suite::crash_more::x::t2_y", 20), ("b::t3_y", 8), ("c", 3)] {
             assert_eq!(case(name).limit(), Duration::from_mins(minutes), "{name}");
         }
     }

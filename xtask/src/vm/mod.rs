@@ -1,7 +1,9 @@
 //! Test hosts with a kernel of their own (tier 3): the tree as a disk, under QEMU without KVM, so
-//! that it is the same everywhere. No network; commands go over virtio ports to an agent.
+//! that it is the same everywhere. No network but by `host link`; commands go over virtio ports to an
+//! agent.
 
 pub(crate) mod agent;
+pub(crate) mod cable;
 pub(crate) mod client;
 mod cpio;
 mod disk;
@@ -9,14 +11,13 @@ mod frames;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::cache;
-use crate::host::exec;
 use crate::host::state::{self, Kind, Process, State};
 use crate::host::up::Wanted;
+use crate::host::{exec, keeper};
 use crate::install::{self, STATIC, TARGET};
 use crate::packages;
 use crate::paths;
@@ -32,7 +33,7 @@ const KERNEL: &str = "console=ttyS0 quiet loglevel=3 panic=-1 8250.nr_uarts=1 ap
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Brings a VM up; the caller has made sure that nothing of the name is left.
-pub(crate) fn up(wanted: &Wanted) -> Result<State> {
+pub(crate) fn up(wanted: &Wanted, lock: &File) -> Result<State> {
     packages::need(&[
         ("qemu-system-x86_64", "qemu-system-x86"),
         ("qemu-img", "qemu-utils"),
@@ -58,7 +59,7 @@ pub(crate) fn up(wanted: &Wanted) -> Result<State> {
         boots: 1,
     };
     state.save()?;
-    start(&state, &base)?;
+    start(&state, &base, lock)?;
     wait(&wanted.name, "")
 }
 
@@ -93,13 +94,15 @@ fn build_agent() -> Result<PathBuf> {
     Ok(paths::target().join(TARGET).join("host/xtask"))
 }
 
-fn start(state: &State, base: &Path) -> Result<()> {
+/// Starts QEMU, which shares the lock of the host's name until it has written down who it is.
+fn start(state: &State, base: &Path, lock: &File) -> Result<()> {
     let folder = state::folder(&state.name);
     let log = folder.join("keeper.log");
     let log = File::create(&log).context(|| log.display().to_string())?;
     let again = log.try_clone().context(|| "keeper.log".into())?;
     let mut keeper = program("/proc/self/exe").args(["host-qemu", &state.name]).arg(base);
-    keeper.command().stdin(Stdio::null()).stdout(log).stderr(again);
+    let lock = lock.try_clone().context(|| "lock".into())?;
+    keeper.command().stdin(lock).stdout(log).stderr(again);
     keeper.spawn().map(drop)
 }
 
@@ -111,8 +114,11 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     let own = i32::try_from(std::process::id()).context(|| "pid".into())?;
     state.keeper = Process::of(own).unwrap_or_default();
     state.save()?;
+    keeper::release_lock()?;
     let (folder, base, disk) = (state::folder(name), Path::new(base), &state.disk);
-    let mut qemu = program("qemu-system-x86_64")
+    // In a network of its own, where the far ends of its cards are.
+    let mut qemu = program("unshare")
+        .args(["--net", "--", "qemu-system-x86_64"])
         .args(["-name", name, "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512"])
         // Without cmpxchg16b: QEMU 7.2 comes back from it with flags that make the kernel fault.
         .args(["-cpu", "max,-cx16", "-smp", "2", "-m", "3G", "-nodefaults", "-no-user-config"])
@@ -125,7 +131,8 @@ pub(crate) fn task(words: &[String]) -> Outcome {
         .args(["-serial", &format!("file:{}", disk.join("console.log").display())])
         .args(drive("disk", "qcow2,cache=unsafe,discard=unmap", &disk.join("disk.qcow2")))
         .args(drive("srv", "raw,readonly=on", &base.join("srv.img")))
-        .args(["-device", "virtio-serial-pci,max_ports=16", "-device", "virtio-rng-pci"]);
+        .args(["-device", "virtio-serial-pci,max_ports=16", "-device", "virtio-rng-pci"])
+        .args(cable::arguments(name));
     for number in 0..PORTS {
         let path = folder.join(format!("port-{number}")).display().to_string();
         qemu = qemu
