@@ -17,6 +17,8 @@ mod suite {
     mod container_state;
     mod container_terminal;
     mod crash;
+    mod crash_daemon;
+    mod crash_proot;
     mod daemon;
     mod docs;
     mod full_disk;

@@ -1,6 +1,7 @@
 //! `killat N PROGRAM ARGS…`: runs a program and kills it with SIGKILL, from outside, when it is about to make its N-th system
 //! call that changes something. Prints on standard error `killed at N CALL`, or `done after N calls` when it made fewer. `@FILE`
-//! in place of N names a file with the number, for a unit that stays as it is. SIGTERM is passed on.
+//! in place of N names a file with the number, for a unit that stays as it is; `!FILE` one that is used up: the next start of the
+//! unit is let be. SIGTERM is passed on, and so are sockets of systemd's.
 //!
 //! All threads of the program are traced; other programs that it starts are not.
 #![expect(unsafe_code, reason = "ptrace has no safe wrapper")]
@@ -63,10 +64,13 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let number = args.next().and_then(|word| match word.strip_prefix('@') {
         Some(file) => std::fs::read_to_string(file).ok(),
-        None => Some(word),
+        None => match word.strip_prefix('!') {
+            Some(file) => Some(used_up(file)),
+            None => Some(word),
+        },
     });
     let Some(limit) = number.and_then(|text| text.trim().parse().ok()) else {
-        eprintln!("usage: killat N PROGRAM ARGS…");
+        eprintln!("usage: killat N|@FILE|!FILE PROGRAM ARGS…");
         return ExitCode::from(2);
     };
     let words: Vec<CString> = args.filter_map(|word| CString::new(word).ok()).collect();
@@ -78,12 +82,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// The number in a file, which is removed; where there is none, one that is never reached.
+fn used_up(file: &str) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|_| u64::MAX.to_string());
+    drop(std::fs::remove_file(file));
+    text
+}
+
 /// The child's part: waits to be traced, then becomes the program.
 fn execute(words: &[CString]) -> ExitCode {
     let mut pointers: Vec<*const libc::c_char> = words.iter().map(|word| word.as_ptr()).collect();
     pointers.push(std::ptr::null());
-    // SAFETY: the pointers end with a null and outlive the call; the process has one thread.
+    // SAFETY: the process has one thread; the pointers end with a null and outlive the call.
     unsafe {
+        // systemd's sockets are for the process that this names.
+        if std::env::var_os("LISTEN_PID").is_some() {
+            let own = CString::new(std::process::id().to_string()).unwrap_or_default();
+            libc::setenv(c"LISTEN_PID".as_ptr(), own.as_ptr(), 1);
+        }
         libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
         libc::raise(libc::SIGSTOP);
         libc::execvp(pointers[0], pointers.as_ptr());

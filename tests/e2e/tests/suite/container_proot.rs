@@ -4,14 +4,14 @@ use std::time::Duration;
 use volt_e2e::{Host, Output, on_hosts};
 
 /// A user's own Volt: the sockets of systemd, D-Bus and Volt, and Volt's own folder, are hidden from what it runs.
-struct Alone {
+pub(super) struct Alone {
     host: Host,
     home: String,
 }
 
 impl Alone {
     /// With a home of that name, and the image `tiny` in it.
-    fn new(host: &Host, name: &str) -> Self {
+    pub(super) fn new(host: &Host, name: &str) -> Self {
         let home = format!("/home/tester/{name}");
         let alone = Self { host: host.clone(), home };
         let home = &alone.home;
@@ -22,7 +22,7 @@ impl Alone {
     }
 
     /// Runs a line of shell there.
-    fn sh(&self, line: &str) -> Output {
+    pub(super) fn sh(&self, line: &str) -> Output {
         let hide = "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec runuser -u tester -- \
                     env -i HOME=$1 PATH=/usr/bin:/bin sh -c \"cd && $2\"";
         self.host.run(&["unshare", "--mount", "sh", "-c", hide, "sh", &self.home, line])

@@ -10,14 +10,14 @@ use std::time::Duration;
 use volt_e2e::{Host, on_hosts};
 
 /// What is typed, and how the state is laid before it.
-struct Case {
-    name: &'static str,
-    before: &'static str,
-    command: &'static [&'static str],
-    after: &'static str,
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) before: &'static str,
+    pub(super) command: &'static [&'static str],
+    pub(super) after: &'static str,
 }
 
-const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     Case {
         name: "container create",
         before: "true",
@@ -195,7 +195,7 @@ const UNIT_CASES: &[UnitCase] = &[
 /// A bound on the calls of one command, so that a loop would be noticed.
 const MOST: u32 = 1000;
 
-const CLEAN: &str = "(volt container delete --force crash crashed; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
+pub(super) const CLEAN: &str = "(volt container delete --force crash crashed; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
 
 /// The step from one call to the next for what is not tried at every call on both suites.
 fn step(host: &Host) -> usize {
@@ -250,17 +250,35 @@ fn survives_in_unit(host: &Host, case: &UnitCase) {
 }
 
 /// One ordinary command, and nothing is left.
-fn whole(host: &Host, name: &str, after: &str, said: &str) {
+pub(super) fn whole(host: &Host, name: &str, after: &str, said: &str) {
     let output = host.sh(after);
     assert_eq!(output.code, 0, "{name} {said}: {output:?}");
     let check = host.volt(&["system", "check", "-o", "json"]).json();
     assert_eq!(check["findings"], serde_json::json!([]), "{name} {said}");
 }
 
-/// A host of the test's own, whose commands do their work themselves.
-fn prepare(host: &Host) {
+/// What kills, on a host that has the image it needs.
+pub(super) fn arm(host: &Host) {
     host.tiny();
     host.put(env!("CARGO_BIN_EXE_killat"), "/tmp/killat");
+}
+
+/// How many calls killat has counted.
+pub(super) fn counted(said: &str) -> usize {
+    let (_, rest) = said.split_once("done after ").unwrap_or_else(|| panic!("no end: {said}"));
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Some of so many calls, others on each suite.
+pub(super) fn some_of(total: usize, count: usize, host: &Host) -> impl Iterator<Item = usize> {
+    let step = (total / count).max(1);
+    let first = if host.suite() == "trixie" { 1 } else { 1 + step / 2 };
+    (first..=total).step_by(step)
+}
+
+/// A host of the test's own, whose commands do their work themselves.
+fn prepare(host: &Host) {
+    arm(host);
     host.sh("mkdir -p /tmp/crash/usr/bin /tmp/crash/etc && echo x > /tmp/crash/usr/bin/x && ln -s x /tmp/crash/usr/bin/y && tar cf /tmp/crash.tar -C /tmp/crash .").ok();
     host.sh("systemctl mask --now volt.socket volt.service").ok();
 }

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use volt_host::command::{Command, SAFE_PATH};
+use volt_host::command::{Command, SAFE_PATH, Stream};
 use volt_host::files::{self, Attributes, FileKind, RootDir};
 use volt_host::process::{self, Identity, Pidfd};
 use volt_model::container::{Exit, Spec};
@@ -178,22 +178,26 @@ fn write_environment(run: &Path, env: &[(String, String)]) -> Result<()> {
 }
 
 /// Starts a shell that runs the relay and then what comes after it, under a filter that hides statx, which proot doesn't translate.
+/// It waits for a word before that, by when it is written down: where that is not reached, it ends without having done anything.
 fn spawn(dir: &Path, after: &str, relay: &[String]) -> Result<()> {
-    let shell = Command::new("/bin/sh")
-        .args(["-c", &format!("\"$@\"; {after}"), "volt-supervisor"])
+    let mut shell = Command::new("/bin/sh")
+        .args([
+            "-c",
+            &format!("read -r go || exit; exec </dev/null; \"$@\"; {after}"),
+            "volt-supervisor",
+        ])
         .args(relay)
+        .stdin(Stream::Pipe)
         .without_statx()
         .new_session()
-        .outlives_parent();
-    let child = shell.spawn()?;
-    let identity = Identity::of(child.id());
-    child.leave();
-    let Ok(identity) = identity else { return Ok(()) };
-    match files::write_json(&dir.join(SUPERVISOR), &identity, 0o600) {
-        // It has ended already, and cleared up behind itself.
-        Err(error) if error.is_not_found() => Ok(()),
-        other => Ok(other?),
-    }
+        .outlives_parent()
+        .spawn()?;
+    let mut word = shell.take_stdin().expect("it was piped");
+    let failed = |error| files::Error::new("write to", Path::new("a supervisor"), error);
+    let identity = Identity::of(shell.id()).map_err(failed)?;
+    shell.leave();
+    files::write_json(&dir.join(SUPERVISOR), &identity, 0o600)?;
+    Ok(word.write_all(b"go\n").map_err(failed)?)
 }
 
 /// The relay up to its own flags.

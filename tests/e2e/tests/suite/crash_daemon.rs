@@ -1,0 +1,68 @@
+//! The daemon killed from outside, at some of the system calls that change something, while a client asks it: the client hears of it,
+//! and whoever asks next, of a new daemon, finds the old state or the new one with nothing left over.
+
+use super::crash::{CASES, CLEAN, Case, arm, counted, some_of, whole};
+use std::time::Duration;
+use volt_e2e::{Host, Output, on_hosts};
+
+/// The daemon beneath killat, which lets be whom systemd starts after the one that was killed.
+const DROPIN: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nNotifyAccess=all\nStandardError=append:/tmp/killat.log\nExecStart=\n\
+                      ExecStart=/tmp/killat !/tmp/killat.n /usr/bin/volt daemon\n";
+
+/// At how many of its calls each command is tried, about.
+const SAMPLES: usize = 12;
+
+/// Asks a fresh daemon that is to be killed at its call of that number.
+fn ask(host: &Host, case: &Case, limit: usize) -> Output {
+    let fresh = format!(
+        "{} && systemctl stop volt.service && rm -f /tmp/killat.log && echo {limit} > /tmp/killat.n",
+        case.before
+    );
+    host.sh(&fresh).ok();
+    host.run(&[&["timeout", "60", "volt"], case.command].concat())
+}
+
+fn log(host: &Host) -> String {
+    host.sh("cat /tmp/killat.log").ok()
+}
+
+fn survives(host: &Host, case: &Case) {
+    host.sh(CLEAN).ok();
+    // What it comes to where nobody is killed; the end of a daemon that was asked to leave included.
+    ask(host, case, usize::MAX).ok();
+    host.run(&["systemctl", "stop", "volt.service"]).ok();
+    let total = counted(&log(host));
+    whole(host, case.name, case.after, "whole");
+    let mut told = 0;
+    for limit in some_of(total, SAMPLES, host) {
+        let said = ask(host, case, limit);
+        // One that is killed before it has accepted leaves the client to the next.
+        if said.code != 0 {
+            host.until(Duration::from_secs(10), "grep -q 'killed at' /tmp/killat.log");
+            let error = said.fails(6);
+            assert!(
+                error.contains("connection to the Volt daemon broke"),
+                "{}: {error}",
+                case.name
+            );
+            told += 1;
+        } else if !log(host).contains("killed at") {
+            // Not yet: it may be on its way out.
+            host.run(&["systemctl", "stop", "volt.service"]).ok();
+        }
+        whole(host, case.name, case.after, &log(host));
+    }
+    assert!(told > 0, "{}: no client of {total} calls was ever cut off", case.name);
+}
+
+on_hosts! {
+    fn container_survives_a_killed_daemon(host) {
+        let host = host.private("crashdaemon");
+        arm(&host);
+        let folder = "/etc/systemd/system/volt.service.d";
+        host.sh(&format!("mkdir {folder} && printf '{DROPIN}' > {folder}/60-killat.conf && systemctl daemon-reload && systemctl stop volt.service")).ok();
+        for case in CASES.iter().filter(|case| case.name.starts_with("container ")) {
+            survives(&host, case);
+        }
+    }
+}
