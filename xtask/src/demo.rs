@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cache::{self, SUITES};
 use crate::host::state::Kind;
@@ -39,33 +39,50 @@ struct Step {
 
 /// Runs the task.
 pub(crate) fn task(words: &[String]) -> Outcome {
-    let build = match words {
-        [] => install::build("host")?,
-        [word] if word == "--no-build" => install::built("host")?,
-        _ => return fail("usage: cargo xtask demo [--no-build]"),
-    };
+    let (mut build, mut mirror) = (true, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (word.as_str(), words.as_slice()) {
+            ("--no-build", _) => build = false,
+            ("--mirror", [address, ..]) => {
+                mirror = Some(address.as_str());
+                words.next();
+            }
+            _ => return fail("usage: cargo xtask demo [--no-build] [--mirror URL]"),
+        }
+    }
+    let build = if build { install::build("host")? } else { install::built("host")? };
     let begun = Instant::now();
-    run(&build)?;
+    run(&build, mirror)?;
     eprintln!("\nAll of it worked, in {:.1} s.", begun.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows it with this build; fails with the first command that does not do what it should. What it needs (a test host) is made
-/// and taken away.
-pub(crate) fn run(build: &Build) -> Result<()> {
-    let place = Place::choose(build);
-    let shown = place.prepare(build).and_then(|()| show(&place));
+/// and taken away. Debian comes from this mirror, or from where the place has it from.
+pub(crate) fn run(build: &Build, mirror: Option<&str>) -> Result<()> {
+    let place = Place::choose();
+    let shown = place.prepare(build).and_then(|()| show(&place, mirror));
     let left = place.leave();
     shown.and(left)
 }
 
-fn show(place: &Place) -> Result<()> {
+fn show(place: &Place, mirror: Option<&str>) -> Result<()> {
     let on_systemd = !matches!(place, Place::Own { .. });
-    for step in steps(place).iter().filter(|step| on_systemd || !step.needs_systemd) {
+    for step in steps(place, mirror).iter().filter(|step| on_systemd || !step.needs_systemd) {
         println!("\n$ {}", step.line);
-        let mut shell = place.shell(&format!("{} 2>&1", grouped(&step.line)));
-        let output = shell.command().output().context(|| step.line.clone())?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let begun = Instant::now();
+        let (output, text) = loop {
+            let mut shell = place.shell(&format!("{} 2>&1", grouped(&step.line)));
+            let output = shell.command().output().context(|| step.line.clone())?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            // What a container has just said may still be on its way.
+            let late = step.line.starts_with("volt logs") && !text.contains(step.expect);
+            if !late || begun.elapsed() > Duration::from_secs(10) {
+                break (output, text);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        };
         print!("{}", shortened(&text));
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         if !output.status.success() {
@@ -94,17 +111,17 @@ fn grouped(line: &str) -> String {
     format!("{{ {line}; }}")
 }
 
-fn steps(place: &Place) -> Vec<Step> {
+fn steps(place: &Place, mirror: Option<&str>) -> Vec<Step> {
     let unit = "volt-container@demo-web.service";
     let always = |line: &str, expect| step(line, expect, false);
     let systemd = |line: &str, expect| step(line, expect, true);
     let mut steps = vec![always("mkdir -p site", "")];
     steps.push(always(&format!("echo '{PAGE}' > site/index.html"), ""));
     steps.extend(match place {
-        Place::Own { .. } => begin_alone(),
+        Place::Own { .. } => begin_alone(mirror),
         // A test host has no network, but a part of Debian's archive.
-        Place::Host => begin(" --mirror file:///srv/mirror"),
-        Place::Here { .. } => begin(""),
+        Place::Host => begin(mirror.or(Some("file:///srv/mirror"))),
+        Place::Here { .. } => begin(mirror),
     });
     let status = format!("systemctl --no-pager --lines 3 status {unit}");
     let limits = format!("systemctl show -p MainPID -p MemoryMax -p CPUQuotaPerSecUSec {unit}");
@@ -132,7 +149,8 @@ fn steps(place: &Place) -> Vec<Step> {
 }
 
 /// Pulls Debian and starts the server, with limits.
-fn begin(mirror: &str) -> Vec<Step> {
+fn begin(mirror: Option<&str>) -> Vec<Step> {
+    let mirror = mirror.map(|mirror| format!(" --mirror {mirror}")).unwrap_or_default();
     let pull = format!("volt image pull debian-minimal --include busybox-static{mirror}");
     let serve = "volt run -d --name demo-web --network host --memory 64M --cpus 0.5 -v ./site:/srv:ro \
                  debian-minimal busybox httpd -f -v -p 127.0.0.1:8080 -h /srv";
@@ -145,8 +163,9 @@ fn begin(mirror: &str) -> Vec<Step> {
 
 /// The same without root: debootstrap unpacks Debian beneath fakeroot, as files of one owner, and Volt takes the folder in. proot
 /// knows no limits and no read-only mounts.
-fn begin_alone() -> Vec<Step> {
-    let mirror = cache::sources::mirror().map(|mirror| format!(" {mirror}")).unwrap_or_default();
+fn begin_alone(mirror: Option<&str>) -> Vec<Step> {
+    let mirror = mirror.map(str::to_owned).or_else(cache::sources::mirror);
+    let mirror = mirror.map(|mirror| format!(" {mirror}")).unwrap_or_default();
     let suite = SUITES[0];
     let unpack = format!(
         "PATH=$PATH:/usr/sbin fakeroot debootstrap --foreign --variant=minbase {suite} debian{mirror}"
@@ -155,7 +174,7 @@ fn begin_alone() -> Vec<Step> {
                  perl -MIO::Socket::INET -e '$| = 1; \
                  $s = IO::Socket::INET->new(LocalAddr => \"127.0.0.1:8080\", Listen => 5, ReuseAddr => 1) or die $!; \
                  while ($c = $s->accept) { <$c>; open $f, \"/srv/index.html\"; \
-                 print $c \"HTTP/1.0 200 OK\\r\\n\\r\\n\", <$f>; close $c; print \"response:200\\n\" }'";
+                 print \"response:200\\n\"; print $c \"HTTP/1.0 200 OK\\r\\n\\r\\n\", <$f>; close $c }'";
     vec![
         step(&unpack, "", false),
         // Where proc can't be mounted, debootstrap leaves a link to the machine's.
@@ -171,11 +190,11 @@ fn step(line: &str, expect: &'static str, needs_systemd: bool) -> Step {
 }
 
 impl Place {
-    fn choose(build: &Build) -> Self {
+    fn choose() -> Self {
         let systemd = Path::new("/run/systemd/system").is_dir();
         if !paths::is_root() {
             let folder = paths::target().join("demo");
-            return Self::Own { volt: build.volt.clone(), folder };
+            return Self::Own { volt: folder.join("bin/volt"), folder };
         }
         if !systemd {
             return Self::Host;
@@ -200,11 +219,7 @@ impl Place {
                     eprintln!("Shown on this machine, with the Volt that is installed.");
                     return Ok(());
                 }
-                // Volt finds its init beside itself.
-                for (from, name) in [(&build.volt, "volt"), (&build.init, "volt-init")] {
-                    let to = self.folder().join("bin").join(name);
-                    install::copy(from, &to, 0o755)?;
-                }
+                self.take(build)?;
                 eprintln!(
                     "Shown on this machine; Volt is installed for it and taken away after it."
                 );
@@ -226,12 +241,22 @@ impl Place {
                 packages::need(&[
                     ("proot", "proot"),
                     ("debootstrap", "debootstrap"),
+                    ("fakeroot", "fakeroot"),
                     ("curl", "curl"),
                 ])?;
                 eprintln!("Not root: shown with proot, in folders of your own.");
-                remake(folder)
+                remake(folder)?;
+                self.take(build)
             }
         }
+    }
+
+    /// Copies the build to the demo's folder: Volt finds its init beside itself.
+    fn take(&self, build: &Build) -> Result<()> {
+        for (from, name) in [(&build.volt, "volt"), (&build.init, "volt-init")] {
+            install::copy(from, &self.folder().join("bin").join(name), 0o755)?;
+        }
+        Ok(())
     }
 
     fn folder(&self) -> PathBuf {

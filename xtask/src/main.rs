@@ -31,7 +31,7 @@ struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "demo",
-        arguments: "",
+        arguments: "[--mirror URL]",
         about: "show Volt at its work, on real input",
         run: demo::task,
     },

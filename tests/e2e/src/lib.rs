@@ -202,7 +202,7 @@ impl Host {
     /// When it doesn't come up.
     #[must_use]
     pub fn private(&self, purpose: &str) -> PrivateHost {
-        self.up(&format!("{}-{purpose}", self.name))
+        self.up(&format!("{}-{purpose}", self.name), "--no-build")
     }
 
     /// A host in namespaces with the same suite, for what takes a VM too long.
@@ -211,12 +211,21 @@ impl Host {
     /// When it doesn't come up.
     #[must_use]
     pub fn in_namespaces(&self, purpose: &str) -> PrivateHost {
-        self.up(&format!("{}-{purpose}", self.name.replace("-vm-", "-")))
+        self.up(&format!("{}-{purpose}", self.name.replace("-vm-", "-")), "--no-build")
     }
 
-    fn up(&self, name: &str) -> PrivateHost {
+    /// The same as [`Host::private`], as a machine that never saw Volt.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    #[must_use]
+    pub fn private_without_volt(&self, purpose: &str) -> PrivateHost {
+        self.up(&format!("{}-{purpose}", self.name), "--no-volt")
+    }
+
+    fn up(&self, name: &str, volt: &str) -> PrivateHost {
         let host = Self::named(name);
-        let mut words = vec!["host", "up", &host.name, "--suite", self.suite(), "--no-build"];
+        let mut words = vec!["host", "up", &host.name, "--suite", self.suite(), volt];
         if name.contains("-vm-") {
             words.push("--vm");
         }
@@ -364,9 +373,10 @@ pub fn here(line: &str) -> String {
     )]
     let output = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).output();
     let output = output.expect("there is a shell");
+    let text = String::from_utf8_lossy(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{line}: {said}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    assert!(output.status.success(), "{line}: {said}\n{text}");
+    text.trim_end().to_owned()
 }
 
 /// Runs one of the house's own tasks, which must succeed.

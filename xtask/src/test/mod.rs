@@ -35,7 +35,14 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     };
     // What the crates' own tests run on the machine itself.
     if paths::is_root() {
-        packages::need(&[("systemd-socket-activate", "systemd"), ("systemd-analyze", "systemd")])?;
+        packages::need(&[
+            ("systemd-socket-activate", "systemd"),
+            ("systemd-analyze", "systemd"),
+            ("proot", "proot"),
+            ("debootstrap", "debootstrap"),
+            ("fakeroot", "fakeroot"),
+            ("curl", "curl"),
+        ])?;
     }
     let wanted = |case: &Case| filter.is_none_or(|filter| case.name.contains(filter));
     let cases: Vec<Case> = runner::build()?.into_iter().filter(wanted).collect();
