@@ -42,6 +42,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
             ("debootstrap", "debootstrap"),
             ("fakeroot", "fakeroot"),
             ("curl", "curl"),
+            ("fsck.erofs", "erofs-utils"),
         ])?;
     }
     let wanted = |case: &Case| filter.is_none_or(|filter| case.name.contains(filter));

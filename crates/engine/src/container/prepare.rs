@@ -116,7 +116,7 @@ impl Engine {
         }
         let (upper, work) = (dir.join("upper"), dir.join("work"));
         let overlay = mounts::Overlay {
-            lower: &[&lower],
+            lower: &[mounts::Layer::Folder(&lower)],
             writable: Some((&upper, &work)),
             target: &root,
             idmap: spec.ids.map(|ids| mounts::IdMap::of(ids.base())),

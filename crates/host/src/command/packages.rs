@@ -22,7 +22,7 @@ const TABLE: &[(&[&str], &str)] = &[
     (&["gzip"], "gzip"),
     (&["xz"], "xz-utils"),
     (&["zstd"], "zstd"),
-    (&["mkfs.erofs"], "erofs-utils"),
+    (&["mkfs.erofs", "fsck.erofs"], "erofs-utils"),
     (&["mkfs.ext4", "e2fsck"], "e2fsprogs"),
     (&["mount", "umount", "losetup"], "mount"),
     (&["unshare", "nsenter", "setpriv"], "util-linux"),

@@ -1,4 +1,4 @@
-//! Mounts: overlays of idmapped layers, binds, unmounting, and what is mounted where.
+//! Mounts: overlays of idmapped layers and images, binds, unmounting, and what is mounted where.
 //!
 //! Works with what kernel 6.1 has: overlayfs takes its layers as strings there, and only layers that are attached
 //! somewhere. So idmapped layers are attached on the very place where the overlay will be, named through
@@ -7,9 +7,10 @@
 
 #![expect(
     unsafe_code,
-    reason = "mount_setattr and the clone for a user namespace have no safe wrapper"
+    reason = "mount_setattr, loop devices and the clone for a user namespace have no safe wrapper"
 )]
 
+mod erofs;
 mod idmap;
 mod info;
 mod overlay;
@@ -26,9 +27,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+pub use erofs::{mount_image, probe_images};
 pub use idmap::{IdMap, UserNamespace};
 pub use info::{MountEntry, parse_mountinfo};
-pub use overlay::{Overlay, is_overlay_root, overlay_root};
+pub use overlay::{Layer, Overlay, is_overlay_root, overlay_root};
 pub use rustix::mount::MountAttrFlags as MountAttributes;
 
 /// A mount that could not be made, changed or taken away.

@@ -1,5 +1,7 @@
 //! One root out of read-only layers and a writable one.
 
+use super::erofs::mount_image;
+use super::idmap::set_attributes;
 use super::{
     Context, Error, IdMap, MountAttributes, Result, Unmount, UserNamespace, attach, clone_mount,
     is_mount_point, mounts_below, unmount, unmount_all,
@@ -18,11 +20,27 @@ use std::path::Path;
 /// The longest value that fsconfig takes, in bytes.
 const VALUE_LIMIT: usize = 255;
 
+/// A read-only layer.
+#[derive(Debug, Clone, Copy)]
+pub enum Layer<'a> {
+    /// A folder.
+    Folder(&'a Path),
+    /// An EROFS image of a tree, whose files say by `trusted.overlay.redirect` where in the folder of objects their contents are
+    /// (see `probe_images`). An overlay with such a layer copies only the metadata up where only that is changed: its writable
+    /// layer then has files and folders that mean nothing without the layers below.
+    Image {
+        /// The image.
+        image: &'a Path,
+        /// The folder of objects; no ids are mapped in it.
+        objects: &'a Path,
+    },
+}
+
 /// An overlay to be mounted.
 #[derive(Debug, Clone, Copy)]
 pub struct Overlay<'a> {
     /// The read-only layers, topmost first; at least one.
-    pub lower: &'a [&'a Path],
+    pub lower: &'a [Layer<'a>],
     /// The writable layer and its work folder. They must have the same parent folder (see `overlay_root`).
     pub writable: Option<(&'a Path, &'a Path)>,
     /// Where it goes; an existing folder on which nothing is mounted.
@@ -78,6 +96,8 @@ pub fn is_overlay_root(target: &Path, source: &str) -> Result<bool> {
 /// The layers as paths that are short, need no escaping, and cannot be swapped under our feet.
 struct Layers<'a> {
     lower: Vec<OwnedFd>,
+    /// Folders of objects, below all others and seen only by way of them.
+    data: Vec<(&'a Path, OwnedFd)>,
     /// The parent of upper and work, and their names in it.
     writable: Option<(OwnedFd, &'a Path, &'a Path)>,
     /// How many mounts are on the target for us.
@@ -104,10 +124,24 @@ impl<'a> Layers<'a> {
     fn open(overlay: &Overlay<'a>) -> Result<Self> {
         let target = overlay.target;
         let map = overlay.idmap.map(UserNamespace::new).transpose()?;
-        let mut layers =
-            Self { lower: Vec::new(), writable: None, attached: Attached { target, count: 0 } };
-        for path in overlay.lower {
-            let layer = layers.layer(path, map.as_ref(), MountAttributes::MOUNT_ATTR_RDONLY)?;
+        let mut layers = Self {
+            lower: Vec::new(),
+            data: Vec::new(),
+            writable: None,
+            attached: Attached { target, count: 0 },
+        };
+        for layer in overlay.lower {
+            let layer = match layer {
+                Layer::Folder(path) => {
+                    layers.layer(path, map.as_ref(), MountAttributes::MOUNT_ATTR_RDONLY)?
+                }
+                Layer::Image { image, objects } => {
+                    if layers.data.iter().all(|(path, _)| path != objects) {
+                        layers.data.push((objects, folder(objects)?));
+                    }
+                    layers.image(image, map.as_ref())?
+                }
+            };
             layers.lower.push(layer);
         }
         if let Some((upper, work)) = overlay.writable {
@@ -129,11 +163,19 @@ impl<'a> Layers<'a> {
         map: Option<&UserNamespace>,
         attributes: MountAttributes,
     ) -> Result<OwnedFd> {
-        let Some(map) = map else {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            return openat(CWD, path, flags, Mode::empty()).on("open", path);
-        };
+        let Some(map) = map else { return folder(path) };
         let layer = clone_mount(path, Some(map), attributes)?;
+        self.attach(layer)
+    }
+
+    fn image(&mut self, image: &Path, map: Option<&UserNamespace>) -> Result<OwnedFd> {
+        let layer = mount_image(image)?;
+        let attributes = MountAttributes::MOUNT_ATTR_RDONLY;
+        set_attributes(layer.as_fd(), map, attributes).on("map the ids of", image)?;
+        self.attach(layer)
+    }
+
+    fn attach(&mut self, layer: OwnedFd) -> Result<OwnedFd> {
         attach(&layer, self.attached.target)?;
         self.attached.count += 1;
         Ok(layer)
@@ -142,13 +184,27 @@ impl<'a> Layers<'a> {
     fn options(&self) -> Vec<(&'static str, String)> {
         let of = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
         let lower: Vec<String> = self.lower.iter().map(of).collect();
-        let mut options = vec![("lowerdir", lower.join(":"))];
+        let mut lower = lower.join(":");
+        for (_, objects) in &self.data {
+            lower.push_str("::");
+            lower.push_str(&of(objects));
+        }
+        let mut options = vec![("lowerdir", lower)];
+        if !self.data.is_empty() {
+            options.push(("metacopy", "on".to_owned()));
+            options.push(("redirect_dir", "on".to_owned()));
+        }
         if let Some((parent, upper, work)) = &self.writable {
             options.push(("upperdir", format!("{}/{}", of(parent), escape(upper))));
             options.push(("workdir", format!("{}/{}", of(parent), escape(work))));
         }
         options
     }
+}
+
+fn folder(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).on("open", path)
 }
 
 /// Overlayfs splits at colons and commas and takes a backslash as escape.
@@ -196,7 +252,7 @@ fn create_old(overlay: &Overlay<'_>, layers: &Layers<'_>) -> Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(CWD, target, flags).on("clone the mount of", target)?;
     drop(once);
-    super::idmap::set_attributes(tree.as_fd(), None, overlay.attributes).on("change", target)?;
+    set_attributes(tree.as_fd(), None, overlay.attributes).on("change", target)?;
     Ok(tree)
 }
 

@@ -46,7 +46,7 @@ fn tree(dir: &Path) -> Tree {
     tree
 }
 
-fn overlay<'a>(tree: &'a Tree, lower: &'a [&'a Path], idmap: Option<IdMap>) -> Overlay<'a> {
+fn overlay<'a>(tree: &'a Tree, lower: &'a [Layer<'a>], idmap: Option<IdMap>) -> Overlay<'a> {
     Overlay {
         lower,
         writable: Some((&tree.upper, &tree.work)),
@@ -78,7 +78,8 @@ fn overlay_of_idmapped_layers_keeps_ids_on_disk() {
     in_namespace(|dir| {
         let tree = tree(dir);
         let base = 1 << 19;
-        overlay_root(&overlay(&tree, &[&tree.lower], Some(IdMap::of(base)))).unwrap();
+        overlay_root(&overlay(&tree, &[Layer::Folder(&tree.lower)], Some(IdMap::of(base))))
+            .unwrap();
         let inside = tree.target.join("file");
         assert_eq!(fs::metadata(&inside).unwrap().uid(), base + 33);
         // As the container's root would: written as `base`, 0 on disk.
@@ -93,7 +94,7 @@ fn overlay_of_idmapped_layers_keeps_ids_on_disk() {
         assert_eq!((entries[0].fs_type.as_str(), entries[0].source.as_str()), ("overlay", "volt"));
         assert!(entries[0].options.contains("nodev"), "{entries:?}");
         assert!(is_mount_point(&tree.target).unwrap());
-        let error = overlay_root(&overlay(&tree, &[&tree.lower], None)).unwrap_err();
+        let error = overlay_root(&overlay(&tree, &[Layer::Folder(&tree.lower)], None)).unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::ResourceBusy);
         assert_eq!(unmount_all(&tree.target, Unmount::Now).unwrap(), 1);
         assert!(!is_mount_point(&tree.target).unwrap());
@@ -118,11 +119,14 @@ fn overlay_undoes_on_failure() {
         let tree = tree(dir);
         fs::remove_dir(&tree.work).unwrap();
         let map = Some(IdMap::of(1 << 19));
-        let error = overlay_root(&overlay(&tree, &[&tree.lower], map)).unwrap_err();
+        let error = overlay_root(&overlay(&tree, &[Layer::Folder(&tree.lower)], map)).unwrap_err();
         assert!(error.to_string().contains("cannot mount on"), "{error}");
         assert!(!is_mount_point(&tree.target).unwrap());
         let gone = dir.join("gone");
-        assert!(overlay_root(&overlay(&tree, &[&tree.lower, &gone], map)).is_err());
+        assert!(
+            overlay_root(&overlay(&tree, &[Layer::Folder(&tree.lower), Layer::Folder(&gone)], map))
+                .is_err()
+        );
         assert!(!is_mount_point(&tree.target).unwrap());
     });
 }
@@ -136,7 +140,7 @@ fn overlay_of_many_layers_takes_the_old_call() {
             fs::create_dir(layer).unwrap();
             fs::write(layer.join(n.to_string()), "").unwrap();
         }
-        let lower: Vec<&Path> = layers.iter().map(PathBuf::as_path).collect();
+        let lower: Vec<Layer<'_>> = layers.iter().map(|path| Layer::Folder(path)).collect();
         for idmap in [None, Some(IdMap::of(1 << 20))] {
             overlay_root(&overlay(&tree, &lower, idmap)).unwrap();
             assert_eq!(fs::read_dir(&tree.target).unwrap().count(), 40);
@@ -162,6 +166,17 @@ fn binds_are_mapped_and_read_only() {
         assert!(unmount(&to, Unmount::Lazy).unwrap());
         assert!(!unmount(&to, Unmount::Lazy).unwrap());
         assert!(!unmount(&dir.join("gone"), Unmount::Now).unwrap());
+    });
+}
+
+#[test]
+fn probing_leaves_nothing() {
+    in_namespace(|dir| {
+        if let Err(error) = probe_images(dir) {
+            println!("SKIPPED: {error}");
+        }
+        assert!(mounts_below(dir).unwrap().is_empty());
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
     });
 }
 
