@@ -5,6 +5,7 @@
 //! who stands on a tree is asked of the caller ([`Users`]), and a container's root is the caller's to assemble from
 //! [`Images::root`].
 //!
+//! - `roots`: file systems for containers, assembled from what is stored
 //! - `archive`: tar and its compression; `tree`: trees of files, written and read
 //! - `images`: names, records, publishing, removal, checking
 //! - `debian`: images made by debootstrap
@@ -22,6 +23,7 @@ pub mod fuzz;
 pub mod images;
 mod manifest;
 mod progress;
+mod roots;
 mod tree;
 
 pub use archive::Compression;

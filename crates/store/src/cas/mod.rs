@@ -6,6 +6,7 @@
 //!                                   names for trees; what no ref, lease or container reaches is garbage
 //! cas/tmp/                          drafts of objects, leases
 //! cas/index/                        what was in folders when they were last stored, by the times of their files
+//! cas/roots/, cas/variants/         what is assembled from trees; see `roots`
 //! cas/quarantine/                   objects whose contents are not what their name says
 //! ```
 //!
@@ -49,6 +50,7 @@ pub use store::Stored;
 pub use verify::{Damage, KnownGood, Standing, Touch, Verified};
 
 use crate::error::Result;
+use crate::roots::Roots;
 use std::path::{Path, PathBuf};
 use volt_host::files;
 
@@ -73,6 +75,11 @@ impl Cas {
     /// Its refs.
     pub(crate) fn refs(&self) -> Refs {
         Refs::new(self.dir.join("refs"))
+    }
+
+    /// The roots that are assembled from it.
+    pub(crate) fn roots(&self) -> Roots {
+        Roots::new(&self.dir, self.objects())
     }
 
     /// Begins to store something: what is put from now on stays until the lease ends. After a power cut, what it may have

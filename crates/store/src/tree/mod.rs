@@ -6,7 +6,7 @@
 mod entry;
 mod path;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod walk;
 mod write;
 

@@ -16,25 +16,25 @@ fn name(text: &str) -> ImageRef {
     text.parse().unwrap()
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// All that is to be kept of one entry, found out by other means than the store's own.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    kind: String,
-    mode: u32,
-    owner: (u32, u32),
-    mtime: (i64, i64),
-    content: Vec<u8>,
-    blocks: Option<u64>,
-    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+pub(crate) struct Seen {
+    pub(crate) kind: String,
+    pub(crate) mode: u32,
+    pub(crate) owner: (u32, u32),
+    pub(crate) mtime: (i64, i64),
+    pub(crate) content: Vec<u8>,
+    pub(crate) blocks: Option<u64>,
+    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Every entry that is the same file; the first by name.
-    first: OsString,
+    pub(crate) first: OsString,
 }
 
-fn look(root: &Path) -> BTreeMap<OsString, Seen> {
+pub(crate) fn look(root: &Path) -> BTreeMap<OsString, Seen> {
     let mut all = BTreeMap::new();
     let mut first = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -93,7 +93,7 @@ fn set_xattr(path: &Path, name: &str, value: &[u8]) {
     rustix::fs::setxattr(path, name, value, XattrFlags::empty()).unwrap();
 }
 
-fn set_mtime(path: &Path, tv_sec: i64, tv_nsec: i64) {
+pub(crate) fn set_mtime(path: &Path, tv_sec: i64, tv_nsec: i64) {
     let time = Timespec { tv_sec, tv_nsec };
     let times = Timestamps { last_access: time, last_modification: time };
     rustix::fs::utimensat(CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();
@@ -120,7 +120,7 @@ fn access_list() -> Vec<u8> {
 }
 
 /// A tree with all that is hard to keep.
-fn furnish(root: &Path) {
+pub(crate) fn furnish(root: &Path) {
     let file = |name: &[u8], content: &[u8], mode: u32| {
         let path = root.join(OsStr::from_bytes(name));
         fs::write(&path, content).unwrap();
