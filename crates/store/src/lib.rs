@@ -39,4 +39,5 @@ pub use images::{
     Problem, TreeId, Users,
 };
 pub use progress::{Progress, Silent};
+pub use roots::{Roots, SweptRoots};
 pub use tree::Neutralised;

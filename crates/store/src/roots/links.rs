@@ -6,7 +6,7 @@
 use super::erofs::Nodes;
 use super::variants::{Made, Making, attribute, dress, failed, times};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::manifest::{Device, Node, NodeKind};
 use crate::tree::{EntryPath, open_in_root, open_root};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
@@ -41,7 +41,7 @@ pub(super) fn write<'a, N: Nodes>(
 }
 
 /// The files below `root` whose contents are not those of the tree.
-pub(super) fn check(mut nodes: impl Nodes, root: &Path) -> Result<Vec<EntryPath>> {
+pub(super) fn check(mut nodes: impl Nodes, root: &Path) -> Result<Vec<String>> {
     let fd = open_root(root).map_err(|error| Error::io("open", root, error))?;
     let mut bad = Vec::new();
     while let Some(node) = nodes.next()? {
@@ -52,7 +52,7 @@ pub(super) fn check(mut nodes: impl Nodes, root: &Path) -> Result<Vec<EntryPath>
         // A file that can't be read has not the contents either.
         let is_read = file.is_ok_and(|file| hasher.update_reader(file).is_ok());
         if !is_read || Digest::from(hasher.finalize()) != content.digest {
-            bad.push(node.path);
+            bad.push(printable(node.path.as_bytes()));
         }
     }
     Ok(bad)

@@ -27,7 +27,6 @@ use crate::cas::Objects;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Broken, Decoder, Node};
-use crate::tree::EntryPath;
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -40,16 +39,16 @@ const IMAGE: &str = "erofs";
 
 /// What a sweep took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct SweptRoots {
+pub struct SweptRoots {
     /// How many roots, of either form.
-    pub(crate) roots: u64,
+    pub roots: u64,
     /// How many variants of objects.
-    pub(crate) variants: u64,
+    pub variants: u64,
 }
 
 /// The roots of one store.
 #[derive(Debug, Clone)]
-pub(crate) struct Roots {
+pub struct Roots {
     dir: PathBuf,
     variants: Variants,
     objects: Objects,
@@ -62,13 +61,21 @@ impl Roots {
         Self { dir: cas.join("roots"), variants, objects }
     }
 
+    /// The folder in which an overlay finds the contents of an image's files.
+    #[must_use]
+    pub fn objects_dir(&self) -> PathBuf {
+        self.dir.with_file_name("objects")
+    }
+
     /// Where the image of a tree is, or would be.
-    pub(crate) fn image_path(&self, tree: &Digest) -> PathBuf {
+    #[must_use]
+    pub fn image_path(&self, tree: &Digest) -> PathBuf {
         self.dir.join(format!("{}.{IMAGE}", tree.hex()))
     }
 
     /// Where the hard links of a tree are, or would be.
-    pub(crate) fn links_path(&self, tree: &Digest) -> PathBuf {
+    #[must_use]
+    pub fn links_path(&self, tree: &Digest) -> PathBuf {
         self.dir.join(tree.hex()).join("rootfs")
     }
 
@@ -78,7 +85,7 @@ impl Roots {
     ///
     /// # Errors
     /// `Corrupt` where the manifest is missing or not what it was; `Refused` with the entry that no image can hold; `Full`.
-    pub(crate) fn image(&self, tree: &Digest) -> Result<PathBuf> {
+    pub fn image(&self, tree: &Digest) -> Result<PathBuf> {
         let path = self.image_path(tree);
         self.make(tree, &path, |stage| {
             let draft = stage.path().join("image");
@@ -102,7 +109,7 @@ impl Roots {
     ///
     /// # Errors
     /// Also `Corrupt` where an object is missing, or not what its name says when it is copied.
-    pub(crate) fn links(&self, tree: &Digest) -> Result<PathBuf> {
+    pub fn links(&self, tree: &Digest) -> Result<PathBuf> {
         let path = self.links_path(tree);
         self.make(tree, &path, |stage| {
             let drafts = Stage::new(&self.stages(), "variants")?;
@@ -116,7 +123,7 @@ impl Roots {
     }
 
     /// Whether an image is what its tree makes it; nothing where there is none.
-    pub(crate) fn check_image(&self, tree: &Digest) -> Result<Option<bool>> {
+    pub fn check_image(&self, tree: &Digest) -> Result<Option<bool>> {
         let path = self.image_path(tree);
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -130,7 +137,7 @@ impl Roots {
 
     /// The files below a root of hard links whose contents are not those of the tree, by their paths; what is missing is among
     /// them. Nothing where there is no such root.
-    pub(crate) fn check_links(&self, tree: &Digest) -> Result<Option<Vec<EntryPath>>> {
+    pub fn check_links(&self, tree: &Digest) -> Result<Option<Vec<String>>> {
         let root = self.links_path(tree);
         if !root.is_dir() {
             return Ok(None);
@@ -140,7 +147,7 @@ impl Roots {
 
     /// Takes away the roots of trees that nobody keeps, and the variants that are in no root then. A root that is mounted as an
     /// image works on; one of hard links does not, so `keep` has to know what containers stand on.
-    pub(crate) fn sweep(&self, keep: &dyn Fn(&Digest) -> bool) -> Result<SweptRoots> {
+    pub fn sweep(&self, keep: &dyn Fn(&Digest) -> bool) -> Result<SweptRoots> {
         let mut swept = SweptRoots::default();
         if !self.dir.exists() {
             return Ok(swept);
