@@ -85,6 +85,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An object of a tree is not what the store wrote.
+    #[error("object {object} {problem} (it is {entry}){}", and_more(*more))]
+    BadObject {
+        /// The object.
+        object: crate::Digest,
+        /// Where it is in the tree.
+        entry: String,
+        /// What is wrong with it, as a verb.
+        problem: &'static str,
+        /// How many more of the tree are damaged.
+        more: u64,
+    },
     /// The caller no longer wants it.
     #[error("cancelled")]
     Cancelled,
@@ -145,6 +157,7 @@ impl Error {
             Self::Debootstrap { .. }
             | Self::Program(_)
             | Self::Corrupt { .. }
+            | Self::BadObject { .. }
             | Self::Input(_)
             | Self::Output(_)
             | Self::Io { .. } => ErrorKind::General,
@@ -194,6 +207,14 @@ fn space(needed: Option<Bytes>, free: Option<Bytes>) -> String {
         (Some(needed), None) => format!(": needed {needed}"),
         (None, Some(free)) => format!(": free {free} when it began"),
         (None, None) => String::new(),
+    }
+}
+
+fn and_more(more: u64) -> String {
+    match more {
+        0 => String::new(),
+        1 => ", and one more of the same tree".into(),
+        more => format!(", and {more} more of the same tree"),
     }
 }
 

@@ -22,6 +22,7 @@ mod error;
 pub mod fuzz;
 pub mod images;
 mod manifest;
+mod parallel;
 mod progress;
 mod roots;
 mod tree;
@@ -39,5 +40,5 @@ pub use images::{
     Problem, TreeId, Users,
 };
 pub use progress::{Progress, Silent};
-pub use roots::{Roots, SweptRoots};
+pub use roots::{Form, Root, Roots, SweptRoots};
 pub use tree::Neutralised;

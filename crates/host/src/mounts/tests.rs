@@ -61,7 +61,7 @@ fn overlay<'a>(tree: &'a Tree, lower: &'a [Layer<'a>], idmap: Option<IdMap>) -> 
 fn a_layer_left_by_a_kill_is_no_root() {
     in_namespace(|dir| {
         let tree = tree(dir);
-        let lower: [&Path; 1] = [&tree.lower];
+        let lower = [Layer::Folder(&tree.lower)];
         let overlay = overlay(&tree, &lower, Some(IdMap::of(1 << 20)));
         let whole = || is_overlay_root(overlay.target, overlay.source).unwrap();
         assert!(!whole());
@@ -107,7 +107,7 @@ fn an_overlay_has_no_maps_of_ids() {
     in_namespace(|dir| {
         let tree = tree(dir);
         assert!(can_map_ids(&tree.lower).unwrap());
-        overlay_root(&overlay(&tree, &[&tree.lower], None)).unwrap();
+        overlay_root(&overlay(&tree, &[Layer::Folder(&tree.lower)], None)).unwrap();
         assert!(!can_map_ids(&tree.target).unwrap());
         assert!(can_map_ids(&dir.join("nothing")).is_err());
     });

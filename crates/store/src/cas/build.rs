@@ -42,6 +42,7 @@ struct Job {
     number: usize,
     data: SparseReader,
     shape: Shape,
+    meta: Meta,
 }
 
 /// A file that was stored.
@@ -67,7 +68,7 @@ impl Cas {
         let (done, results) = channel::<Done>();
         let queue = &Mutex::new(queue);
         std::thread::scope(|scope| {
-            for _ in 0..threads() {
+            for _ in 0..crate::parallel::threads() {
                 let (done, objects) = (done.clone(), objects.clone());
                 scope.spawn(move || work(&objects, lease, queue, &done));
             }
@@ -109,18 +110,13 @@ impl Cas {
     }
 }
 
-/// How many threads read and hash.
-pub(super) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
 /// Stores files until there are no more.
 fn work(objects: &Objects, lease: &Lease, queue: &Mutex<Receiver<Job>>, done: &Sender<Done>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { number, data, shape }) = next else { return };
+        let Ok(Job { number, data, shape, meta }) = next else { return };
         let mut reader = DenseReader::new(data, &shape);
-        let put = objects.put(lease, &mut reader);
+        let put = objects.put_of(lease, &mut reader, Some(&meta));
         if done.send(Done { number, put, shrank: reader.shrank() }).is_err() {
             return;
         }
@@ -194,7 +190,7 @@ impl Gathered {
                         digest
                     }
                     None => {
-                        let job = Job { number, data, shape };
+                        let job = Job { number, data, shape, meta: entry.meta.clone() };
                         // The threads end only when the queue does.
                         jobs.send(job).map_err(|_| Error::Cancelled)?;
                         Digest::from_bytes([0; 32])
@@ -273,7 +269,7 @@ impl Gathered {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW;
         let fd = crate::tree::open_in_root(&root, node.path.as_bytes(), flags).map_err(failed)?;
         let NodeKind::File(content) = &node.kind else { unreachable!("only files are known") };
-        objects.put(lease, &mut File::from(fd).take(content.size))
+        objects.put_of(lease, &mut File::from(fd).take(content.size), Some(&node.meta))
     }
 }
 

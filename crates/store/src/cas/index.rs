@@ -37,6 +37,13 @@ impl Stamp {
         Self(bytes)
     }
 
+    /// That of an object: names that it gets and loses, which change the last of its times, are no change of it.
+    pub(super) fn of_object(stat: &Stat) -> Self {
+        let mut stamp = Self::of(stat);
+        stamp.0.copy_within(16..32, 32);
+        stamp
+    }
+
     fn changed(&self) -> i128 {
         i128::from_le_bytes(self.0[32..].try_into().expect("sixteen bytes are left"))
     }

@@ -1,7 +1,7 @@
 //! Stellarium: everything stored once, under the hash of its contents.
 //!
 //! ```text
-//! cas/objects/ab/HEX                files and tree manifests by BLAKE3; root's, 0444, never written again
+//! cas/objects/ab/HEX                files and tree manifests by BLAKE3; root's, never written again; only root enters
 //! cas/refs/{images,manifests,registry,snapshots}/NAME.json
 //!                                   names for trees; what no ref, lease or container reaches is garbage
 //! cas/tmp/                          drafts of objects, leases
@@ -44,6 +44,7 @@ pub use gc::{Swept, Wanted};
 pub(crate) use lease::Lease;
 pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
 pub use name::{NoTreeName, Pointer, TreeName};
+pub(crate) use name::{shown, unescape};
 pub(crate) use objects::{Objects, Put};
 pub(crate) use refs::{RefKind, Refs};
 pub use store::Stored;
@@ -78,8 +79,9 @@ impl Cas {
     }
 
     /// The roots that are assembled from it.
-    pub(crate) fn roots(&self) -> Roots {
-        Roots::new(&self.dir, self.objects())
+    #[must_use]
+    pub fn roots(&self) -> Roots {
+        Roots::new(self, &self.dir)
     }
 
     /// Begins to store something: what is put from now on stays until the lease ends. After a power cut, what it may have
@@ -99,7 +101,7 @@ impl Cas {
     fn make_folders(&self) -> Result<()> {
         files::create_dirs(&self.dir, 0o755)?;
         files::create_dirs(&self.tmp(), 0o700)?;
-        Ok(files::create_dirs(&self.dir.join("objects"), 0o711)?)
+        Ok(files::create_dirs(&self.dir.join("objects"), 0o700)?)
     }
 
     /// Puts all that was stored on disk. To be called once, before the ref is written.

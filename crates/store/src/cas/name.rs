@@ -153,7 +153,7 @@ pub(crate) fn unescape(text: &str) -> Vec<u8> {
 }
 
 /// A path as people see it; the root is `/`.
-pub(super) fn shown(path: &EntryPath) -> String {
+pub(crate) fn shown(path: &EntryPath) -> String {
     if path.is_root() { "/".into() } else { escape(path.as_bytes()) }
 }
 

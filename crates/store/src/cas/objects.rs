@@ -1,9 +1,13 @@
 //! Objects: files that are named by the hash of what is in them.
+//!
+//! An object has the attributes of the file that it was first stored for, where root owns that, so that a root of hard links
+//! can have the object itself for it. That gives nobody anything: only root can enter the folder of objects.
 
 use super::Lease;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use crate::tree::{Meta, keeps_xattr};
+use rustix::fs::{FlockOperation, Gid, Mode, OFlags, XattrFlags, flock};
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -68,6 +72,21 @@ impl Objects {
 
     /// Stores bytes.
     pub(crate) fn put_bytes(&self, lease: &Lease, bytes: &[u8]) -> Result<Put> {
+        self.put_bytes_of(lease, bytes, None)
+    }
+
+    /// Stores what `input` yields, however much it is.
+    pub(crate) fn put(&self, lease: &Lease, input: &mut dyn Read) -> Result<Put> {
+        self.put_of(lease, input, None)
+    }
+
+    /// Stores the bytes of a file with these attributes.
+    pub(crate) fn put_bytes_of(
+        &self,
+        lease: &Lease,
+        bytes: &[u8],
+        meta: Option<&Meta>,
+    ) -> Result<Put> {
         let put = |is_new| Put { digest: Digest::of(bytes), size: bytes.len() as u64, is_new };
         let digest = put(false).digest;
         if self.pin_present(lease, &digest)? {
@@ -75,15 +94,21 @@ impl Objects {
         }
         let mut draft = self.draft()?;
         draft.file.write_all(bytes).map_err(|error| self.failed(error))?;
+        draft.dress(meta).map_err(|error| self.failed(error))?;
         self.place(lease, &draft, &digest).map(put)
     }
 
-    /// Stores what `input` yields, however much it is.
-    pub(crate) fn put(&self, lease: &Lease, input: &mut dyn Read) -> Result<Put> {
+    /// Stores what `input` yields of a file with these attributes.
+    pub(crate) fn put_of(
+        &self,
+        lease: &Lease,
+        input: &mut dyn Read,
+        meta: Option<&Meta>,
+    ) -> Result<Put> {
         let mut first = Vec::new();
         input.take(SMALL + 1).read_to_end(&mut first).map_err(Error::Input)?;
         if first.len() as u64 <= SMALL {
-            return self.put_bytes(lease, &first);
+            return self.put_bytes_of(lease, &first, meta);
         }
         let mut hasher = blake3::Hasher::new();
         let mut draft = self.draft()?;
@@ -102,6 +127,7 @@ impl Objects {
             }
         }
         draft.file.set_len(size).map_err(|error| self.failed(error))?;
+        draft.dress(meta).map_err(|error| self.failed(error))?;
         let digest = hasher.finalize().into();
         let is_new = self.place(lease, &draft, &digest)?;
         Ok(Put { digest, size, is_new })
@@ -245,7 +271,7 @@ impl Objects {
         };
         if !known(&self.folders) {
             let path = self.dir.join(format!("{byte:02x}"));
-            files::create_dirs(&path, 0o711)?;
+            files::create_dirs(&path, 0o700)?;
             self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(byte);
         }
         Ok(())
@@ -279,9 +305,31 @@ impl Drop for Draft {
     }
 }
 
-/// Writes, leaving holes where a whole piece is zeros. The caller sets the length.
+impl Draft {
+    /// Gives it the attributes of the file that it is stored for, where root owns that. What can't be kept here is left out: it
+    /// is no part of the object.
+    fn dress(&self, meta: Option<&Meta>) -> io::Result<()> {
+        let Some(meta) = meta.filter(|meta| meta.uid == 0 && rustix::process::geteuid().is_root())
+        else {
+            return Ok(());
+        };
+        if meta.gid != 0 {
+            rustix::fs::fchown(&self.file, None, Some(Gid::from_raw(meta.gid)))?;
+        }
+        for (name, value) in meta.xattrs.iter().filter(|(name, _)| keeps_xattr(name)) {
+            let set = rustix::fs::fsetxattr(&self.file, &name[..], value, XattrFlags::empty());
+            if set.is_err() {
+                break;
+            }
+        }
+        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(meta.mode & 0o7777))?;
+        Ok(rustix::fs::futimens(&self.file, &meta.times())?)
+    }
+}
+
+/// Writes, leaving a hole where a whole piece is zeros. The caller sets the length.
 fn write_sparse(file: &mut File, piece: &[u8]) -> io::Result<()> {
-    if piece.len() >= PIECE && piece.iter().all(|byte| *byte == 0) {
+    if piece.iter().all(|byte| *byte == 0) {
         let length = i64::try_from(piece.len()).expect("pieces are small");
         return file.seek(SeekFrom::Current(length)).map(drop);
     }

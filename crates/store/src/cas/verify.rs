@@ -100,6 +100,9 @@ impl Cas {
             let problem = if is_bad { "it is not what its name says" } else { "it is missing" };
             verified.damages.push(damage(&digest, problem, touches, false));
         }
+        if !verified.damages.is_empty() {
+            self.forget_checked()?;
+        }
         for one in &mut verified.damages {
             one.is_quarantined = one.object.is_some_and(|digest| quarantined.contains(&digest));
         }
@@ -180,7 +183,7 @@ impl Cas {
                         drop(seen);
                         if let Ok(stat) = rustix::fs::stat(objects.path(digest)) {
                             let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                            index.add(Stamp::of(&stat), *digest);
+                            index.add(Stamp::of_object(&stat), *digest);
                         }
                     }
                     Some(false) => drop(seen.bad.insert(*digest)),
@@ -191,7 +194,7 @@ impl Cas {
         };
         let work = &work;
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..super::build::threads())
+            let threads: Vec<_> = (0..crate::parallel::threads())
                 .map(|_| {
                     let objects = objects.clone();
                     scope.spawn(move || work(&objects))
@@ -305,14 +308,31 @@ impl Cas {
     /// Writes down which objects are known to be good, until the host is booted again.
     fn remember(&self, index: &Index) -> Result<()> {
         files::create_dirs(&self.index_dir(), 0o700)?;
-        let path = self.verified_path()?;
+        self.forget_index_of_earlier_boots()?;
+        index.write(&self.verified_path()?)
+    }
+
+    /// Removes what is known of objects and roots since an earlier boot.
+    pub(crate) fn forget_index_of_earlier_boots(&self) -> Result<()> {
+        let current = [self.verified_path()?, self.checked_dir()?];
         for old in crate::images::entries(&self.index_dir())? {
             let name = old.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(VERIFIED) && old != path {
-                drop(fs::remove_file(&old));
+            let is_of_a_boot = [VERIFIED, CHECKED].iter().any(|prefix| name.starts_with(prefix));
+            if is_of_a_boot && !current.contains(&old) {
+                files::remove_tree(&old)?;
             }
         }
-        index.write(&path)
+        Ok(())
+    }
+
+    /// Where is written down which roots are known to be good, until the host is booted again.
+    pub(crate) fn checked_dir(&self) -> Result<PathBuf> {
+        Ok(self.index_dir().join(format!("{CHECKED}{}", super::lease::boot()?)))
+    }
+
+    /// Has all roots read again before they are used.
+    fn forget_checked(&self) -> Result<()> {
+        Ok(files::remove_tree(&self.checked_dir()?)?)
     }
 
     /// The objects that were read and found good since the host was booted.
@@ -337,12 +357,14 @@ impl KnownGood {
     #[must_use]
     pub fn has(&self, digest: &Digest) -> bool {
         let stat = rustix::fs::stat(self.objects.path(digest));
-        stat.is_ok_and(|stat| self.index.digest(&Stamp::of(&stat)) == Some(*digest))
+        stat.is_ok_and(|stat| self.index.digest(&Stamp::of_object(&stat)) == Some(*digest))
     }
 }
 
 /// How the list of objects is called that were read since the boot.
 const VERIFIED: &str = "verified-";
+/// How the folder is called that says which roots were.
+const CHECKED: &str = "checked-";
 
 fn is_there(objects: &Objects, seen: &mut Seen, digest: &Digest) -> Result<bool> {
     if seen.good.contains_key(digest) {

@@ -4,10 +4,12 @@
 //! leads through a link.
 
 use super::erofs::Nodes;
-use super::variants::{Made, Making, attribute, dress, failed, times};
+use super::variants::{Made, Making, attribute, dress, failed, is_rootless, mode_of};
+use crate::cas::shown;
 use crate::digest::Digest;
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result};
 use crate::manifest::{Device, Node, NodeKind};
+use crate::parallel;
 use crate::tree::{EntryPath, open_in_root, open_root};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use std::collections::HashMap;
@@ -40,21 +42,26 @@ pub(super) fn write<'a, N: Nodes>(
     tree.finish()
 }
 
-/// The files below `root` whose contents are not those of the tree.
+/// The files below `root` whose contents are not those of the tree, as people see their paths; what is missing is among them.
 pub(super) fn check(mut nodes: impl Nodes, root: &Path) -> Result<Vec<String>> {
     let fd = open_root(root).map_err(|error| Error::io("open", root, error))?;
-    let mut bad = Vec::new();
+    let mut files = Vec::new();
     while let Some(node) = nodes.next()? {
-        let NodeKind::File(content) = &node.kind else { continue };
+        if let NodeKind::File(content) = node.kind {
+            files.push((content.size, content.digest, node.path));
+        }
+    }
+    files.sort_unstable_by_key(|(size, ..)| std::cmp::Reverse(*size));
+    let bad = parallel::find(&files, &|(_, digest, path)| {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = open_in_root(&fd, node.path.as_bytes(), flags).map(File::from);
+        let file = open_in_root(&fd, path.as_bytes(), flags).map(File::from);
         let mut hasher = blake3::Hasher::new();
         // A file that can't be read has not the contents either.
         let is_read = file.is_ok_and(|file| hasher.update_reader(file).is_ok());
-        if !is_read || Digest::from(hasher.finalize()) != content.digest {
-            bad.push(printable(node.path.as_bytes()));
-        }
-    }
+        Ok(!is_read || Digest::from(hasher.finalize()) != *digest)
+    })?;
+    let mut bad: Vec<String> = bad.into_iter().map(|(_, _, path)| shown(path)).collect();
+    bad.sort_unstable();
     Ok(bad)
 }
 
@@ -181,18 +188,20 @@ fn special(
 fn dress_by_name(node: &Node, folder: &OwnedFd, name: &[u8]) -> Result<()> {
     let meta = &node.meta;
     let nofollow = AtFlags::SYMLINK_NOFOLLOW;
-    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
-    rustix::fs::chownat(folder, name, Some(uid), Some(gid), nofollow)
-        .map_err(|error| failed(node, error))?;
+    if !is_rootless() {
+        let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+        rustix::fs::chownat(folder, name, Some(uid), Some(gid), nofollow)
+            .map_err(|error| failed(node, error))?;
+    }
     let path = [format!("/proc/self/fd/{}/", folder.as_raw_fd()).as_bytes(), name].concat();
     for (key, value) in &meta.xattrs {
         rustix::fs::lsetxattr(&path[..], &super::escaped(key)[..], value, XattrFlags::empty())
-            .map_err(|error| attribute(node, key, error))?;
+            .or_else(|error| attribute(node, key, error))?;
     }
     if !matches!(node.kind, NodeKind::Symlink(_)) {
-        let mode = Mode::from_raw_mode(meta.mode & 0o7777);
-        rustix::fs::chmodat(folder, name, mode, AtFlags::empty())
+        rustix::fs::chmodat(folder, name, mode_of(node), AtFlags::empty())
             .map_err(|error| failed(node, error))?;
     }
-    rustix::fs::utimensat(folder, name, &times(meta), nofollow).map_err(|error| failed(node, error))
+    rustix::fs::utimensat(folder, name, &meta.times(), nofollow)
+        .map_err(|error| failed(node, error))
 }

@@ -1,6 +1,6 @@
 //! Roots of both forms against the trees they are made from, by mounting them.
 
-use super::Roots;
+use super::{Form, Roots};
 use crate::cas::{Cas, RefKind};
 use crate::digest::Digest;
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
@@ -52,6 +52,29 @@ fn inside(test: &str) -> bool {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("1 passed"), "no such test");
     false
+}
+
+/// Roots that are made without being read: what is looked at here is the form.
+trait Make {
+    fn image(&self, tree: &Digest) -> crate::Result<PathBuf>;
+    fn links(&self, tree: &Digest) -> crate::Result<PathBuf>;
+}
+
+impl Make for Roots {
+    fn image(&self, tree: &Digest) -> crate::Result<PathBuf> {
+        self.check_manifest(tree)?;
+        if !self.image_path(tree).exists() {
+            self.make_image(tree)?;
+        }
+        Ok(self.image_path(tree))
+    }
+
+    fn links(&self, tree: &Digest) -> crate::Result<PathBuf> {
+        if !self.links_path(tree).exists() {
+            self.make_links(tree)?;
+        }
+        Ok(self.links_path(tree))
+    }
 }
 
 /// A store with room for overlays beside it.
@@ -256,21 +279,21 @@ fn hard_links_have_every_attribute() {
     assert_eq!(numbers(&place.at("from"), &wanted), numbers_but_variants(&place, &links, &wanted));
     let root = place.mount(Layer::Folder(&links), None);
     assert_same(&below(&links), &below(&root));
-    assert!(place.roots().check_links(&tree).unwrap().unwrap().is_empty());
+    let check = || super::links::check(place.roots().nodes(&tree).unwrap(), &links).unwrap();
+    assert!(check().is_empty());
     fs::remove_file(links.join("dots/!")).unwrap();
     fs::write(links.join("many/0-"), "changed").unwrap();
-    let bad = place.roots().check_links(&tree).unwrap().unwrap();
-    assert_eq!(bad, ["dots/!", "many/0-"]);
+    assert_eq!(check(), ["dots/!", "many/0-"]);
 }
 
-/// As `numbers`, without the one name that a file has as a variant.
+/// As `numbers`, without the one name that a file has as an object or a variant.
 fn numbers_but_variants(
     place: &Place,
     root: &Path,
     seen: &BTreeMap<OsString, Seen>,
 ) -> Vec<(OsString, u64, u64, u64)> {
-    let variants = look(&place.at("lib/cas/variants"));
-    let paths = variants.keys().map(|path| place.at("lib/cas/variants").join(path));
+    let below = |dir: PathBuf| look(&dir).into_keys().map(move |path| dir.join(path));
+    let paths = below(place.at("lib/cas/variants")).chain(below(place.at("lib/cas/objects")));
     let inodes: Vec<u64> = paths.map(|path| fs::metadata(path).unwrap().ino()).collect();
     let mut all = numbers(root, seen);
     for (path, _, names, _) in &mut all {
@@ -300,16 +323,22 @@ fn two_trees_share_variants_and_a_sweep_takes_what_is_left() {
     assert_eq!(inode(first.join("same")), inode(second.join("same")));
     assert_ne!(inode(first.join("same")), inode(first.join("other")));
     let image = place.roots().image(&one).unwrap();
-    let keep = |tree: &Digest| *tree == one;
+    let keep = || Ok([one].into());
     let swept = place.roots().sweep(&keep).unwrap();
-    assert_eq!((swept.roots, swept.variants), (1, 1));
+    // `same` and `added` are objects themselves.
+    assert_eq!((swept.roots, swept.variants), (1, 0));
     assert!(first.is_dir() && image.exists() && !second.exists());
-    let swept = place.roots().sweep(&|_| false).unwrap();
-    assert_eq!((swept.roots, swept.variants), (2, 2));
+    let held = place.roots().assemble(&one, Form::Image).unwrap();
+    let nobody = || Ok([].into());
+    assert_eq!(place.roots().sweep(&nobody).unwrap().roots, 0, "it is being mounted");
+    drop(held);
+    let swept = place.roots().sweep(&nobody).unwrap();
+    assert_eq!((swept.roots, swept.variants), (2, 1));
     assert!(!first.exists() && !image.exists());
     // What was killed on the way is swept, and locks nothing.
     fs::create_dir_all(place.at("lib/cas/roots/tmp/root-dead/rootfs/a")).unwrap();
-    assert!(place.roots().links(&two).unwrap().join("added").exists());
+    let root = place.roots().assemble(&two, Form::Links).unwrap();
+    assert!(root.path.join("added").exists());
     assert!(!place.at("lib/cas/roots/tmp/root-dead").exists());
 }
 
@@ -327,9 +356,20 @@ fn what_is_corrupt_or_missing_is_an_error() {
     let bad = objects.path(&Digest::of(b"bad"));
     fs::set_permissions(&bad, PermissionsExt::from_mode(0o644)).unwrap();
     fs::write(&bad, "dab").unwrap();
-    let error = place.roots().links(&tree).unwrap_err();
+    for form in [Form::Image, Form::Links] {
+        let error = place.roots().assemble(&tree, form).unwrap_err();
+        let is_named =
+            |object: &Digest, entry: &str| *object == Digest::of(b"bad") && entry == "bad";
+        assert!(
+            matches!(&error, Error::BadObject { object, entry, more: 0, .. } if is_named(object, entry)),
+            "{error}"
+        );
+    }
+    let error = place.roots().copy(&tree, &place.at("copy")).unwrap_err();
     assert!(matches!(&error, Error::Corrupt { path, .. } if *path == bad), "{error}");
     fs::remove_file(objects.path(&Digest::of(b"lost"))).unwrap();
+    let error = place.roots().assemble(&tree, Form::Image).unwrap_err();
+    assert!(error.to_string().contains("one more of the same tree"), "{error}");
     let root = place.mount_image(&tree, None);
     assert_eq!(fs::read_to_string(root.join("kept")).unwrap(), "kept");
     assert_eq!(fs::metadata(root.join("lost")).unwrap().len(), 4);
@@ -345,6 +385,67 @@ fn what_is_corrupt_or_missing_is_an_error() {
     fs::write(&manifest, b"volt-tree 1\n.").unwrap();
     fs::remove_file(place.roots().image_path(&tree)).unwrap();
     assert!(matches!(place.roots().image(&tree), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn a_root_is_read_once_after_a_boot_and_made_again_where_it_is_damaged() {
+    if !inside("a_root_is_read_once_after_a_boot_and_made_again_where_it_is_damaged") {
+        return;
+    }
+    let place = Place::new();
+    for name in ["one", "two"] {
+        fs::write(place.at("from").join(name), name).unwrap();
+    }
+    // The same again, so that it has a variant.
+    fs::write(place.at("from/again"), "one").unwrap();
+    for name in ["one", "again"] {
+        set_mtime(&place.at("from").join(name), 1, 0);
+    }
+    let tree = place.build(&place.at("from"));
+    let reboot = || fs::remove_dir_all(place.cas.checked_dir().unwrap()).unwrap();
+    for form in [Form::Image, Form::Links] {
+        let assemble = || place.roots().assemble(&tree, form).map(|root| root.path.clone());
+        let path = assemble().unwrap();
+        let bad = if form == Form::Image { path.clone() } else { path.join("one") };
+        fs::write(&bad, "xxx").unwrap();
+        assert!(assemble().is_ok(), "it was read since the boot");
+        reboot();
+        if form == Form::Links {
+            // It is the object or the variant that was written to.
+            let object = place.cas.objects().path(&Digest::of(b"one"));
+            if fs::read(&object).unwrap() != b"one" {
+                assert!(matches!(assemble(), Err(Error::BadObject { .. })));
+                fs::remove_file(&object).unwrap();
+                let lease = place.cas.lease(&nobody).unwrap();
+                place.cas.objects().put_bytes(&lease, b"one").unwrap();
+            }
+        }
+        assemble().unwrap();
+        if form == Form::Links {
+            assert_eq!(fs::read(path.join("one")).unwrap(), b"one");
+            assert_eq!(fs::read(path.join("again")).unwrap(), b"one");
+        } else {
+            assert_eq!(place.roots().check_image(&tree).unwrap(), Some(true));
+        }
+    }
+    // A variant that is bad while its object is good.
+    let root = place.roots().links_path(&tree);
+    let variants = look(&place.at("lib/cas/variants"));
+    for path in variants.keys().map(|path| place.at("lib/cas/variants").join(path)) {
+        if path.is_file() {
+            fs::write(path, "yyy").unwrap();
+        }
+    }
+    reboot();
+    drop(place.roots().assemble(&tree, Form::Links).unwrap());
+    assert_eq!(fs::read(root.join("again")).unwrap(), b"one");
+    // A verification that finds a damage has everything read again.
+    let two = place.cas.objects().path(&Digest::of(b"two"));
+    drop(place.roots().assemble(&tree, Form::Image).unwrap());
+    fs::remove_file(&two).unwrap();
+    assert!(place.roots().assemble(&tree, Form::Image).is_ok());
+    assert!(!place.cas.verify(&Vec::new(), &Silent).unwrap().damages.is_empty());
+    assert!(matches!(place.roots().assemble(&tree, Form::Image), Err(Error::BadObject { .. })));
 }
 
 /// Everything that may be done to a file, by whoever is root in a user namespace only.
@@ -642,14 +743,17 @@ fn measure() {
         let _gone = fs::remove_file(roots.image_path(&tree));
         roots.image(&tree).unwrap();
     });
-    median("image there", &mut || drop(roots.image(&tree).unwrap()));
+    let begun = Instant::now();
+    drop(roots.assemble(&tree, Form::Image).unwrap());
+    println!("image read for the first time: {:.1?}", begun.elapsed());
+    median("image there", &mut || drop(roots.assemble(&tree, Form::Image).unwrap()));
     median("image there, mounted, unmounted", &mut || {
         let root = place.mount_image(&tree, Some(IdMap::of(1 << 19)));
         volt_host::mounts::unmount(&root, volt_host::mounts::Unmount::Now).unwrap();
     });
     let begun = Instant::now();
     let links = roots.links(&tree).unwrap();
-    println!("links made, with copies: {:.0?}", begun.elapsed());
+    println!("links made: {:.0?}", begun.elapsed());
     median("links made, variants there", &mut || {
         fs::rename(links.parent().unwrap(), place.at("old")).unwrap();
         let begun = Instant::now();

@@ -2,16 +2,19 @@
 
 use super::escaped;
 use crate::cas::Objects;
+use crate::cas::unescape;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::manifest::{Content, Node};
+use crate::manifest::{Content, Node, NodeKind};
 use crate::tree::{Meta, Segment};
-use rustix::fs::{Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use volt_host::files;
@@ -32,7 +35,31 @@ impl Variants {
 
     /// Begins to make those that a tree needs, in `drafts`.
     pub(super) fn making<'a>(&'a self, objects: &'a Objects, drafts: &'a Path) -> Making<'a> {
-        Making { variants: self, objects, drafts, made: Vec::new(), times: HashMap::new() }
+        let (made, times) = (Vec::new(), HashMap::new());
+        Making { variants: self, objects, drafts: Some(drafts), made, times }
+    }
+
+    /// Begins to copy what a tree needs, sharing no file with anybody.
+    pub(super) fn copying<'a>(&'a self, objects: &'a Objects) -> Making<'a> {
+        let (made, times) = (Vec::new(), HashMap::new());
+        Making { variants: self, objects, drafts: None, made, times }
+    }
+
+    /// Takes those away that these files of a root are.
+    pub(super) fn forget(&self, root: &Path, files: &[String]) -> Result<()> {
+        let inode = |path: &Path| fs::symlink_metadata(path).map(|data| data.ino()).ok();
+        let bad: Vec<u64> = files
+            .iter()
+            .filter_map(|file| inode(&root.join(OsStr::from_bytes(&unescape(file)))))
+            .collect();
+        for folder in crate::images::entries(&self.dir)? {
+            for path in crate::images::entries(&folder)? {
+                if inode(&path).is_some_and(|inode| bad.contains(&inode)) {
+                    fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes away those that have no other name: no root has them.
@@ -61,7 +88,8 @@ impl Variants {
 pub(super) struct Making<'a> {
     variants: &'a Variants,
     objects: &'a Objects,
-    drafts: &'a Path,
+    /// Where they are made; none where everything is a copy.
+    drafts: Option<&'a Path>,
     made: Vec<Digest>,
     /// How often the tree has had each so far, by the first bytes of its key. What is equal in a tree but not one file there
     /// must not become one, so its second has a variant of its own.
@@ -70,7 +98,7 @@ pub(super) struct Making<'a> {
 
 /// Variants that are made and are yet to take their places.
 pub(super) struct Made<'a> {
-    drafts: &'a Path,
+    drafts: Option<&'a Path>,
     made: Vec<Digest>,
 }
 
@@ -82,18 +110,22 @@ impl<'a> Making<'a> {
         content: &Content,
         (folder, name): (&OwnedFd, &[u8]),
     ) -> Result<()> {
-        if content.size == 0 {
+        let Some(drafts) = self.drafts.filter(|_| content.size > 0 && !is_own(node)) else {
             // Programs that lock or fill an empty file are better off with one that is nobody else's.
             return self.fill(node, content, (folder, name));
-        }
-        let key = self.key(node, content);
-        let place = self.variants.path(&key);
+        };
         let link = |from: &Path| {
-            let flags = rustix::fs::AtFlags::empty();
+            let flags = AtFlags::empty();
             rustix::fs::linkat(rustix::fs::CWD, from, folder, name, flags)
         };
+        let (key, is_first) = self.key(node, content);
+        let object = self.objects.path(&content.digest);
+        if is_first && is_alike(&object, node, content) && link(&object).is_ok() {
+            return Ok(());
+        }
+        let place = self.variants.path(&key);
         let found = match link(&place) {
-            Err(Errno::NOENT) => link(&self.drafts.join(key.hex())),
+            Err(Errno::NOENT) => link(&drafts.join(key.hex())),
             found => found,
         };
         match found {
@@ -103,16 +135,16 @@ impl<'a> Making<'a> {
             found => return found.map_err(|error| Error::io("link", &place, error)),
         }
         self.fill(node, content, (folder, name))?;
-        let draft = self.drafts.join(key.hex());
-        let flags = rustix::fs::AtFlags::empty();
+        let draft = drafts.join(key.hex());
+        let flags = AtFlags::empty();
         rustix::fs::linkat(folder, name, rustix::fs::CWD, &draft, flags)
             .map_err(|error| Error::io("link", &draft, error))?;
         self.made.push(key);
         Ok(())
     }
 
-    /// What tells variants apart: contents, attributes, and how often the tree had it before.
-    fn key(&mut self, node: &Node, content: &Content) -> Digest {
+    /// What tells variants apart: contents, attributes, and how often the tree had it before; and whether it had not.
+    fn key(&mut self, node: &Node, content: &Content) -> (Digest, bool) {
         let Meta { mode, uid, gid, mtime, xattrs } = &node.meta;
         let mut hasher = blake3::Hasher::new();
         hasher.update(content.digest.as_bytes());
@@ -133,7 +165,7 @@ impl<'a> Making<'a> {
         let times = self.times.entry(u64::from_le_bytes(first)).or_default();
         *times += 1;
         hasher.update(&times.to_le_bytes());
-        hasher.finalize().into()
+        (hasher.finalize().into(), *times == 1)
     }
 
     /// To be called at the end.
@@ -155,8 +187,10 @@ impl<'a> Making<'a> {
         let file = File::from(file.map_err(failed)?);
         if content.size > 0 {
             let object = self.objects.open(&content.digest)?;
-            let is_shared =
-                content.segments.is_empty() && rustix::fs::ioctl_ficlone(&file, &object).is_ok();
+            // A copy is nobody's to check later on, so it is read.
+            let is_shared = self.drafts.is_some()
+                && content.segments.is_empty()
+                && rustix::fs::ioctl_ficlone(&file, &object).is_ok();
             if !is_shared {
                 self.copy(content, object, &file).map_err(|error| match error {
                     Error::Output(error) => {
@@ -209,57 +243,85 @@ impl<'a> Making<'a> {
 impl Made<'_> {
     /// Gives them their places; they are on disk.
     pub(super) fn publish(self, variants: &Variants) -> Result<()> {
+        let Some(drafts) = self.drafts else { return Ok(()) };
         for key in self.made {
-            let (draft, place) = (self.drafts.join(key.hex()), variants.path(&key));
+            let (draft, place) = (drafts.join(key.hex()), variants.path(&key));
             if let Some(folder) = place.parent() {
                 files::create_dirs(folder, 0o700)?;
             }
-            match fs::hard_link(&draft, &place) {
-                // Another tree has made the same, or it has as many names as a file can have.
-                Err(error) => match Errno::from_io_error(&error) {
-                    Some(Errno::EXIST | Errno::MLINK) => {}
-                    _ => return Err(Error::io("link", &place, error)),
-                },
-                Ok(()) => {}
+            let Err(error) = fs::hard_link(&draft, &place) else { continue };
+            // Another tree has made the same, or it has as many names as a file can have.
+            if !matches!(Errno::from_io_error(&error), Some(Errno::EXIST | Errno::MLINK)) {
+                return Err(Error::io("link", &place, error));
             }
         }
         Ok(())
     }
 }
 
+/// Whether a file below `etc`, which is a file of the root alone: some programs (cron) refuse what has another name.
+fn is_own(node: &Node) -> bool {
+    node.path.as_bytes().starts_with(b"etc/")
+}
+
+/// Whether an object has the attributes of a file itself.
+fn is_alike(object: &Path, node: &Node, content: &Content) -> bool {
+    let Ok(stat) = rustix::fs::lstat(object) else { return false };
+    let meta = &node.meta;
+    let is_alike = (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777)
+        == (meta.uid, meta.gid, meta.mode & 0o7777)
+        && stat.st_mtime == meta.mtime.seconds
+        && u32::try_from(stat.st_mtime_nsec) == Ok(meta.mtime.nanoseconds)
+        && u64::try_from(stat.st_size) == Ok(content.size);
+    is_alike && crate::tree::xattrs_of(object.as_os_str().as_bytes()).as_ref() == Ok(&meta.xattrs)
+}
+
+/// What everybody's own programs may not: give files away.
+pub(super) fn is_rootless() -> bool {
+    !rustix::process::geteuid().is_root()
+}
+
+/// The bits that whoever is not root needs to use what is theirs, and the others.
+pub(super) fn mode_of(node: &Node) -> Mode {
+    let own = match node.kind {
+        _ if !is_rootless() => 0,
+        NodeKind::Directory => 0o700,
+        _ => 0o600,
+    };
+    Mode::from_raw_mode((node.meta.mode | own) & 0o7777)
+}
+
 /// Gives an open file or folder its attributes.
 pub(super) fn dress(fd: impl AsFd, node: &Node) -> Result<()> {
     let (fd, meta) = (fd.as_fd(), &node.meta);
-    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
-    rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(|error| failed(node, error))?;
+    if !is_rootless() {
+        let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+        rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(|error| failed(node, error))?;
+    }
     // After the owner, whose change clears capabilities and set-id bits.
     for (name, value) in &meta.xattrs {
         rustix::fs::fsetxattr(fd, &escaped(name)[..], value, XattrFlags::empty())
-            .map_err(|error| attribute(node, name, error))?;
+            .or_else(|error| attribute(node, name, error))?;
     }
-    rustix::fs::fchmod(fd, Mode::from_raw_mode(meta.mode & 0o7777))
-        .and_then(|()| rustix::fs::futimens(fd, &times(meta)))
+    rustix::fs::fchmod(fd, mode_of(node))
+        .and_then(|()| rustix::fs::futimens(fd, &meta.times()))
         .map_err(|error| failed(node, error))
 }
 
-/// An attribute that could not be set: what the file system doesn't hold is said in words.
-pub(super) fn attribute(node: &Node, name: &[u8], error: Errno) -> Error {
-    match error {
+/// An attribute that could not be set: what the file system doesn't hold is said in words. Whoever is not root goes without.
+pub(super) fn attribute(node: &Node, name: &[u8], error: Errno) -> Result<()> {
+    Err(match error {
+        Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL if is_rootless() => return Ok(()),
         Errno::OPNOTSUPP | Errno::INVAL | Errno::RANGE | Errno::TOOBIG | Errno::NOSPC => {
             let name = crate::error::printable(name);
             let reason = format!("its attribute {name} can't be kept by this file system: {error}");
             Error::refused(node.path.as_bytes(), reason)
         }
         error => failed(node, error),
-    }
+    })
 }
 
 pub(super) fn failed(node: &Node, error: Errno) -> Error {
     let path = PathBuf::from(crate::error::printable(node.path.as_bytes()));
     Error::io("create", &path, error)
-}
-
-pub(super) fn times(meta: &Meta) -> Timestamps {
-    let time = Timespec { tv_sec: meta.mtime.seconds, tv_nsec: i64::from(meta.mtime.nanoseconds) };
-    Timestamps { last_access: time, last_modification: time }
 }

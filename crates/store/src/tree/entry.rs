@@ -1,6 +1,7 @@
 //! One entry of a tree, wherever it comes from: what archives, folders and trees on disk have in common.
 
 use super::path::EntryPath;
+use rustix::fs::{Timespec, Timestamps};
 
 /// An entry and its attributes; the contents of a file come beside it, as a reader.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +93,15 @@ pub(crate) struct Meta {
     pub(crate) mtime: Time,
     /// Extended attributes by full name.
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Meta {
+    /// Its time as the kernel takes it.
+    pub(crate) fn times(&self) -> Timestamps {
+        let Time { seconds, nanoseconds } = self.mtime;
+        let time = Timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) };
+        Timestamps { last_access: time, last_modification: time }
+    }
 }
 
 /// A point in time: seconds since 1970 and the nanoseconds that come on top.

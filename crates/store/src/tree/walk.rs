@@ -193,28 +193,32 @@ impl Found<'_> {
     /// The attributes that images keep, by name. Links are not followed.
     fn xattrs(&self) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let folder = format!("/proc/self/fd/{}/", self.folder.as_raw_fd());
-        let path = [folder.as_bytes(), self.name.to_bytes()].concat();
-        let mut names = Vec::with_capacity(1024);
-        loop {
-            match rustix::fs::llistxattr(&path, spare_capacity(&mut names)) {
-                Ok(_) => break,
-                Err(Errno::RANGE) => names = Vec::with_capacity(names.capacity() * 4),
-                Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            }
-        }
-        let mut all = Vec::new();
-        for name in names.split(|b| *b == 0).filter(|name| keeps_xattr(name)) {
-            let mut value = Vec::with_capacity(64 << 10);
-            match rustix::fs::lgetxattr(&path, name, spare_capacity(&mut value)) {
-                Ok(_) => all.push((name.to_vec(), value)),
-                Err(Errno::NODATA) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        all.sort();
-        Ok(all)
+        xattrs_of(&[folder.as_bytes(), self.name.to_bytes()].concat())
     }
+}
+
+/// The attributes that images keep of what lies at a path, by name. Links are not followed.
+pub(crate) fn xattrs_of(path: &[u8]) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut names = Vec::with_capacity(1024);
+    loop {
+        match rustix::fs::llistxattr(path, spare_capacity(&mut names)) {
+            Ok(_) => break,
+            Err(Errno::RANGE) => names = Vec::with_capacity(names.capacity() * 4),
+            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut all = Vec::new();
+    for name in names.split(|b| *b == 0).filter(|name| keeps_xattr(name)) {
+        let mut value = Vec::with_capacity(64 << 10);
+        match rustix::fs::lgetxattr(path, name, spare_capacity(&mut value)) {
+            Ok(_) => all.push((name.to_vec(), value)),
+            Err(Errno::NODATA) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// Where a file has data. A file without holes is one segment.

@@ -5,9 +5,7 @@
 
 use super::{Entry, EntryPath, Kind, Meta, Notes, Shape, open_in_root};
 use crate::error::{Error, Result, printable};
-use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -401,7 +399,7 @@ impl TreeWriter {
             rustix::fs::chownat(&folder, name, Some(uid), Some(gid), nofollow)
         };
         owned
-            .and_then(|()| rustix::fs::utimensat(&folder, name, &times(meta), nofollow))
+            .and_then(|()| rustix::fs::utimensat(&folder, name, &meta.times(), nofollow))
             .map_err(|error| self.io("set the owner of", &entry.path, error))?;
         if !meta.xattrs.is_empty() {
             self.notes.add(entry.path.as_bytes(), "its extended attributes were left out");
@@ -432,12 +430,7 @@ impl TreeWriter {
             }
         }
         rustix::fs::fchmod(fd, Mode::from_raw_mode((meta.mode | user) & 0o7777))
-            .and_then(|()| rustix::fs::futimens(fd, &times(meta)))
+            .and_then(|()| rustix::fs::futimens(fd, &meta.times()))
             .map_err(|error| failed(self, error))
     }
-}
-
-fn times(meta: &Meta) -> Timestamps {
-    let time = Timespec { tv_sec: meta.mtime.seconds, tv_nsec: i64::from(meta.mtime.nanoseconds) };
-    Timestamps { last_access: time, last_modification: time }
 }

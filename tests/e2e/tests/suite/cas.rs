@@ -117,7 +117,8 @@ on_hosts! {
             let digest = seen[0]["digest"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
             format!("/var/lib/volt/cas/objects/{}/{digest}", &digest[..2])
         };
-        assert_eq!(host.sh(&format!("stat -c '%a %U' {}", object("large"))).ok(), "444 root");
+        assert_eq!(host.sh("stat -c '%a %U' /var/lib/volt/cas/objects").ok(), "700 root");
+        assert_eq!(host.sh(&format!("stat -c %U {}", object("large"))).ok(), "root");
         let flip = |path: &str| host.sh(&format!("perl -e 'open my $f, \"+<\", $ARGV[0] or die; my $at = (-s $f) - 1; seek $f, $at, 0; read $f, my $c, 1; seek $f, $at, 0; print $f chr(ord($c) ^ 1)' {}", object(path))).ok();
         for (path, how) in [("a/one", "flip"), ("large", "flip"), ("large", "cut"), ("other", "remove")] {
             let file = object(path);

@@ -99,7 +99,7 @@ mod tests {
                 prop_assert!(at >= end && at % BLOCK + 64 <= BLOCK);
                 end = at + (head + place.inline) as u64;
                 prop_assert!(place.inline == 0 || at / BLOCK == (end - 1) / BLOCK);
-                prop_assert!(place.inline < 4096 && (place.inline == 0 || outside % BLOCK == 0));
+                prop_assert!(place.inline < 4096 && (place.inline == 0 || outside.is_multiple_of(BLOCK)));
                 prop_assert_eq!(cursor.blocks(), end.div_ceil(BLOCK));
             }
         }
