@@ -1,7 +1,7 @@
 //! What a fuzzer calls: hostile bytes through the very path of an import.
 
 use crate::manifest::{Decoder, Encoder};
-use crate::{Error, Images, ImportOptions, Limits, Silent};
+use crate::{Cas, Error, Images, ImportOptions, Limits, Silent, Work};
 use std::path::Path;
 
 /// Imports these bytes below `dir`, a scratch folder. Panics where the store breaks a promise: a failed import leaves
@@ -11,8 +11,11 @@ pub fn import_bytes(dir: &Path, data: &[u8]) {
     let name: volt_model::image::ImageRef = "fuzz".parse().expect("the name is a good one");
     let limits = Limits { bytes: 1 << 20, entries: 1000, ratio: 1000 };
     let options = ImportOptions { limits, ..ImportOptions::default() };
-    match images.import_tar(&name, data, options, &Silent) {
+    let mut is_taken = false;
+    let work = Work { wanted: &|| Ok(Vec::new()), progress: &Silent };
+    match images.import_tar(&name, std::io::Cursor::new(data.to_vec()), options, work) {
         Ok(_) => {
+            is_taken = true;
             images
                 .export(&name, &mut std::io::sink(), &crate::ExportOptions::default(), &Silent)
                 .expect("what was imported can be exported");
@@ -25,6 +28,8 @@ pub fn import_bytes(dir: &Path, data: &[u8]) {
     }
     let problems = images.check(&|_| Vec::new()).expect("the store can be checked");
     assert!(problems.is_empty(), "left behind: {problems:?}");
+    let garbage = Cas::open(dir).collect(&|| Ok(Vec::new())).expect("garbage can be collected");
+    assert!(is_taken || garbage.objects == 0, "left behind: {garbage:?}");
 }
 
 /// Reads these bytes as a manifest. Panics where what was taken is not the one way to write its tree.

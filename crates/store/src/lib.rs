@@ -1,16 +1,13 @@
-//! Images on disk, first form: import, pull, list, tag, delete, export.
+//! What is stored: images, trees of files, and the roots of containers.
 //!
-//! [`Images`] is the whole interface; what lies on disk is drawn in [`images`] and nobody else's business, so that a
-//! content-addressed store can take its place. Everything blocks. Nothing here prints, knows containers, or mounts:
-//! who stands on a tree is asked of the caller ([`Users`]), and a container's root is the caller's to assemble from
-//! [`Images::root`].
+//! [`Cas`] (Stellarium) has everything once under the hash of its contents, [`Images`] gives trees there a name and says how
+//! they are run, [`Roots`] makes file systems of trees. Everything blocks. Nothing here prints, knows containers, or mounts: who
+//! stands on a tree is asked of the caller ([`Users`], [`Wanted`]).
 //!
+//! - `cas`: objects, leases, refs, garbage; `manifest`: how a tree of files is written there
 //! - `roots`: file systems for containers, assembled from what is stored
-//! - `archive`: tar and its compression; `tree`: trees of files, written and read
-//! - `images`: names, records, publishing, removal, checking
-//! - `debian`: images made by debootstrap
-//! - `cas`: Stellarium, where everything is stored once under the hash of its contents ([`Cas`]); `manifest`: how a tree of
-//!   files is written there
+//! - `images`: names, records, import, export, checking; `debian`: images made by debootstrap
+//! - `archive`: tar and its compression; `tree`: trees of files on disk, written and read; `memtree`: one in memory
 
 mod archive;
 mod cas;
@@ -22,6 +19,7 @@ mod error;
 pub mod fuzz;
 pub mod images;
 mod manifest;
+mod memtree;
 mod parallel;
 mod progress;
 mod roots;
@@ -37,7 +35,7 @@ pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
     Existing, ExportOptions, Exported, Hold, Image, ImageConfig, Images, ImportOptions, Limits,
-    Problem, TreeId, Users,
+    Problem, Users, Work,
 };
 pub use progress::{Progress, Silent};
 pub use roots::{Form, Root, Roots, SweptRoots};

@@ -53,7 +53,7 @@ const STEPS: &[(&str, &str)] = &[
     ),
     (
         "what was written is still there",
-        "test -d /var/lib/volt/images -a -d /var/lib/volt/containers/stays",
+        "test -d /var/lib/volt/cas/refs/images -a -d /var/lib/volt/containers/stays",
     ),
     (
         "install again",

@@ -10,7 +10,9 @@ pub struct Image {
     pub name: String,
     /// When it was made, RFC 3339.
     pub created: String,
-    /// Bytes on disk.
+    /// Its tree in the store: `blake3:` and a digest. Several names may stand for one.
+    pub tree: String,
+    /// Bytes of its files. What other images have too is stored once.
     pub size: u64,
     /// Files, folders and all else in it.
     pub entries: u64,

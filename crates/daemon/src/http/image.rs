@@ -78,6 +78,7 @@ fn shown(cx: &Cx<Engine>, view: View) -> Image {
     Image {
         name: image.name.to_string(),
         created: image.created.to_string(),
+        tree: image.tree.to_string(),
         size: image.size,
         entries: image.entries,
         architecture: image.architecture.unwrap_or_default(),

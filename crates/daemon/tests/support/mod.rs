@@ -266,6 +266,7 @@ fn event() -> Event {
 
 fn image(name: &str) -> Image {
     Image {
+        tree: "blake3:00".into(),
         name: format!("{name}:latest"),
         created: String::new(),
         size: 1,

@@ -10,11 +10,18 @@ impl Engine {
     /// # Errors
     /// When a name or a tree can't be read: nothing goes then.
     pub fn cas_gc(&self, dry_run: bool) -> Result<Swept> {
-        let (cas, wanted) = (self.cas(), || self.wanted_trees());
         if dry_run {
-            return Ok(cas.garbage(&wanted)?);
+            return Ok(self.cas().garbage(&|| self.wanted_trees())?);
         }
+        self.collect_garbage()
+    }
+
+    /// Removes what nothing needs: objects, and the roots of trees that nobody stands on.
+    pub(crate) fn collect_garbage(&self) -> Result<Swept> {
+        let (cas, wanted) = (self.cas(), || self.wanted_trees());
         cas.tidy(&wanted)?;
-        Ok(cas.collect(&wanted)?)
+        let swept = cas.collect(&wanted)?;
+        cas.roots().sweep(&|| cas.standing_trees(&wanted))?;
+        Ok(swept)
     }
 }

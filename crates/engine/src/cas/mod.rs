@@ -29,18 +29,27 @@ use volt_store::Standing;
 impl Engine {
     /// Which containers stand on which tree of the store. Not knowing is an error: it must never be taken for nobody.
     pub(crate) fn standing(&self) -> Result<Standing> {
-        let mut standing = Standing::new();
-        for name in self.container_names()? {
-            match self.spec(&name) {
-                Ok(spec) => {
-                    let tree = spec.tree.parse().ok();
-                    standing.extend(tree.map(|tree| (format!("container {name}"), tree)));
+        let mut before = None;
+        loop {
+            let names = self.container_names()?;
+            let (mut standing, mut missing) = (Standing::new(), Vec::new());
+            for name in &names {
+                match self.spec(name) {
+                    Ok(spec) => {
+                        let tree = spec.tree.parse().ok();
+                        standing.extend(tree.map(|tree| (format!("container {name}"), tree)));
+                    }
+                    Err(error) if error.kind == ErrorKind::NotFound => missing.push(name.clone()),
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
             }
+            // One that was renamed meanwhile is missing under its old name and was not looked for under the new one.
+            let seen = Some((names, missing));
+            if seen.as_ref().is_some_and(|(_, missing)| missing.is_empty()) || seen == before {
+                return Ok(standing);
+            }
+            before = seen;
         }
-        Ok(standing)
     }
 
     /// The trees that containers stand on, as the store asks for them.

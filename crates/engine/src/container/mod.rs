@@ -19,6 +19,7 @@ mod prepare;
 mod record;
 mod release;
 mod rename;
+mod root;
 mod start;
 mod stop;
 mod told;

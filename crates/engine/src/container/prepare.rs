@@ -13,7 +13,6 @@ use volt_model::container::{Mode, Network, Spec, unit};
 use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_store::TreeId;
 
 /// The bit of CAP_NET_BIND_SERVICE.
 const NET_BIND_SERVICE: u64 = 1 << 10;
@@ -104,19 +103,10 @@ impl Engine {
             // Whoever mounted it may have been killed before the rest.
             return self.complete_root(spec, &root);
         }
-        let tree: TreeId = spec.tree.parse().map_err(Error::from)?;
-        let lower = self.images().tree_root(&tree);
-        if !lower.is_dir() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("The image {} is no longer in the store", spec.image),
-            )
-            .about(&spec.name)
-            .hinted("`volt system check` says more"));
-        }
+        let lower = self.assembled_root(spec)?;
         let (upper, work) = (dir.join("upper"), dir.join("work"));
         let overlay = mounts::Overlay {
-            lower: &[mounts::Layer::Folder(&lower)],
+            lower: &[lower.layer()],
             writable: Some((&upper, &work)),
             target: &root,
             idmap: spec.ids.map(|ids| mounts::IdMap::of(ids.base())),

@@ -12,7 +12,7 @@ use volt_model::paths::Paths;
 pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 3] {
     [
         (paths.containers(), "container"),
-        (paths.lib.join("images/refs"), "image"),
+        (paths.lib.join("cas/refs/images"), "image"),
         (paths.volumes(), "volume"),
     ]
 }

@@ -10,7 +10,14 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Conflict`, naming them, when it is the last name and containers stand on the image.
     pub fn image_delete(&self, name: &ImageRef) -> Result<()> {
-        self.sweep_images();
+        self.sweep_leftovers();
+        self.delete_image_name(name)?;
+        self.collect_images();
+        Ok(())
+    }
+
+    /// Removes a name and leaves what it had to the next collection.
+    pub(crate) fn delete_image_name(&self, name: &ImageRef) -> Result<()> {
         Ok(self.images().delete(name, &|tree| self.users_of_tree(tree))?)
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_store::{Image, ImportOptions, Limits};
+use volt_store::{Image, ImportOptions, Limits, Work};
 
 /// Where the root file system comes from.
 pub enum Source {
@@ -48,20 +48,23 @@ impl Engine {
             .about(name)
             .hinted("Write NAME[:TAG]"));
         }
-        self.sweep_images();
+        self.sweep_leftovers();
         let max = self.config()?.image.max_size.0;
         let options = ImportOptions {
             limits: Limits { bytes: max, ..Limits::default() },
             existing: existing(force),
             ..ImportOptions::default()
         };
+        let wanted = || self.wanted_trees();
+        let work = Work { wanted: &wanted, progress };
         let image = match source {
-            Source::Reader(reader) => self.images().import_tar(name, reader, options, progress)?,
-            Source::Path(path) => self.import_path(name, &path, options, progress)?,
+            Source::Reader(reader) => self.images().import_tar(name, reader, options, work)?,
+            Source::Path(path) => self.import_path(name, &path, options, work)?,
         };
         if force {
-            self.sweep_images();
+            self.collect_images();
         }
+        self.assemble_image(&image, progress);
         self.image_view(image)
     }
 
@@ -70,7 +73,7 @@ impl Engine {
         name: &ImageRef,
         path: &Path,
         options: ImportOptions,
-        progress: &dyn Progress,
+        work: Work<'_>,
     ) -> Result<Image> {
         if !path.is_absolute() {
             return Err(Error::new(
@@ -90,7 +93,7 @@ impl Engine {
         };
         let kind = std::fs::metadata(path).map_err(unreadable)?;
         if kind.is_dir() {
-            return Ok(self.images().import_dir(name, path, options, progress)?);
+            return Ok(self.images().import_dir(name, path, options, work)?);
         }
         if kind.file_type().is_char_device() || kind.file_type().is_block_device() {
             return Err(Error::new(ErrorKind::Usage, format!("{} is a device", path.display()))
@@ -98,6 +101,6 @@ impl Engine {
         }
         let options = ImportOptions { total: kind.is_file().then_some(kind.len()), ..options };
         let file = File::open(path).map_err(unreadable)?;
-        Ok(self.images().import_tar(name, file, options, progress)?)
+        Ok(self.images().import_tar(name, file, options, work)?)
     }
 }

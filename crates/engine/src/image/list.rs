@@ -12,7 +12,7 @@ impl Engine {
     pub fn image_list(&self) -> Result<Vec<View>> {
         let users = self.tree_users()?;
         let view = |image: volt_store::Image| View {
-            used_by: users.get(image.tree.as_str()).cloned().unwrap_or_default(),
+            used_by: users.get(&image.tree.to_string()).cloned().unwrap_or_default(),
             image,
         };
         Ok(self.images().list()?.into_iter().map(view).collect())

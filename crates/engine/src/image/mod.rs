@@ -15,11 +15,11 @@ pub use import::Source;
 pub use pull::Pull;
 pub use volt_store::Compression;
 
-use crate::Engine;
 use crate::error::Result;
+use crate::{Engine, Progress};
 use std::collections::HashMap;
 use volt_model::name::Name;
-use volt_store::{Existing, Image, TreeId};
+use volt_store::{Digest, Existing, Image};
 
 /// An image as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,12 +31,24 @@ pub struct View {
 }
 
 impl Engine {
-    /// Removes the trees that lost their name to a new image, and what killed commands left. What can't go now goes with the
-    /// next sweep.
-    fn sweep_images(&self) {
-        self.sweep_leftovers();
-        if let Err(error) = self.images().sweep(&|tree| self.users_of_tree(tree)) {
-            tracing::warn!(%error, "replaced images could not be removed");
+    /// Removes what nothing needs any more now that an image has lost its name. What can't go now goes with the next collection.
+    fn collect_images(&self) {
+        if let Err(error) = self.collect_garbage() {
+            tracing::warn!(error = %error.chain().join(": "), "what an image had for itself could not be removed");
+        }
+    }
+
+    /// Assembles the root of an image that is new, so that its first container need not wait for that.
+    fn assemble_image(&self, image: &Image, progress: &dyn Progress) {
+        if !self.can_use_systemd() {
+            return;
+        }
+        progress.step("Assembling the root");
+        let assembled = self.root_form().and_then(|form| {
+            self.cas().roots().assemble(&image.tree, form).map(drop).map_err(Into::into)
+        });
+        if let Err(error) = assembled {
+            tracing::warn!(image = %image.name, error = %error.chain().join(": "), "its root could not be assembled; a container's start says so too");
         }
     }
 
@@ -50,10 +62,10 @@ impl Engine {
     }
 
     /// Who stands on a tree, as the store asks for it: looked up anew each time, since it asks while it holds its lock.
-    pub(crate) fn users_of_tree(&self, tree: &TreeId) -> Vec<String> {
+    pub(crate) fn users_of_tree(&self, tree: &Digest) -> Vec<String> {
         match self.tree_users() {
             Ok(mut users) => users
-                .remove(tree.as_str())
+                .remove(&tree.to_string())
                 .unwrap_or_default()
                 .iter()
                 .map(Name::to_string)
@@ -64,7 +76,7 @@ impl Engine {
     }
 
     fn image_view(&self, image: Image) -> Result<View> {
-        let used_by = self.tree_users()?.remove(image.tree.as_str()).unwrap_or_default();
+        let used_by = self.tree_users()?.remove(&image.tree.to_string()).unwrap_or_default();
         Ok(View { image, used_by })
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::{Engine, Progress};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_store::{DebianOptions, Images};
+use volt_store::{DebianOptions, Images, Work};
 
 /// What to pull.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Engine {
         if !Images::is_debian(&pull.image) {
             return Err(not_there_yet(&pull.image));
         }
-        self.sweep_images();
+        self.sweep_leftovers();
         let configured = self.config()?.image.mirror;
         let force = pull.force;
         let options = DebianOptions {
@@ -41,10 +41,13 @@ impl Engine {
             existing: existing(force),
             ..DebianOptions::default()
         };
-        let image = self.images().pull_debian(&pull.image, options, progress)?;
+        let wanted = || self.wanted_trees();
+        let work = Work { wanted: &wanted, progress };
+        let image = self.images().pull_debian(&pull.image, options, work)?;
         if force {
-            self.sweep_images();
+            self.collect_images();
         }
+        self.assemble_image(&image, progress);
         self.image_view(image)
     }
 }

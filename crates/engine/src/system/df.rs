@@ -3,10 +3,10 @@
 use super::measure;
 use crate::Engine;
 use crate::error::Result;
-use std::collections::BTreeMap;
 use std::path::Path;
 use volt_model::kind::ErrorKind;
 use volt_model::state::State;
+use volt_store::Image;
 
 /// Disk space of one kind of thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,18 +44,25 @@ impl Engine {
         ])
     }
 
-    fn images_df(&self) -> Result<Usage> {
+    /// What images have, each content once: all of it is part of the store.
+    pub(super) fn images_df(&self) -> Result<Usage> {
         let users = self.tree_users()?;
         let images = self.images().list()?;
-        let used = |tree: &str| users.contains_key(tree);
-        // Several names may stand for one tree.
-        let trees: BTreeMap<&str, u64> = images.iter().map(|i| (i.tree.as_str(), i.size)).collect();
+        let is_used = |image: &&Image| users.contains_key(&image.tree.to_string());
+        let cas = self.cas();
+        let all: Vec<_> = images.iter().map(|image| image.tree).collect();
+        let unused: Vec<_> =
+            images.iter().filter(|i| !is_used(i)).map(|image| image.tree).collect();
+        // What others have too is not freed with an image.
+        let mut others = cas.named_beside_images()?;
+        others.extend(images.iter().filter(is_used).map(|image| image.tree));
+        others.extend(self.wanted_trees()?);
         Ok(Usage {
             kind: "images",
             count: images.len() as u64,
-            active: images.iter().filter(|i| used(i.tree.as_str())).count() as u64,
-            size: trees.values().sum(),
-            reclaimable: trees.iter().filter(|(tree, _)| !used(tree)).map(|(_, size)| size).sum(),
+            active: images.iter().filter(is_used).count() as u64,
+            size: cas.weigh(&all, &[]),
+            reclaimable: cas.weigh(&unused, &others),
         })
     }
 

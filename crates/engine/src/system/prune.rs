@@ -3,7 +3,6 @@
 use super::df::size;
 use crate::Engine;
 use crate::error::Result;
-use std::collections::BTreeSet;
 use volt_host::files;
 use volt_model::kind::ErrorKind;
 
@@ -48,13 +47,13 @@ impl Engine {
 
     fn prune_images(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
         let users = self.tree_users()?;
-        let mut trees = BTreeSet::new();
+        let freed = self.images_df()?.reclaimable;
         for image in self.images().list()? {
-            if users.contains_key(image.tree.as_str()) {
+            if users.contains_key(&image.tree.to_string()) {
                 continue;
             }
             if !dry_run {
-                match self.image_delete(&image.name) {
+                match self.delete_image_name(&image.name) {
                     // Used or removed since it was looked at.
                     Err(e) if matches!(e.kind, ErrorKind::Conflict | ErrorKind::NotFound) => {
                         continue;
@@ -63,10 +62,11 @@ impl Engine {
                 }
             }
             pruned.removed.push(format!("image {}", image.name));
-            if trees.insert(image.tree.to_string()) {
-                pruned.freed += image.size;
-            }
         }
+        if dry_run {
+            pruned.freed += freed;
+        }
+        // Else their objects go with those of all others, and are counted with them.
         Ok(())
     }
 
@@ -94,20 +94,18 @@ impl Engine {
     /// What crashes left of images, and stages that nobody holds.
     fn prune_garbage(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
         use volt_store::Problem;
-        let users = |tree: &volt_store::TreeId| self.users_of_tree(tree);
+        let users = |tree: &volt_store::Digest| self.users_of_tree(tree);
         let garbage: Vec<(std::path::PathBuf, u64)> = self
             .images()
             .check(&users)?
             .into_iter()
             .filter_map(|problem| match problem {
-                Problem::UnusedTree { path } | Problem::Abandoned { path } => {
-                    Some((path.clone(), size(&path)))
-                }
+                Problem::Abandoned { path } => Some((path.clone(), size(&path))),
                 _ => None,
             })
             .collect();
         if !dry_run && !garbage.is_empty() {
-            drop(self.images().sweep(&users)?);
+            self.sweep_leftovers();
         }
         for (path, bytes) in garbage {
             pruned.removed.push(format!("garbage {}", path.display()));

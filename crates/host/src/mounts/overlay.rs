@@ -26,8 +26,7 @@ pub enum Layer<'a> {
     /// A folder.
     Folder(&'a Path),
     /// An EROFS image of a tree, whose files say by `trusted.overlay.redirect` where in the folder of objects their contents are
-    /// (see `probe_images`). An overlay with such a layer copies only the metadata up where only that is changed: its writable
-    /// layer then has files and folders that mean nothing without the layers below.
+    /// (see `probe_images`).
     Image {
         /// The image.
         image: &'a Path,
@@ -54,6 +53,9 @@ pub struct Overlay<'a> {
 }
 
 /// Mounts an overlay; on failure nothing stays mounted.
+///
+/// Only the metadata is copied up where only that is changed, and folders can be renamed: the writable layer then has files and
+/// folders that mean nothing without the layers below.
 ///
 /// The writable layer and its work folder are cloned as one mount, their parent's, because overlayfs wants both on the
 /// same one.
@@ -190,10 +192,9 @@ impl<'a> Layers<'a> {
             lower.push_str(&of(objects));
         }
         let mut options = vec![("lowerdir", lower)];
-        if !self.data.is_empty() {
-            options.push(("metacopy", "on".to_owned()));
-            options.push(("redirect_dir", "on".to_owned()));
-        }
+        // Also without data layers: a writable layer is to work over the one and over the other.
+        options.push(("metacopy", "on".to_owned()));
+        options.push(("redirect_dir", "on".to_owned()));
         if let Some((parent, upper, work)) = &self.writable {
             options.push(("upperdir", format!("{}/{}", of(parent), escape(upper))));
             options.push(("workdir", format!("{}/{}", of(parent), escape(work))));

@@ -3,9 +3,9 @@
 //! Memory is bounded by the decoders' windows: 128 MiB for zstd, 256 MiB for xz.
 
 use crate::error::{Error, Result};
-use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How an archive is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,25 +68,25 @@ pub(crate) enum Stopped {
 
 /// The bytes read from the compressed side so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Consumed(Rc<Cell<u64>>);
+pub(crate) struct Consumed(Arc<AtomicU64>);
 
 impl Consumed {
     /// In bytes.
     pub(crate) fn get(&self) -> u64 {
-        self.0.get()
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Decompresses by magic, under the limits.
 pub(crate) fn decompress<'a>(
-    input: impl Read + 'a,
+    input: impl Read + Send + 'a,
     limits: StreamLimits,
-) -> Result<(impl Read + 'a, Consumed)> {
+) -> Result<(impl Read + Send + 'a, Consumed)> {
     let consumed = Consumed::default();
     let counted = Counted { input, consumed: consumed.clone() };
     let mut input = BufReader::with_capacity(128 << 10, counted);
     let start = peek(&mut input)?;
-    let plain: Box<dyn Read + 'a> = match Compression::of(&start)? {
+    let plain: Box<dyn Read + Send + 'a> = match Compression::of(&start)? {
         Compression::None => Box::new(input),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         Compression::Xz => {
@@ -128,7 +128,7 @@ impl<R: Read> Read for Counted<R> {
                 break;
             }
         }
-        self.consumed.0.set(self.consumed.get() + size as u64);
+        self.consumed.0.fetch_add(size as u64, Ordering::Relaxed);
         Ok(size)
     }
 }

@@ -7,9 +7,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
 use crate::progress::Progress;
-use crate::tree::{
-    DenseReader, Flow, Found, Kind, Meta, Notes, Segment, Shape, SparseReader, walk,
-};
+use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
 use rustix::fs::FileType;
 use std::collections::HashMap;
 use std::fs::File;
@@ -37,6 +35,26 @@ pub(crate) struct Built {
     pub(crate) notes: Notes,
 }
 
+/// How a folder is stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BuildOptions {
+    /// What it may at most be.
+    pub(crate) quota: Quota,
+    /// Whether devices are kept: an image has none.
+    pub(crate) devices: bool,
+    /// The folder that is left out, by device and inode: Volt's own.
+    pub(crate) skip: Option<(u64, u64)>,
+    /// Whether to remember what was in it for the next time.
+    pub(crate) remember: bool,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        let quota = Quota { bytes: u64::MAX, entries: u64::MAX };
+        Self { quota, devices: true, skip: None, remember: true }
+    }
+}
+
 /// A file to be stored.
 struct Job {
     number: usize,
@@ -58,10 +76,12 @@ impl Cas {
         &self,
         lease: &Lease,
         dir: &Path,
+        options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Built> {
-        let index = Index::read(&self.index_path(dir)?);
-        let mut gathered = Gathered::default();
+        let index =
+            if options.remember { Index::read(&self.index_path(dir)?) } else { Index::default() };
+        let mut gathered = Gathered::new(*options);
         let objects = self.objects();
         progress.step("Storing");
         let (jobs, queue) = sync_channel::<Job>(WAITING);
@@ -79,7 +99,9 @@ impl Cas {
         })?;
         gathered.pin_known(&objects, lease, dir)?;
         let tree = self.manifest(lease, &gathered.nodes)?;
-        gathered.stamps.write(&self.index_path(dir)?)?;
+        if options.remember {
+            gathered.stamps.write(&self.index_path(dir)?)?;
+        }
         Ok(Built {
             tree,
             entries: gathered.nodes.len() as u64,
@@ -96,8 +118,12 @@ impl Cas {
         for node in nodes {
             encoder.put(node).map_err(broken)?;
         }
-        let bytes = encoder.finish().map_err(broken)?;
-        Ok(self.objects().put_bytes(lease, &bytes)?.digest)
+        self.put_manifest(lease, &encoder.finish().map_err(broken)?)
+    }
+
+    /// Stores a manifest.
+    pub(crate) fn put_manifest(&self, lease: &Lease, manifest: &[u8]) -> Result<Digest> {
+        Ok(self.objects().put_bytes(lease, manifest)?.digest)
     }
 
     /// Where is remembered what was in this folder.
@@ -124,8 +150,8 @@ fn work(objects: &Objects, lease: &Lease, queue: &Mutex<Receiver<Job>>, done: &S
 }
 
 /// What was found so far.
-#[derive(Default)]
 struct Gathered {
+    options: BuildOptions,
     nodes: Vec<Node>,
     /// Files whose contents are known from the last time.
     known: Vec<usize>,
@@ -137,6 +163,19 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn new(options: BuildOptions) -> Self {
+        Self {
+            options,
+            nodes: Vec::new(),
+            known: Vec::new(),
+            stamps: Index::begin(),
+            stamp_of: HashMap::new(),
+            size: 0,
+            new: 0,
+            notes: Notes::default(),
+        }
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "the threads end when the queue is dropped")]
     fn walk(
         &mut self,
@@ -146,13 +185,16 @@ impl Gathered {
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
-        self.stamps = Index::begin();
         walk(dir, &mut |found| {
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             if found.is_mount {
                 self.notes.add(found.path.as_bytes(), "what is mounted there was left out");
+            }
+            if self.options.skip == Some((found.stat.st_dev, found.stat.st_ino)) {
+                self.notes.add(found.path.as_bytes(), "Volt's own folder was left out");
+                return Ok(Flow::Skip);
             }
             let folder = found.file_type() == FileType::Directory;
             let id = (found.stat.st_dev, found.stat.st_ino);
@@ -181,8 +223,9 @@ impl Gathered {
             Kind::Symlink(target) => NodeKind::Symlink(target),
             Kind::Fifo => NodeKind::Fifo,
             Kind::File(shape) => {
-                self.size += shape.size;
-                let segments = segments(&shape);
+                self.size = self.size.saturating_add(shape.size);
+                self.keep_quota(found)?;
+                let segments = shape.in_manifest();
                 let (size, stamp) = (shape.size, Stamp::of(&found.stat));
                 let digest = match index.digest(&stamp) {
                     Some(digest) => {
@@ -199,16 +242,30 @@ impl Gathered {
                 self.stamp_of.insert(number, stamp);
                 NodeKind::File(Content { size, digest, segments })
             }
-            Kind::HardLink(_) | Kind::Special(_) => match device(found) {
+            Kind::Special(what) => match device(found).filter(|_| self.options.devices) {
                 Some(kind) => kind,
                 None => {
-                    self.notes.add(found.path.as_bytes(), "it is a socket and was left out");
+                    self.notes.add(found.path.as_bytes(), format!("{what} was left out"));
                     return Ok(Flow::Skip);
                 }
             },
+            Kind::HardLink(_) => return Ok(Flow::Skip),
         };
+        self.keep_quota(found)?;
         self.nodes.push(Node { path: entry.path, kind, meta: entry.meta });
         Ok(Flow::Descend)
+    }
+
+    fn keep_quota(&self, found: &Found<'_>) -> Result<()> {
+        let Quota { bytes, entries } = self.options.quota;
+        let refused = |reason| Err(Error::refused(found.path.as_bytes(), reason));
+        if self.size > bytes {
+            return refused(format!("the files are larger than {bytes} bytes in all"));
+        }
+        if self.nodes.len() as u64 >= entries {
+            return refused(format!("there are more than {entries} entries"));
+        }
+        Ok(())
     }
 
     /// Takes what the threads have stored.
@@ -270,17 +327,6 @@ impl Gathered {
         let fd = crate::tree::open_in_root(&root, node.path.as_bytes(), flags).map_err(failed)?;
         let NodeKind::File(content) = &node.kind else { unreachable!("only files are known") };
         objects.put_of(lease, &mut File::from(fd).take(content.size), Some(&node.meta))
-    }
-}
-
-/// The segments as a manifest has them: none where there are no holes.
-fn segments(shape: &Shape) -> Vec<Segment> {
-    if shape.is_dense() {
-        Vec::new()
-    } else if shape.segments.is_empty() {
-        vec![Segment { offset: shape.size, length: 0 }]
-    } else {
-        shape.segments.clone()
     }
 }
 

@@ -37,8 +37,18 @@ impl Cas {
         out: &mut dyn Write,
         progress: &dyn Progress,
     ) -> Result<u64> {
+        Ok(self.export_tree(&self.resolve(tree)?, out, progress)?.0)
+    }
+
+    /// The same by the tree itself; how many entries it has, and the sizes of its files together.
+    pub(crate) fn export_tree(
+        &self,
+        tree: &Digest,
+        out: &mut dyn Write,
+        progress: &dyn Progress,
+    ) -> Result<(u64, u64)> {
         let lease = self.lease_on_good()?;
-        let tree = self.named_tree(tree)?;
+        let tree = self.tree(tree)?;
         // What is exported stays until that is done, whatever becomes of its name.
         let mut needed: Vec<Digest> = tree.contents().map(|(_, content)| content.digest).collect();
         needed.push(tree.digest);
@@ -55,7 +65,7 @@ impl Cas {
         let mut out = archive.finish().map_err(Error::Output)?;
         out.flush().map_err(Error::Output)?;
         lease.end()?;
-        Ok(tree.nodes.len() as u64)
+        Ok((tree.nodes.len() as u64, done))
     }
 
     /// Writes one entry; the bytes of its data.

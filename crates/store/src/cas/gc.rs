@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
+use volt_host::files::LockMode;
 
 /// What stands on trees beside refs: containers. Asked after the leases are read.
 pub type Wanted<'a> = &'a dyn Fn() -> Result<Vec<Digest>>;
@@ -45,8 +46,7 @@ impl Cas {
         let _collection = Collection::begin(&self.tmp())?;
         let mut pinned = Pinned::read(&self.tmp())?;
         let mut reached = HashSet::new();
-        let roots = self.refs().trees()?.into_iter().chain(wanted()?);
-        for tree in roots {
+        for tree in self.standing_trees(wanted)? {
             if reached.insert(tree) {
                 reach(&objects, &tree, &mut reached)?;
             }
@@ -72,6 +72,15 @@ impl Cas {
         })?;
         self.sweep_quarantine(&reached, remove, &mut swept)?;
         Ok(swept)
+    }
+
+    /// The trees that refs and `wanted` reach. Names of images stay meanwhile: else one that is passed on could be missed. The refs
+    /// are read first, since whoever comes to stand on a tree finds it by a ref, under the same lock.
+    pub fn standing_trees(&self, wanted: Wanted<'_>) -> Result<HashSet<Digest>> {
+        let _names = self.lock_refs(LockMode::Shared)?;
+        let mut trees: HashSet<Digest> = self.refs().trees()?.into_iter().collect();
+        trees.extend(wanted()?);
+        Ok(trees)
     }
 
     /// What is in quarantine goes when it is there again in good state, or nobody wants it.

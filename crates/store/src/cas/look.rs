@@ -2,7 +2,7 @@
 
 use super::name::shown;
 use super::tree::{Tree, each_node};
-use super::{Cas, Pointer, RefKind};
+use super::{Cas, Pointer, RefKind, Standing};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Node, NodeKind};
@@ -190,6 +190,41 @@ impl Cas {
         dedup.pairs.sort_by(|x, y| (y.bytes, &x.a, &x.b).cmp(&(x.bytes, &y.a, &y.b)));
         dedup.pairs.truncate(PAIRS);
         Ok(dedup)
+    }
+
+    /// The trees that have names other than those of images.
+    pub fn named_beside_images(&self) -> Result<Vec<Digest>> {
+        let named = self.refs().all()?.into_iter().filter(|named| named.kind != RefKind::Images);
+        Ok(named.map(|named| named.tree).collect())
+    }
+
+    /// The sizes of the different contents of trees that none of the others has, in bytes. A tree that can't be read has none.
+    #[must_use]
+    pub fn weigh(&self, trees: &[Digest], others: &[Digest]) -> u64 {
+        let contents = |trees: &[Digest]| {
+            let mut all: HashMap<Digest, u64> = HashMap::new();
+            for tree in trees.iter().collect::<HashSet<_>>() {
+                for (_, content) in self.tree(tree).iter().flat_map(Tree::contents) {
+                    all.insert(content.digest, content.size);
+                }
+            }
+            all
+        };
+        let others = contents(others);
+        let mut own = contents(trees);
+        own.retain(|digest, _| !others.contains_key(digest));
+        own.values().sum()
+    }
+
+    /// The names of what has an object: refs, and those who stand on trees.
+    pub fn touched_by(&self, object: &Digest, standing: &Standing) -> Result<Vec<String>> {
+        let named = self.refs().all()?.into_iter().map(|named| (named.shown(), named.tree));
+        let has = |tree: &Digest| {
+            let is_in = |tree: Tree| tree.contents().any(|(_, content)| content.digest == *object);
+            tree == object || self.tree(tree).is_ok_and(is_in)
+        };
+        let all = named.chain(standing.iter().cloned());
+        Ok(all.filter(|(_, tree)| has(tree)).map(|(name, _)| name).collect())
     }
 
     /// What is in a folder of a tree, or the entry itself where it is none; all below it where `recursive`.

@@ -4,6 +4,7 @@
 //! cas/objects/ab/HEX                files and tree manifests by BLAKE3; root's, never written again; only root enters
 //! cas/refs/{images,manifests,registry,snapshots}/NAME.json
 //!                                   names for trees; what no ref, lease or container reaches is garbage
+//! cas/refs/lock                     shared: names of images stay; exclusive: they change
 //! cas/tmp/                          drafts of objects, leases
 //! cas/index/                        what was in folders when they were last stored, by the times of their files
 //! cas/roots/, cas/variants/         what is assembled from trees; see `roots`
@@ -39,6 +40,7 @@ mod tidy;
 mod tree;
 mod verify;
 
+pub(crate) use build::BuildOptions;
 pub use diff::{Change, Difference};
 pub use gc::{Swept, Wanted};
 pub(crate) use lease::Lease;
@@ -48,12 +50,13 @@ pub(crate) use name::{shown, unescape};
 pub(crate) use objects::{Objects, Put};
 pub(crate) use refs::{RefKind, Refs};
 pub use store::Stored;
+pub(crate) use tree::Tree;
 pub use verify::{Damage, KnownGood, Standing, Touch, Verified};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::roots::Roots;
 use std::path::{Path, PathBuf};
-use volt_host::files;
+use volt_host::files::{self, Lock, LockError, LockMode, Wait};
 
 /// The store below one folder.
 #[derive(Debug, Clone)]
@@ -84,6 +87,19 @@ impl Cas {
         Roots::new(self, &self.dir)
     }
 
+    /// Keeps names of images as they are, or has them changed by nobody else. Taken behind no lock of the store.
+    pub(crate) fn lock_refs(&self, mode: LockMode) -> Result<Lock> {
+        files::create_dirs(&self.dir, 0o755)?;
+        files::create_dirs(self.refs().dir(), 0o755)?;
+        let path = self.refs().dir().join("lock");
+        Lock::take(&path, mode, Wait::Forever).map_err(|error| match error {
+            LockError::Io(error) => error.into(),
+            LockError::Held { path, .. } => {
+                Error::io("lock", &path, std::io::Error::from(std::io::ErrorKind::WouldBlock))
+            }
+        })
+    }
+
     /// Begins to store something: what is put from now on stays until the lease ends. After a power cut, what it may have
     /// left half on disk goes first; `wanted` says what containers stand on.
     pub(crate) fn lease(&self, wanted: Wanted<'_>) -> Result<Lease> {
@@ -106,7 +122,7 @@ impl Cas {
 
     /// Puts all that was stored on disk. To be called once, before the ref is written.
     pub(crate) fn sync(&self) -> Result<()> {
-        let failed = |error| crate::Error::io("sync", &self.dir, error);
+        let failed = |error| Error::io("sync", &self.dir, error);
         let fd = crate::tree::open_root(&self.dir).map_err(failed)?;
         rustix::fs::syncfs(fd).map_err(failed)
     }

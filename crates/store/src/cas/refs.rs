@@ -3,7 +3,6 @@
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -110,20 +109,20 @@ impl Refs {
         self.dir.join(kind.folder()).join(format!("{name}.json"))
     }
 
+    /// Where all of them lie.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where those of a kind lie.
+    pub(crate) fn folder(&self, kind: RefKind) -> PathBuf {
+        self.dir.join(kind.folder())
+    }
+
     /// Writes a ref, which must have a member `tree`. All that the tree reaches is on disk already.
     pub(crate) fn write(&self, kind: RefKind, name: &str, value: &impl Serialize) -> Result<()> {
         files::create_dirs(&self.dir.join(kind.folder()), 0o755)?;
         Ok(files::write_json(&self.path(kind, name), value, 0o644)?)
-    }
-
-    /// Reads a ref.
-    #[expect(dead_code, reason = "for refs that say more than which tree they name")]
-    pub(crate) fn read<T: DeserializeOwned>(&self, kind: RefKind, name: &str) -> Result<Option<T>> {
-        match files::read_json(&self.path(kind, name), 16 << 20) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Removes a ref; false where there is none.

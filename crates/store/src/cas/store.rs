@@ -1,5 +1,6 @@
 //! Storing a folder under a name, and taking names away.
 
+use super::build::BuildOptions;
 use super::refs::Manifest;
 use super::{Cas, Pointer, RefKind, TreeName, Wanted};
 use crate::digest::Digest;
@@ -44,7 +45,7 @@ impl Cas {
             return Err(Error::Invalid(why));
         }
         let lease = self.lease(wanted)?;
-        let built = self.build(&lease, dir, progress)?;
+        let built = self.build(&lease, dir, &BuildOptions::default(), progress)?;
         progress.step("Writing it to disk");
         self.sync()?;
         let named = Manifest {

@@ -1,5 +1,6 @@
 //! Checking that everything in the store is what its name says, and that everything is there; and getting back what is not.
 
+use super::build::BuildOptions;
 use super::index::{Index, Stamp};
 use super::lease::Collection;
 use super::name::shown;
@@ -139,7 +140,7 @@ impl Cas {
             for dir in &from {
                 self.fetch(&lease, dir, &needed, progress)?;
                 if is_tree_missing {
-                    self.build(&lease, dir, progress)?;
+                    self.build(&lease, dir, &BuildOptions::default(), progress)?;
                 }
             }
         }

@@ -2,8 +2,7 @@
 
 use super::Plan;
 use crate::error::{Error, Result};
-use crate::images::Made;
-use crate::tree::{Flow, Notes, walk};
+use crate::tree::{Flow, walk};
 use rustix::fs::FileType;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -18,8 +17,8 @@ const OWN: [&[u8]; 3] = [b"etc/hostname", b"etc/resolv.conf", b"var/lib/dbus/mac
 const EMPTY: [(&str, u32); 3] =
     [("etc/machine-id", 0o444), ("etc/resolv.conf", 0o644), ("etc/hosts", 0o644)];
 
-/// Cleans the tree. Its last step checks that debootstrap came to its end.
-pub(super) fn clean(root: &Path, plan: &Plan) -> Result<Made> {
+/// Cleans the tree, and says where it came from. Its last step checks that debootstrap came to its end.
+pub(super) fn clean(root: &Path, plan: &Plan) -> Result<String> {
     walk(root, &mut |found| {
         let kind = found.file_type();
         let special =
@@ -45,6 +44,5 @@ pub(super) fn clean(root: &Path, plan: &Plan) -> Result<Made> {
         }
     }
     let variant = plan.variant.as_ref().map(|variant| format!(" ({variant})")).unwrap_or_default();
-    let source = format!("debootstrap {}{variant}", plan.suite);
-    Ok(Made { notes: Notes::default(), source })
+    Ok(format!("debootstrap {}{variant}", plan.suite))
 }

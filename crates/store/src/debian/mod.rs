@@ -11,8 +11,7 @@ mod sources;
 pub use sources::is_mirror;
 
 use crate::error::{Error, Result};
-use crate::images::{Existing, Image, ImageConfig, Images, Target};
-use crate::progress::Progress;
+use crate::images::{Existing, Image, ImageConfig, Images, Target, Work};
 use std::path::PathBuf;
 use volt_model::image::ImageRef;
 
@@ -93,7 +92,7 @@ impl Images {
         &self,
         name: &ImageRef,
         options: DebianOptions,
-        progress: &dyn Progress,
+        work: Work<'_>,
     ) -> Result<Image> {
         if self.is_rootless() {
             return Err(Error::Unsupported {
@@ -111,9 +110,9 @@ impl Images {
             ..ImageConfig::default()
         };
         let target = Target { name: name.clone(), existing, config };
-        self.build(target, progress, |root| {
-            bootstrap::run(&plan, root, progress)?;
-            progress.step("Cleaning");
+        self.build(target, work, |root| {
+            bootstrap::run(&plan, root, work.progress)?;
+            work.progress.step("Cleaning");
             clean::clean(root, &plan)
         })
     }
@@ -204,7 +203,8 @@ mod tests {
     fn without_root_it_is_refused() {
         let images = Images::open(std::path::Path::new("/nonexistent"), true);
         let name = "debian".parse().unwrap();
-        let refused = images.pull_debian(&name, DebianOptions::default(), &crate::Silent);
+        let refused =
+            images.pull_debian(&name, DebianOptions::default(), crate::images::tests::work());
         assert!(matches!(refused, Err(Error::Unsupported { .. })));
     }
 }

@@ -41,11 +41,12 @@ impl Images {
         options: &ExportOptions,
         progress: &dyn Progress,
     ) -> Result<Exported> {
-        let hold = self.hold()?;
         let tree = self.inspect(name)?.tree;
-        let _reading = self.read_tree(&tree)?;
-        drop(hold);
-        Self::export_tree(&self.tree_root(&tree), out, options, progress)
+        let packer = Packer::new(BufWriter::with_capacity(128 << 10, out), options.compression);
+        let mut packer = packer.map_err(Error::Output)?;
+        let (entries, bytes) = self.cas.export_tree(&tree, &mut packer, progress)?;
+        packer.finish().map_err(Error::Output)?;
+        Ok(Exported { entries, bytes, left_out: Vec::new() })
     }
 
     /// Writes any tree as a tar archive, such as the mounted root of a container. Mounts below it are left out.

@@ -1,18 +1,14 @@
 //! What a tree says of itself: its size, its system, its processor, whether it can boot.
 
-use crate::error::{Error, Result};
-use crate::tree::{Flow, open_in_root, open_root, walk};
-use rustix::fs::{FileType, OFlags};
-use std::collections::HashSet;
-use std::fs::File;
+use crate::cas::{Cas, Tree};
+use crate::error::Result;
+use crate::manifest::{Node, NodeKind};
 use std::io::Read;
-use std::os::fd::OwnedFd;
-use std::path::Path;
 
 /// What was found out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Bytes on disk; a file with several names counts once.
+    /// The sizes of its files together, in bytes; a file with several names counts once.
     pub(super) size: u64,
     /// Entries, the root included.
     pub(super) entries: u64,
@@ -25,60 +21,44 @@ pub(super) struct Facts {
 }
 
 /// Programs that nearly every system has one of.
-const PROGRAMS: [&[u8]; 7] = [
-    b"bin/sh",
-    b"usr/bin/env",
-    b"bin/bash",
-    b"bin/busybox",
-    b"usr/bin/dpkg",
-    b"sbin/init",
-    b"bin/ls",
-];
+const PROGRAMS: [&str; 7] =
+    ["bin/sh", "usr/bin/env", "bin/bash", "bin/busybox", "usr/bin/dpkg", "sbin/init", "bin/ls"];
 /// Where an init is looked for, as systemd-nspawn does.
-const INITS: [&[u8]; 4] =
-    [b"usr/lib/systemd/systemd", b"lib/systemd/systemd", b"sbin/init", b"usr/sbin/init"];
+const INITS: [&str; 4] =
+    ["usr/lib/systemd/systemd", "lib/systemd/systemd", "sbin/init", "usr/sbin/init"];
 
-/// Finds out about the tree at `root`.
-pub(super) fn of(root: &Path) -> Result<Facts> {
-    let mut facts = Facts::default();
-    let mut seen = HashSet::new();
-    walk(root, &mut |found| {
-        facts.entries += 1;
-        let many = found.stat.st_nlink > 1 && found.file_type() != FileType::Directory;
-        if !many || seen.insert(found.stat.st_ino) {
-            facts.size += found.stat.st_blocks.cast_unsigned() * 512;
-        }
-        Ok(Flow::Descend)
-    })?;
-    let root = open_root(root).map_err(|error| Error::io("open", root, error))?;
-    let release = [&b"etc/os-release"[..], b"usr/lib/os-release"];
-    let release = release.iter().find_map(|path| read(&root, path, 64 << 10));
+/// Finds out about a tree.
+pub(super) fn of(cas: &Cas, tree: &Tree) -> Result<Facts> {
+    let mut facts = Facts { entries: tree.nodes.len() as u64, ..Facts::default() };
+    facts.size = tree.contents().map(|(_, content)| content.size).sum();
+    let release = ["etc/os-release", "usr/lib/os-release"];
+    let release = release.iter().find_map(|path| read(cas, tree, path, 64 << 10));
     // nspawn boots nothing that doesn't say what it is.
     let says_what_it_is = release.is_some();
     facts.os = release.and_then(|text| pretty_name(&String::from_utf8_lossy(&text)));
-    facts.architecture =
-        PROGRAMS.iter().find_map(|path| architecture(&read(&root, path, 64)?)).map(str::to_owned);
-    facts.boot = says_what_it_is && INITS.iter().any(|path| is_program(&root, path));
+    facts.architecture = PROGRAMS
+        .iter()
+        .find_map(|path| architecture(&read(cas, tree, path, 64)?))
+        .map(str::to_owned);
+    facts.boot = says_what_it_is && INITS.iter().any(|path| is_program(tree, path));
     Ok(facts)
 }
 
-/// The first bytes of a regular file in the tree.
-fn read(root: &OwnedFd, path: &[u8], limit: u64) -> Option<Vec<u8>> {
-    let file: File = open_regular(root, path, OFlags::RDONLY | OFlags::NONBLOCK)?.into();
+/// The first bytes of a file in the tree.
+fn read(cas: &Cas, tree: &Tree, path: &str, limit: u64) -> Option<Vec<u8>> {
+    let NodeKind::File(content) = &file(tree, path)?.kind else { return None };
     let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes).ok()?;
+    cas.objects().open(&content.digest).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
-fn open_regular(root: &OwnedFd, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
-    let fd = open_in_root(root, path, flags).ok()?;
-    let stat = rustix::fs::fstat(&fd).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then_some(fd)
+fn file<'a>(tree: &'a Tree, path: &str) -> Option<&'a Node> {
+    let node = tree.real(tree.find(path, true).ok()?);
+    matches!(node.kind, NodeKind::File(_)).then_some(node)
 }
 
-fn is_program(root: &OwnedFd, path: &[u8]) -> bool {
-    let fd = open_regular(root, path, OFlags::PATH);
-    fd.is_some_and(|fd| rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_mode & 0o111 != 0))
+fn is_program(tree: &Tree, path: &str) -> bool {
+    file(tree, path).is_some_and(|node| node.meta.mode & 0o111 != 0)
 }
 
 /// PRETTY_NAME, without its quotes and without anything a terminal would act on.
@@ -128,10 +108,18 @@ mod tests {
         std::fs::create_dir_all(init.parent().unwrap()).unwrap();
         std::fs::write(&init, "#!/bin/sh\n").unwrap();
         std::fs::set_permissions(&init, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(!of(root.path()).unwrap().boot, "nspawn would refuse it");
+        let boots = || {
+            let cas = Cas::open(&root.path().with_extension("lib"));
+            let lease = cas.lease(&|| Ok(Vec::new())).unwrap();
+            let tree = cas.build(&lease, root.path(), &Default::default(), &crate::Silent).unwrap();
+            let facts = of(&cas, &cas.tree(&tree.tree).unwrap()).unwrap();
+            std::fs::remove_dir_all(root.path().with_extension("lib")).unwrap();
+            facts.boot
+        };
+        assert!(!boots(), "nspawn would refuse it");
         std::fs::create_dir_all(root.path().join("etc")).unwrap();
         std::fs::write(root.path().join("etc/os-release"), "ID=own\n").unwrap();
-        assert!(of(root.path()).unwrap().boot);
+        assert!(boots());
     }
 
     #[test]

@@ -1,67 +1,80 @@
-//! Images by name: which there are, what is known of them, and where their trees lie.
+//! Images by name: trees of the store that are known as images, and how each is run.
 //!
 //! ```text
-//! images/lock                      shared: no tree vanishes; exclusive: names and trees change
-//! images/refs/ENCODED.json         a name, its tree and all that is known of it; readable by everyone
-//! images/trees/ID/rootfs/          the tree; root's own and never written again once it is here
-//! tmp/image-*, tmp/trash-*         stages: what is being made, what is being removed
+//! cas/refs/images/ENCODED.json     a name, its tree and all that is known of it; readable by everyone
+//! cas/refs/lock                    shared: no name changes; exclusive: names change
+//! tmp/image-*                      stages: what debootstrap is making
 //! ```
 //!
-//! - **Publishing.** The tree is made in a stage; one syncfs; the stage is renamed to `trees/ID`; the ref is written
-//!   (temporary file, fsync, rename). A crash between the last two leaves a tree without a name: garbage.
-//! - **Removal** goes the other way: the ref, then the tree is renamed into a stage, then the stage is emptied.
-//! - A tree lives as long as a ref or a container ([`Users`]) stands on it. A container pins its tree by writing its
-//!   own config while it holds [`Images::hold`].
-//! - `trees` is open to root alone: set-uid programs in an image must not be within reach of the host's users. An
-//!   overlay's lower layer is found by whoever mounts it, so this does not hinder containers.
+//! - **Publishing.** The tree is stored under a lease; one syncfs; the ref is written (temporary file, fsync, rename); the lease
+//!   ends. A crash before the ref leaves objects that nothing reaches: garbage.
+//! - A tree lives as long as a ref or a container ([`Users`]) stands on it. A container pins its tree by writing its own config
+//!   while it holds [`Images::hold`]: a collection reads the refs first and the containers then, under the same lock.
 
 mod check;
 mod export;
 mod facts;
 mod import;
-mod lock;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod unpack;
 
 pub use check::Problem;
 pub use export::{ExportOptions, Exported};
-pub use import::{Existing, ImportOptions, Limits};
+pub use import::{Existing, ImportOptions, Limits, Work};
 pub(crate) use import::{Made, Target};
-pub use lock::Hold;
-pub use record::{Image, ImageConfig, TreeId};
+pub use record::{Image, ImageConfig};
 
+use crate::cas::{Cas, RefKind};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use volt_host::files::{self, Stage};
+use volt_host::files::{Lock, LockMode};
 use volt_model::image::ImageRef;
 
 /// Who stands on a tree: the names of containers, in words for people.
 ///
-/// Asked while the store's lock is held: it must not call the store.
-pub type Users<'a> = &'a dyn Fn(&TreeId) -> Vec<String>;
+/// Asked while names are locked: it must not call what locks them.
+pub type Users<'a> = &'a dyn Fn(&Digest) -> Vec<String>;
 
 /// The longest file name of a ref; longer ones end in a hash.
 const REF_NAME_LIMIT: usize = 200;
+
+/// While it lives, no name changes. Held briefly: from looking up an image to having written down that it is used.
+///
+/// Whoever holds it must not import, tag or delete: those wait for it.
+#[derive(Debug)]
+#[must_use = "names are safe only while this is held"]
+pub struct Hold {
+    _lock: Lock,
+}
 
 /// The images of one host or user.
 #[derive(Debug, Clone)]
 pub struct Images {
     lib: PathBuf,
+    cas: Cas,
     rootless: bool,
 }
 
 impl Images {
     /// The images below `lib_dir` (`var/lib/volt`). Does nothing yet; folders are made when something is stored.
     ///
-    /// Rootless: everything in a tree belongs to the caller, whatever its archive says.
+    /// Rootless: what needs root to be made is refused.
     #[must_use]
     pub fn open(lib_dir: &Path, rootless: bool) -> Self {
-        Self { lib: lib_dir.to_owned(), rootless }
+        Self { lib: lib_dir.to_owned(), cas: Cas::open(lib_dir), rootless }
     }
 
-    /// Whether everything belongs to the caller.
+    /// The store that has their trees.
+    #[must_use]
+    pub fn cas(&self) -> &Cas {
+        &self.cas
+    }
+
+    /// Whether it is another's than root's.
     pub(crate) fn is_rootless(&self) -> bool {
         self.rootless
     }
@@ -82,20 +95,15 @@ impl Images {
         }
     }
 
-    /// The tree of an image by name, to be read only: an overlay's lower layer.
-    pub fn root(&self, name: &ImageRef) -> Result<PathBuf> {
-        Ok(self.tree_root(&self.inspect(name)?.tree))
-    }
-
-    /// The tree with this id, whether or not a name leads to it.
-    #[must_use]
-    pub fn tree_root(&self, tree: &TreeId) -> PathBuf {
-        self.tree_path(tree).join("rootfs")
+    /// Keeps all names as they are. A container is created under it: look up the image, write the config that names the tree,
+    /// let go.
+    pub fn hold(&self) -> Result<Hold> {
+        self.cas.lock_refs(LockMode::Shared).map(|lock| Hold { _lock: lock })
     }
 
     /// Gives an image another name; nothing is copied. Deleting one of the names keeps the other.
     pub fn tag(&self, from: &ImageRef, to: &ImageRef, existing: Existing) -> Result<Image> {
-        let _lock = self.lock_exclusive()?;
+        let _lock = self.cas.lock_refs(LockMode::Exclusive)?;
         let mut image = self.inspect(from)?;
         if existing == Existing::Refuse && self.has(to)? {
             return Err(Error::Exists(to.clone()));
@@ -105,67 +113,20 @@ impl Images {
         Ok(image)
     }
 
-    /// Removes a name, and the tree when it was the last name. Refuses when containers stand on that tree.
+    /// Removes a name. Refuses the last one of a tree that containers stand on. What nothing reaches then is garbage.
     pub fn delete(&self, name: &ImageRef, users: Users<'_>) -> Result<()> {
-        let lock = self.lock_exclusive()?;
+        let _lock = self.cas.lock_refs(LockMode::Exclusive)?;
         let image = self.inspect(name)?;
         let last = self.list()?.iter().filter(|other| other.tree == image.tree).count() == 1;
-        let in_use = |users| Err(Error::InUse { name: name.clone(), users });
-        if last {
-            let users = users(&image.tree);
-            if !users.is_empty() {
-                return in_use(users);
-            }
-            if lock::is_read(&self.tree_path(&image.tree))? {
-                return in_use(vec!["an export under way".into()]);
-            }
+        let users = if last { users(&image.tree) } else { Vec::new() };
+        if !users.is_empty() {
+            return Err(Error::InUse { name: name.clone(), users });
         }
-        let path = self.ref_path(name);
-        fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
-        files::sync_dir(&self.refs_dir()).map_err(Error::from)?;
-        let trash = if last { self.take_away(&image.tree)? } else { None };
-        drop(lock);
-        // Emptying it takes a while and nobody need wait for it.
-        drop(trash);
-        Ok(())
-    }
-
-    fn images_dir(&self) -> PathBuf {
-        self.lib.join("images")
-    }
-
-    fn refs_dir(&self) -> PathBuf {
-        self.images_dir().join("refs")
-    }
-
-    fn trees_dir(&self) -> PathBuf {
-        self.images_dir().join("trees")
-    }
-
-    fn tmp_dir(&self) -> PathBuf {
-        self.lib.join("tmp")
-    }
-
-    fn tree_path(&self, tree: &TreeId) -> PathBuf {
-        self.trees_dir().join(tree.as_str())
+        self.cas.refs().remove(RefKind::Images, &encoded(name)).map(drop)
     }
 
     fn ref_path(&self, name: &ImageRef) -> PathBuf {
-        let mut file = name.encoded();
-        if file.len() > REF_NAME_LIMIT {
-            let hash = blake3::hash(file.as_bytes()).to_hex();
-            // Percent-encoding left ASCII only, so any cut is between characters.
-            file.truncate(REF_NAME_LIMIT - 33);
-            file = format!("{file}.{}", &hash[..32]);
-        }
-        self.refs_dir().join(format!("{file}.json"))
-    }
-
-    /// Makes the folders that changing something needs.
-    fn prepare(&self) -> Result<()> {
-        files::create_dirs(&self.refs_dir(), 0o755)?;
-        files::create_dirs(&self.trees_dir(), 0o700)?;
-        Ok(())
+        self.cas.refs().path(RefKind::Images, &encoded(name))
     }
 
     fn has(&self, name: &ImageRef) -> Result<bool> {
@@ -177,13 +138,13 @@ impl Images {
     }
 
     fn write_ref(&self, image: &Image) -> Result<()> {
-        Ok(files::write_json(&self.ref_path(&image.name), image, 0o644)?)
+        self.cas.refs().write(RefKind::Images, &encoded(&image.name), image)
     }
 
     /// Every ref file with what is in it.
     fn records(&self) -> Result<Vec<(PathBuf, Result<Image>)>> {
         let mut records = Vec::new();
-        for path in entries(&self.refs_dir())? {
+        for path in entries(&self.cas.refs().folder(RefKind::Images))? {
             if path.extension().is_some_and(|extension| extension == "json") {
                 // Nothing there any more: deleted since the folder was read.
                 if let Some(read) = record::read(&path).transpose() {
@@ -194,16 +155,21 @@ impl Images {
         Ok(records)
     }
 
-    /// Moves a tree out of sight, into a stage that removes it when dropped.
-    fn take_away(&self, tree: &TreeId) -> Result<Option<Stage>> {
-        let path = self.tree_path(tree);
-        let stage = Stage::new(&self.tmp_dir(), "trash")?;
-        match fs::rename(&path, stage.path().join("tree")) {
-            Ok(()) => Ok(Some(stage)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("remove", &path, error)),
-        }
+    fn stages(&self) -> PathBuf {
+        self.lib.join("tmp")
     }
+}
+
+/// A name as one part of a path.
+fn encoded(name: &ImageRef) -> String {
+    let mut file = name.encoded();
+    if file.len() > REF_NAME_LIMIT {
+        let hash = blake3::hash(file.as_bytes()).to_hex();
+        // Percent-encoding left ASCII only, so any cut is between characters.
+        file.truncate(REF_NAME_LIMIT - 33);
+        file = format!("{file}.{}", &hash[..32]);
+    }
+    file
 }
 
 /// The paths in a folder, sorted; none where the folder is missing.

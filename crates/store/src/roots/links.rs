@@ -17,7 +17,7 @@ use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-/// Makes the tree at `root`, which is not there yet. `open` begins to read its manifest and is called twice.
+/// Makes the tree at `root`, which is empty or not there yet. `open` begins to read its manifest and is called twice.
 pub(super) fn write<'a, N: Nodes>(
     open: &dyn Fn() -> Result<N>,
     root: &Path,
@@ -84,7 +84,12 @@ impl<'a> Tree<'a> {
         (linked, making): (HashMap<u64, EntryPath>, Making<'a>),
     ) -> Result<Self> {
         let failed = |error: std::io::Error| Error::io("create", root, error);
-        fs::create_dir(root).map_err(failed)?;
+        match fs::create_dir(root) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
         let fd = open_root(root).map_err(|error| failed(error.into()))?;
         let folder = rustix::io::dup(&fd).map_err(|error| failed(error.into()))?;
         Ok(Self {

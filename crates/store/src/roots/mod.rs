@@ -41,7 +41,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use variants::Variants;
 use volt_host::files::{self, Lock, LockError, LockMode, Publish, Stage, Wait};
-use volt_host::mounts::Layer;
+use volt_host::mounts::{Layer, probe_images};
 
 /// The ending of the names of images.
 const IMAGE: &str = "erofs";
@@ -132,7 +132,16 @@ impl Roots {
         }
     }
 
-    /// Copies a tree to `to`, which is not there yet, and reads every object that it copies. Not as root, all of it is the
+    /// Tries whether this host can use [`Form::Image`]. The error says why it can't.
+    pub fn probe(&self) -> Result<()> {
+        files::create_dirs(&self.dir, 0o700)?;
+        probe_images(&self.dir).map_err(|error| Error::Unsupported {
+            what: "a root of an image".into(),
+            reason: format!("{error}: {}", error.source),
+        })
+    }
+
+    /// Copies a tree to `to`, which is empty or not there yet, and reads every object that it copies. Not as root, all of it is the
     /// caller's, who can write all of it.
     ///
     /// # Errors

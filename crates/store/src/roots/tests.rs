@@ -106,7 +106,7 @@ impl Place {
     /// Stores a folder under the name `tree`.
     fn build(&self, from: &Path) -> Digest {
         let lease = self.cas.lease(&nobody).unwrap();
-        let tree = self.cas.build(&lease, from, &Silent).unwrap().tree;
+        let tree = self.cas.build(&lease, from, &Default::default(), &Silent).unwrap().tree;
         self.cas.sync().unwrap();
         let value = json!({ "tree": tree.to_string() });
         self.cas.refs().write(RefKind::Manifests, "tree", &value).unwrap();

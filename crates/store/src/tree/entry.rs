@@ -74,6 +74,27 @@ impl Shape {
         true
     }
 
+    /// The segments as a manifest has them: none where there are no holes, those apart that touch or are empty.
+    pub(crate) fn in_manifest(&self) -> Vec<Segment> {
+        if self.is_dense() {
+            return Vec::new();
+        }
+        let mut segments: Vec<Segment> = Vec::new();
+        for segment in self.segments.iter().filter(|segment| segment.length > 0) {
+            match segments.last_mut() {
+                Some(last) if last.offset + last.length == segment.offset => {
+                    last.length += segment.length;
+                }
+                _ => segments.push(*segment),
+            }
+        }
+        if segments.is_empty() {
+            // One that is empty says that the whole file is a hole.
+            segments.push(Segment { offset: self.size, length: 0 });
+        }
+        segments
+    }
+
     /// Whether it has no holes.
     pub(crate) fn is_dense(&self) -> bool {
         self.stored() == Some(self.size)

@@ -12,7 +12,7 @@ mod write;
 
 pub(crate) use entry::{Entry, Kind, Meta, Segment, Shape, Time, keeps_xattr};
 pub(crate) use path::{EntryPath, PATH_LIMIT};
-pub(crate) use walk::{DenseReader, Flow, Found, SparseReader, walk, xattrs_of};
+pub(crate) use walk::{DenseReader, Expand, Flow, Found, SparseReader, walk, xattrs_of};
 pub(crate) use write::{Quota, TreeWriter};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};

@@ -42,6 +42,16 @@ impl EntryPath {
         Ok(Self(out))
     }
 
+    /// What lies in this folder under a name, which is one part, and is short enough.
+    pub(crate) fn join(&self, name: &[u8]) -> Self {
+        let mut path = self.0.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        Self(path)
+    }
+
     /// The normalised bytes, parts separated by one slash.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -263,35 +263,53 @@ impl SparseReader {
 }
 
 /// All bytes of a file, holes as zeros.
-pub(crate) struct DenseReader {
-    data: SparseReader,
-    at: u64,
-    size: u64,
-}
+pub(crate) type DenseReader = Expand<SparseReader>;
 
 impl DenseReader {
-    /// The bytes of a file of this shape.
-    pub(crate) fn new(data: SparseReader, shape: &Shape) -> Self {
-        Self { data, at: 0, size: shape.size }
-    }
-
     /// Whether the file became shorter while it was read.
     pub(crate) fn shrank(&self) -> bool {
         self.data.shrank
     }
 }
 
-impl Read for DenseReader {
+/// All bytes of a file, holes as zeros, out of the bytes of its segments.
+pub(crate) struct Expand<R> {
+    data: R,
+    /// The segments that are still to come, the next at the end; what was read of it is cut off.
+    segments: Vec<Segment>,
+    at: u64,
+    size: u64,
+}
+
+impl<R: Read> Expand<R> {
+    /// The bytes of a file of this shape.
+    pub(crate) fn new(data: R, shape: &Shape) -> Self {
+        let segments = shape.segments.iter().rev().filter(|segment| segment.length > 0);
+        Self { data, segments: segments.copied().collect(), at: 0, size: shape.size }
+    }
+}
+
+impl<R: Read> Read for Expand<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let next = self.data.segments.front().map_or(self.size, |segment| segment.offset);
-        let got = if self.at < next {
+        let next = self.segments.last().map_or(self.size, |segment| segment.offset);
+        if self.at < next {
             let hole = usize::try_from(next - self.at).unwrap_or(usize::MAX).min(buffer.len());
             buffer[..hole].fill(0);
-            hole
-        } else {
-            self.data.read(buffer)?
-        };
+            self.at += hole as u64;
+            return Ok(hole);
+        }
+        let Some(segment) = self.segments.last_mut() else { return Ok(0) };
+        let most = usize::try_from(segment.length).unwrap_or(usize::MAX).min(buffer.len());
+        let got = self.data.read(&mut buffer[..most])?;
+        if got == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.at += got as u64;
+        segment.offset += got as u64;
+        segment.length -= got as u64;
+        if segment.length == 0 {
+            self.segments.pop();
+        }
         Ok(got)
     }
 }

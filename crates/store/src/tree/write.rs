@@ -65,11 +65,6 @@ impl TreeWriter {
         })
     }
 
-    /// The sum of the sizes of the files so far, in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Makes an entry. `data` yields the bytes of a file's segments.
     pub(crate) fn put(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<()> {
         self.entries += 1;

@@ -172,3 +172,74 @@ on_hosts! {
         assert_eq!(host.volt(&["system", "check"]).code, 0);
     }
 }
+
+on_hosts! {
+    fn cas_damage_reaches_no_container(host) {
+        let host = host.private("casroot");
+        host.tiny();
+        host.volt(&["image", "tag", "tiny", "other"]).ok();
+        for form in ["", "links"] {
+            if !form.is_empty() {
+                host.sh(&format!("echo {form} > /run/volt/root-form")).ok();
+            }
+            host.volt(&["run", "--name", "one", "tiny", "true"]).ok();
+            let seen = host.volt(&["cas", "ls", "images/tiny", "bin/busybox", "-o", "json"]).json();
+            let digest = seen[0]["digest"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+            let object = format!("/var/lib/volt/cas/objects/{}/{digest}", &digest[..2]);
+            host.sh(&format!("cp -a {object} /tmp/good")).ok();
+            let flip = format!("perl -e 'open my $f, \"+<\", $ARGV[0] or die; seek $f, 5000, 0; read $f, my $c, 1; seek $f, 5000, 0; print $f chr(ord($c) ^ 1)' {object}");
+            for harm in [flip, format!("truncate -s -1 {object}"), format!("rm {object}")] {
+                // What a boot does: nothing counts as read any more.
+                host.sh(&format!("{harm}; rm -rf /var/lib/volt/cas/index/checked-*")).ok();
+                let error = host.volt(&["container", "start", "one"]);
+                let is_links = host.sh("cat /run/volt/root-form").ok().starts_with("links");
+                if is_links && harm.starts_with("rm") {
+                    // A root of hard links has the file itself.
+                    assert_eq!(error.code, 0, "{error:?}");
+                } else {
+                    assert_eq!(error.code, 1, "{harm}: {error:?}");
+                    for word in [&digest, "bin/busybox", "images/tiny", "images/other", "container one"] {
+                        assert!(error.stderr.contains(word), "{word}: {error:?}");
+                    }
+                    host.volt(&["run", "--rm", "other", "true"]).fails(1);
+                }
+                let found = host.volt(&["cas", "verify"]);
+                assert_eq!(found.code, 1, "{found:?}");
+                assert!(found.stdout.contains("container one: ") && found.stdout.contains("images/other: "), "{found:?}");
+                host.sh("rm -rf /tmp/back && mkdir /tmp/back && cp /tmp/good /tmp/back/ && volt cas verify --repair /tmp/back").ok();
+                host.volt(&["container", "start", "one"]).ok();
+                host.volt(&["container", "wait", "one"]).ok();
+            }
+            host.volt(&["container", "delete", "one"]).ok();
+        }
+        // What is damaged of a root itself is made again.
+        host.sh("for f in /var/lib/volt/cas/roots/*.erofs; do test -e $f && echo x > $f; done; rm -rf /var/lib/volt/cas/index/checked-*; rm /run/volt/root-form").ok();
+        host.volt(&["run", "--rm", "tiny", "true"]).ok();
+    }
+}
+
+on_hosts! {
+    fn cas_speaks_of_images_and_containers(host) {
+        let host = host.private("casimg");
+        host.tiny();
+        host.sh("volt image export tiny | zstd -q > /tmp/two.tar.zst && volt image import /tmp/two.tar.zst two").ok();
+        let tree = |name: &str| host.volt(&["image", "inspect", name, "-o", "json"]).json()["tree"].clone();
+        assert_eq!(tree("two"), tree("tiny"), "the same tree has the same name");
+        assert_eq!(host.volt(&["cas", "list", "-o", "name"]).ok(), "images/tiny:latest\nimages/two:latest");
+        assert!(host.volt(&["cas", "cat", "images/two", "etc/passwd"]).ok().contains("root"));
+        host.volt(&["run", "--name", "stays", "two", "true"]).ok();
+        host.volt(&["image", "delete", "tiny"]).ok();
+        host.volt(&["image", "delete", "two"]).fails(9);
+        host.sh("mkdir /tmp/empty && volt image import /tmp/empty two --force && volt cas gc").ok();
+        // Nothing but the container has its tree any more.
+        host.volt(&["container", "start", "stays"]).ok();
+        host.volt(&["container", "wait", "stays"]).ok();
+        let before = host.volt(&["cas", "status", "-o", "json"]).json()["objects"].as_u64().unwrap();
+        assert!(before > 2, "{before}");
+        host.volt(&["container", "delete", "stays"]).ok();
+        host.volt(&["cas", "gc"]).ok();
+        assert_eq!(host.volt(&["cas", "status", "-o", "json"]).json()["objects"], 1);
+        host.sh("! ls /var/lib/volt/cas/roots | grep -E '^[0-9a-f]{64}$|erofs' | grep -v $(volt image inspect two -o json | grep -o 'blake3:[0-9a-f]*' | cut -d: -f2)").ok();
+        assert_eq!(host.volt(&["system", "check"]).code, 0);
+    }
+}

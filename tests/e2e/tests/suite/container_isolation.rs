@@ -71,13 +71,61 @@ on_hosts! {
 
 on_hosts! {
     fn container_image_is_never_written(host) {
+        let host = host.private("writer");
         host.tiny();
-        let _guard = host.container("writer");
-        let sum = "cd /var/lib/volt/images/trees && find . -path '*/rootfs/bin*' -printf '%p %s %u %m %T@\\n' | sort | sha256sum";
-        let before = host.sh(sum).ok();
-        host.volt(&["run", "--name", "writer", "tiny", "sh", "-c", "echo x > /bin/new; chmod 700 /bin/busybox; chown 5:5 /bin/sh; rm /bin/ls; touch /etc/passwd"]).ok();
-        assert_eq!(host.sh(sum).ok(), before, "the image changed");
-        assert_eq!(host.sh("stat -c %u:%g /var/lib/volt/containers/writer/upper/bin/new").ok(), "0:0");
+        // Of every object and file of a root: what it is, and what is in it.
+        let sum = "cd /var/lib/volt/cas && find objects variants roots -type f ! -path 'roots/locks/*' ! -name .gate -exec stat -c '%n %s %u %g %a %Y' {} + -exec sha256sum {} + | sort";
+        let attack = r#"
+            echo x > /bin/new
+            find / -xdev -type f | grep -v ^/proc | while read -r f; do
+                cat "$f" > /dev/null 2>&1; chmod u+w "$f"; chown 5:5 "$f"; touch "$f"; printf x | dd of="$f" conv=notrunc 2>/dev/null
+                printf x >> "$f"; ln "$f" "$f.second"; mv "$f" "$f.moved"; printf y > "$f.second"; rm -f "$f.second"
+            done 2>/dev/null
+            cd /etc && echo done; rm -rf /etc /usr 2>/dev/null; true"#;
+        for form in ["", "links"] {
+            if !form.is_empty() {
+                // As if the kernel could do no better.
+                host.sh(&format!("echo {form} > /run/volt/root-form")).ok();
+            }
+            host.volt(&["run", "--rm", "tiny", "true"]).ok();
+            let before = host.sh(sum).ok();
+            assert_eq!(before.contains("/rootfs/"), form == "links" || !host.sh("cat /run/volt/root-form").ok().starts_with("image"), "{before}");
+            let said = host.volt(&["run", "--name", "writer", "tiny", "sh", "-c", attack]).ok();
+            assert_eq!(said, "done");
+            assert_eq!(host.sh(sum).ok(), before, "the image changed");
+            assert_eq!(host.sh("stat -c %u:%g /var/lib/volt/containers/writer/upper/bin/new").ok(), "0:0");
+            host.volt(&["container", "delete", "writer"]).ok();
+            assert!(host.volt(&["cas", "verify"]).ok().contains("all good"));
+        }
+    }
+}
+
+on_hosts! {
+    fn container_metadata_alone_is_copied_and_read_back_whole(host) {
+        let host = host.private("meta");
+        host.tiny();
+        for form in ["", "links"] {
+            if !form.is_empty() {
+                host.sh(&format!("echo {form} > /run/volt/root-form")).ok();
+            }
+            host.volt(&["run", "--name", "meta", "tiny", "sh", "-c", "chmod 700 /bin/busybox; chown 5:5 /etc/passwd; mv /usr /usr2; mkdir /usr"]).ok();
+            let upper = "/var/lib/volt/containers/meta/upper";
+            // Only its attributes are in the writable layer; what reads it reads through the image.
+            assert_eq!(host.sh(&format!("stat -c '%a %b' {upper}/bin/busybox")).ok(), "700 0");
+            let sum = host.sh("sha256sum < /srv/images/tiny/bin/busybox 2>/dev/null || tar -xOf /srv/images/tiny.tar ./bin/busybox | sha256sum").ok();
+            host.sh("volt container export meta > /tmp/meta.tar && rm -rf /tmp/meta && mkdir /tmp/meta && tar -xpf /tmp/meta.tar --numeric-owner -C /tmp/meta").ok();
+            assert_eq!(host.sh("sha256sum < /tmp/meta/bin/busybox").ok(), sum);
+            assert_eq!(host.sh("stat -c '%a' /tmp/meta/bin/busybox; stat -c %u:%g /tmp/meta/etc/passwd; test -s /tmp/meta/etc/passwd && ls -d /tmp/meta/usr2").ok(), "700\n5:5\n/tmp/meta/usr2");
+            host.sh("volt container cp meta:/bin/busybox /tmp/meta/copy").ok();
+            assert_eq!(host.sh("sha256sum < /tmp/meta/copy").ok(), sum);
+            // A writable layer works over the other form too: the kernel may be another after a boot.
+            host.sh("if grep -q links /run/volt/root-form; then rm /run/volt/root-form; else echo links > /run/volt/root-form; fi").ok();
+            host.volt(&["container", "start", "meta"]).ok();
+            host.volt(&["container", "wait", "meta"]).ok();
+            host.sh("volt container cp meta:/bin/busybox /tmp/meta/copy2").ok();
+            assert_eq!(host.sh("sha256sum < /tmp/meta/copy2").ok(), sum);
+            host.volt(&["container", "delete", "meta"]).ok();
+        }
     }
 }
 

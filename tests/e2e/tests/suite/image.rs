@@ -96,7 +96,8 @@ on_hosts! {
         let host = host.private("hostile");
         host.tiny();
         drop(host.volt(&["image", "delete", "bad"]));
-        let before = host.sh("find /var/lib/volt/images /var/lib/volt/tmp | sort | sha256sum").ok();
+        let all = "find /var/lib/volt/cas/refs /var/lib/volt/cas/objects /var/lib/volt/cas/roots /var/lib/volt/tmp -type f -o -type d -name 'image-*' | sort | sha256sum";
+        let before = host.sh(all).ok();
         for name in ["../../../../tmp/climbed", "a/../../../tmp/climbed"] {
             host.sh(&format!("cd / && echo x > /tmp/climber && tar cPf /tmp/bad.tar --transform='s|.*|{name}|' /tmp/climber")).ok();
             let error = host.volt(&["image", "import", "/tmp/bad.tar", "bad"]).fails(12);
@@ -108,7 +109,7 @@ on_hosts! {
             assert_ne!(output.code, 0, "{file}: {output:?}");
         }
         host.sh("! test -e /tmp/climbed").ok();
-        assert_eq!(host.sh("find /var/lib/volt/images /var/lib/volt/tmp | sort | sha256sum").ok(), before);
+        assert_eq!(host.sh(all).ok(), before);
     }
 }
 

@@ -189,7 +189,7 @@ fn a_folder_is_stored_and_not_read_twice() {
     let cas = Cas::open(dir.path());
     let build = || {
         let lease = cas.lease(&nobody).unwrap();
-        let built = cas.build(&lease, &from, &crate::Silent).unwrap();
+        let built = cas.build(&lease, &from, &Default::default(), &crate::Silent).unwrap();
         cas.sync().unwrap();
         let value = json!({ "tree": built.tree.to_string() });
         cas.refs().write(RefKind::Manifests, "from", &value).unwrap();

@@ -1,12 +1,9 @@
-//! The root of a container: a copy of the image's tree of its own, with shared blocks where the file system can.
+//! The root of a container: a copy of the image's tree of its own, every object of it read and checked on the way.
 
 use crate::Engine;
-use crate::error::{Error, Result};
-use volt_host::command::Command;
+use crate::error::Result;
 use volt_host::files::{Publish, Stage};
 use volt_model::container::Spec;
-use volt_model::kind::ErrorKind;
-use volt_store::TreeId;
 
 /// Makes the root where there is none yet. It appears whole or not at all.
 pub(super) fn make(engine: &Engine, spec: &Spec) -> Result<()> {
@@ -15,27 +12,7 @@ pub(super) fn make(engine: &Engine, spec: &Spec) -> Result<()> {
     if is_filled {
         return Ok(());
     }
-    let tree: TreeId = spec.tree.parse().map_err(Error::from)?;
-    let tree = engine.images().tree_root(&tree);
-    if !tree.is_dir() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("The image {} is no longer in the store", spec.image),
-        )
-        .about(&spec.name));
-    }
     let stage = Stage::new(&engine.paths().stages(), spec.name.as_str())?;
-    let copied = Command::new("cp")
-        .args(["--archive", "--reflink=auto", "--one-file-system", "--"])
-        .arg(tree.join("."))
-        .arg(stage.path())
-        .run();
-    copied.map_err(|error| {
-        let error = Error::from(error);
-        engine.unless_full(Error {
-            message: format!("The image {} could not be copied", spec.image),
-            ..error
-        })
-    })?;
+    engine.copy_tree(spec, stage.path())?;
     Ok(stage.publish(&root, Publish::Replace)?)
 }
