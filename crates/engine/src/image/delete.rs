@@ -10,7 +10,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Conflict`, naming them, when it is the last name and containers stand on the image.
     pub fn image_delete(&self, name: &ImageRef) -> Result<()> {
-        self.sweep_leftovers();
+        self.tidy_images();
         self.delete_image_name(name)?;
         self.collect_images();
         Ok(())

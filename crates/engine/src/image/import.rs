@@ -48,7 +48,7 @@ impl Engine {
             .about(name)
             .hinted("Write NAME[:TAG]"));
         }
-        self.sweep_leftovers();
+        self.tidy_images();
         let max = self.config()?.image.max_size.0;
         let options = ImportOptions {
             limits: Limits { bytes: max, ..Limits::default() },

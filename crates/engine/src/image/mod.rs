@@ -31,6 +31,14 @@ pub struct View {
 }
 
 impl Engine {
+    /// Removes what killed commands left of images and in the store.
+    fn tidy_images(&self) {
+        self.sweep_leftovers();
+        if let Err(error) = self.cas().tidy(&|| self.wanted_trees()) {
+            tracing::warn!(%error, "what killed commands left in the store could not be removed");
+        }
+    }
+
     /// Removes what nothing needs any more now that an image has lost its name. What can't go now goes with the next collection.
     fn collect_images(&self) {
         if let Err(error) = self.collect_garbage() {

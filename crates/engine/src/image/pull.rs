@@ -31,7 +31,7 @@ impl Engine {
         if !Images::is_debian(&pull.image) {
             return Err(not_there_yet(&pull.image));
         }
-        self.sweep_leftovers();
+        self.tidy_images();
         let configured = self.config()?.image.mirror;
         let force = pull.force;
         let options = DebianOptions {

@@ -12,7 +12,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub fn image_tag(&self, from: &ImageRef, to: &ImageRef) -> Result<View> {
-        self.sweep_leftovers();
+        self.tidy_images();
         let image = self.images().tag(from, to, Existing::Replace)?;
         self.image_view(image)
     }

@@ -173,7 +173,6 @@ impl Images {
     ) -> Result<Image> {
         self.refuse_taken(&target)?;
         let Target { name, existing, config } = target;
-        self.cas.tidy(work.wanted)?;
         let free = files::free_space(&self.lib).ok().map(|space| space.available);
         let make = || {
             let lease = self.cas.lease(work.wanted)?;

@@ -19,13 +19,14 @@ impl MemTree {
         let mut open: Vec<_> =
             names.map(|names| (EntryPath::default(), names)).into_iter().collect();
         while let Some((above, names)) = open.last_mut() {
-            let Some((name, number)) = names.next() else {
+            let Some((name, name_of)) = names.next() else {
                 open.pop();
                 continue;
             };
             let path = above.join(name);
-            self.write(&mut encoder, &mut numbers, (path.clone(), *number))?;
-            if let Some(folder) = self.folder(*number) {
+            let number = name_of.number;
+            self.write(&mut encoder, &mut numbers, (path.clone(), number))?;
+            if let Some(folder) = self.folder(number) {
                 open.push((path, folder.names.iter()));
             }
         }

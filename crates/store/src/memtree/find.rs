@@ -42,7 +42,7 @@ impl MemTree {
                 at.number = folder.above;
                 continue;
             }
-            let number = *folder.names.get(part).ok_or(Missing::Nothing)?;
+            let number = folder.names.get(part).ok_or(Missing::Nothing)?.number;
             let Kind::Symlink(target) = &self.inode(number).kind else {
                 at.number = number;
                 continue;

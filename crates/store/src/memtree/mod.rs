@@ -4,12 +4,16 @@
 //! the tree itself would see them: symbolic links lead at most to its root, and nothing of the host is looked at. What can't be
 //! in an image is left out or refused, and named; all of it is bounded before it is kept.
 //!
-//! `put`: entries of an archive; `find`: names to entries; `attributes`: which extended attributes a file system would take;
+//! An archive may be one of several layers: what a later one has goes before what earlier ones have, and its *whiteouts* take
+//! away what they have (OCI image specification, "Image Layer Filesystem Changeset").
+//!
+//! `put`: entries of an archive; `layer`: whiteouts; `find`: names to entries; `attributes`: which extended attributes a file system would take;
 //! `encode`: the manifest.
 
 mod attributes;
 mod encode;
 mod find;
+mod layer;
 mod put;
 #[cfg(test)]
 mod tests;
@@ -47,10 +51,18 @@ enum Kind {
 
 #[derive(Debug, Default)]
 struct Folder {
-    names: BTreeMap<Box<[u8]>, Number>,
+    names: BTreeMap<Box<[u8]>, Name>,
     above: Number,
     /// The length of its path, in bytes.
     length: usize,
+}
+
+/// What is under a name in a folder.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    number: Number,
+    /// The layer that put it there last.
+    layer: u16,
 }
 
 /// A tree that is being put together.
@@ -64,6 +76,10 @@ pub(crate) struct MemTree {
     /// The folder of the last entry: archives keep a folder's entries together.
     last: Option<(Vec<u8>, Number)>,
     special: HashSet<EntryPath>,
+    /// The layer that is being put, counted from 1; 0 where the tree has no layers.
+    layer: u16,
+    /// The folders in which this layer has left nothing of earlier ones.
+    pruned: HashSet<Number>,
     is_root_known: bool,
     /// What was neutralised so far.
     pub(crate) notes: Notes,
@@ -81,6 +97,8 @@ impl MemTree {
             bytes: 0,
             last: None,
             special: HashSet::new(),
+            layer: 0,
+            pruned: HashSet::new(),
             is_root_known: false,
             notes: Notes::default(),
         }
@@ -122,6 +140,6 @@ impl MemTree {
 
     /// What a name in a folder leads to.
     fn child(&self, folder: Number, name: &[u8]) -> Option<Number> {
-        self.folder(folder)?.names.get(name).copied()
+        Some(self.folder(folder)?.names.get(name)?.number)
     }
 }

@@ -1,7 +1,10 @@
 //! Entries of an archive, each checked before it is kept.
 
 use super::find::{Found, Missing};
-use super::{ENTRY, Folder, Inode, Kind, MEMORY, MemTree, Number, ROOT, SPECIAL_LIMIT, attributes};
+use super::layer::WHITEOUT;
+use super::{
+    ENTRY, Folder, Inode, Kind, MEMORY, MemTree, Name, Number, ROOT, SPECIAL_LIMIT, attributes,
+};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::manifest::Content;
@@ -21,6 +24,9 @@ impl MemTree {
                 self.dress(ROOT, entry).map(|()| None)
             }
             (_, None) => Err(refused(entry, "it takes the place of the root")),
+            (_, Some((folder, name))) if self.layer > 0 && name.starts_with(WHITEOUT) => {
+                self.whiteout(entry, folder, &name[WHITEOUT.len()..]).map(|()| None)
+            }
             (kind, Some((folder, name))) => {
                 let folder = self.folder_of(entry, folder)?;
                 self.put_into(folder, name, entry, kind)
@@ -39,6 +45,7 @@ impl MemTree {
         let kind = match kind {
             tree::Kind::Directory => {
                 if let Some(there) = there.filter(|there| self.folder(*there).is_some()) {
+                    self.touch(folder, name);
                     return self.dress(there, entry).map(|()| None);
                 }
                 Kind::Folder(Folder::default())
@@ -122,10 +129,17 @@ impl MemTree {
         Ok(number)
     }
 
-    fn name(&mut self, entry: &Entry, folder: Number, name: &[u8], number: Number) -> Result<()> {
+    pub(super) fn name(
+        &mut self,
+        entry: &Entry,
+        folder: Number,
+        name: &[u8],
+        number: Number,
+    ) -> Result<()> {
         self.use_memory(entry, name.len())?;
+        let layer = self.layer;
         if let Some(folder) = self.folder_mut(folder) {
-            folder.names.insert(name.into(), number);
+            folder.names.insert(name.into(), Name { number, layer });
         }
         if !self.is_root_known {
             // An archive that doesn't say is as old as what is first in it.
@@ -192,9 +206,13 @@ impl MemTree {
         Ok(self.noted(entry, at))
     }
 
-    /// Clears the way for an entry: of two with one name the last wins, as with tar.
+    /// Clears the way for an entry: of two with one name the last wins, as with tar. What is there of earlier layers gives way
+    /// with all that is in it.
     fn clear(&mut self, entry: &Entry, folder: Number, name: &[u8]) -> Result<()> {
         let Some(there) = self.child(folder, name) else { return Ok(()) };
+        if self.layer > 0 {
+            self.prune(there);
+        }
         if self.folder(there).is_some_and(|there| !there.names.is_empty()) {
             return Err(refused(entry, "it takes the place of a folder that is not empty"));
         }

@@ -108,3 +108,65 @@ fn holes_in_a_manifest() {
         assert_eq!(content.segments, wanted, "{name}");
     }
 }
+
+/// Layers as lists of names: with a slash at the end a folder, with an arrow a link, else a file.
+fn layered(layers: &[&[&str]]) -> Vec<String> {
+    let mut tree = tree();
+    for layer in layers {
+        tree.begin_layer().unwrap();
+        for entry in *layer {
+            match entry.split_once(" -> ") {
+                Some((name, target)) => link(&mut tree, name, target),
+                None if entry.ends_with('/') => {
+                    put(&mut tree, entry, tree::Kind::Directory).unwrap();
+                }
+                None => {
+                    put(&mut tree, entry, tree::Kind::File(Shape::dense(3))).unwrap();
+                }
+            }
+        }
+    }
+    paths(&tree).split_off(1)
+}
+
+#[test]
+fn layers_take_away_what_earlier_ones_have() {
+    for (layers, wanted) in [
+        // A whiteout, of a file, of a full folder, of nothing.
+        (
+            vec![&["a", "d/x", "d/y"][..], &["d/.wh.x", ".wh.nothing", "no/.wh.x"]],
+            vec!["a", "d", "d/y"],
+        ),
+        (vec![&["d/e/x", "d/y"], &[".wh.d"]], vec![]),
+        // What the same layer has stays, whatever the order.
+        (vec![&["d/x"], &["d/new", ".wh.d"]], vec!["d", "d/new"]),
+        (vec![&["d/x"], &[".wh.d", "d/new"]], vec!["d", "d/new"]),
+        (vec![&["x"], &["x", ".wh.x"]], vec!["x"]),
+        // An opaque folder, before or behind what is new in it.
+        (vec![&["d/x", "d/e/y"], &["d/", "d/.wh..wh..opq", "d/new"]], vec!["d", "d/new"]),
+        (vec![&["d/x", "d/e/y"], &["d/e/new", "d/.wh..wh..opq"]], vec!["d", "d/e", "d/e/new"]),
+        (vec![&["d/x"], &["d/y"], &["d/.wh..wh..opq"]], vec!["d"]),
+        // One kind in place of another.
+        (vec![&["d/e/x"], &["d"]], vec!["d"]),
+        (vec![&["f"], &["f/", "f/x"]], vec!["f", "f/x"]),
+        (
+            vec![&["lib -> usr/lib", "usr/lib/a"], &["lib/b"]],
+            vec!["lib", "usr", "usr/lib", "usr/lib/a", "usr/lib/b"],
+        ),
+        (
+            vec![&["lib -> usr/lib", "usr/lib/a"], &["lib/", "lib/b"]],
+            vec!["lib", "lib/b", "usr", "usr/lib", "usr/lib/a"],
+        ),
+        // Notes of aufs.
+        (vec![&["a"], &[".wh..wh.plnk/", ".wh..wh.aufs"]], vec!["a"]),
+    ] {
+        assert_eq!(layered(&layers), wanted, "{layers:?}");
+    }
+}
+
+#[test]
+fn a_name_that_looks_like_a_whiteout_is_one_in_layers_only() {
+    let mut tree = tree();
+    file(&mut tree, ".wh.a");
+    assert_eq!(paths(&tree), ["", ".wh.a"]);
+}

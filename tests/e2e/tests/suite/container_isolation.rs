@@ -93,7 +93,7 @@ on_hosts! {
             let said = host.volt(&["run", "--name", "writer", "tiny", "sh", "-c", attack]).ok();
             assert_eq!(said, "done");
             assert_eq!(host.sh(sum).ok(), before, "the image changed");
-            assert_eq!(host.sh("stat -c %u:%g /var/lib/volt/containers/writer/upper/bin/new").ok(), "0:0");
+            assert_eq!(host.sh("stat -c %u:%g /var/lib/volt/containers/writer/upper/bin/new.moved").ok(), "0:0");
             host.volt(&["container", "delete", "writer"]).ok();
             assert!(host.volt(&["cas", "verify"]).ok().contains("all good"));
         }

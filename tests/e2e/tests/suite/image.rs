@@ -8,8 +8,10 @@ on_hosts! {
         host.tiny();
         let _guard = host.container("imgc");
         host.sh("volt image delete one 2>/dev/null; volt image delete two 2>/dev/null; volt image delete back 2>/dev/null; true").ok();
-        host.sh("zstd -qf /srv/images/tiny.tar -o /tmp/tiny.tar.zst && volt image import /tmp/tiny.tar.zst one").ok();
-        host.volt(&["image", "import", "/srv/images/tiny.tar", "one"]).fails(4);
+        // A tree that no other image is.
+        host.sh("mkdir -p /tmp/own && tar -xf /srv/images/tiny.tar -C /tmp/own && echo own > /tmp/own/own && tar -cf /tmp/own.tar -C /tmp/own .").ok();
+        host.sh("zstd -qf /tmp/own.tar -o /tmp/own.tar.zst && volt image import /tmp/own.tar.zst one").ok();
+        host.volt(&["image", "import", "/tmp/own.tar", "one"]).fails(4);
         host.volt(&["image", "tag", "one", "two"]).ok();
         let seen = host.volt(&["image", "inspect", "two", "-o", "json"]).json();
         assert!(seen["size"].as_u64().unwrap() > 100_000, "{seen}");
