@@ -7,6 +7,7 @@
 //! - `cas`: objects, leases, refs, garbage; `manifest`: how a tree of files is written there
 //! - `roots`: file systems for containers, assembled from what is stored
 //! - `images`: names, records, import, export, checking; `debian`: images made by debootstrap
+//! - `oci`: images as others write them
 //! - `archive`: tar and its compression; `tree`: trees of files on disk, written and read; `memtree`: one in memory
 
 mod archive;
@@ -20,6 +21,7 @@ pub mod fuzz;
 pub mod images;
 mod manifest;
 mod memtree;
+mod oci;
 mod parallel;
 mod progress;
 mod roots;
@@ -34,8 +36,8 @@ pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
-    Existing, ExportOptions, Exported, Hold, Image, ImageConfig, Images, ImportOptions, Limits,
-    Problem, Users, Work,
+    Existing, ExportFormat, ExportOptions, Exported, Hold, Image, ImageConfig, Images,
+    ImportOptions, Limits, Problem, Users, Work,
 };
 pub use progress::{Progress, Silent};
 pub use roots::{Form, Root, Roots, SweptRoots};

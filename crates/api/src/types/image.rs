@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// An image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,21 @@ pub struct Image {
     /// Where it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workdir: Option<String>,
+    /// The signal that asks it to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Paths that are to be volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+    /// Ports that it listens on: `80/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed_ports: Vec<String>,
+    /// Free words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// How to find out whether it is well, as OCI writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<serde_json::Value>,
     /// Whether it boots an init of its own.
     pub boot: bool,
     /// Entries that were not taken over, each with the reason.
@@ -89,9 +105,12 @@ pub struct ImageName {
 pub struct ImageExport {
     /// Its name.
     pub image: String,
-    /// `none`, `gzip` or `zstd`.
+    /// `none`, `gzip`, `xz` (not for `oci` and `docker`) or `zstd`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<String>,
+    /// `rootfs`, `oci` for an OCI layout, or `docker` for what `docker load` takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
 }
 
 /// Which image gets which further name.

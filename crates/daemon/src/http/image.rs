@@ -6,7 +6,7 @@ use crate::router::{Cx, Routes};
 use volt_api::operations::*;
 use volt_api::types::{Image, Nothing};
 use volt_engine::Engine;
-use volt_engine::image::{Compression, Pull, Source, View};
+use volt_engine::image::{Compression, ExportFormat, Pull, Source, View};
 use volt_model::image::ImageRef;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
@@ -38,8 +38,10 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             let name = fields.one::<ImageRef>("image", &params.image);
             let compression = params.compression.as_deref().unwrap_or("none");
             let compression = fields.with("compression", compression, compression_of);
-            let (name, compression) = fields.finish(name.zip(compression))?;
-            cx.state.image_export(&name, compression, out)?;
+            let format = params.format.as_deref().unwrap_or("rootfs");
+            let format = fields.with("format", format, format_of);
+            let (name, how) = fields.finish(name.zip(format.zip(compression)))?;
+            cx.state.image_export(&name, how, out)?;
             Ok(())
         })
         .plain::<ImageListOp>(|cx, _, _| {
@@ -73,6 +75,15 @@ fn compression_of(text: &str) -> Result<Compression, &'static str> {
     }
 }
 
+fn format_of(text: &str) -> Result<ExportFormat, &'static str> {
+    match text {
+        "rootfs" => Ok(ExportFormat::Rootfs),
+        "oci" => Ok(ExportFormat::Oci),
+        "docker" => Ok(ExportFormat::Docker),
+        _ => Err("write rootfs, oci or docker"),
+    }
+}
+
 fn shown(cx: &Cx<Engine>, view: View) -> Image {
     let image = view.image;
     Image {
@@ -89,6 +100,11 @@ fn shown(cx: &Cx<Engine>, view: View) -> Image {
         env: convert::env(image.config.env, cx.sees_secrets()),
         user: image.config.user,
         workdir: image.config.workdir,
+        stop_signal: image.config.stop_signal,
+        volumes: image.config.volumes,
+        exposed_ports: image.config.exposed_ports,
+        labels: image.config.labels,
+        healthcheck: image.config.healthcheck,
         boot: image.config.boot,
         neutralised: image
             .neutralised

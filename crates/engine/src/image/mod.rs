@@ -13,7 +13,7 @@ mod tag;
 
 pub use import::Source;
 pub use pull::Pull;
-pub use volt_store::Compression;
+pub use volt_store::{Compression, ExportFormat};
 
 use crate::error::Result;
 use crate::{Engine, Progress};

@@ -1,6 +1,6 @@
 //! Images and who stands on them.
 
-use super::{Compression, Pull, Source};
+use super::{Compression, ExportFormat, Pull, Source};
 use crate::system::tests::{engine, spec};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
@@ -20,7 +20,11 @@ fn imported_named_used_removed() {
     assert_eq!(engine.image_tag(&name, &other).unwrap().image.tree, made.image.tree);
 
     let mut archive = Vec::new();
-    drop(engine.image_export(&name, Compression::None, &mut archive).unwrap());
+    drop(
+        engine
+            .image_export(&name, (ExportFormat::Rootfs, Compression::None), &mut archive)
+            .unwrap(),
+    );
     let copy: ImageRef = "copy".parse().unwrap();
     let archive = Source::Reader(Box::new(std::io::Cursor::new(archive)));
     let copied = engine.image_import(&copy, archive, false, &Silent).unwrap();

@@ -1,19 +1,35 @@
 //! From a tree to a tar archive.
 
-use super::Images;
+use super::{Image, Images};
 use crate::archive::compress::Packer;
 use crate::archive::{Compression, TarWriter};
 use crate::error::{Error, Result};
+use crate::oci::{self, Flavour};
 use crate::progress::Progress;
 use crate::tree::{EntryPath, Flow, Kind, Neutralised, Notes, Shape, unshift, walk};
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use volt_host::files::Stage;
 use volt_model::image::ImageRef;
+
+/// What an export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExportFormat {
+    /// A root file system.
+    #[default]
+    Rootfs,
+    /// An OCI layout; its layer is compressed, and it itself is not.
+    Oci,
+    /// The same with what `docker load` wants.
+    Docker,
+}
 
 /// How to export.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExportOptions {
+    /// What to write.
+    pub format: ExportFormat,
     /// How to compress.
     pub compression: Compression,
     /// What is taken off owners and groups from here on, for the root of a container with shifted ids; ids below
@@ -41,7 +57,30 @@ impl Images {
         options: &ExportOptions,
         progress: &dyn Progress,
     ) -> Result<Exported> {
-        let tree = self.inspect(name)?.tree;
+        let image = self.inspect(name)?;
+        let flavour = match options.format {
+            ExportFormat::Rootfs => return self.export_rootfs(&image, out, options, progress),
+            ExportFormat::Oci => Flavour::Oci,
+            ExportFormat::Docker => Flavour::Docker,
+        };
+        let stage = Stage::new(&self.stages(), "export")?;
+        let (mut entries, mut bytes) = (0, 0);
+        let mut fill = |out: &mut dyn Write| {
+            (entries, bytes) = self.cas.export_tree(&image.tree, out, progress)?;
+            Ok(())
+        };
+        oci::write(&image, (flavour, options.compression), stage.path(), &mut fill, out)?;
+        Ok(Exported { entries, bytes, left_out: Vec::new() })
+    }
+
+    fn export_rootfs(
+        &self,
+        image: &Image,
+        out: &mut dyn Write,
+        options: &ExportOptions,
+        progress: &dyn Progress,
+    ) -> Result<Exported> {
+        let tree = image.tree;
         let packer = Packer::new(BufWriter::with_capacity(128 << 10, out), options.compression);
         let mut packer = packer.map_err(Error::Output)?;
         let (entries, bytes) = self.cas.export_tree(&tree, &mut packer, progress)?;

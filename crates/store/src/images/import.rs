@@ -1,9 +1,11 @@
 //! From an archive, a folder or debootstrap to a published image.
 
+use super::unpack::Store;
 use super::{Image, ImageConfig, Images, facts, unpack};
 use crate::cas::{BuildOptions, Lease, Wanted};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::oci::{self, Blobs};
 use crate::progress::Progress;
 use crate::tree::{Neutralised, Quota};
 use std::fs::{self, Permissions};
@@ -86,6 +88,10 @@ pub(crate) struct Target {
 
 /// A tree that was stored for an image.
 pub(crate) struct Made {
+    /// How it wants to be run, where what it was made of says so.
+    pub(crate) config: Option<ImageConfig>,
+    /// For what processor it is, where what it was made of says so.
+    pub(crate) architecture: Option<String>,
     /// Its manifest.
     pub(crate) tree: Digest,
     /// What was neutralised.
@@ -95,7 +101,8 @@ pub(crate) struct Made {
 }
 
 impl Images {
-    /// Imports a root file system from a tar archive, plain or compressed with gzip, xz or zstd.
+    /// Imports an archive, plain or compressed with gzip, xz or zstd: of a root file system, of an OCI layout, or as `docker save`
+    /// writes it. Which of them it is, is told by the name of its first entry.
     ///
     /// One pass in bounded memory: what comes out of the archive is hashed and stored at once. All or nothing: what cannot be
     /// taken as it is, is neutralised and named in the image, or the whole import fails with the entry named. When that happens
@@ -110,11 +117,21 @@ impl Images {
         let ImportOptions { limits, config, existing, total } = options;
         let target = Target { name: name.clone(), existing, config };
         self.make(target, work, |lease| {
-            unpack::store(&self.cas, lease, (Box::new(reader), total), limits, work.progress)
+            let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
+            let (plain, first) = unpack::open(Box::new(reader), total, limits)?;
+            if !first.is_some_and(|name| oci::begins_image(&name)) {
+                let (tree, notes) = store.layers(&mut [Ok(plain)].into_iter(), false)?;
+                let source = "tar archive".into();
+                return Ok(Made { config: None, architecture: None, tree, notes, source });
+            }
+            let stage = Stage::new(&self.stages(), "image")?;
+            work.progress.step("Unpacking the archive");
+            let blobs = Blobs::unpack(plain.plain, stage.path(), limits, work.progress)?;
+            store.image(&blobs)
         })
     }
 
-    /// Imports a folder on this host. Other file systems mounted below it, and Volt's own folder, are left out.
+    /// Imports a folder on this host: an OCI layout, or a root file system. Of the latter other file systems mounted below it, and Volt's own folder, are left out.
     pub fn import_dir(
         &self,
         name: &ImageRef,
@@ -129,6 +146,10 @@ impl Images {
         }
         let target = Target { name: name.clone(), existing, config };
         self.make(target, work, |lease| {
+            if Blobs::is_layout(path) {
+                let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
+                return store.image(&Blobs::Folder(path.to_owned()));
+            }
             let mine = fs::metadata(&self.lib).map_err(|e| Error::io("read", &self.lib, e))?;
             let options = BuildOptions {
                 quota: limits.quota(),
@@ -138,7 +159,8 @@ impl Images {
             };
             let built = self.cas.build(lease, path, &options, work.progress)?;
             let notes = built.notes.into_list();
-            Ok(Made { tree: built.tree, notes, source: "folder".into() })
+            let source = "folder".into();
+            Ok(Made { config: None, architecture: None, tree: built.tree, notes, source })
         })
     }
 
@@ -160,7 +182,8 @@ impl Images {
             let options =
                 BuildOptions { devices: false, remember: false, ..BuildOptions::default() };
             let built = self.cas.build(lease, &root, &options, work.progress)?;
-            Ok(Made { tree: built.tree, notes: built.notes.into_list(), source })
+            let notes = built.notes.into_list();
+            Ok(Made { config: None, architecture: None, tree: built.tree, notes, source })
         })
     }
 
@@ -186,10 +209,10 @@ impl Images {
                 created: jiff::Timestamp::now(),
                 size: facts.size,
                 entries: facts.entries,
-                architecture: facts.architecture,
+                architecture: made.architecture.or(facts.architecture),
                 os: facts.os,
                 source: made.source,
-                config: ImageConfig { boot: facts.boot, ..config },
+                config: ImageConfig { boot: facts.boot, ..made.config.unwrap_or(config) },
                 neutralised: made.notes,
             };
             // While others wait for nothing.

@@ -21,7 +21,7 @@ pub(crate) mod tests;
 mod unpack;
 
 pub use check::Problem;
-pub use export::{ExportOptions, Exported};
+pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Existing, ImportOptions, Limits, Work};
 pub(crate) use import::{Made, Target};
 pub use record::{Image, ImageConfig};

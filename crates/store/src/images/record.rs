@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::Neutralised;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use volt_host::files;
 use volt_model::image::ImageRef;
@@ -66,6 +67,15 @@ pub struct ImageConfig {
     pub stop_signal: Option<String>,
     /// Paths that are to be volumes.
     pub volumes: Vec<String>,
+    /// Ports that it listens on: `80/tcp`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exposed_ports: Vec<String>,
+    /// Free words.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// How to find out whether it is well, as OCI writes it. Kept, and not acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<serde_json::Value>,
     /// Whether it can boot: it has an init of its own. Told from the tree, whatever the caller says.
     pub boot: bool,
 }

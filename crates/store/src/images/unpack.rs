@@ -1,5 +1,5 @@
-//! From an archive to a tree of the store in one pass: one thread reads and decompresses, this one goes from entry to entry, the
-//! others hash and write.
+//! From archives to a tree of the store in one pass: one thread reads and decompresses, this one goes from entry to entry, the
+//! others hash and write. The archives may be the layers of an image.
 
 use super::{Limits, Made};
 use crate::archive::TarReader;
@@ -8,9 +8,11 @@ use crate::cas::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::memtree::{MemTree, Number};
+use crate::oci::{self, Blobs, LayerBlob, Sha256};
 use crate::parallel;
 use crate::progress::Progress;
-use crate::tree::{Expand, Kind, Meta, Shape};
+use crate::tree::{EntryPath, Expand, Kind, Meta, Neutralised, Shape};
+use sha2::Digest as _;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -25,41 +27,138 @@ const PIECE: usize = 256 << 10;
 /// How many of these wait.
 const PIECES: usize = 16;
 
-/// An archive as it comes, and its size where that is known.
-pub(super) type Input = (Box<dyn Read + Send>, Option<u64>);
+/// How much of an archive is looked at to tell what it is.
+const FIRST: u64 = 64 << 10;
 
-/// Stores what is in an archive.
-pub(super) fn store(
-    cas: &Cas,
-    lease: &Lease,
-    (input, total): Input,
+/// An archive, decompressed.
+pub(super) struct Plain {
+    pub(super) plain: Box<dyn Read>,
+    consumed: Consumed,
+    total: Option<u64>,
+}
+
+/// Opens an archive, whose size may be known; and the name of its first entry, where it begins with one.
+pub(super) fn open(
+    input: Box<dyn Read + Send>,
+    total: Option<u64>,
     limits: Limits,
-    progress: &dyn Progress,
-) -> Result<Made> {
-    progress.step("Unpacking");
-    let (plain, consumed) = unpacked(input, limits)?;
-    let mut tree = MemTree::new(limits.quota());
-    let objects = cas.objects();
-    let (jobs, queue) = sync_channel::<Job>(WAITING);
-    let (done, results) = channel();
-    let (queue, failed) = (&Mutex::new(queue), &AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for _ in 0..parallel::threads() {
-            let (done, objects) = (done.clone(), objects.clone());
-            scope.spawn(move || work(&objects, lease, queue, (&done, failed)));
+) -> Result<(Plain, Option<EntryPath>)> {
+    let (mut plain, consumed) = unpacked(input, limits, None)?;
+    let mut start = Vec::new();
+    (&mut plain).take(FIRST).read_to_end(&mut start).map_err(compress::input_error)?;
+    let mut archive = TarReader::new(&start[..], 16);
+    let mut first = None;
+    // The folder itself says nothing.
+    while let Ok(Some(member)) = archive.next_member() {
+        if !member.entry.path.is_root() {
+            first = Some(member.entry.path);
+            break;
         }
-        drop(done);
-        // Where it fails it lets go of the queue, which ends the threads.
-        let storing = Storing { objects: &objects, lease, jobs, failed, consumed, total, progress };
-        storing.all(plain, limits, &mut tree)?;
-        for (file, put) in results {
-            tree.fill(file, put?);
+    }
+    let plain = Box::new(io::Cursor::new(start).chain(plain));
+    Ok((Plain { plain, consumed, total }, first))
+}
+
+/// Where trees are stored.
+#[derive(Clone, Copy)]
+pub(super) struct Store<'a> {
+    pub(super) cas: &'a Cas,
+    pub(super) lease: &'a Lease,
+    pub(super) limits: Limits,
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl Store<'_> {
+    /// Stores what is in archives one over the other, as layers or not; the tree, and what was neutralised.
+    pub(super) fn layers(
+        self,
+        archives: &mut dyn Iterator<Item = Result<Plain>>,
+        are_layers: bool,
+    ) -> Result<(Digest, Vec<Neutralised>)> {
+        self.progress.step("Unpacking");
+        let mut tree = MemTree::new(self.limits.quota());
+        let objects = self.cas.objects();
+        let (jobs, queue) = sync_channel::<Job>(WAITING);
+        let (done, results) = channel();
+        let (queue, failed) = (&Mutex::new(queue), &AtomicBool::new(false));
+        let lease = self.lease;
+        std::thread::scope(|scope| {
+            for _ in 0..parallel::threads() {
+                let (done, objects) = (done.clone(), objects.clone());
+                scope.spawn(move || work(&objects, lease, queue, (&done, failed)));
+            }
+            drop(done);
+            // Where it fails it lets go of the queue, which ends the threads.
+            let storing = Storing { objects: &objects, store: self, jobs, failed };
+            for archive in archives {
+                if are_layers {
+                    tree.begin_layer()?;
+                }
+                storing.all(archive?, &mut tree)?;
+            }
+            drop(storing);
+            for (file, put) in results {
+                tree.fill(file, put?);
+            }
+            Ok::<_, Error>(())
+        })?;
+        let manifest = tree.encode().map_err(Error::Input)?;
+        Ok((self.cas.put_manifest(self.lease, &manifest)?, tree.notes.into_list()))
+    }
+
+    /// Stores an image that others have written.
+    pub(super) fn image(self, blobs: &Blobs) -> Result<Made> {
+        let found = oci::find(blobs)?;
+        let opened = |layer: &LayerBlob| self.layer(blobs, layer);
+        // All of them are what their digests say, or nothing is kept; meanwhile they are unpacked.
+        let (tree, notes) = std::thread::scope(|scope| {
+            let checked = scope.spawn(|| {
+                let bad = parallel::find(&found.layers, &|layer| is_wrong(blobs, layer))?;
+                bad.first().map_or(Ok(()), |layer| Err(oci::wrong(&layer.name)))
+            });
+            let stored = self.layers(&mut found.layers.iter().map(opened), true);
+            let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            checked.and(stored)
+        })?;
+        let architecture = found.config.architecture;
+        let is_word = |text: &String| {
+            !text.is_empty() && text.len() < 32 && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        Ok(Made {
+            config: Some(oci::run_config(found.config.config)),
+            architecture: Some(architecture).filter(is_word),
+            tree,
+            notes,
+            source: found.source.into(),
+        })
+    }
+
+    fn layer(self, blobs: &Blobs, layer: &LayerBlob) -> Result<Plain> {
+        let file = layer.open(blobs)?;
+        let total = file.metadata().ok().map(|data| data.len());
+        let (plain, consumed) = unpacked(Box::new(file), self.limits, Some(layer.plain.clone()))?;
+        Ok(Plain { plain: Box::new(plain), consumed, total })
+    }
+}
+
+/// Whether a layer, as it is stored, is not what its digest says.
+fn is_wrong(blobs: &Blobs, layer: &LayerBlob) -> Result<bool> {
+    let Some((digest, size)) = &layer.stored else { return Ok(false) };
+    let mut file = layer.open(blobs)?;
+    let mut hasher = sha2::Sha256::new();
+    let (mut piece, mut read) = (vec![0; PIECE], 0);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => {
+                hasher.update(&piece[..length]);
+                read += length as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Input(error)),
         }
-        Ok::<_, Error>(())
-    })?;
-    let manifest = tree.encode().map_err(Error::Input)?;
-    let tree_digest = cas.put_manifest(lease, &manifest)?;
-    Ok(Made { tree: tree_digest, notes: tree.notes.into_list(), source: "tar archive".into() })
+    }
+    Ok(read != *size || Sha256::of(&hasher.finalize()) != *digest)
 }
 
 /// A small file to be stored.
@@ -91,21 +190,20 @@ fn work(
 
 struct Storing<'a> {
     objects: &'a Objects,
-    lease: &'a Lease,
+    store: Store<'a>,
     jobs: SyncSender<Job>,
     /// Whether a thread could not store something: what follows is in vain.
     failed: &'a AtomicBool,
-    consumed: Consumed,
-    total: Option<u64>,
-    progress: &'a dyn Progress,
 }
 
 impl Storing<'_> {
-    fn all(self, plain: impl Read, limits: Limits, tree: &mut MemTree) -> Result<()> {
+    fn all(&self, archive: Plain, tree: &mut MemTree) -> Result<()> {
+        let Plain { plain, consumed, total } = archive;
+        let Store { limits, progress, .. } = self.store;
         // Extension headers count as well: at most three in front of each entry.
         let mut archive = TarReader::new(plain, limits.entries.saturating_mul(4));
         while let Some(member) = archive.next_member()? {
-            if self.progress.cancelled() {
+            if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             if self.failed.load(Ordering::Relaxed) {
@@ -117,7 +215,7 @@ impl Storing<'_> {
             }
             let Some(file) = tree.put(&member.entry)? else { continue };
             let Kind::File(shape) = &member.entry.kind else { continue };
-            let data = Watched { inner: archive.data(), storing: &self };
+            let data = Watched { inner: archive.data(), consumed: &consumed, total, progress };
             if let Some(digest) = self
                 .file(file, shape, data, member.entry.meta)
                 .map_err(|error| full(error, tree.bytes()))?
@@ -125,7 +223,7 @@ impl Storing<'_> {
                 tree.fill(file, digest);
             }
         }
-        self.progress.bytes(self.consumed.get(), self.total);
+        progress.bytes(consumed.get(), total);
         Ok(())
     }
 
@@ -139,7 +237,7 @@ impl Storing<'_> {
     ) -> Result<Option<Digest>> {
         let mut data = Expand::new(data, shape);
         if shape.size > WHOLE {
-            let put = self.objects.put_of(self.lease, &mut data, Some(&meta));
+            let put = self.objects.put_of(self.store.lease, &mut data, Some(&meta));
             return put.map(|put| Some(put.digest)).map_err(input_error);
         }
         let mut bytes = vec![0; usize::try_from(shape.size).unwrap_or(0)];
@@ -170,29 +268,38 @@ fn full(error: Error, needed: u64) -> Error {
 /// Tells the progress of the compressed side while data flows, also within one large file.
 struct Watched<'a, R> {
     inner: R,
-    storing: &'a Storing<'a>,
+    consumed: &'a Consumed,
+    total: Option<u64>,
+    progress: &'a dyn Progress,
 }
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Storing { consumed, total, progress, .. } = self.storing;
-        progress.bytes(consumed.get(), *total);
+        self.progress.bytes(self.consumed.get(), self.total);
         self.inner.read(buffer)
     }
 }
 
-/// What comes out of an archive, decompressed by a thread of its own.
-fn unpacked(input: Box<dyn Read + Send>, limits: Limits) -> Result<(impl Read, Consumed)> {
+/// What comes out of an archive, decompressed by a thread of its own; all of it has this hash, or it ends in an error.
+fn unpacked(
+    input: Box<dyn Read + Send>,
+    limits: Limits,
+    wanted: Option<Sha256>,
+) -> Result<(impl Read, Consumed)> {
     // What headers and padding of the largest permitted archive may take on top.
     let headers = limits.entries.saturating_mul(4096).saturating_add(64 << 20);
     let stream = StreamLimits { bytes: limits.bytes.saturating_add(headers), ratio: limits.ratio };
     let (mut plain, consumed) = compress::decompress(input, stream)?;
     let (pieces, receiver) = sync_channel::<io::Result<Vec<u8>>>(PIECES);
     std::thread::spawn(move || {
+        let mut hasher = sha2::Sha256::new();
         loop {
             let mut piece = Vec::with_capacity(PIECE);
             let read = (&mut plain).take(PIECE as u64).read_to_end(&mut piece);
             let (is_end, failed) = (matches!(read, Ok(0)), read.err());
+            if wanted.is_some() {
+                hasher.update(&piece);
+            }
             // What was read before an error is still what was read.
             if !piece.is_empty() && pieces.send(Ok(piece)).is_err() {
                 return;
@@ -202,6 +309,10 @@ fn unpacked(input: Box<dyn Read + Send>, limits: Limits) -> Result<(impl Read, C
                 return;
             }
             if is_end {
+                if wanted.is_some_and(|wanted| wanted != Sha256::of(&hasher.finalize())) {
+                    let what = "a layer is not what its digest says";
+                    drop(pieces.send(Err(io::Error::other(what))));
+                }
                 return;
             }
         }

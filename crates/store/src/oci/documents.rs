@@ -138,7 +138,8 @@ impl Document {
         if any.schema_version != 2 {
             return bad("is of a version that is not known here");
         }
-        let may_be = |types: &[&str]| any.media_type.is_empty() || types.contains(&&*any.media_type);
+        let may_be =
+            |types: &[&str]| any.media_type.is_empty() || types.contains(&&*any.media_type);
         match (any.manifests, any.config, any.layers) {
             (Some(manifests), None, None) if may_be(&INDEXES) => {
                 if manifests.len() > MANIFESTS {
@@ -226,8 +227,9 @@ impl Config {
             return bad("has no layers, or too many");
         }
         let words = run.env.iter().chain(&run.entrypoint).chain(&run.cmd).chain(run.volumes.keys());
-        let mut words = words.chain([&run.user, &run.working_dir, &run.stop_signal]);
-        if words.any(|word| word.contains('\0')) {
+        let single = [&run.user, &run.working_dir, &run.stop_signal];
+        let has_nul = |word: &String| word.contains('\0');
+        if { words }.any(has_nul) || single.into_iter().any(has_nul) {
             return bad("has a NUL byte in a word");
         }
         Ok(config)
@@ -285,13 +287,17 @@ mod tests {
         let blob = |kind: &str| {
             format!(r#"{{"mediaType":"{kind}","digest":"{}","size":7,"urls":null}}"#, digest("ab"))
         };
-        let manifest = format!(r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#, blob("c"), blob("l"));
+        let manifest =
+            format!(r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#, blob("c"), blob("l"));
         assert!(matches!(
             Document::parse(manifest.as_bytes()),
             Ok(Document::Manifest(Manifest { layers, .. })) if layers.len() == 1
         ));
-        let index = format!(r#"{{"schemaVersion":2,"manifests":[{}],"annotations":null}}"#, blob("m"));
-        assert!(matches!(Document::parse(index.as_bytes()), Ok(Document::Index(all)) if all.len() == 1));
+        let index =
+            format!(r#"{{"schemaVersion":2,"manifests":[{}],"annotations":null}}"#, blob("m"));
+        assert!(
+            matches!(Document::parse(index.as_bytes()), Ok(Document::Index(all)) if all.len() == 1)
+        );
         let config = format!(
             r#"{{"architecture":"amd64","os":"linux","config":{{"Env":null,"Cmd":["a"],"Volumes":{{"/data":{{}}}},
                 "Healthcheck":{{"Test":["CMD","x"]}},"StopSignal":"SIGQUIT"}},"rootfs":{{"type":"layers","diff_ids":["{}"]}},"history":[]}}"#,
@@ -301,7 +307,8 @@ mod tests {
         assert_eq!((config.config.cmd.len(), config.config.env.len()), (1, 0));
         assert_eq!(config.config.volumes.keys().next().unwrap(), "/data");
         assert!(config.config.healthcheck.is_some());
-        let saved = Saved::parse(br#"[{"Config":"c.json","RepoTags":null,"Layers":["a/layer.tar"]}]"#);
+        let saved =
+            Saved::parse(br#"[{"Config":"c.json","RepoTags":null,"Layers":["a/layer.tar"]}]"#);
         assert_eq!(saved.unwrap()[0].layers, ["a/layer.tar"]);
     }
 
@@ -321,7 +328,10 @@ mod tests {
         ] {
             assert!(Document::parse(bad.as_bytes()).is_err(), "{bad:.80}");
         }
-        let size = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{}","size":-1}}]}}"#, digest("00"));
+        let size = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"{}","size":-1}}]}}"#,
+            digest("00")
+        );
         assert!(Document::parse(size.as_bytes()).is_err());
         for bad in [
             r#"{"rootfs":{"type":"x","diff_ids":[]}}"#,

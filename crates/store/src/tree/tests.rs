@@ -204,7 +204,7 @@ impl Place {
 
     fn export(&self, image: &str, compression: Compression) -> Vec<u8> {
         let mut out = Vec::new();
-        let options = ExportOptions { compression, id_base: 0 };
+        let options = ExportOptions { compression, ..Default::default() };
         let exported = self.images.export(&name(image), &mut out, &options, &Silent).unwrap();
         assert_eq!(exported.left_out, []);
         out

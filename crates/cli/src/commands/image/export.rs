@@ -13,9 +13,13 @@ use volt_api::types::ImageExport;
 const EXAMPLES: &str = "\
 Examples:
   volt image export debian > debian.tar
-  volt image export --compress zstd --file debian.tar.zst debian";
+  volt image export --compress zstd --file debian.tar.zst debian
+  volt image export --format oci --file debian.oci debian
+  volt image export --format docker debian | docker load";
 
 /// Write an image out as a tar archive
+///
+/// Of its root file system, or as other tools read images.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -26,6 +30,10 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "compression", value_name = "METHOD")]
     #[arg(value_parser = ["none", "gzip", "xz", "zstd"], hide_possible_values = true)]
     compress: Option<String>,
+    /// What to write: rootfs, oci (an OCI layout) or docker (what docker load takes)
+    #[arg(long, value_name = "FORMAT")]
+    #[arg(value_parser = ["rootfs", "oci", "docker"], hide_possible_values = true)]
+    format: Option<String>,
     /// The image
     #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
     image: String,
@@ -34,7 +42,7 @@ pub(crate) struct Args {
 /// Writes it.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     let mut sink = Sink::open(ctx, args.file.as_deref())?;
-    let export = ImageExport { image: args.image, compression: args.compress };
+    let export = ImageExport { image: args.image, compression: args.compress, format: args.format };
     ctx.download::<ImageExportOp>(&export, |bytes| sink.write(&bytes)).await?;
     sink.publish()?;
     Ok(Output::nothing())

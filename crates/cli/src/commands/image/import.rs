@@ -14,9 +14,10 @@ const EXAMPLES: &str = "\
 Examples:
   volt image import rootfs.tar.zst my/base:1
   volt image import ./rootfs my/base:2
+  docker save app | volt image import - app
   curl -L https://example.org/rootfs.tar.gz | volt image import - my/base:3";
 
-/// Take in a root file system as an image
+/// Take in a root file system, an OCI layout or a Docker archive as an image
 ///
 /// A tar archive (plain, gz, xz or zst), a folder, or - for an archive on standard input.
 #[derive(Debug, clap::Args)]
