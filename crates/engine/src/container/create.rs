@@ -113,10 +113,12 @@ impl Engine {
         let (mut spec, environment) = self.resolve(name.clone(), create, &image)?;
         let backend = self.backend_of(&spec);
         backend.check(self, &spec)?;
+        let own = self.add_image_volumes(&mut spec, &image)?;
         self.check_binds(&spec)?;
         super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(&spec.binds)?;
+        self.make_image_volumes(&spec, &image, &own)?;
         self.make_missing_volumes(&spec.binds)?;
         // From here on the disk changes; what a killed command leaves is found by its intent.
         self.intend(&Intent::Create { name: name.clone() })?;

@@ -25,6 +25,7 @@ mod stop;
 mod told;
 mod unit;
 mod update;
+mod volumes;
 mod wait;
 
 pub use create::Create;

@@ -5,6 +5,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::Path;
 use volt_host::files::{self, Lock, Publish, Stage};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -30,6 +31,16 @@ impl Engine {
         name: &Name,
         labels: BTreeMap<String, String>,
     ) -> Result<View> {
+        self.make_volume_with(name, labels, &|_| Ok(()))
+    }
+
+    /// Makes a volume, whose lock must be held, and has its folder filled, which is empty and open to all.
+    pub(crate) fn make_volume_with(
+        &self,
+        name: &Name,
+        labels: BTreeMap<String, String>,
+        fill: &dyn Fn(&Path) -> Result<()>,
+    ) -> Result<View> {
         if self.volume_exists(name) {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
@@ -46,6 +57,7 @@ impl Engine {
         for folder in [&data, stage.path()] {
             set_mode(folder, 0o755)?;
         }
+        fill(&data)?;
         let metadata =
             Metadata { version: 1, name: name.clone(), created: Timestamp::now(), labels };
         files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?;

@@ -5,7 +5,8 @@ use super::{Cas, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Broken, Content, Decoder, Node, NodeKind, order};
-use crate::tree::EntryPath;
+use crate::tree::{EntryPath, Meta};
+use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
 /// How many symbolic links are followed on the way to one entry: as many as the kernel does.
@@ -81,6 +82,30 @@ impl Tree {
             NodeKind::Link(to) => &self.nodes[usize::try_from(to).unwrap_or(0)],
             _ => node,
         }
+    }
+
+    /// A folder as a tree of its own: what has its first name elsewhere has it here.
+    pub(crate) fn part(&self, folder: &Node) -> Vec<Node> {
+        let skip = folder.path.as_bytes().len() + usize::from(!folder.path.is_root());
+        let mut root = folder.clone();
+        root.path = EntryPath::default();
+        let mut part = vec![root];
+        let mut numbers: HashMap<*const Node, u64> = HashMap::new();
+        for node in self.below(&folder.path) {
+            let bytes = node.path.as_bytes().get(skip..).unwrap_or_default();
+            if bytes.is_empty() {
+                continue;
+            }
+            let path = EntryPath::default().join(bytes);
+            let real = self.real(node);
+            let number = part.len() as u64;
+            part.push(match numbers.get(&std::ptr::from_ref(real)) {
+                Some(first) => Node { path, kind: NodeKind::Link(*first), meta: Meta::default() },
+                None => Node { path, ..real.clone() },
+            });
+            numbers.entry(std::ptr::from_ref(real)).or_insert(number);
+        }
+        part
     }
 
     /// The entry at a path, as people write it; symbolic links on the way are followed within the tree, one at the end as

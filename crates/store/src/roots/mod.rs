@@ -33,7 +33,7 @@ mod variants;
 use crate::cas::{Cas, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::manifest::{Broken, Decoder, Node};
+use crate::manifest::{Broken, Decoder, Node, NodeKind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -150,6 +150,22 @@ impl Roots {
         self.check_manifest(tree)?;
         let making = self.variants.copying(&self.objects);
         links::write(&|| self.nodes(tree), to, making).map(drop)
+    }
+
+    /// Copies what a tree has in a folder, with the attributes of that, to `to`, which is empty; nothing where it has no such folder.
+    ///
+    /// # Errors
+    /// As [`Roots::assemble`].
+    pub fn copy_below(&self, tree: &Digest, path: &str, to: &Path) -> Result<()> {
+        self.check_manifest(tree)?;
+        let tree = self.cas.tree(tree)?;
+        let nodes = match tree.find(path, true) {
+            Ok(folder) if folder.kind == NodeKind::Directory => tree.part(folder),
+            Ok(_) | Err(Error::NoEntry(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let making = self.variants.copying(&self.objects);
+        links::write(&|| Ok(nodes.clone().into_iter()), to, making).map(drop)
     }
 
     /// Takes away the roots of trees that are not among those that `wanted` tells, and the variants that are in no root then.
@@ -286,6 +302,12 @@ impl erofs::Nodes for Manifest {
             return Err(Error::refused(node.path.as_bytes(), "its owner is nobody's id"));
         }
         Ok(node)
+    }
+}
+
+impl erofs::Nodes for std::vec::IntoIter<Node> {
+    fn next(&mut self) -> Result<Option<Node>> {
+        Ok(Iterator::next(self))
     }
 }
 

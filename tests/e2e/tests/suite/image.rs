@@ -133,3 +133,62 @@ on_hosts! {
         host.run(&["systemctl", "stop", "hanging-mirror"]).ok();
     }
 }
+
+/// An image of two layers as an OCI layout in `/tmp/app`, made by hand of the host's own tools: the second takes away and adds.
+const APP: &str = r#"
+set -e
+rm -rf /tmp/app /tmp/l1 /tmp/l2 && mkdir -p /tmp/app/blobs/sha256 /tmp/l1 /tmp/l2/data && cd /tmp
+tar -xf /srv/images/tiny.tar -C l1 && echo gone > l1/gone && mkdir -p l1/data && echo from-the-image > l1/data/seed && chown 1000:1000 l1/data/seed
+: > l2/.wh.gone; printf '#!/bin/sh\necho "$FLAVOUR $(id -u) $(pwd) $*"; cat /data/seed; test ! -e /gone; echo new > /data/new && ls /data | wc -l\n' > l2/entry && chmod 755 l2/entry
+blob() { sum=$(sha256sum < $1 | cut -d' ' -f1); size=$(stat -c %s $1); mv $1 app/blobs/sha256/$sum; echo "\"digest\":\"sha256:$sum\",\"size\":$size"; }
+tar -cf l1.tar -C l1 . && tar -cf l2.tar -C l2 .
+d1=$(sha256sum < l1.tar | cut -d' ' -f1); d2=$(sha256sum < l2.tar | cut -d' ' -f1)
+gzip -f l1.tar && zstd -qf --rm l2.tar
+one=$(blob l1.tar.gz); two=$(blob l2.tar.zst)
+cat > config.json <<END
+{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/entry"],"Cmd":["one","two"],"Env":["FLAVOUR=oci"],"WorkingDir":"/usr",
+"Volumes":{"/data":{}},"StopSignal":"SIGQUIT","ExposedPorts":{"80/tcp":{}}},"rootfs":{"type":"layers","diff_ids":["sha256:$d1","sha256:$d2"]}}
+END
+config=$(blob config.json)
+echo "{\"schemaVersion\":2,\"config\":{$config},\"layers\":[{$one},{$two}]}" > manifest && manifest=$(blob manifest)
+echo "{\"schemaVersion\":2,\"manifests\":[{$manifest}]}" > app/index.json
+echo '{"imageLayoutVersion":"1.0.0"}' > app/oci-layout
+"#;
+
+on_hosts! {
+    fn image_of_oci_and_docker_runs_as_it_says(host) {
+        let host = host.private("oci");
+        host.tiny();
+        host.sh(APP).ok();
+        let said = "oci 0 /usr one two\nfrom-the-image\n2";
+        host.volt(&["image", "import", "/tmp/app", "layout"]).ok();
+        assert_eq!(host.volt(&["run", "--rm", "layout"]).ok(), said);
+        assert_eq!(host.volt(&["volume", "list", "-o", "name"]).ok(), "", "its volume went with it");
+        host.sh("tar -cf /tmp/app.tar -C /tmp/app . && gzip -kf /tmp/app.tar && volt image import /tmp/app.tar.gz archive").ok();
+        assert_eq!(host.volt(&["run", "--rm", "archive", "x"]).ok(), said.replace("one two", "x"));
+        for format in ["oci", "docker"] {
+            host.sh(&format!("volt image export --format {format} --compress gzip layout > /tmp/back.tar && volt image import - back-{format} < /tmp/back.tar")).ok();
+            let tree = |name: &str| host.volt(&["image", "inspect", name, "-o", "json"]).json()["tree"].clone();
+            assert_eq!(tree(&format!("back-{format}")), tree("layout"));
+            assert_eq!(host.volt(&["run", "--rm", &format!("back-{format}")]).ok(), said);
+        }
+        let seen = host.volt(&["image", "inspect", "back-oci", "-o", "json"]).json();
+        assert_eq!((seen["stop_signal"].clone(), seen["exposed_ports"][0].clone()), ("SIGQUIT".into(), "80/tcp".into()), "{seen}");
+        // A volume that is kept, one that is given, and none of the host's for a hostile image.
+        host.volt(&["run", "--name", "kept", "layout"]).ok();
+        let volume = host.volt(&["volume", "list", "-o", "name"]).ok();
+        assert!(volume.starts_with("kept-"), "{volume}");
+        host.volt(&["container", "delete", "kept"]).ok();
+        host.volt(&["volume", "delete", &volume]).ok();
+        host.sh("volt volume create own && echo mine > /var/lib/volt/volumes/own/_data/seed").ok();
+        assert!(host.volt(&["run", "--rm", "-v", "own:/data", "layout"]).ok().contains("mine"));
+        assert_eq!(host.volt(&["volume", "list", "-o", "name"]).ok(), "own");
+        // One bit of a layer, and nothing is kept.
+        let files = "find /var/lib/volt/cas/objects -type f | wc -l";
+        let before = host.sh(&format!("volt cas gc >/dev/null; {files}")).ok();
+        host.sh("f=$(ls -S /tmp/app/blobs/sha256/* | head -1); printf x | dd of=$f bs=1 seek=5000 conv=notrunc 2>/dev/null").ok();
+        assert!(host.volt(&["image", "import", "/tmp/app", "bad"]).fails(12).contains("digest"));
+        assert_eq!(host.sh(files).ok(), before);
+        assert_eq!(host.volt(&["system", "check"]).code, 0);
+    }
+}

@@ -1,0 +1,83 @@
+//! Volumes that an image asks for: one of the container's own for each of its paths at which nothing else is mounted, with what the
+//! image has there to begin with.
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use volt_model::container::Spec;
+use volt_model::kind::ErrorKind;
+use volt_model::mount::{Bind, Source};
+use volt_model::name::Name;
+use volt_store::Image;
+
+/// The label of such a volume: whose it is. It goes with a container that removes itself.
+const OWNER: &str = "volt.container";
+
+impl Engine {
+    /// Adds the volumes that the image asks for to a spec, and makes those that are missing. The names that are theirs now.
+    pub(super) fn add_image_volumes(&self, spec: &mut Spec, image: &Image) -> Result<Vec<Name>> {
+        let mut added = Vec::new();
+        for path in &image.config.volumes {
+            let name = name_of(spec, path)?;
+            let invalid = |error: volt_model::mount::MountError| {
+                let message = format!("The image {} asks for a volume at `{path}`", image.name);
+                Error::new(ErrorKind::InvalidConfig, message).because(error)
+            };
+            let bind: Bind = format!("{name}:{path}").parse().map_err(invalid)?;
+            let is_taken = spec.binds.iter().any(|other| other.target == bind.target)
+                || spec.tmpfs.iter().any(|other| other.target == bind.target);
+            if !is_taken {
+                spec.binds.push(bind);
+                added.push(name);
+            }
+        }
+        Ok(added)
+    }
+
+    /// Makes the volumes that an image asks for. They must be locked.
+    pub(super) fn make_image_volumes(
+        &self,
+        spec: &Spec,
+        image: &Image,
+        names: &[Name],
+    ) -> Result<()> {
+        for bind in &spec.binds {
+            let Source::Volume(name) = &bind.source else { continue };
+            if !names.contains(name) || self.volume_exists(name) {
+                continue;
+            }
+            let labels = BTreeMap::from([(OWNER.to_owned(), spec.name.to_string())]);
+            drop(self.make_volume_with(name, labels, &|data| {
+                let roots = self.cas().roots();
+                Ok(roots.copy_below(&image.tree, &bind.target, data)?)
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Removes the volumes that were made for a container that is gone. What can't go now is left to `volume delete`.
+    pub(super) fn remove_image_volumes(&self, spec: &Spec) {
+        for bind in &spec.binds {
+            let Source::Volume(name) = &bind.source else { continue };
+            let owner =
+                self.volume_metadata(name).ok().and_then(|mut data| data.labels.remove(OWNER));
+            if owner.as_deref() != Some(spec.name.as_str()) {
+                continue;
+            }
+            if let Err(error) = self.volume_delete(name) {
+                tracing::warn!(volume = %name, error = %error.chain().join(": "), "a volume of a container that removed itself remains");
+            }
+        }
+    }
+}
+
+/// What the volume at a path of a container is called: no later container of that name has it.
+fn name_of(spec: &Spec, path: &str) -> Result<Name> {
+    let what = format!("{} {path}", spec.created);
+    let hash = volt_store::Digest::of(what.as_bytes()).hex();
+    let stem: String = spec.name.as_str().chars().take(54).collect();
+    let name = format!("{}-{}", stem.trim_end_matches('-'), &hash[..8]);
+    name.parse().map_err(|error| {
+        Error::new(ErrorKind::InvalidConfig, format!("`{name}` can't be a volume")).because(error)
+    })
+}
