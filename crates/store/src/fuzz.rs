@@ -1,6 +1,9 @@
 //! What a fuzzer calls: hostile bytes through the very path of an import.
 
+use crate::archive::TarReader;
 use crate::manifest::{Decoder, Encoder};
+use crate::memtree::MemTree;
+use crate::tree::Quota;
 use crate::{Cas, Error, Images, ImportOptions, Limits, Silent, Work};
 use std::path::Path;
 
@@ -30,6 +33,25 @@ pub fn import_bytes(dir: &Path, data: &[u8]) {
     assert!(problems.is_empty(), "left behind: {problems:?}");
     let garbage = Cas::open(dir).collect(&|| Ok(Vec::new())).expect("garbage can be collected");
     assert!(is_taken || garbage.objects == 0, "left behind: {garbage:?}");
+}
+
+/// Reads these bytes as each document of an image that others write, and as two layers. Panics where what becomes of the layers is
+/// no tree.
+pub fn oci_bytes(data: &[u8]) {
+    crate::oci::read_any(data);
+    let mut tree = MemTree::new(Quota { bytes: 1 << 20, entries: 10_000 });
+    for layer in [&data[..data.len() / 2], &data[data.len() / 2..]] {
+        tree.begin_layer().expect("there are two");
+        let mut archive = TarReader::new(layer, 10_000);
+        while let Ok(Some(member)) = archive.next_member() {
+            if tree.put(&member.entry).is_err() {
+                break;
+            }
+        }
+    }
+    let manifest = tree.encode().expect("a vector takes all that is written");
+    let mut nodes = Decoder::new(&manifest[..]).expect("it begins as one");
+    while nodes.next().expect("it is the one way to write a tree").is_some() {}
 }
 
 /// Reads these bytes as a manifest. Panics where what was taken is not the one way to write its tree.

@@ -117,7 +117,7 @@ impl Cas {
     fn make_folders(&self) -> Result<()> {
         files::create_dirs(&self.dir, 0o755)?;
         files::create_dirs(&self.tmp(), 0o700)?;
-        Ok(files::create_dirs(&self.dir.join("objects"), 0o700)?)
+        self.objects().make_folders()
     }
 
     /// Puts all that was stored on disk. To be called once, before the ref is written.

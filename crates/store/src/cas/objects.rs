@@ -264,6 +264,18 @@ impl Objects {
         }
     }
 
+    /// Makes all folders at once, so that later on nothing but objects comes and goes.
+    pub(super) fn make_folders(&self) -> Result<()> {
+        if self.dir.join("ff").is_dir() {
+            return Ok(());
+        }
+        files::create_dirs(&self.dir, 0o700)?;
+        // The last one last: by it the others are known to be there.
+        (0..=u8::MAX).try_for_each(|byte| {
+            Ok(files::create_dirs(&self.dir.join(format!("{byte:02x}")), 0o700)?)
+        })
+    }
+
     fn make_folder(&self, digest: &Digest) -> Result<()> {
         let byte = digest.as_bytes()[0];
         let known = |set: &Mutex<HashSet<u8>>| {

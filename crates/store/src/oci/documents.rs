@@ -258,6 +258,11 @@ impl Saved {
     }
 }
 
+/// Reads bytes as each of the documents, for a fuzzer.
+pub(crate) fn read_any(bytes: &[u8]) {
+    drop((Document::parse(bytes), Config::parse(bytes), Saved::parse(bytes)));
+}
+
 fn parse<'a, T: Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T> {
     if bytes.len() as u64 > DOCUMENT_LIMIT {
         return Err(Error::Damaged(format!("its {what} is larger than 4 MiB")));

@@ -11,6 +11,6 @@ mod tests;
 mod write;
 
 pub(crate) use blobs::{Blobs, begins_image, wrong};
-pub(crate) use documents::Sha256;
+pub(crate) use documents::{Sha256, read_any};
 pub(crate) use read::{LayerBlob, find, run_config};
 pub(crate) use write::{Flavour, write};
