@@ -23,6 +23,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let (first, second) = data.split_at(data.len() / 2);
     assert_eq!((whole.clone(), good), decode(&[first, second]));
     for frame in whole {
+        // Nothing is sent for empty output.
+        if matches!(&frame, Frame::Stdout(bytes) | Frame::Stderr(bytes) if bytes.is_empty()) {
+            continue;
+        }
         assert_eq!(decode(&[&frame.encode()]).0, [frame]);
     }
 });

@@ -20,8 +20,8 @@ use crate::run::{Context, Program, Result, fail, program};
 /// How many tests run side by side: most wait for the kernel or a host more than they compute.
 const THREADS: usize = 4;
 
-/// What a test has in its name that is run by itself, after all others: it measures, and makes its own load.
-const ALONE: &str = "under_load";
+/// What a test has in its name that is run by itself, after all others: it measures.
+const ALONE: [&str; 2] = ["under_load", "quickly"];
 
 /// How long a test may take, by what its name has in it; the first that fits.
 const LIMITS: [(&str, Duration); 4] = [
@@ -115,7 +115,7 @@ pub(crate) fn run(cases: &[Case]) -> Vec<Test> {
 /// Runs each test by the program that `begin` makes of it.
 pub(crate) fn each(cases: &[Case], begin: impl Fn(&Case) -> Program + Sync) -> Vec<Test> {
     let (alone, others): (Vec<&Case>, Vec<&Case>) =
-        cases.iter().partition(|case| case.name.contains(ALONE));
+        cases.iter().partition(|case| ALONE.iter().any(|part| case.name.contains(part)));
     let mut tests = side_by_side(&others, &begin);
     tests.extend(alone.into_iter().map(|case| one(case, begin(case))));
     tests
