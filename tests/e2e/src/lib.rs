@@ -302,6 +302,11 @@ impl Host {
         self.image("debian", &format!("/srv/images/debian-{}.tar", self.suite()));
     }
 
+    /// Makes sure the image `system` (a Debian of the host's own suite that boots) is there.
+    pub fn system(&self) {
+        self.image("system", &format!("/srv/images/system-{}.tar", self.suite()));
+    }
+
     fn image(&self, name: &str, archive: &str) {
         if self.volt(&["image", "inspect", name, "-o", "json"]).code != 0 {
             let output = self.sh(&format!("volt image import {archive} {name}"));

@@ -6,6 +6,8 @@ mod suite {
     mod boot;
     mod cas;
     mod cas_power;
+    mod container_boot;
+    mod container_confinement;
     mod container_exec;
     mod container_files;
     mod container_isolation;

@@ -1,5 +1,5 @@
 //! Small images for tests to import, which hosts see at `/srv/images`: `debian-SUITE.tar` (and
-//! `.tar.zst`), a minimal Debian; `tiny.tar`, a static busybox with its links and two users.
+//! `.tar.zst`), a minimal Debian; `system-SUITE.tar`, one that boots; `tiny.tar`, a static busybox with its links and two users.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,14 +9,21 @@ use super::{archive, tree, write};
 use crate::packages;
 use crate::run::{Context, Result, program};
 
+/// What a Debian needs beyond the minimum to boot, and to be talked to by `systemctl`; a part of [`tree::PACKAGES`].
+const SYSTEM: [&str; 3] = ["dbus", "libpam-systemd", "systemd-sysv"];
+
 /// The folder with the suite's images; built if it is not there yet.
 pub(crate) fn get(suite: &str) -> Result<PathBuf> {
-    super::get(&kind(suite), "1", |stage| build(suite, stage))
+    super::get(&kind(suite), &ingredients(), |stage| build(suite, stage))
 }
 
 /// Where [`get`] keeps it, built or not.
 pub(crate) fn place(suite: &str) -> PathBuf {
-    super::place(&kind(suite), "1")
+    super::place(&kind(suite), &ingredients())
+}
+
+fn ingredients() -> String {
+    format!("2 {}", SYSTEM.join(" "))
 }
 
 fn kind(suite: &str) -> String {
@@ -28,17 +35,24 @@ fn build(suite: &str, stage: &Path) -> Result<()> {
     fs::create_dir_all(stage).context(|| stage.display().to_string())?;
     let archive = archive::get(suite)?;
     let root = stage.join("root");
-    tree::install(suite, &archive, &[], &root)?;
+    debian(suite, &archive, &SYSTEM, &stage.join(format!("system-{suite}.tar")))?;
+    let image = stage.join(format!("debian-{suite}.tar"));
+    debian(suite, &archive, &[], &image)?;
+    program("zstd").args(["--quiet", "-3", "-T0", "--keep"]).arg(&image).read()?;
+    tiny(suite, &archive, &root)?;
+    pack(&root, &stage.join("tiny.tar"))?;
+    super::remove(&root)
+}
+
+/// Packs a minimal Debian with these packages.
+fn debian(suite: &str, archive: &Path, include: &[&str], image: &Path) -> Result<()> {
+    let root = image.with_extension("root");
+    tree::install(suite, archive, include, &root)?;
     // What no test reads makes a third of it.
     for dropped in ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"] {
         super::remove(&root.join(dropped))?;
     }
-    let image = stage.join(format!("debian-{suite}.tar"));
-    pack(&root, &image)?;
-    super::remove(&root)?;
-    program("zstd").args(["--quiet", "-3", "-T0", "--keep"]).arg(&image).read()?;
-    tiny(suite, &archive, &root)?;
-    pack(&root, &stage.join("tiny.tar"))?;
+    pack(&root, image)?;
     super::remove(&root)
 }
 

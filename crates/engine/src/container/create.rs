@@ -209,6 +209,9 @@ impl Engine {
         // What was asked for is refused where it can't be; what only the image suggests gives way.
         let boots = create.boot.unwrap_or(machine && backend::of(backend).can_boot());
         let mode = if boots { Mode::Boot } else { Mode::App };
+        if boots && backend::of(backend).can_boot() {
+            super::boots::check(&create, image)?;
+        }
         let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
         let network = match create.network.or(backend::of(backend).only_network()) {
             Some(network) => network,

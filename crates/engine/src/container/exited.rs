@@ -16,7 +16,7 @@ use volt_host::cgroup::Cgroup;
 use volt_host::command::Command;
 use volt_host::systemd::MainExit;
 use volt_host::{files, process};
-use volt_model::container::{Exit, signal_name, unit};
+use volt_model::container::{Exit, Mode, signal_name, unit};
 use volt_model::name::Name;
 
 /// What the file of a run that is recorded, and perhaps not yet released, is called.
@@ -166,6 +166,11 @@ impl Engine {
         let run = self.paths().container_run(name);
         let failure: Option<RelayFailure> = files::read_json(&run.join("failure"), 1 << 16).ok();
         let exit: Option<RelayExit> = files::read_json(&run.join("exit"), 1 << 16).ok();
+        let reboots = exit.as_ref().is_some_and(|exit| exit.code == unit::REBOOT);
+        if reboots && self.spec(name).is_ok_and(|spec| spec.mode == Mode::Boot) {
+            // Its system is booted again, which is no end.
+            return Ok(());
+        }
         let (code, reason) = match (failure, exit, last) {
             (Some(failure), ..) => (failure.code, Exit::could_not_start(failure.message)),
             (None, Some(exit), _) => (exit.code, reason(&exit)),

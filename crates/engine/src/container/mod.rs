@@ -4,6 +4,7 @@ mod attach;
 pub(crate) mod backend;
 mod binds;
 mod boot;
+mod boots;
 mod copy;
 mod create;
 mod delete;

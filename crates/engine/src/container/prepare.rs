@@ -136,7 +136,7 @@ impl Engine {
                 )?;
             }
         }
-        for file in ["etc/hosts", "etc/resolv.conf"] {
+        for file in ["etc/hosts", "etc/resolv.conf", "etc/hostname"] {
             let usable = inside
                 .metadata_followed(file.as_ref())
                 .is_ok_and(|m| m.kind == files::FileKind::File);
@@ -196,6 +196,8 @@ impl Engine {
             ),
         };
         files::write_volatile(&run.join("hosts"), hosts.as_bytes(), 0o644)?;
+        let hostname = format!("{}\n", spec.hostname);
+        files::write_volatile(&run.join("hostname"), hostname.as_bytes(), 0o644)?;
         files::write_volatile(&run.join("resolv.conf"), self.resolv_conf(spec)?.as_bytes(), 0o644)?;
         if spec.mode == Mode::App {
             let path = run.join("spec");

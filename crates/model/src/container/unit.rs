@@ -78,7 +78,8 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     line(format_args!("ExecStart=\nExecStart=:{}", command_line(spec, context)));
     if spec.mode == Mode::App {
         // Init loads a precompiled filter; nspawn would spend most of the start on compiling its own.
-        line(format_args!("Environment=SYSTEMD_SECCOMP=0"));
+        // From an image without systemd nspawn 252 would conclude that it needs the old control groups.
+        line(format_args!("Environment=SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"));
     }
     if spec.network == Network::None {
         line(format_args!(
@@ -98,12 +99,19 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     ));
     // Ended by its own stop signal, it did what it was asked.
     line(format_args!("SuccessExitStatus={}", 128 + u32::from(spec.stop_signal)));
+    if spec.mode == Mode::Boot {
+        // A system that wants to be booted again is, whatever the policy.
+        line(format_args!("SuccessExitStatus={REBOOT}\nRestartForceExitStatus={REBOOT}"));
+    }
     line(format_args!("SyslogIdentifier={}", spec.name));
     for property in spec.limits.properties() {
         line(format_args!("{}={}", property.directive, property.value));
     }
     out
 }
+
+/// The exit code of an nspawn whose system has asked to be booted again.
+pub const REBOOT: i32 = 133;
 
 /// The relay and, behind `--`, the nspawn that it runs.
 fn command_line(spec: &Spec, context: &Context<'_>) -> String {
@@ -148,6 +156,7 @@ fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
         "--link-journal=no".into(),
         format!("--bind-ro={run}/hosts:/etc/hosts"),
         format!("--bind-ro={run}/resolv.conf:/etc/resolv.conf"),
+        format!("--bind-ro={run}/hostname:/etc/hostname"),
     ];
     if let Some(ids) = spec.ids {
         args.push(format!("--private-users={}:{}", ids.base(), crate::ids::IdRange::SIZE));
@@ -315,6 +324,7 @@ mod tests {
     fn boot_keeps_nspawns_own_filter_and_console() {
         let text = rendered(&Spec { mode: Mode::Boot, network: Network::Host, ..spec() });
         assert!(text.contains(" --console=interactive --boot\n"));
+        assert!(text.contains("RestartForceExitStatus=133\n"));
         assert!(!text.contains("SYSTEMD_SECCOMP") && !text.contains("NetworkNamespacePath"));
     }
 

@@ -321,24 +321,6 @@ on_hosts! {
 }
 
 on_hosts! {
-    fn container_boot_is_a_machine(host) {
-        host.debian();
-        let machine = host.container("machine");
-        if host.volt(&["image", "inspect", "booting", "-o", "json"]).code != 0 {
-            // The host's own system, which has an init.
-            let skip = "--exclude=./srv --exclude=./boot --exclude=./usr/lib/modules --exclude=./var/cache --exclude=./var/log --exclude=./tmp";
-            host.sh(&format!("tar -C / --one-file-system {skip} --sort=name -c . 2>/dev/null | volt image import - booting")).ok();
-        }
-        host.volt(&["container", "create", "--name", "machine", "--boot", "booting"]).ok();
-        host.volt(&["container", "start", "machine"]).ok();
-        assert_eq!(machine.inspect()["mode"], "boot");
-        host.until(Duration::from_secs(60), "volt container exec machine systemctl is-system-running | grep -E 'running|degraded'");
-        host.volt(&["container", "stop", "machine"]).ok();
-        assert_eq!(machine.state(), "stopped");
-    }
-}
-
-on_hosts! {
     fn container_kill(host) {
         host.tiny();
         let target = host.container("target");
