@@ -19,7 +19,7 @@ fn container(name: &str) -> Value {
 
 fn image() -> Value {
     value!({
-        "name": "debian:latest", "created": "2026-01-02T00:00:00Z", "size": 1, "entries": 1, "architecture": "amd64",
+        "name": "debian:latest", "created": "2026-01-02T00:00:00Z", "tree": "blake3:00", "size": 1, "entries": 1, "architecture": "amd64",
         "os": "Debian", "source": "x", "entrypoint": [], "command": [], "env": [], "boot": false,
     })
 }

@@ -17,7 +17,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use volt_host::mounts::{IdMap, Layer, MountAttributes, Overlay, UserNamespace, overlay_root};
 
 fn nobody() -> crate::Result<Vec<Digest>> {
@@ -715,59 +714,4 @@ fn any_tree_is_what_the_kernel_reads() {
             Ok(())
         })
         .unwrap();
-}
-
-/// How long it takes, for `VOLT_TEST_TREE`, a folder such as a Debian root.
-#[test]
-#[ignore = "a measurement: needs a folder, named by VOLT_TEST_TREE"]
-fn measure() {
-    if !inside("measure") {
-        return;
-    }
-    let from = PathBuf::from(std::env::var_os("VOLT_TEST_TREE").expect("the folder"));
-    let place = Place::new();
-    let tree = place.build(&from);
-    let roots = place.roots();
-    let median = |what: &str, run: &mut dyn FnMut()| {
-        let mut times: Vec<f64> = (0..11)
-            .map(|_| {
-                let begun = Instant::now();
-                run();
-                begun.elapsed().as_secs_f64() * 1000.0
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        println!("{what}: {:.2} ms [{:.2} .. {:.2}]", times[5], times[0], times[10]);
-    };
-    median("image made", &mut || {
-        let _gone = fs::remove_file(roots.image_path(&tree));
-        roots.image(&tree).unwrap();
-    });
-    let begun = Instant::now();
-    drop(roots.assemble(&tree, Form::Image).unwrap());
-    println!("image read for the first time: {:.1?}", begun.elapsed());
-    median("image there", &mut || drop(roots.assemble(&tree, Form::Image).unwrap()));
-    median("image there, mounted, unmounted", &mut || {
-        let root = place.mount_image(&tree, Some(IdMap::of(1 << 19)));
-        volt_host::mounts::unmount(&root, volt_host::mounts::Unmount::Now).unwrap();
-    });
-    let begun = Instant::now();
-    let links = roots.links(&tree).unwrap();
-    println!("links made: {:.0?}", begun.elapsed());
-    median("links made, variants there", &mut || {
-        fs::rename(links.parent().unwrap(), place.at("old")).unwrap();
-        let begun = Instant::now();
-        roots.links(&tree).unwrap();
-        println!("  {:.0?}", begun.elapsed());
-        fs::remove_dir_all(place.at("old")).unwrap();
-    });
-    median("links mounted, unmounted", &mut || {
-        let root = place.mount(Layer::Folder(&links), Some(IdMap::of(1 << 19)));
-        volt_host::mounts::unmount(&root, volt_host::mounts::Unmount::Now).unwrap();
-    });
-    let root = place.mount_image(&tree, None);
-    assert_same(&below(&from), &below(&root));
-    let size = fs::metadata(roots.image_path(&tree)).unwrap().len();
-    let entries = look(&from).len();
-    println!("{entries} entries, an image of {size} bytes");
 }
