@@ -5,7 +5,6 @@
 mod suite {
     mod boot;
     mod cas;
-    mod cas_power;
     mod container_boot;
     mod container_confinement;
     mod container_exec;

@@ -34,14 +34,19 @@ impl Engine {
             let count = std::fs::read_dir(path).map_or(0, |all| all.count() as u64);
             Usage { kind, count, active: 0, size, reclaimable: if freed { size } else { 0 } }
         };
-        Ok(vec![
-            self.images_df()?,
-            self.cas_df()?,
-            self.containers_df()?,
-            self.volumes_df()?,
-            folder("cache", &self.paths().cache, true),
-            folder("logs", &self.paths().log, false),
-        ])
+        let mut all = vec![self.images_df()?];
+        match self.cas_df() {
+            // Objects are root's alone: others hear of the rest.
+            Err(error) if error.kind == ErrorKind::Permission => {
+                tracing::debug!(error = %error.chain().join(": "), "what the store takes can't be told");
+            }
+            usage => all.push(usage?),
+        }
+        all.push(self.containers_df()?);
+        all.push(self.volumes_df()?);
+        all.push(folder("cache", &self.paths().cache, true));
+        all.push(folder("logs", &self.paths().log, false));
+        Ok(all)
     }
 
     /// What images have, each content once: all of it is part of the store.

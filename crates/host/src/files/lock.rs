@@ -106,7 +106,7 @@ impl Lock {
             let file = open(path)?;
             let blocking = wait == Wait::Forever;
             match lock_file(&file, mode, blocking).on("lock", path)? {
-                true if is_at(&file, path) => return Self::held(file, path, mode),
+                true if is_at(&file, path) => return Ok(Self::held(file, path, mode)),
                 // The holder removed the file while we waited for it; the lock is the new one now.
                 true => {}
                 false if deadline.is_some_and(|end| Instant::now() < end) => {
@@ -131,14 +131,18 @@ impl Lock {
         std::fs::remove_file(&self.path).on("remove", &self.path)
     }
 
-    fn held(mut file: File, path: &Path, mode: LockMode) -> Result<Self, LockError> {
+    fn held(mut file: File, path: &Path, mode: LockMode) -> Self {
         if mode == LockMode::Exclusive {
-            file.set_len(0)
+            let noted = file
+                .set_len(0)
                 .and_then(|()| file.rewind())
-                .and_then(|()| writeln!(file, "{}", std::process::id()))
-                .on("lock", path)?;
+                .and_then(|()| writeln!(file, "{}", std::process::id()));
+            // On a full disk there is a lock all the same, and nobody can say who holds it.
+            if let Err(error) = noted {
+                tracing::debug!(path = %path.display(), %error, "the holder is not noted");
+            }
         }
-        Ok(Self { file, path: path.to_owned() })
+        Self { file, path: path.to_owned() }
     }
 }
 

@@ -180,7 +180,7 @@ on_hosts! {
         host.sh("volt run -d --name shown tiny sh -c 'echo said; sleep 1000'").ok();
         for command in [
             "ps", "container list", "container inspect shown", "image list", "image inspect tiny", "top --once", "workload inspect shown",
-            "system info", "system df", "config show", "cas status", "cas list", "version",
+            "system info", "system df", "config show", "cas list", "version",
         ] {
             joe(&format!("volt {command}")).ok();
         }
