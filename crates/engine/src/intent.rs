@@ -16,6 +16,9 @@ pub(crate) enum Intent {
     Create {
         /// What it is called.
         name: Name,
+        /// The volumes that are made for it alone.
+        #[serde(default)]
+        volumes: Vec<Name>,
     },
     /// A container is being removed; finished.
     Delete {
@@ -42,7 +45,7 @@ impl Intent {
     /// The name whose lock guards the change.
     fn name(&self) -> &Name {
         match self {
-            Self::Create { name } | Self::Delete { name } | Self::Update { name, .. } => name,
+            Self::Create { name, .. } | Self::Delete { name } | Self::Update { name, .. } => name,
             Self::Rename { from, .. } => from,
         }
     }
@@ -71,13 +74,8 @@ impl Engine {
 
     /// Strikes the intent of `name` out. The name's lock must be held.
     pub(crate) fn fulfil(&self, name: &Name) -> Result<()> {
-        let path = self.intent_path(name);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(files::Error::new("remove", &path, e).into())
-            }
-            _ => Ok(()),
-        }
+        files::remove_file(&self.intent_path(name))?;
+        Ok(())
     }
 
     /// The names that have an intent.
@@ -108,8 +106,13 @@ impl Engine {
         };
         tracing::warn!(?intent, "finishing or undoing what a killed command left");
         match &intent {
-            Intent::Create { name } if self.container_exists(name) => self.finish_create(name)?,
-            Intent::Create { name } => self.undo_create(name)?,
+            Intent::Create { name, .. } if self.container_exists(name) => {
+                self.finish_create(name)?;
+            }
+            Intent::Create { name, volumes } => {
+                let _locks = self.lock_volumes(volumes)?;
+                self.undo_create(name, volumes)?;
+            }
             Intent::Delete { name } => self.finish_delete(name)?,
             Intent::Rename { from, to } => self.finish_rename(from, to)?,
             Intent::Update { name, before } => self.finish_update(name, before)?,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use volt_host::files::LockError;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::size::Bytes;
@@ -220,6 +221,17 @@ fn and_more(more: u64) -> String {
 
 fn last_lines(lines: &[String]) -> String {
     if lines.is_empty() { String::new() } else { format!(": {}", lines.join("\n")) }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => error.into(),
+            LockError::Held { path, .. } => {
+                Self::io("lock", &path, io::Error::from(io::ErrorKind::WouldBlock))
+            }
+        }
+    }
 }
 
 impl From<volt_host::files::Error> for Error {

@@ -1,5 +1,6 @@
 //! Connecting to a container's terminal or streams, which its relay serves.
 
+use super::prepare::hold;
 use super::start::refuse;
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -7,7 +8,6 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use volt_host::files;
-use volt_host::process::Identity;
 use volt_model::container::Spec;
 use volt_model::frame::Frame;
 use volt_model::kind::ErrorKind;
@@ -55,8 +55,6 @@ impl Engine {
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
         let state = self.state_to_start(&spec)?;
-        // One that was on its way down may have removed itself.
-        let spec = self.spec(name)?;
         if state == State::Running {
             return Err(Error::new(
                 ErrorKind::Conflict,
@@ -70,10 +68,7 @@ impl Engine {
         self.ready_to_start(&spec)?;
         let run = self.paths().container_run(name);
         files::create_dirs(&run, 0o755)?;
-        let own = Identity::of(std::process::id()).map_err(|e| {
-            Error::new(ErrorKind::General, "This process can't be named").because(e)
-        })?;
-        files::write_json(&run.join("hold"), &own, 0o600)?;
+        hold(&run.join("hold"))?;
         // The start ends when the command runs, and the command runs when the connection stands; so both go on at once. The lock
         // is held until the start has ended.
         let engine = self.clone();

@@ -117,15 +117,17 @@ impl Engine {
         self.check_binds(&spec)?;
         super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
-        let _volumes = self.lock_volumes(&spec.binds)?;
-        self.make_image_volumes(&spec, &image, &own)?;
-        self.make_missing_volumes(&spec.binds)?;
+        let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;
+        self.make_missing_volumes(&spec.binds, &own)?;
         // From here on the disk changes; what a killed command leaves is found by its intent.
-        self.intend(&Intent::Create { name: name.clone() })?;
-        let made = self.make(&mut spec, &environment);
+        self.intend(&Intent::Create { name: name.clone(), volumes: own.clone() })?;
+        let made = self
+            .make_image_volumes(&spec, &image, &own)
+            .and_then(|()| self.make(&mut spec, &environment));
         drop(hold);
         if let Err(error) = made {
-            if let Err(undo) = self.undo_create(&name).and_then(|()| self.fulfil(&name)) {
+            let undone = self.undo_create(&name, &own).and_then(|()| self.fulfil(&name));
+            if let Err(undo) = undone {
                 tracing::error!(%name, error = %undo.chain().join(": "), "a container half made could not be undone");
             }
             return Err(error);
@@ -146,12 +148,15 @@ impl Engine {
         backend.install(self, spec)
     }
 
-    /// Takes away what a creation had made. The name's lock must be held.
-    pub(crate) fn undo_create(&self, name: &Name) -> Result<()> {
+    /// Takes away what a creation had made, these volumes too. Their locks and that of the name must be held.
+    pub(crate) fn undo_create(&self, name: &Name, volumes: &[Name]) -> Result<()> {
         for kind in Backend::ALL {
             backend::of(kind).uninstall(self, name)?;
         }
         files::remove_tree(&self.paths().container(name))?;
+        for volume in volumes {
+            self.remove_volume(volume)?;
+        }
         self.release_ids(name)
     }
 
@@ -270,28 +275,32 @@ impl Engine {
         Ok(meant.expect("the last is meant for every host"))
     }
 
-    /// Locks the volumes among the mounts, in the order of their names.
-    fn lock_volumes(&self, binds: &[Bind]) -> Result<Vec<Lock>> {
-        let names: BTreeSet<&Name> = binds
-            .iter()
-            .filter_map(|bind| match &bind.source {
-                Source::Volume(name) => Some(name),
-                Source::Host(_) => None,
-            })
-            .collect();
+    /// Locks volumes, in the order of their names.
+    pub(crate) fn lock_volumes<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a Name>,
+    ) -> Result<Vec<Lock>> {
+        let names: BTreeSet<&Name> = names.into_iter().collect();
         names.into_iter().map(|name| self.lock_volume(name)).collect()
     }
 
-    /// As with other engines a volume that isn't there is made. The volumes must be locked.
-    fn make_missing_volumes(&self, binds: &[Bind]) -> Result<()> {
-        for bind in binds {
-            if let Source::Volume(name) = &bind.source
-                && !self.volume_exists(name)
-            {
+    /// As with other engines a volume that isn't there is made; those of the container's own are not among them. The volumes must
+    /// be locked.
+    fn make_missing_volumes(&self, binds: &[Bind], own: &[Name]) -> Result<()> {
+        for name in binds.iter().filter_map(volume_of) {
+            if !own.contains(name) && !self.volume_exists(name) {
                 drop(self.make_volume(name, BTreeMap::new())?);
             }
         }
         Ok(())
+    }
+}
+
+/// The volume that is mounted, if it is one.
+pub(super) fn volume_of(bind: &Bind) -> Option<&Name> {
+    match &bind.source {
+        Source::Volume(name) => Some(name),
+        Source::Host(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::Engine;
 use crate::error::Result;
 use crate::intent::Intent;
 use volt_host::files;
-use volt_model::container::Backend;
+use volt_model::container::{Backend, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::Verb;
@@ -19,13 +19,8 @@ impl Engine {
     pub fn container_delete(&self, name: &Name, force: bool) -> Result<()> {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
-        let state = self.run_state(&spec)?.state;
         if !force {
-            refuse(name, state, Verb::Delete)?;
-        }
-        if state.is_alive() {
-            let backend = self.backend_of(&spec);
-            backend.kill(self, &spec, 9).or_else(|_| backend.stop(self, &spec, None))?;
+            refuse(name, self.run_state(&spec)?.state, Verb::Delete)?;
         }
         match self.intend(&Intent::Delete { name: name.clone() }) {
             // It frees the very space that is missing. Where it is killed on the way, `system check` finds the rest.
@@ -34,12 +29,34 @@ impl Engine {
             }
             other => other?,
         }
-        self.finish_delete(name)?;
+        if let Err(error) = self.end_for_good(&spec) {
+            // It runs on, and nothing was removed.
+            self.fulfil(name)?;
+            return Err(error);
+        }
+        self.remove_all_of(name)?;
         self.fulfil(name)
     }
 
-    /// Removes all there is of a container. The name's lock must be held; may be called again after a crash.
+    /// Ends a container that is about to be removed.
+    fn end_for_good(&self, spec: &Spec) -> Result<()> {
+        if !self.run_state(spec)?.state.is_alive() {
+            return Ok(());
+        }
+        let backend = self.backend_of(spec);
+        backend.kill(self, spec, 9).or_else(|_| backend.stop(self, spec, None))
+    }
+
+    /// Does what a killed removal had not yet done. The name's lock must be held.
     pub(crate) fn finish_delete(&self, name: &Name) -> Result<()> {
+        // Where it is gone in part, so is its record.
+        if let Ok(spec) = self.spec(name) {
+            self.end_for_good(&spec)?;
+        }
+        self.remove_all_of(name)
+    }
+
+    fn remove_all_of(&self, name: &Name) -> Result<()> {
         for kind in Backend::ALL {
             backend::of(kind).uninstall(self, name)?;
         }

@@ -66,7 +66,7 @@ impl Engine {
                 super::prepare::clear_after_nspawn(name)?;
             }
             super::prepare::clear_hold(&run)?;
-            super::prepare::remove_file(&run.join(RECORDED))?;
+            files::remove_file(&run.join(RECORDED))?;
             files::write_volatile(&self.invocation_path(name), invocation.as_bytes(), 0o644)?;
         }
         self.came_up(name)

@@ -32,13 +32,13 @@ impl Engine {
             }
             match std::fs::hard_link(&draft, &path) {
                 Ok(()) => {
-                    remove(&draft)?;
+                    files::remove_file(&draft)?;
                     files::sync_dir(&dir)?;
                     return Ok(range);
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                     if self.ids_owner(range).as_deref() == Some(name.as_str()) {
-                        remove(&draft)?;
+                        files::remove_file(&draft)?;
                         return Ok(range);
                     }
                 }
@@ -53,10 +53,11 @@ impl Engine {
     pub(crate) fn release_ids(&self, name: &Name) -> Result<()> {
         for (range, owner) in self.id_claims() {
             if owner == name.as_str() {
-                remove(&self.paths().ids().join(range.base().to_string()))?;
+                files::remove_file(&self.paths().ids().join(range.base().to_string()))?;
             }
         }
-        remove(&self.ids_draft(name))
+        files::remove_file(&self.ids_draft(name))?;
+        Ok(())
     }
 
     fn ids_draft(&self, name: &Name) -> PathBuf {
@@ -82,15 +83,6 @@ impl Engine {
 
     fn ids_owner(&self, range: IdRange) -> Option<String> {
         files::read_text(&self.paths().ids().join(range.base().to_string()), 256).ok()
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(files::Error::new("remove", path, e).into())
-        }
-        _ => Ok(()),
     }
 }
 

@@ -29,7 +29,7 @@ impl Engine {
     pub fn prepare(&self, name: &Name) -> Result<()> {
         let _root = self.lock_root(name)?;
         // From here on it is the unit that releases.
-        remove_file(&self.prepared_path(name))?;
+        files::remove_file(&self.prepared_path(name))?;
         self.make_ready_or_nothing(&self.spec(name)?)
     }
 
@@ -78,7 +78,7 @@ impl Engine {
         files::create_dirs(&run, 0o755)?;
         // What the last run left must not be taken for this one's.
         for stale in ["failure", "exit", "leader", "stop-timeout", super::exited::RECORDED] {
-            remove_file(&run.join(stale))?;
+            files::remove_file(&run.join(stale))?;
         }
         clear_hold(&run)?;
         clear_after_nspawn(&spec.name)?;
@@ -285,11 +285,25 @@ fn sees_what_systemd_sees() -> bool {
     own.is_some() && own == std::fs::read_link("/proc/1/ns/mnt").ok()
 }
 
+/// Writes down in a file that this process wants something, which counts while the process lives.
+pub(super) fn hold(path: &Path) -> Result<()> {
+    let own = Identity::of(std::process::id())
+        .map_err(|e| Error::new(ErrorKind::General, "This process can't be named").because(e))?;
+    Ok(files::write_json(path, &own, 0o600)?)
+}
+
+/// Whether whoever wrote this file still wants it.
+pub(super) fn is_held(path: &Path) -> bool {
+    files::read_json::<Identity>(path, 256).is_ok_and(Identity::is_alive)
+}
+
 /// Takes away the wish to be connected before the command runs, of somebody who is gone.
 pub(super) fn clear_hold(run: &Path) -> Result<()> {
     let path = run.join("hold");
-    let waits = files::read_json::<Identity>(&path, 256).is_ok_and(Identity::is_alive);
-    if waits { Ok(()) } else { remove_file(&path) }
+    if !is_held(&path) {
+        files::remove_file(&path)?;
+    }
+    Ok(())
 }
 
 /// Takes away what an nspawn that was killed left, for the next one refuses to start over it.
@@ -313,13 +327,4 @@ pub(super) fn put_variable(env: &mut Vec<(String, String)>, entry: &str) -> bool
     env.retain(|(old, _)| old != name);
     env.push((name.to_owned(), value.to_owned()));
     true
-}
-
-pub(super) fn remove_file(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(files::Error::new("remove", path, e).into())
-        }
-        _ => Ok(()),
-    }
 }

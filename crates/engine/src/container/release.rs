@@ -1,13 +1,27 @@
 //! Taking away what a container needed while it ran. Called by `volt-prepare@NAME.service` when the container is down; may be
 //! called again, and for what was only half there.
 
+use super::prepare::{hold, is_held};
 use crate::Engine;
 use crate::error::Result;
+use std::path::PathBuf;
 use volt_host::{files, mounts, namespaces};
+use volt_model::container::Spec;
 use volt_model::name::Name;
 
-/// The file by which a container that is to be removed when it ends is kept for another start.
-pub(super) const STAYS: &str = "stays";
+/// The file by which a container that is to be removed when it ends is kept for another start. It names who keeps it.
+const STAYS: &str = "stays";
+
+/// Keeps such a container while this lives; where its process is killed, for no longer than that.
+pub(super) struct Keep(PathBuf);
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        if let Err(error) = files::remove_file(&self.0) {
+            tracing::warn!(%error, "what kept a container remains");
+        }
+    }
+}
 
 impl Engine {
     /// Unmounts the root, removes the network namespace and the run folder; and the container itself where that was asked for.
@@ -28,6 +42,16 @@ impl Engine {
         }
     }
 
+    /// Keeps a container that is to be removed when it ends, because it is started again.
+    pub(super) fn keep(&self, spec: &Spec) -> Result<Option<Keep>> {
+        if !spec.auto_remove {
+            return Ok(None);
+        }
+        let path = self.paths().container(&spec.name).join(STAYS);
+        hold(&path)?;
+        Ok(Some(Keep(path)))
+    }
+
     pub(super) fn unmount(&self, root: &std::path::Path) -> Result<()> {
         mounts::unmount_all(root, mounts::Unmount::Lazy)
             .map(drop)
@@ -41,8 +65,8 @@ impl Engine {
         if !spec.auto_remove || self.last_exit(name).is_none() {
             return Ok(());
         }
-        // Where whoever wanted to start it again was killed, `system check` finds it.
-        if self.paths().container(name).join(STAYS).exists() {
+        // Where whoever wanted to start it again is killed meanwhile, `system check` finds it.
+        if is_held(&self.paths().container(name).join(STAYS)) {
             return Ok(());
         }
         // The folder last: until it is gone nobody else can have the name, and so the ids that go with it.

@@ -16,10 +16,7 @@ impl Engine {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
-        let state = self.state_to_start(&spec)?;
-        // One that was on its way down may have removed itself.
-        let spec = self.spec(name)?;
-        match state {
+        match self.state_to_start(&spec)? {
             State::Running => return self.view(&spec),
             // The job under way is joined.
             State::Starting => {}
@@ -40,6 +37,8 @@ impl Engine {
             return Ok(state);
         }
         backend.wait_until_down(self, spec)?;
+        // It may have removed itself.
+        self.spec(&spec.name)?;
         Ok(backend.state(self, spec)?.state)
     }
 

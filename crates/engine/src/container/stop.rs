@@ -1,11 +1,8 @@
 //! Stopping and restarting a container: systemd jobs, like those of `systemctl`.
 
-use super::release::STAYS;
 use crate::Engine;
 use crate::error::Result;
 use std::time::Duration;
-use volt_host::files;
-use volt_model::container::Spec;
 use volt_model::name::Name;
 use volt_model::restart::Restart;
 use volt_model::state::State;
@@ -34,18 +31,6 @@ impl Engine {
         Ok(super::View::gone(&spec))
     }
 
-    /// Whether a container that is to be removed when it ends stays this once, because it is started again.
-    fn stays(&self, spec: &Spec, stays: bool) -> Result<()> {
-        let path = self.paths().container(&spec.name).join(STAYS);
-        if !spec.auto_remove {
-            return Ok(());
-        }
-        if stays {
-            return Ok(files::write_volatile(&path, b"", 0o644)?);
-        }
-        super::prepare::remove_file(&path)
-    }
-
     /// Stops a container and starts it again; one that doesn't run is started.
     ///
     /// # Errors
@@ -59,12 +44,11 @@ impl Engine {
             backend.thaw(self, &spec)?;
         }
         if state.is_alive() {
-            self.stays(&spec, true)?;
-            let stopped = backend.stop(self, &spec, timeout);
-            self.stays(&spec, false)?;
-            stopped?;
+            let _kept = self.keep(&spec)?;
+            backend.stop(self, &spec, timeout)?;
+            // Its removal may have begun before it was kept.
+            self.spec(name)?;
         }
-        let spec = self.spec(name)?;
         backend.check(self, &spec)?;
         self.ready_to_start(&spec)?;
         backend.start(self, &spec)?;

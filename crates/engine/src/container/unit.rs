@@ -68,7 +68,7 @@ impl Engine {
     /// Removes what [`Engine::write_units`] and [`Engine::start_at_boot`] wrote.
     pub(crate) fn remove_units(&self, name: &Name) -> Result<()> {
         self.start_at_boot(name, false)?;
-        remove(&self.unit_link(name))?;
+        files::remove_file(&self.unit_link(name))?;
         Ok(files::remove_tree(&self.dropin_dir(name))?)
     }
 
@@ -88,7 +88,8 @@ impl Engine {
     pub(crate) fn start_at_boot(&self, name: &Name, on: bool) -> Result<()> {
         let path = self.boot_link(name);
         if !on {
-            return remove(&path);
+            files::remove_file(&path)?;
+            return Ok(());
         }
         if let Some(dir) = path.parent() {
             files::create_dirs(dir, 0o755)?;
@@ -109,18 +110,9 @@ fn link(target: &Path, path: &Path) -> Result<()> {
             if std::fs::read_link(path).ok().as_deref() == Some(target) {
                 return Ok(());
             }
-            remove(path)?;
+            files::remove_file(path)?;
             symlink(target, path).map_err(|e| files::Error::new("link", path, e).into())
         }
         Err(e) => Err(files::Error::new("link", path, e).into()),
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(files::Error::new("remove", path, e).into())
-        }
-        _ => Ok(()),
     }
 }

@@ -1,12 +1,13 @@
 //! Volumes that an image asks for: one of the container's own for each of its paths at which nothing else is mounted, with what the
 //! image has there to begin with.
 
+use super::create::volume_of;
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
-use volt_model::mount::{Bind, Source};
+use volt_model::mount::Bind;
 use volt_model::name::Name;
 use volt_store::Image;
 
@@ -14,7 +15,7 @@ use volt_store::Image;
 const OWNER: &str = "volt.container";
 
 impl Engine {
-    /// Adds the volumes that the image asks for to a spec, and makes those that are missing. The names that are theirs now.
+    /// Adds the volumes that the image asks for to a spec. Their names, which no volume had before.
     pub(super) fn add_image_volumes(&self, spec: &mut Spec, image: &Image) -> Result<Vec<Name>> {
         let mut added = Vec::new();
         for path in &image.config.volumes {
@@ -42,10 +43,7 @@ impl Engine {
         names: &[Name],
     ) -> Result<()> {
         for bind in &spec.binds {
-            let Source::Volume(name) = &bind.source else { continue };
-            if !names.contains(name) || self.volume_exists(name) {
-                continue;
-            }
+            let Some(name) = volume_of(bind).filter(|name| names.contains(name)) else { continue };
             let labels = BTreeMap::from([(OWNER.to_owned(), spec.name.to_string())]);
             drop(self.make_volume_with(name, labels, &|data| {
                 let roots = self.cas().roots();
@@ -57,8 +55,7 @@ impl Engine {
 
     /// Removes the volumes that were made for a container that is gone. What can't go now is left to `volume delete`.
     pub(super) fn remove_image_volumes(&self, spec: &Spec) {
-        for bind in &spec.binds {
-            let Source::Volume(name) = &bind.source else { continue };
+        for name in spec.binds.iter().filter_map(volume_of) {
             let owner =
                 self.volume_metadata(name).ok().and_then(|mut data| data.labels.remove(OWNER));
             if owner.as_deref() != Some(spec.name.as_str()) {

@@ -38,7 +38,7 @@ impl Engine {
         match self.cas_df() {
             // Objects are root's alone: others hear of the rest.
             Err(error) if error.kind == ErrorKind::Permission => {
-                tracing::debug!(error = %error.chain().join(": "), "what the store takes can't be told");
+                tracing::warn!(error = %error.chain().join(": "), "what the store takes can't be told");
             }
             usage => all.push(usage?),
         }

@@ -62,7 +62,7 @@ impl Engine {
             Metadata { version: 1, name: name.clone(), created: Timestamp::now(), labels };
         files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?;
         if let Err(error) = stage.publish(&self.volume_dir(name), Publish::New) {
-            super::delete::remove_metadata(&self.volume_metadata_path(name))?;
+            files::remove_file(&self.volume_metadata_path(name))?;
             return Err(error.into());
         }
         Ok(View {

@@ -3,7 +3,6 @@
 use super::{inspect, users};
 use crate::Engine;
 use crate::error::{Error, Result};
-use std::path::Path;
 use volt_host::files::{self, Stage};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -16,8 +15,7 @@ impl Engine {
     pub fn volume_delete(&self, name: &Name) -> Result<()> {
         let _lock = self.lock_volume(name)?;
         if !self.volume_exists(name) {
-            // What a killed creation or removal left of it.
-            remove_metadata(&self.volume_metadata_path(name))?;
+            self.remove_volume(name)?;
             return Err(inspect::missing(name));
         }
         if let Some(users) = users(&self.specs()?).remove(name) {
@@ -29,22 +27,21 @@ impl Engine {
             .about(name)
             .hinted("Remove those containers first: volt container delete NAME"));
         }
-        // One rename takes it out of the way; emptying it may take long, and a kill in it leaves a stage.
-        let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
-        let path = self.volume_dir(name);
-        std::fs::rename(&path, stage.path().join("volume"))
-            .map_err(|e| files::Error::new("remove", &path, e))?;
-        remove_metadata(&self.volume_metadata_path(name))?;
-        Ok(files::sync_dir(&self.paths().volumes())?)
+        self.remove_volume(name)
     }
-}
 
-/// Removes a metadata file, where there is one.
-pub(super) fn remove_metadata(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(files::Error::new("remove", path, e).into())
+    /// Removes a volume, or what a killed creation or removal left of it. Its lock must be held.
+    pub(crate) fn remove_volume(&self, name: &Name) -> Result<()> {
+        if self.volume_exists(name) {
+            // One rename takes it out of the way; emptying it may take long, and a kill in it leaves a stage.
+            let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
+            let path = self.volume_dir(name);
+            std::fs::rename(&path, stage.path().join("volume"))
+                .map_err(|e| files::Error::new("remove", &path, e))?;
         }
-        _ => Ok(()),
+        if files::remove_file(&self.volume_metadata_path(name))? {
+            files::sync_dir(&self.paths().volumes())?;
+        }
+        Ok(())
     }
 }

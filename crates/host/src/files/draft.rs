@@ -56,12 +56,7 @@ pub fn sweep_drafts(dir: &Path) -> Result<()> {
         // One that is gone meanwhile has taken its place.
         let Ok(file) = File::open(&path) else { continue };
         if lock_file(&file, LockMode::Exclusive, false).on("lock", &path)? {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::new("remove", &path, error));
-                }
-                _ => {}
-            }
+            super::remove_file(&path)?;
         }
     }
     Ok(())

@@ -58,37 +58,59 @@ impl AsFd for UserNamespace {
     }
 }
 
-/// A child that does nothing but be in a user namespace until somebody else holds it.
+/// The stack of a holder, in machine words: it calls two functions of the C library.
+const STACK: usize = 2048;
+
+/// A child that does nothing but be in a user namespace until somebody else holds it. It shares our memory, whose page tables
+/// would else be copied for it.
 struct Holder {
     pid: i32,
+    /// Freed when the child is gone.
+    _stack: Box<[u128]>,
 }
 
 impl Holder {
     fn start() -> io::Result<Self> {
-        let none = std::ptr::null_mut::<libc::c_void>();
+        let mut stack = vec![0_u128; STACK].into_boxed_slice();
+        let top = stack.as_mut_ptr_range().end;
         let parent = rustix::process::getpid().as_raw_nonzero().get();
-        // SAFETY: a plain fork into a new user namespace with a copy of our memory (no stack is given, no CLONE_VM).
-        // The low byte of the flags is the signal at its end: none, so that no reaper of ours is woken.
-        let pid =
-            unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER, none, none, none, none) };
-        match pid {
-            -1 => Err(io::Error::last_os_error()),
-            0 => wait_to_be_killed(parent),
-            pid => Ok(Self { pid: i32::try_from(pid).expect("the kernel's pids fit") }),
-        }
+        let flags = libc::CLONE_NEWUSER | libc::CLONE_VM;
+        let pid = without_signals(|| {
+            let parent = std::ptr::without_provenance_mut(parent.cast_unsigned() as usize);
+            // SAFETY: the stack grows down from its end, is aligned, and outlives the child. The low byte of the flags is the
+            // signal at its end: none, so that no reaper of ours is woken.
+            let pid = unsafe { libc::clone(wait_to_be_killed, top.cast(), flags, parent) };
+            if pid == -1 { Err(io::Error::last_os_error()) } else { Ok(pid) }
+        })?;
+        Ok(Self { pid, _stack: stack })
     }
 }
 
-/// What the child does: plain system calls only, since other threads of the parent may have held any lock.
-fn wait_to_be_killed(parent: i32) -> ! {
+/// Does something with all signals blocked, so that a child which shares our memory runs no handler of ours.
+fn without_signals<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: both sets are filled in before they are read, and the mask is this thread's own, put back as it was.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let done = work();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        done
+    }
+}
+
+/// What the child does, on a stack of its own and with the thread-local memory of whoever made it: calls that touch none of it.
+extern "C" fn wait_to_be_killed(parent: *mut libc::c_void) -> libc::c_int {
+    let none = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: none of these calls takes memory of ours. Were the parent gone before the first, nobody would ever kill us.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        if libc::getppid() != parent {
+        if libc::getppid().cast_unsigned() as usize != parent.addr() {
             libc::_exit(0);
         }
         loop {
-            libc::pause();
+            // Not `pause`, which is a point of cancellation and looks at the thread.
+            libc::syscall(libc::SYS_ppoll, none, 0, none, none, 0);
         }
     }
 }

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::files::{Context, Error, Result};
+use crate::files::{self, Context, Error, Result};
 use crate::mounts::{self, Unmount};
 use rustix::fs::{CWD, Mode, OFlags, openat, statfs};
 use rustix::io::Errno;
@@ -104,11 +104,7 @@ impl AsFd for NetNs {
 pub fn remove(path: &Path) -> Result<bool> {
     mounts::unmount_all(path, Unmount::Lazy)
         .map_err(|error| Error::new("remove", path, error.source))?;
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::new("remove", path, error)),
-    }
+    files::remove_file(path)
 }
 
 /// The names in a folder, sorted, also those without a namespace behind them.

@@ -34,13 +34,7 @@ impl Lease {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = tmp.join(format!("{PREFIX}{}-{}-{number}", boot()?, std::process::id()));
-        let lock = match Lock::take(&path, LockMode::Shared, Wait::Forever) {
-            Ok(lock) => lock,
-            Err(LockError::Io(error)) => return Err(error.into()),
-            Err(held @ LockError::Held { .. }) => {
-                return Err(Error::io("lock", &path, io::Error::other(held)));
-            }
-        };
+        let lock = Lock::take(&path, LockMode::Shared, Wait::Forever)?;
         // It has to be on disk before the first object can be.
         files::sync_dir(tmp)?;
         let list = File::options()
@@ -68,7 +62,7 @@ impl Lease {
                 let ended = tmp.join(format!("{ENDED}{name}"));
                 fs::rename(&path, &ended).map_err(|error| Error::io("rename", &path, error))
             }
-            Err(LockError::Io(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -85,16 +79,9 @@ impl Collection {
     pub(super) fn begin(tmp: &Path) -> Result<Self> {
         files::create_dirs(tmp, 0o700)?;
         let path = tmp.join(GATE);
-        match Lock::take(&path, LockMode::Exclusive, Wait::Forever) {
-            Ok(gate) => {
-                sweep(tmp)?;
-                Ok(Self { tmp: tmp.to_owned(), _gate: gate })
-            }
-            Err(LockError::Io(error)) => Err(error.into()),
-            Err(held @ LockError::Held { .. }) => {
-                Err(Error::io("lock", &path, io::Error::other(held)))
-            }
-        }
+        let gate = Lock::take(&path, LockMode::Exclusive, Wait::Forever)?;
+        sweep(tmp)?;
+        Ok(Self { tmp: tmp.to_owned(), _gate: gate })
     }
 }
 
@@ -169,11 +156,11 @@ pub(super) fn is_left_by_power_cut(tmp: &Path) -> Result<bool> {
 pub(super) fn forget_earlier_boots(tmp: &Path) -> Result<()> {
     let now = own_prefix()?;
     let earlier = named(tmp, &[PREFIX])?;
-    earlier.iter().filter(|path| !is_of(path, &now)).try_for_each(|path| remove(path))
+    earlier.iter().filter(|path| !is_of(path, &now)).try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
 }
 
 fn forget_ended(tmp: &Path) -> Result<()> {
-    named(tmp, &[ENDED])?.iter().try_for_each(|path| remove(path))
+    named(tmp, &[ENDED])?.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
 }
 
 /// Removes the leases of this boot whose holders are gone, and those that have ended.
@@ -219,15 +206,6 @@ fn named(tmp: &Path, prefixes: &[&str]) -> Result<Vec<PathBuf>> {
     let mut paths = crate::images::entries(tmp)?;
     paths.retain(|path| prefixes.iter().any(|prefix| is_of(path, prefix)));
     Ok(paths)
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// How the leases of this boot are called.

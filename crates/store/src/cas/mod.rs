@@ -8,7 +8,7 @@
 //! cas/tmp/                          drafts of objects, leases
 //! cas/index/                        what was in folders when they were last stored, by the times of their files
 //! cas/roots/, cas/variants/         what is assembled from trees; see `roots`
-//! cas/quarantine/                   objects whose contents are not what their name says
+//! cas/quarantine/                   objects whose contents are not what their name says, and refs that can't be read
 //! ```
 //!
 //! - **Durable.** An object takes its place before it is on disk. A ref is written only when one syncfs has put all
@@ -56,7 +56,7 @@ pub use verify::{Damage, KnownGood, Standing, Touch, Verified};
 use crate::error::{Error, Result};
 use crate::roots::Roots;
 use std::path::{Path, PathBuf};
-use volt_host::files::{self, Lock, LockError, LockMode, Wait};
+use volt_host::files::{self, Lock, LockMode, Wait};
 
 /// The store below one folder.
 #[derive(Debug, Clone)]
@@ -92,12 +92,7 @@ impl Cas {
         files::create_dirs(&self.dir, 0o755)?;
         files::create_dirs(self.refs().dir(), 0o755)?;
         let path = self.refs().dir().join("lock");
-        Lock::take(&path, mode, Wait::Forever).map_err(|error| match error {
-            LockError::Io(error) => error.into(),
-            LockError::Held { path, .. } => {
-                Error::io("lock", &path, std::io::Error::from(std::io::ErrorKind::WouldBlock))
-            }
-        })
+        Ok(Lock::take(&path, mode, Wait::Forever)?)
     }
 
     /// Begins to store something: what is put from now on stays until the lease ends. After a power cut, what it may have
@@ -137,5 +132,12 @@ impl Cas {
 
     fn quarantine(&self) -> PathBuf {
         self.dir.join("quarantine")
+    }
+
+    /// Moves a ref away that can't be read: somebody may still learn from it what it named.
+    pub(crate) fn quarantine_ref(&self, path: &Path) -> Result<()> {
+        files::create_dirs(&self.quarantine(), 0o700)?;
+        let to = self.quarantine().join(path.file_name().unwrap_or_default());
+        std::fs::rename(path, to).map_err(|error| Error::io("move", path, error))
     }
 }

@@ -8,13 +8,13 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::{Meta, keeps_xattr};
 use rustix::fs::{FlockOperation, Gid, Mode, OFlags, XattrFlags, flock};
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use volt_host::files;
 
 /// Contents up to this size are hashed in memory, and only written when they are new.
@@ -33,18 +33,16 @@ pub(crate) struct Put {
     pub(crate) is_new: bool,
 }
 
-/// The objects of one store. Clones share what they know.
+/// The objects of one store.
 #[derive(Debug, Clone)]
 pub(crate) struct Objects {
     dir: PathBuf,
     tmp: PathBuf,
-    /// The folders that are known to be there.
-    folders: Arc<Mutex<HashSet<u8>>>,
 }
 
 impl Objects {
     pub(super) fn new(dir: PathBuf, tmp: PathBuf) -> Self {
-        Self { dir, tmp, folders: Arc::default() }
+        Self { dir, tmp }
     }
 
     /// Where an object lies, or would.
@@ -154,7 +152,6 @@ impl Objects {
         sorted.dedup();
         let mut missing = HashSet::new();
         for folder in sorted.chunk_by(|a, b| a.as_bytes()[0] == b.as_bytes()[0]) {
-            self.make_folder(folder[0])?;
             let _shared = self.lock_folder(folder[0], FlockOperation::LockShared)?;
             for digest in folder {
                 if self.has(digest)? {
@@ -169,7 +166,6 @@ impl Objects {
 
     /// Moves a draft into its place; false where it was taken already.
     fn place(&self, lease: &Lease, draft: &Draft, digest: &Digest) -> Result<bool> {
-        self.make_folder(digest)?;
         let path = self.path(digest);
         let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
         lease.pin(digest)?;
@@ -190,13 +186,8 @@ impl Objects {
         if is_wanted()? {
             return Ok(false);
         }
-        let path = self.path(digest);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &path, error))
-            }
-            _ => Ok(true),
-        }
+        files::remove_file(&self.path(digest))?;
+        Ok(true)
     }
 
     /// Moves an object away whose contents are not what its name says; false where it is good after all, or gone.
@@ -230,23 +221,13 @@ impl Objects {
             file => file.map_err(|error| Error::io("read", &path, error))?,
         };
         let mut hasher = blake3::Hasher::new();
-        let mut piece = vec![0; PIECE];
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => {
-                    hasher.update(&piece[..length]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A disk that can't read it has not got it.
-                Err(error)
-                    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
-                {
-                    return Ok(Some(false));
-                }
-                Err(error) => return Err(Error::io("read", &path, error)),
+        match hasher.update_reader(&mut file) {
+            // A disk that can't read it has not got it.
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                return Ok(Some(false));
             }
-        }
+            read => read.map_err(|error| Error::io("read", &path, error))?,
+        };
         Ok(Some(Digest::from(hasher.finalize()) == *digest))
     }
 
@@ -276,24 +257,19 @@ impl Objects {
         })
     }
 
-    fn make_folder(&self, digest: &Digest) -> Result<()> {
-        let byte = digest.as_bytes()[0];
-        let known = |set: &Mutex<HashSet<u8>>| {
-            set.lock().unwrap_or_else(PoisonError::into_inner).contains(&byte)
-        };
-        if !known(&self.folders) {
-            let path = self.dir.join(format!("{byte:02x}"));
-            files::create_dirs(&path, 0o700)?;
-            self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(byte);
-        }
-        Ok(())
-    }
-
     fn lock_folder(&self, digest: &Digest, how: FlockOperation) -> Result<OwnedFd> {
         let path = self.dir.join(&digest.hex()[..2]);
         let failed = |error| Error::io("lock", &path, error);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed)?;
+        let open = || rustix::fs::open(&path, flags, Mode::empty());
+        let fd = match open() {
+            Err(Errno::NOENT) => {
+                files::create_dirs(&path, 0o700)?;
+                open()
+            }
+            opened => opened,
+        };
+        let fd = fd.map_err(failed)?;
         rustix::io::retry_on_intr(|| flock(&fd, how)).map_err(failed)?;
         Ok(fd)
     }

@@ -3,8 +3,6 @@
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use serde::Serialize;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use volt_host::files;
 
@@ -128,14 +126,11 @@ impl Refs {
     /// Removes a ref; false where there is none.
     pub(crate) fn remove(&self, kind: RefKind, name: &str) -> Result<bool> {
         let path = self.path(kind, name);
-        match fs::remove_file(&path) {
-            Ok(()) => {
-                files::sync_dir(&self.dir.join(kind.folder()))?;
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::io("remove", &path, error)),
+        let was_there = files::remove_file(&path)?;
+        if was_there {
+            files::sync_dir(&self.dir.join(kind.folder()))?;
         }
+        Ok(was_there)
     }
 
     /// The trees that refs name. A ref that can't be read is an error: to pass over it would make garbage of what it names.

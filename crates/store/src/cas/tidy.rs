@@ -2,7 +2,7 @@
 
 use super::lease::{self, Collection};
 use super::{Cas, Wanted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use volt_host::files;
@@ -40,12 +40,7 @@ impl Cas {
         drop(Collection::begin(&self.tmp())?);
         let (_, living) = lease::left_and_living(&self.tmp())?;
         for path in self.dead_drafts(&living)? {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &path, error));
-                }
-                _ => {}
-            }
+            files::remove_file(&path)?;
         }
         Ok(())
     }

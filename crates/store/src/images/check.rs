@@ -1,7 +1,6 @@
 //! What crashes leave, and putting it right.
 
 use super::{Images, Users, entries};
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::fs;
@@ -12,24 +11,19 @@ use volt_model::image::ImageRef;
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// A name whose tree is gone. Repair removes the name.
+    /// A name whose tree is gone. Only `cas verify --repair` may bring it back, so the name stays.
     NoTree {
         /// The image.
         name: ImageRef,
+        /// Who stands on it.
+        users: Vec<String>,
     },
-    /// A ref that cannot be read. Repair removes it.
+    /// A ref that cannot be read. Repair moves it to quarantine.
     BrokenRef {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-    },
-    /// Containers stand on a tree that is gone. Only `cas verify --repair` may bring it back.
-    LostTree {
-        /// The tree.
-        tree: Digest,
-        /// Who stands on it.
-        users: Vec<String>,
     },
     /// Something under way that nobody works on any more. Garbage.
     Abandoned {
@@ -42,19 +36,25 @@ impl Problem {
     /// Whether [`Images::repair`] puts it right.
     #[must_use]
     pub fn can_be_repaired(&self) -> bool {
-        !matches!(self, Self::LostTree { .. })
+        !matches!(self, Self::NoTree { .. })
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoTree { name } => write!(f, "image `{name}` has lost its files"),
+            Self::NoTree { name, users } => {
+                write!(f, "image `{name}` has lost its files")?;
+                if !users.is_empty() {
+                    write!(f, ", and with it {}", users.join(", "))?;
+                }
+                write!(
+                    f,
+                    "; bring them back with `volt cas verify --repair DIR`, or give it up with `volt image delete {name}`"
+                )
+            }
             Self::BrokenRef { path, reason } => {
                 write!(f, "{} cannot be read: {reason}", path.display())
-            }
-            Self::LostTree { tree, users } => {
-                write!(f, "the image of {} has lost its files (tree {tree})", users.join(", "))
             }
             Self::Abandoned { path } => write!(f, "{} was left behind", path.display()),
         }
@@ -82,11 +82,8 @@ impl Images {
             let _lock = self.cas.lock_refs(LockMode::Exclusive)?;
             for problem in self.problems(users)? {
                 match &problem {
-                    Problem::NoTree { name } => remove_file(&self.ref_path(name))?,
-                    Problem::BrokenRef { path, .. } | Problem::Abandoned { path } => {
-                        remove_file(path)?;
-                    }
-                    Problem::LostTree { .. } => continue,
+                    Problem::BrokenRef { path, .. } => self.cas.quarantine_ref(path)?,
+                    Problem::NoTree { .. } | Problem::Abandoned { .. } => continue,
                 }
                 done.push(problem);
             }
@@ -109,11 +106,8 @@ impl Images {
                     problems.push(Problem::BrokenRef { path, reason });
                 }
                 Ok(image) if !self.cas.objects().has(&image.tree)? => {
-                    problems.push(Problem::NoTree { name: image.name });
                     let users = users(&image.tree);
-                    if !users.is_empty() {
-                        problems.push(Problem::LostTree { tree: image.tree, users });
-                    }
+                    problems.push(Problem::NoTree { name: image.name, users });
                 }
                 Ok(_) => {}
                 Err(Error::Corrupt { path, reason }) => {
@@ -137,14 +131,5 @@ fn is_held(path: &Path) -> Result<bool> {
         Ok(()) => Ok(false),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
         Err(error) => Err(Error::io("lock", path, error)),
-    }
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, error))
-        }
-        _ => Ok(()),
     }
 }

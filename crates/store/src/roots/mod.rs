@@ -37,7 +37,7 @@ use crate::manifest::{Broken, Decoder, Node, NodeKind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use variants::Variants;
 use volt_host::files::{self, Lock, LockError, LockMode, Publish, Stage, Wait};
@@ -114,12 +114,12 @@ impl Roots {
             Form::Links => self.links_path(tree),
         };
         loop {
-            let lock = self.lock(tree, LockMode::Shared, Wait::Forever).map_err(lock_error)?;
+            let lock = self.lock(tree, LockMode::Shared, Wait::Forever)?;
             if self.is_checked(tree, form)? && path.exists() {
                 return Ok(Root { form, path, objects: self.objects_dir(), _lock: lock });
             }
             drop(lock);
-            let _alone = self.lock(tree, LockMode::Exclusive, Wait::Forever).map_err(lock_error)?;
+            let _alone = self.lock(tree, LockMode::Exclusive, Wait::Forever)?;
             if !self.is_checked(tree, form)? || !path.exists() {
                 self.check_manifest(tree)?;
                 files::sweep(&self.stages())?;
@@ -313,16 +313,6 @@ impl erofs::Nodes for std::vec::IntoIter<Node> {
 
 fn no_tree(path: &Path, error: &Broken) -> Error {
     Error::Corrupt { path: path.to_owned(), reason: format!("it is no tree: {error}") }
-}
-
-fn lock_error(error: LockError) -> Error {
-    match error {
-        LockError::Io(error) => error.into(),
-        LockError::Held { ref path, .. } => {
-            let path = path.clone();
-            Error::io("lock", &path, io::Error::other(error))
-        }
-    }
 }
 
 /// An error of writing, with the file that it is about.

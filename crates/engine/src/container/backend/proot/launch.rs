@@ -61,7 +61,7 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     let run = engine.paths().container_run(&spec.name);
     files::create_dirs(&run, 0o700)?;
     for stale in ["failure", "exit", "leader"] {
-        remove(&run.join(stale))?;
+        files::remove_file(&run.join(stale))?;
     }
     let env = engine.init_spec(spec)?.env;
     // proot would make what it mounts upon for the while, as folders that nobody may read.
@@ -70,7 +70,7 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     let mut relay: Vec<String> = relay(engine, spec, &run, &log(engine, &spec.name));
     // Whoever started it by attaching is waited for.
     if run.join("hold").exists() {
-        remove(&run.join("hold"))?;
+        files::remove_file(&run.join("hold"))?;
         relay.push("--attach-hold".into());
     }
     relay.extend(flags([(spec.tty, "--tty"), (spec.stdin, "--stdin")]));
@@ -356,13 +356,4 @@ fn own_environment(engine: &Engine) -> String {
 /// A word for the shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(files::Error::new("remove", path, e).into())
-        }
-        _ => Ok(()),
-    }
 }
