@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::fmt;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Makes a test of one body for each suite of Debian, on hosts in namespaces.
@@ -158,6 +159,17 @@ impl Host {
     /// # Panics
     /// When the host can't be reached.
     pub fn run_with(&self, words: &[&str], input: &[u8]) -> Output {
+        self.tell(words);
+        self.run_untold(words, input)
+    }
+
+    /// Writes down what is run, and when: a test that is ended because it hangs shows where.
+    fn tell(&self, words: &[&str]) {
+        static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        eprintln!("[{:>6.1} s] {}$ {}", BEGUN.elapsed().as_secs_f64(), self.name, words.join(" "));
+    }
+
+    fn run_untold(&self, words: &[&str], input: &[u8]) -> Output {
         let mut child = self
             .command(words)
             .stdin(Stdio::piped())
@@ -265,8 +277,10 @@ impl Host {
     #[track_caller]
     pub fn until(&self, limit: Duration, line: &str) {
         let deadline = Instant::now() + limit;
+        let words = ["sh", "-c", line];
+        self.tell(&[&["until"], &words[..]].concat());
         loop {
-            let output = self.sh(line);
+            let output = self.run_untold(&words, b"");
             if output.code == 0 {
                 return;
             }

@@ -3,14 +3,16 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -19,8 +21,12 @@ use super::frames::{self, Kind, LONGEST};
 use crate::host::exec::PATH;
 use crate::run::{Context, Outcome, Program, Result, fail, program};
 
-/// How long output is still taken from what a command left running.
+/// How long more output is waited for from what a command left running.
 const LINGER: Duration = Duration::from_millis(200);
+/// How often a port that has no client is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often in a row it must have had none before its client is believed to have left.
+const LOOKS: u32 = 50;
 
 /// Runs as `xtask vm-agent` in the guest.
 pub(crate) fn task(_words: &[String]) -> Outcome {
@@ -53,11 +59,26 @@ fn serve(port: &PathBuf) {
     let Ok(writer) = file.try_clone() else { return };
     let writer = Arc::new(Mutex::new(writer));
     loop {
-        if let Err(failure) = session(&file, &writer) {
+        if let Err(failure) = session(&mut Patient(&file), &writer) {
             eprintln!("{}: {failure}", port.display());
         }
-        // A port without a client reads as ended at once; asking now and then is all there is.
-        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that is read patiently. Without a client it reads as ended at once, and asking now and then is all there is; but the
+/// kernel also says so of a client that has left when the next one is there and has sent its first bytes.
+struct Patient<'a>(&'a File);
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        for _ in 0..LOOKS {
+            let count = self.0.read(buffer)?;
+            if count > 0 {
+                return Ok(count);
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(0)
     }
 }
 
@@ -77,10 +98,10 @@ impl Drop for Running {
 }
 
 /// Serves one client until it leaves; then what it ran is killed.
-fn session(mut reader: &File, writer: &Arc<Mutex<File>>) -> Result<()> {
+fn session(reader: &mut Patient<'_>, writer: &Arc<Mutex<File>>) -> Result<()> {
     let trouble = || "virtio port".to_owned();
     let mut running: Option<Running> = None;
-    while let Some(frame) = frames::receive(&mut reader).context(trouble)? {
+    while let Some(frame) = frames::receive(reader).context(trouble)? {
         match frame.kind {
             Kind::Run | Kind::RunTerminal => {
                 drop(running.take());
@@ -123,21 +144,31 @@ fn start(
     let (mut child, input, streams) = if terminal { on_terminal(words)? } else { piped(words)? };
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let (sender, ended) = channel::<()>();
-    for (kind, mut stream) in streams {
+    for (kind, stream) in &streams {
+        let (kind, stream) = (*kind, Arc::clone(stream));
         let (writer, sender) = (Arc::clone(writer), sender.clone());
         thread::spawn(move || {
-            pump(kind, token, &mut stream, &writer);
+            pump(kind, token, &stream, &writer);
             drop(sender);
         });
     }
     drop(sender);
+    let streams = streams.into_iter().map(|(_, stream)| stream).collect();
+    let output = Output { streams, ended };
     let writer = Arc::clone(writer);
-    thread::spawn(move || finish(&mut child, token, &ended, &writer));
+    thread::spawn(move || finish(&mut child, token, &output, &writer));
     Ok(Running { token, group, input })
 }
 
 /// The child, what feeds it, and what comes from it.
-type Begun = (Child, Option<Box<dyn Write + Send>>, Vec<(Kind, Box<dyn Read + Send>)>);
+type Begun = (Child, Option<Box<dyn Write + Send>>, Vec<(Kind, Arc<File>)>);
+
+/// What comes from a command.
+struct Output {
+    streams: Vec<Arc<File>>,
+    /// Closed when all of them have ended.
+    ended: Receiver<()>,
+}
 
 fn piped(words: &[String]) -> Result<Begun> {
     let (first, rest) = words.split_first().context_none("no command")?;
@@ -146,12 +177,12 @@ fn piped(words: &[String]) -> Result<Begun> {
     pipes.stderr(Stdio::piped()).process_group(0);
     let mut child = begun.spawn()?;
     let input = child.stdin.take().map(|pipe: ChildStdin| Box::new(pipe) as Box<dyn Write + Send>);
-    let mut streams: Vec<(Kind, Box<dyn Read + Send>)> = Vec::new();
+    let mut streams = Vec::new();
     if let Some(pipe) = child.stdout.take() {
-        streams.push((Kind::Output, Box::new(pipe)));
+        streams.push((Kind::Output, Arc::new(File::from(OwnedFd::from(pipe)))));
     }
     if let Some(pipe) = child.stderr.take() {
-        streams.push((Kind::Error, Box::new(pipe)));
+        streams.push((Kind::Error, Arc::new(File::from(OwnedFd::from(pipe)))));
     }
     Ok((child, input, streams))
 }
@@ -176,7 +207,7 @@ fn on_terminal(words: &[String]) -> Result<Begun> {
     begun.command().stdin(slave).stdout(out).stderr(err).process_group(0);
     let child = begun.spawn()?;
     let input = master.try_clone().context(trouble)?;
-    Ok((child, Some(Box::new(input)), vec![(Kind::Output, Box::new(master))]))
+    Ok((child, Some(Box::new(input)), vec![(Kind::Output, Arc::new(master))]))
 }
 
 fn environment(program: Program) -> Program {
@@ -184,27 +215,52 @@ fn environment(program: Program) -> Program {
     clean.env("LANG", "C.UTF-8").dir("/")
 }
 
-fn pump(kind: Kind, token: u32, from: &mut dyn Read, writer: &Mutex<File>) {
+/// Passes on what a stream yields. The port is ours from before a read until its bytes are sent: what nobody holds is sent.
+fn pump(kind: Kind, token: u32, mut from: &File, writer: &Mutex<File>) {
     let mut buffer = vec![0; LONGEST];
-    while let Ok(count) = from.read(&mut buffer)
-        && count > 0
-    {
+    while !wait_for_input(from, None).is_empty() {
         let mut port = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if frames::send(&mut *port, kind, token, &buffer[..count]).is_err() {
-            return;
+        match from.read(&mut buffer) {
+            Ok(count) if count > 0 => {
+                if frames::send(&mut *port, kind, token, &buffer[..count]).is_err() {
+                    return;
+                }
+            }
+            _ => return,
         }
     }
 }
 
-fn finish(child: &mut Child, token: u32, streams: &Receiver<()>, writer: &Mutex<File>) {
+/// Waits until there is something to read or a stream has ended; what is there.
+fn wait_for_input(from: &File, limit: Option<Timespec>) -> PollFlags {
+    loop {
+        let mut asked = [PollFd::new(from, PollFlags::IN)];
+        match poll(&mut asked, limit.as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return PollFlags::empty(),
+            Ok(_) => return asked[0].revents(),
+        }
+    }
+}
+
+fn finish(child: &mut Child, token: u32, output: &Output, writer: &Mutex<File>) {
     let code = child
         .wait()
         .map_or(126, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
-    // Ends when the last pump does; a background process may hold its pipe for ever.
-    let _either = streams.recv_timeout(LINGER);
-    let mut port = writer.lock().unwrap_or_else(PoisonError::into_inner);
     let code = u8::try_from(code).unwrap_or(255);
-    let _gone = frames::send(&mut *port, Kind::Exit, token, &[code]);
+    let at_once = Some(Timespec { tv_sec: 0, tv_nsec: 0 });
+    loop {
+        // Ends when the last pump does; a background process may hold its pipe for ever.
+        let waited = output.ended.recv_timeout(LINGER);
+        let mut port = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_bytes =
+            |stream: &Arc<File>| wait_for_input(stream, at_once).contains(PollFlags::IN);
+        let has_more = output.streams.iter().any(has_bytes);
+        if waited == Err(RecvTimeoutError::Disconnected) || !has_more {
+            let _gone = frames::send(&mut *port, Kind::Exit, token, &[code]);
+            return;
+        }
+    }
 }
 
 /// An absent value as a failure.

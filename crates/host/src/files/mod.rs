@@ -17,7 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use atomic::{
-    create_dirs, read_bounded, read_json, read_text, remove_file, sync_dir, write_atomic, write_json,
+    create_dirs, read_bounded, read_json, read_text, remove_file, sync_dir, write_atomic,
+    write_json,
 };
 pub use attributes::{memory_file, owner, set_mode, set_owner, share_with_group, write_volatile};
 pub use draft::{DRAFT_PREFIX, sweep_drafts};

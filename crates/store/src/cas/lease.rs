@@ -156,7 +156,10 @@ pub(super) fn is_left_by_power_cut(tmp: &Path) -> Result<bool> {
 pub(super) fn forget_earlier_boots(tmp: &Path) -> Result<()> {
     let now = own_prefix()?;
     let earlier = named(tmp, &[PREFIX])?;
-    earlier.iter().filter(|path| !is_of(path, &now)).try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
+    earlier
+        .iter()
+        .filter(|path| !is_of(path, &now))
+        .try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
 }
 
 fn forget_ended(tmp: &Path) -> Result<()> {
