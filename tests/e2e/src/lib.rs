@@ -164,6 +164,10 @@ impl Host {
     }
 
     /// Writes down what is run, and when: a test that is ended because it hangs shows where.
+    #[expect(
+        clippy::print_stderr,
+        reason = "the runner keeps it, and shows that of tests that fail"
+    )]
     fn tell(&self, words: &[&str]) {
         static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
         eprintln!("[{:>6.1} s] {}$ {}", BEGUN.elapsed().as_secs_f64(), self.name, words.join(" "));
