@@ -59,6 +59,8 @@ pub struct Status {
     pub threads: u32,
     /// Memory in RAM, in bytes.
     pub resident: u64,
+    /// The signals it doesn't leave to their default: blocked or caught, the first in the lowest bit.
+    pub heeded: u64,
     /// Capability bounding set.
     pub bounding: u64,
     /// Effective capabilities.
@@ -84,6 +86,7 @@ pub fn parse_status(text: &str) -> Status {
             "NSpid" => status.ns_pids = numbers().collect(),
             "Threads" => status.threads = numbers().next().unwrap_or(0),
             "VmRSS" => status.resident = u64::from(numbers().next().unwrap_or(0)) * 1024,
+            "SigBlk" | "SigCgt" => status.heeded |= hex(),
             "CapBnd" => status.bounding = hex(),
             "CapEff" => status.effective = hex(),
             "NoNewPrivs" => status.no_new_privileges = value == "1",

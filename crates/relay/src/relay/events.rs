@@ -6,7 +6,7 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 use volt_model::frame::Frame;
 
-use super::{LAST_WORDS, Progress, Relay, Source};
+use super::{BOOT_PATIENCE, LAST_WORDS, Progress, Relay, Source};
 use crate::control::{Message, Received};
 use crate::options::Mode;
 use crate::program::{self, Io};
@@ -86,18 +86,8 @@ impl Relay<'_> {
         // systemd would kill this process too, which has to tell how it ended.
         let patience = self.records.stop_time().or(self.options.stop_timeout);
         let more = patience.map(|time| (time + STOP_SLACK).as_micros());
-        let more = more
-            .map(|time| {
-                format!(
-                    "EXTEND_TIMEOUT_USEC={time}
-"
-                )
-            })
-            .unwrap_or_default();
-        self.environment.notify.send(&format!(
-            "{more}STOPPING=1
-STATUS=Stopping"
-        ));
+        let more = more.map(|time| format!("EXTEND_TIMEOUT_USEC={time}\n")).unwrap_or_default();
+        self.environment.notify.send(&format!("{more}STOPPING=1\nSTATUS=Stopping"));
         self.kill_at = patience.and_then(|time| Instant::now().checked_add(time));
         match (&self.program, self.options.mode) {
             (None, _) => {
@@ -107,7 +97,7 @@ STATUS=Stopping"
                 });
             }
             (Some(_), Mode::Exec) => self.signal(libc::SIGTERM),
-            (Some(_), Mode::App) if !self.init_listens => self.stop_pending = true,
+            (Some(_), Mode::App | Mode::Boot) if !self.init_listens => self.stop_pending = true,
             (Some(program), Mode::App | Mode::Boot) => drop(program.child.signal(Signal::TERM)),
             (Some(program), Mode::Plain) => {
                 signals::send(-program.child.id().cast_signed(), libc::SIGTERM);
@@ -173,8 +163,8 @@ STATUS=Stopping"
         if said.leader.is_some() {
             self.leader = said.leader;
         }
-        if let Some(leader) = self.leader.filter(|_| said.ready) {
-            self.running(leader);
+        if said.ready && self.progress == Progress::Starting {
+            self.boot_until = Some(Instant::now() + BOOT_PATIENCE);
         }
         if let Some(status) = said.status {
             self.environment.notify.status(&status);
@@ -188,13 +178,7 @@ STATUS=Stopping"
             Received::Message(message, sender) => {
                 self.leader = self.leader.or(sender);
                 self.message(message);
-                if !std::mem::replace(&mut self.init_listens, true) && self.stop_pending {
-                    // Init has its signals in hand, so nspawn may pass this one on.
-                    self.stop_pending = false;
-                    if let Some(program) = &self.program {
-                        drop(program.child.signal(Signal::TERM));
-                    }
-                }
+                self.init_listens();
             }
             Received::Closed => {
                 if let Some(program) = &mut self.program {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::Signal;
 use volt_host::command::Status;
 use volt_model::frame::{Frame, Stream};
 
@@ -24,6 +25,12 @@ use crate::{INTERNAL, cgroup, lines::LineCutter};
 const HOLD: Duration = Duration::from_secs(30);
 /// How long a command with a terminal waits for the size of its client's.
 const SIZE_PATIENCE: Duration = Duration::from_millis(250);
+/// How long an image's own init is given to take its signals in hand. One that is not systemd may never take this one.
+const BOOT_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked at meanwhile.
+const BOOT_LOOK: Duration = Duration::from_millis(5);
+/// SIGRTMIN+3, by which nspawn asks an init to power off.
+const POWER_OFF: u32 = 37;
 /// How long the end waits for an owner that does not read.
 const OWNER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the end reads from whatever the program has left running with its output open.
@@ -96,8 +103,10 @@ struct Relay<'a> {
     last_words: Vec<u8>,
     /// Until when the first client is waited for; nothing when nobody is waited for any more.
     hold_until: Option<Instant>,
-    /// App mode: init has said something, so signals to it are not lost.
+    /// Init has its signals in hand, so none to it is lost.
     init_listens: bool,
+    /// Boot mode: until when that is waited for, from when the image's init was started.
+    boot_until: Option<Instant>,
     go_sent: bool,
     stopping: bool,
     stop_pending: bool,
@@ -181,6 +190,7 @@ impl<'a> Relay<'a> {
             },
             hung_up: false,
             init_listens: false,
+            boot_until: None,
             go_sent: false,
             stopping: false,
             stop_pending: false,
@@ -198,6 +208,7 @@ impl<'a> Relay<'a> {
         let mut end = End::default();
         loop {
             self.end_hold();
+            self.end_boot();
             self.kill_if_due();
             if self.program.is_none() && matches!(self.progress, Progress::Failed(_)) {
                 break;
@@ -285,6 +296,29 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// Boot mode: lets the system count as running when its init takes signals. One that comes before is lost, and with it the
+    /// wish of whoever stops what has only just been started.
+    fn end_boot(&mut self) {
+        let Some(until) = self.boot_until else { return };
+        let Some(leader) = self.leader else { return };
+        if Instant::now() < until && !heeds(leader, POWER_OFF) {
+            return;
+        }
+        self.boot_until = None;
+        self.init_listens();
+        self.running(leader);
+    }
+
+    /// Init has its signals in hand, so nspawn may pass on that of a stop.
+    fn init_listens(&mut self) {
+        self.init_listens = true;
+        if std::mem::take(&mut self.stop_pending)
+            && let Some(program) = &self.program
+        {
+            drop(program.child.signal(Signal::TERM));
+        }
+    }
+
     /// The workload runs, with this process as its leader.
     fn running(&mut self, leader: i32) {
         self.leader = Some(leader);
@@ -328,7 +362,8 @@ impl<'a> Relay<'a> {
     /// How long poll may sleep.
     fn timeout(&self, output: bool) -> Option<Duration> {
         let flush = self.workload.next_flush().filter(|_| output);
-        let next = [flush, self.hold_until, self.kill_at].into_iter().flatten().min()?;
+        let look = self.boot_until.map(|_| Instant::now() + BOOT_LOOK);
+        let next = [flush, self.hold_until, self.kill_at, look].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -448,6 +483,12 @@ impl<'a> Relay<'a> {
             (_, None) => (INTERNAL, None),
         }
     }
+}
+
+/// Whether a process does something of its own about a signal.
+fn heeds(pid: i32, signal: u32) -> bool {
+    let status = volt_host::process::status(pid.cast_unsigned());
+    status.is_ok_and(|status| status.heeded & (1 << (signal - 1)) != 0)
 }
 
 fn code_of(status: Status) -> (u8, Option<i32>) {

@@ -65,6 +65,12 @@ on_hosts! {
         host.until(LONG, &format!("pid=$(cut -d' ' -f1 /run/volt/containers/machine/leader) && test \"$pid\" != {before}"));
         is_up(host, "machine");
         assert_eq!(host.volt(&["exec", "machine", "grep", "-c", "ended", "/var/witness"]).ok(), "5");
+        // As soon as it counts as started it heeds who stops it.
+        host.volt(&["stop", "machine"]).ok();
+        for stop in ["machinectl poweroff machine && volt container wait machine", "volt stop machine"] {
+            host.sh(&format!("volt start machine && {stop}")).ok();
+            assert_eq!(machine.inspect()["exit"]["reason"], "exited", "{stop}");
+        }
         host.volt(&["delete", "--force", "machine"]).ok();
         assert_eq!(host.run(&["machinectl", "list", "--no-legend"]).ok().lines().filter(|line| line.starts_with("machine ")).count(), 0);
     }
