@@ -54,7 +54,7 @@ impl Engine {
         let lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
-        let state = self.state_to_start(&spec)?;
+        let state = self.settled_state(&spec)?;
         if state == State::Running {
             return Err(Error::new(
                 ErrorKind::Conflict,

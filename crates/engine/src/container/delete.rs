@@ -20,7 +20,7 @@ impl Engine {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         if !force {
-            refuse(name, self.run_state(&spec)?.state, Verb::Delete)?;
+            refuse(name, self.settled_state(&spec)?, Verb::Delete)?;
         }
         match self.intend(&Intent::Delete { name: name.clone() }) {
             // It frees the very space that is missing. Where it is killed on the way, `system check` finds the rest.

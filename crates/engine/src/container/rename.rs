@@ -20,8 +20,7 @@ impl Engine {
             return self.view(&self.spec(from)?);
         }
         let _locks = self.lock_names(from, to)?;
-        let spec = self.spec(from)?;
-        refuse(from, self.run_state(&spec)?.state, Verb::Rename)?;
+        refuse(from, self.settled_state(&self.spec(from)?)?, Verb::Rename)?;
         if self.container_exists(to) || is_reserved(to) {
             return Err(
                 Error::new(ErrorKind::AlreadyExists, format!("The name {to} is taken")).about(to)

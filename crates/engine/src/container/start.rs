@@ -16,7 +16,7 @@ impl Engine {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
-        match self.state_to_start(&spec)? {
+        match self.settled_state(&spec)? {
             State::Running => return self.view(&spec),
             // The job under way is joined.
             State::Starting => {}
@@ -29,8 +29,8 @@ impl Engine {
         self.view(&spec)
     }
 
-    /// The state in which a start finds a container: one that is on its way down is waited for.
-    pub(super) fn state_to_start(&self, spec: &Spec) -> Result<State> {
+    /// The state in which a start, a removal or a new name finds a container: one that is on its way down is waited for.
+    pub(super) fn settled_state(&self, spec: &Spec) -> Result<State> {
         let backend = self.backend_of(spec);
         let state = backend.state(self, spec)?.state;
         if state != State::Stopping {

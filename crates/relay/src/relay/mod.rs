@@ -443,10 +443,11 @@ impl<'a> Relay<'a> {
         }
         let (code, signal) = self.ending();
         self.program = None;
-        self.clients.finish(&Frame::Exit(code.into()));
         let (asked, timed_out) = (self.stopping, self.timed_out);
         let finished = Timestamp::now();
+        // First for whoever asks, then for who is connected: they may ask next.
         self.records.exit(&Exit { code, signal, asked, timed_out, finished });
+        self.clients.finish(&Frame::Exit(code.into()));
         code
     }
 

@@ -123,6 +123,8 @@ on_hosts! {
         for _ in 0..5 {
             host.sh("volt start again && volt container wait again").ok();
             assert_eq!(host.sh("volt run --rm --name brief tiny echo once && volt run --rm --name brief tiny echo twice").ok(), "once\ntwice");
+            // Nor is there anything to wait for to rename or remove it.
+            host.sh("volt run --name spent tiny true && volt container rename spent gone && volt run --name spent tiny true && volt container delete spent gone").ok();
         }
         assert_eq!(again.inspect()["exit"]["code"], 0);
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));

@@ -265,10 +265,17 @@ fn get_ready(engine: &Engine, spec: &Spec) -> Result<()> {
 /// What systemd's list tells of a container.
 fn run_state(engine: &Engine, listed: &UnitSummary) -> RunState {
     let frozen = frozen_by_name(&listed.name);
+    let name = unit::container_of(&listed.name);
+    // What ran has ended, and who waited for that knows it: the main process has still to wind up.
+    let ended = |name: &Name| engine.paths().container_run(name).join("exit").exists();
+    let state = match State::from_systemd(listed.active.word(), &listed.sub, frozen) {
+        State::Running if name.as_ref().is_some_and(ended) => State::Stopping,
+        state => state,
+    };
     RunState {
-        state: State::from_systemd(listed.active.word(), &listed.sub, frozen),
+        state,
         pid: None,
-        started: unit::container_of(&listed.name).and_then(|name| engine.started_at(&name)),
+        started: name.and_then(|name| engine.started_at(&name)),
         restarts: 0,
     }
 }
