@@ -108,12 +108,17 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// The options with what was typed put before what the environment says: `--context` on the command line is meant even
-    /// where `VOLT_HOST` is set.
+    /// The options with what was typed put before what the environment says: `--context` or `--root` on the command line is meant
+    /// even where `VOLT_HOST` is set.
     pub(crate) fn settled(mut self, matches: &ArgMatches) -> Self {
         let typed = |name| source(matches, name) == Some(ValueSource::CommandLine);
-        if typed("context") && !typed("host") {
+        if typed("host") {
+            return self;
+        }
+        if typed("context") {
             self.host = None;
+        } else if typed("root") {
+            (self.host, self.context) = (None, None);
         }
         self
     }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use serde_json::Value;
 use volt_model::config::nearest;
+use volt_model::container::Backend;
 use volt_model::kind::ErrorKind;
 use volt_model::size::Bytes;
 
@@ -32,6 +33,17 @@ pub(super) struct Key {
     pub(super) description: &'static str,
 }
 
+/// The words for a backend; nothing takes what the host can do.
+const BACKENDS: [&str; 1 + Backend::ALL.len()] = {
+    let mut words = [""; 1 + Backend::ALL.len()];
+    let mut at = 0;
+    while at < Backend::ALL.len() {
+        words[1 + at] = Backend::ALL[at].as_str();
+        at += 1;
+    }
+    words
+};
+
 /// All keys, in the order in which they are shown.
 pub(super) const KEYS: [Key; 8] = [
     Key {
@@ -46,8 +58,8 @@ pub(super) const KEYS: [Key; 8] = [
     },
     Key {
         name: "container.backend",
-        kind: Kind::Choice(&["", "systemd", "proot"]),
-        description: "What runs containers: systemd or proot; empty takes what the host can do",
+        kind: Kind::Choice(&BACKENDS),
+        description: "The backend that runs containers; empty takes what the host can do",
     },
     Key {
         name: "container.network",

@@ -31,7 +31,7 @@ impl Backend {
 
     /// As it is written.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
             Self::Proot => "proot",

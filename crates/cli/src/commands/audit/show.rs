@@ -15,7 +15,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The request, as `audit list` and errors name it
+    /// The request, as `audit list` and errors as JSON name it
     #[arg(value_name = "REQUEST")]
     request: String,
 }

@@ -83,7 +83,7 @@ fn edited(ctx: &Ctx, path: &Path) -> Result<String, Problem> {
     let failed = || {
         let program = words[0].to_string_lossy();
         Problem::new(ErrorKind::General, format!("The editor {program} failed"))
-            .hinted("Name another with EDITOR")
+            .hinted("Name another with VISUAL")
     };
     match (ctx.embed.foreground)(&words) {
         Ok(0) => {}
