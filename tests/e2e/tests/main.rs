@@ -5,6 +5,7 @@
 mod suite {
     mod boot;
     mod cas;
+    mod command_line;
     mod container_boot;
     mod container_confinement;
     mod container_exec;
@@ -13,9 +14,11 @@ mod suite {
     mod container_life;
     mod container_limits;
     mod container_logs;
+    mod container_options;
     mod container_proot;
     mod container_run;
     mod container_state;
+    mod container_syscalls;
     mod container_terminal;
     mod crash;
     mod crash_daemon;
@@ -26,6 +29,7 @@ mod suite {
     mod hosts;
     mod image;
     mod kernel;
+    mod privileges;
     mod races;
     mod system;
     mod tasks;

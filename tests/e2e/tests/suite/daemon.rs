@@ -57,6 +57,19 @@ on_hosts! {
         assert_eq!((own[0]["result"].as_str(), own[1]["result"].as_str()), (Some("success"), Some("failure")));
         let id = own[0]["request_id"].as_str().unwrap();
         assert_eq!(host.volt(&["audit", "show", id, "-o", "json"]).json()["user"], "root");
+        assert!(own[0].get("error").is_none(), "{}", own[0]);
+        // What failed, by the name that its error has: why, and as people read it.
+        let failed = host.volt(&["-o", "json", "container", "create", "--name", "audited", "tiny", "true"]).fails(4);
+        let failed: serde_json::Value = serde_json::from_str(&failed).unwrap();
+        let id = failed["request"].as_str().unwrap();
+        let shown = host.volt(&["audit", "show", id, "-o", "json"]).json();
+        assert_eq!((&shown["action"], &shown["resource"], &shown["result"], &shown["uid"]), (&"container.create".into(), &"audited".into(), &"failure".into(), &0.into()), "{shown}");
+        assert!(shown["error"].as_str().unwrap().contains(failed["title"].as_str().unwrap()), "{shown}");
+        let text = host.volt(&["audit", "show", id]).ok();
+        for (key, value) in [("Result", "failure"), ("Action", "container.create"), ("Request", id), ("Error", failed["title"].as_str().unwrap())] {
+            assert!(text.lines().any(|line| line.starts_with(key) && line.contains(value)), "{key}: {text}");
+        }
+        host.volt(&["audit", "show", "no-such-request"]).fails(3);
     }
 }
 
@@ -86,6 +99,44 @@ on_hosts! {
             let seen = events.stdout.lines().any(|l| l.contains("eventful") && l.contains(&format!("\"{action}\"")));
             assert!(seen, "{action} is missing: {events:?}");
         }
+    }
+}
+
+on_hosts! {
+    fn event_stream_of_one_kind_or_name(host) {
+        host.tiny();
+        let (_one, _other) = (host.container("picked"), host.container("passed"));
+        drop(host.sh("volt volume delete picked; volt image delete picked"));
+        // Each writes a file of its own; all have begun before anything happens.
+        let line = "rm -rf /tmp/picky && mkdir /tmp/picky && cd /tmp/picky; \
+            for flags in '--kind container' '--kind volume' '--kind image' '--name picked' '--kind volume --name picked' '--name passed'; do \
+                timeout 60 volt events -o json $flags > \"$flags\" & all=\"$all $!\"; done; sleep 1; \
+            volt volume create picked; volt image tag tiny picked; volt run --name picked tiny true; volt run --name passed tiny true; \
+            volt container delete picked passed; volt volume delete picked; volt image delete picked; sleep 1; kill $all; wait";
+        drop(host.sh(line));
+        let told = |flags: &str| -> Vec<(String, String, String)> {
+            let text = host.run(&["cat", &format!("/tmp/picky/{flags}")]).ok();
+            let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let word = |event: &serde_json::Value, key: &str| event[key].as_str().unwrap().to_owned();
+            // Others work on this host too.
+            let own = events.filter(|event| ["picked", "passed"].iter().any(|name| event["name"].as_str().unwrap().starts_with(name)));
+            own.map(|event| (word(&event, "kind"), word(&event, "name"), word(&event, "action"))).collect()
+        };
+        let has = |all: &[(String, String, String)], kind: &str, name: &str| {
+            all.iter().any(|event| event.0 == kind && event.1.starts_with(name) && event.2 == "created") && all.iter().any(|event| event.0 == kind && event.1.starts_with(name) && event.2 == "deleted")
+        };
+        for (flags, container, volume, image, passed) in [
+            ("--kind container", true, false, false, true), ("--kind volume", false, true, false, false), ("--kind image", false, false, true, false),
+            ("--name picked", true, true, true, false), ("--kind volume --name picked", false, true, false, false), ("--name passed", false, false, false, true),
+        ] {
+            let all = told(flags);
+            let seen = [has(&all, "container", "picked"), has(&all, "volume", "picked"), has(&all, "image", "picked"), has(&all, "container", "passed")];
+            assert_eq!(seen, [container, volume, image, passed], "{flags}: {all:?}");
+            // And nothing else of these.
+            let any = |kind: &str, name: &str| all.iter().any(|event| event.0 == kind && event.1.starts_with(name));
+            assert_eq!([any("container", "picked"), any("volume", "picked"), any("image", "picked"), any("container", "passed")], seen, "{flags}: {all:?}");
+        }
+        host.volt(&["events", "--kind", "nonsense"]).fails(2);
     }
 }
 

@@ -29,15 +29,29 @@ on_hosts! {
 }
 
 on_hosts! {
-    fn image_pull_debian(host) {
-        let suite = if host.name().contains("bookworm") { "bookworm" } else { "trixie" };
-        let name = format!("debian-minimal:{suite}");
-        drop(host.volt(&["image", "delete", &name]));
-        host.volt(&["image", "pull", &name, "--mirror", "file:///srv/mirror"]).ok();
+    fn image_pull_debian_from_the_hosts_own_sources(host) {
+        let host = host.private("sources");
+        let name = format!("debian-minimal:{}", host.suite());
+        let pull = || host.volt(&["image", "pull", &name]);
+        // None is Debian's own: nobody may be asked but whom debootstrap itself knows, and there is no way to them.
+        host.sh("rm -rf /etc/apt/sources.list.d && mkdir /etc/apt/sources.list.d && ln -s /srv/mirror /srv/debian && \
+                 echo 'deb http://127.0.0.1:2/ubuntu noble main' > /etc/apt/sources.list").ok();
+        assert!(!pull().fails(8).contains("127.0.0.1:2"));
+        // One line a source: what is a comment, has only sources, or is not Debian's is passed over.
+        host.sh("printf '# deb http://127.0.0.1:3/debian x main\ndeb-src http://127.0.0.1:4/debian x main\ndeb [trusted=yes] http://127.0.0.1:5/debian x main\n' >> /etc/apt/sources.list").ok();
+        assert!(pull().fails(8).contains("http://127.0.0.1:5/debian"));
+        // In stanzas, of which the first is turned off; the configuration comes before them, and what is typed before that.
+        host.sh(&format!("rm /etc/apt/sources.list && printf 'Enabled: no\nTypes: deb\nURIs: http://127.0.0.1:6/debian\nSuites: x\nComponents: main\n\n\
+                 Types: deb deb-src\nURIs:\n file:///srv/debian\nSuites: {}\nComponents: main\n' > /etc/apt/sources.list.d/debian.sources", host.suite())).ok();
+        host.volt(&["config", "set", "image.mirror", "http://127.0.0.1:7/debian"]).ok();
+        assert!(pull().fails(8).contains("http://127.0.0.1:7/debian"));
+        assert!(host.volt(&["image", "pull", &name, "--mirror", "http://127.0.0.1:8/debian"]).fails(8).contains("http://127.0.0.1:8/debian"));
+        host.volt(&["config", "set", "image.mirror", ""]).ok();
+        pull().ok();
         let seen = host.volt(&["image", "inspect", &name, "-o", "json"]).json();
         assert!(seen["os"].as_str().unwrap().contains("Debian"), "{seen}");
-        assert_eq!(host.volt(&["run", "--rm", &name, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"]).ok(), suite);
-        host.volt(&["image", "delete", &name]).ok();
+        assert_eq!(host.volt(&["run", "--rm", &name, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"]).ok(), host.suite());
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
     }
 }
 
@@ -166,6 +180,10 @@ on_hosts! {
         assert_eq!(host.volt(&["volume", "list", "-o", "name"]).ok(), "", "its volume went with it");
         host.sh("tar -cf /tmp/app.tar -C /tmp/app . && gzip -kf /tmp/app.tar && volt image import /tmp/app.tar.gz archive").ok();
         assert_eq!(host.volt(&["run", "--rm", "archive", "x"]).ok(), said.replace("one two", "x"));
+        // With another entrypoint, or none, its arguments are not meant either.
+        assert_eq!(host.volt(&["run", "--rm", "--entrypoint", "/bin/echo", "layout"]).ok(), "");
+        assert_eq!(host.volt(&["run", "--rm", "--entrypoint", "/bin/echo", "layout", "x"]).ok(), "x");
+        assert_eq!(host.volt(&["run", "--rm", "--entrypoint", "", "layout", "pwd"]).ok(), "/usr");
         for format in ["oci", "docker"] {
             host.sh(&format!("volt image export --format {format} --compress gzip layout > /tmp/back.tar && volt image import - back-{format} < /tmp/back.tar")).ok();
             let tree = |name: &str| host.volt(&["image", "inspect", name, "-o", "json"]).json()["tree"].clone();

@@ -26,6 +26,56 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn system_prune_frees_what_nothing_uses(host) {
+        let host = host.private("prune");
+        host.tiny();
+        let image = |name: &str| host.sh(&format!("mkdir -p /tmp/{name} && tar -xf /srv/images/tiny.tar -C /tmp/{name} && head -c 3000000 /dev/urandom > /tmp/{name}/own && volt image import /tmp/{name} {name}")).ok();
+        for name in ["kept", "spare", "used"] {
+            image(name);
+        }
+        host.sh("for v in mounted spare; do volt volume create $v && head -c 1000000 /dev/urandom > /var/lib/volt/volumes/$v/_data/own; done").ok();
+        host.volt(&["run", "-d", "--name", "runs", "-v", "mounted:/data", "used", "sleep", "1000"]).ok();
+        host.volt(&["container", "create", "--name", "lies", "kept", "cat", "/own"]).ok();
+        host.sh("mkdir -p /var/cache/volt && head -c 500000 /dev/zero > /var/cache/volt/old").ok();
+        let disk = || host.sh("sync; du -sb --apparent-size /var/lib/volt /var/cache/volt | awk '{ all += $1 } END { print all }'").ok().parse::<u64>().unwrap();
+        let names = |noun: &str| host.volt(&[noun, "list", "-o", "name"]).ok();
+        let prune = |words: &[&str]| host.volt(&[&["system", "prune", "-o", "json"], words].concat());
+        let reclaimable = |kind: &str| {
+            let df = host.volt(&["system", "df", "-o", "json"]).json();
+            df.as_array().unwrap().iter().find(|row| row["kind"] == kind).unwrap()["reclaimable"].as_u64().unwrap()
+        };
+        // What is not named stays, and nobody is there to say yes.
+        let removed = prune(&[]).json()["removed"].clone();
+        assert_eq!(removed, serde_json::json!(["cache old"]));
+        assert!(prune(&["--all"]).fails(2).contains("--yes"));
+        assert_eq!((names("image"), names("volume")), ("kept\nspare\ntiny\nused".to_owned(), "mounted\nspare".to_owned()));
+        let before = disk();
+        let (images, volumes) = (reclaimable("images"), reclaimable("volumes"));
+        assert!(images >= 3_000_000 && volumes > 900_000, "{images} {volumes}");
+        let would = prune(&["--all", "--dry-run"]).json();
+        let pruned = prune(&["--all", "--yes"]).json();
+        let freed = before - disk();
+        let removed = pruned["removed"].to_string();
+        for gone in ["image spare", "image tiny", "volume spare"] {
+            assert!(removed.contains(gone) && would["removed"].to_string().contains(gone), "{gone}: {pruned} {would}");
+        }
+        assert!(!removed.contains("kept") && !removed.contains("mounted") && !removed.contains("used"), "{pruned}");
+        let told = pruned["freed"].as_u64().unwrap();
+        assert!(freed > 3_900_000 && told.abs_diff(freed) < freed / 4, "told {told}, freed {freed}");
+        assert_eq!((names("image"), names("volume")), ("kept\nused".to_owned(), "mounted".to_owned()));
+        // All that is used is whole.
+        let sum = |file: &str| host.sh(&format!("sha256sum < {file}")).ok();
+        assert_eq!(host.sh("volt exec runs cat /own | sha256sum").ok(), sum("/tmp/used/own"));
+        assert_eq!(host.sh("volt exec runs cat /data/own | sha256sum").ok(), sum("/var/lib/volt/volumes/mounted/_data/own"));
+        assert_eq!(host.sh("volt start lies && volt container wait lies && volt logs lies | wc -c").code, 0);
+        assert_eq!(host.sh("volt run --rm kept sha256sum < /dev/null /own | cut -d' ' -f1").ok(), sum("/tmp/kept/own").trim_end_matches("  -"));
+        assert!(host.volt(&["cas", "verify"]).ok().contains("all good"));
+        assert!(prune(&["--all", "--yes"]).json()["removed"].as_array().unwrap().is_empty());
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
     fn config_show_get_set(host) {
         let host = host.private("config");
         host.sh("cp -a /etc/volt/config.yaml /tmp/config.keep 2>/dev/null; true").ok();
@@ -41,6 +91,20 @@ on_hosts! {
         assert!(host.volt(&["config", "show"]).ok().contains("daemon.idle_seconds"));
         host.sh("EDITOR='sed -i s/7/8/' volt config edit").ok();
         assert_eq!(host.volt(&["config", "get", "container.stop_timeout"]).ok(), "8");
+        for (editors, seconds) in [("VISUAL='sed -i s/\\(t:.\\)8/\\19/' EDITOR=false", "9"), ("VISUAL= EDITOR='sed -i s/\\(t:.\\)9/\\110/'", "10")] {
+            host.sh(&format!("{editors} volt config edit")).ok();
+            assert_eq!(host.volt(&["config", "get", "container.stop_timeout"]).ok(), seconds, "{editors}");
+        }
+        // What is wrong is not taken, and kept where it is said to be.
+        let said = host.sh("EDITOR='sed -i s/\\(t:.\\)10/\\1soon/' volt config edit < /dev/null").fails(12);
+        let kept = said.lines().find_map(|line| line.strip_prefix("warning: What you wrote is kept in ")).unwrap_or_else(|| panic!("{said}"));
+        host.sh(&format!("grep -q soon {kept} && rm {kept}")).ok();
+        assert_eq!(host.volt(&["config", "get", "container.stop_timeout"]).ok(), "10");
+        // The words for a backend are those that there are.
+        host.volt(&["config", "set", "container.backend", "proot"]).ok();
+        let said = host.volt(&["config", "set", "container.backend", "docker"]).fails(12);
+        assert!(said.contains("nothing, `systemd`, `proot`"), "{said}");
+        host.volt(&["config", "set", "container.backend", ""]).ok();
         host.sh("rm -f /etc/volt/config.yaml; test ! -e /tmp/config.keep || mv /tmp/config.keep /etc/volt/config.yaml").ok();
     }
 }

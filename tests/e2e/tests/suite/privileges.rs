@@ -1,0 +1,126 @@
+//! Who may ask for what: every operation of the table is asked for over the real socket by a user without any group, by a member of each
+//! group that is given something, and by root. What is asked for is not there, so nothing comes of what is allowed.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use volt_api::operations::OPERATIONS;
+use volt_api::{OperationInfo, Privilege};
+use volt_e2e::{Host, on_hosts};
+
+/// Who asks, the group they are in, and what they may beside reading.
+const USERS: [(&str, &str, &[Privilege]); 4] = [
+    ("outsider", "", &[]),
+    ("reader", "systemd-journal", &[]),
+    ("member", "volt", &[Privilege::Container]),
+    ("root", "", &[Privilege::Container, Privilege::Admin]),
+];
+
+/// What follows asks for one operation and writes a line: its id, the status of the answer, the answer.
+fn asking(info: &OperationInfo) -> String {
+    let path = info.path.replace("{name}", "no-such-thing").replace("{key}", "no.such.key");
+    let path = path.replace("{request_id}", "none");
+    assert!(!path.contains('{'), "another placeholder: {path}");
+    let body = if info.method == "GET" { "" } else { "-d '{}'" };
+    // What streams without an end has its status all the same.
+    format!(
+        "printf '%s ' {id} $(curl -s --max-time 2 -o $answer -w '%{{http_code}}' --unix-socket /run/volt/volt.sock \
+         -X {method} -H 'content-type: application/json' {body} 'http://volt{path}'); tr '\\n' ' ' < $answer | head -c 4000; echo\n",
+        id = info.id,
+        method = info.method,
+    )
+}
+
+/// Status and answer of each operation, as it is told to this user.
+fn answers(host: &Host, user: &str) -> BTreeMap<String, (u16, Value)> {
+    let lines: String = OPERATIONS.iter().map(asking).collect();
+    let script = format!("answer=$(mktemp)\n{lines}rm -f $answer\n");
+    let said = host.run_with(&["runuser", "-u", user, "--", "sh"], script.as_bytes()).ok();
+    let line = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let (id, status) = (words.next().unwrap(), words.next().unwrap());
+        let answer = serde_json::from_str(words.next().unwrap_or_default()).unwrap_or_default();
+        (id.to_owned(), (status.parse().unwrap(), answer))
+    };
+    said.lines().map(line).collect()
+}
+
+on_hosts! {
+    fn system_privileges_are_those_of_the_table(host) {
+        // The configuration is written and the store swept on the way.
+        let host = host.private("privileges");
+        host.tiny();
+        for (user, group, may) in USERS {
+            if user != "root" {
+                host.sh(&format!("useradd -m {user} && for group in {group}; do usermod -aG $group {user}; done")).ok();
+            }
+            let answers = answers(&host, user);
+            assert_eq!(answers.len(), OPERATIONS.len(), "{answers:?}");
+            for info in OPERATIONS {
+                let (status, answer) = &answers[info.id];
+                let allowed = info.privilege == Privilege::Read || may.contains(&info.privilege);
+                assert_eq!(answer["kind"] != "permission" && *status != 403, allowed, "{user}: {}: {status} {answer}", info.id);
+                // Nobody answers nothing.
+                assert!((200..600).contains(status), "{user}: {}: {status} {answer}", info.id);
+                if allowed {
+                    continue;
+                }
+                assert_eq!((*status, &answer["status"]), (403, &403.into()), "{}", info.id);
+                let text = format!("{} {}", answer["title"], answer["hint"]);
+                let wanted = match info.privilege {
+                    Privilege::Container => ["takes the group `volt`".to_owned(), format!("usermod -aG volt {user}")],
+                    _ => [format!("{user} may not do this"), "needs root".to_owned()],
+                };
+                assert!(wanted.iter().all(|part| text.contains(part)), "{}: {text}", info.id);
+            }
+            // Each refusal of a change is in the trail.
+            let trail = host.volt(&["audit", "list", "--user", user, "-o", "json"]).json();
+            let refused = trail.as_array().unwrap().iter().filter(|record| record["result"] == "refused");
+            let refused: BTreeSet<String> = refused.map(|record| record["action"].as_str().unwrap().to_owned()).collect();
+            let changes = OPERATIONS.iter().filter(|info| info.changes && info.privilege != Privilege::Read && !may.contains(&info.privilege));
+            assert_eq!(refused, changes.map(OperationInfo::action).collect(), "{user}");
+        }
+    }
+}
+
+on_hosts! {
+    fn system_privileges_within_operations(host) {
+        let host = host.private("within");
+        host.sh("useradd -m outsider; useradd -m -G systemd-journal reader; useradd -m -G volt member").ok();
+        host.tiny();
+        host.volt(&["run", "-d", "--name", "shown", "tiny", "sh", "-c", "echo said; sleep 1000"]).ok();
+        host.sh("logger -t e2e hello; journalctl --sync").ok();
+        let ask = |user: &str, line: &str| host.run(&["runuser", "-u", user, "--", "sh", "-c", &format!("cd; volt {line}")]);
+        // By shape of operation, as the command line tells it.
+        for line in [
+            "container create tiny true", "container exec shown true", "container attach shown", "container copy shown:/etc/passwd -",
+            "container copy /etc/passwd shown:/tmp/", "container export shown", "image pull debian", "image import /srv/images/tiny.tar mine", "image export tiny",
+            "volume create mine", "workload freeze shown", "audit list",
+        ] {
+            let said = ask("outsider", line).fails(5);
+            assert!(said.contains("this takes the group `volt`") && said.contains("sudo usermod -aG volt outsider"), "{line}: {said}");
+        }
+        for line in ["config set container.dns 192.0.2.1", "cas gc", "system prune --yes", "system check --repair"] {
+            for user in ["outsider", "member"] {
+                assert!(ask(user, line).fails(5).contains(&format!("{user} may not do this: this needs root")), "{line}");
+            }
+        }
+        // Units of the host are root's, to change and, but for who reads the journal anyway, to read.
+        for verb in ["start", "stop", "restart", "freeze", "thaw"] {
+            let said = ask("member", &format!("workload {verb} dbus.service")).fails(5);
+            assert!(said.contains("dbus.service, a unit of the host, needs root"), "{verb}: {said}");
+        }
+        let said = ask("outsider", "logs dbus.service").fails(5);
+        assert!(said.contains("sudo usermod -aG systemd-journal outsider"), "{said}");
+        for user in ["reader", "member"] {
+            ask(user, "logs dbus.service").ok();
+        }
+        host.until(std::time::Duration::from_secs(10), "volt logs shown | grep -q said");
+        assert_eq!(ask("outsider", "logs shown").ok(), "said");
+        // A path of the host is read with root's rights, so only root may name one; the command sends what it reads itself.
+        let import = "curl -s --unix-socket /run/volt/volt.sock -X POST 'http://volt/api/v1/images/import?image=theirs&path=/srv/images/tiny.tar'";
+        let said = host.run(&["runuser", "-u", "member", "--", "sh", "-c", import]).json();
+        assert_eq!((&said["status"], &said["kind"]), (&403.into(), &"permission".into()), "{said}");
+        ask("member", "image import /srv/images/tiny.tar theirs").ok();
+        ask("member", "image delete theirs").ok();
+    }
+}
