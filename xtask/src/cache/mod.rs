@@ -8,8 +8,9 @@ pub(crate) mod task;
 pub(crate) mod tree;
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::paths;
 use crate::run::{Context, Result, program};
@@ -63,12 +64,24 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
 
 /// Removes a file or a whole folder, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    let gone = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        _ => fs::remove_file(path),
-    };
-    gone.context(|| format!("removing {}", path.display()))
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let gone = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+            _ => fs::remove_file(path),
+        };
+        match gone {
+            // A program that a killed xtask has left may write there a little longer.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound)
+                    && Instant::now() < end =>
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            gone => return gone.context(|| format!("removing {}", path.display())),
+        }
+    }
 }
 
 /// Writes a file and the folders above it.

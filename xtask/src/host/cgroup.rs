@@ -38,7 +38,9 @@ pub(crate) fn make(name: &str) -> Result<PathBuf> {
     let folder = mounted()?.join(folder_name()).join(name);
     for part in ["host", "keeper"] {
         let path = folder.join(part);
-        fs::create_dir_all(&path).context(|| path.display().to_string())?;
+        // Once more, since the last of the other hosts may take the folder of all away meanwhile.
+        let made = fs::create_dir_all(&path).or_else(|_| fs::create_dir_all(&path));
+        made.context(|| path.display().to_string())?;
     }
     Ok(folder)
 }

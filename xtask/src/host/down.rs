@@ -50,7 +50,8 @@ pub(crate) fn poweroff(state: &State) {
         // SIGRTMIN+4: poweroff, without asking D-Bus.
         Kind::Namespaces => signal(state, 34 + 4),
         Kind::Vm => {
-            let _ended_meanwhile = exec::read(state, &["systemctl", "--no-block", "poweroff"]);
+            let words = ["systemctl", "--no-block", "poweroff"];
+            let _ended_meanwhile = exec::read_within(state, &words, Duration::from_secs(10));
         }
     }
     wait(state, Duration::from_secs(20));

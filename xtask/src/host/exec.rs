@@ -1,7 +1,9 @@
 //! Runs a command in a host: in its namespaces and its cgroup for one in namespaces, by its agent
 //! for a VM. Standard streams and the exit code are passed through.
 
+use std::io::ErrorKind;
 use std::process::Stdio;
+use std::time::Duration;
 
 use super::cgroup;
 use super::state::{Kind, State};
@@ -54,10 +56,18 @@ pub(crate) fn exec(state: &State, request: &Request) -> Failure {
 
 /// Runs the command without a word and returns its output; for our own use.
 pub(crate) fn read(state: &State, words: &[&str]) -> Result<String> {
-    let request = Request::root(words.iter().copied());
+    read_within(state, words, Duration::from_secs(240))
+}
+
+/// The same of a command that says something at least that often, for hosts that may be on their way down or up.
+pub(crate) fn read_within(state: &State, words: &[&str], silence: Duration) -> Result<String> {
     match state.kind {
-        Kind::Namespaces => helper(state, &request)?.read(),
-        Kind::Vm => crate::vm::client::read(state, &request),
+        Kind::Namespaces => {
+            let seconds = silence.as_secs().to_string();
+            let begun = ["timeout", "--kill-after=1", &seconds];
+            helper(state, &Request::root(begun.iter().chain(words).copied()))?.read()
+        }
+        Kind::Vm => crate::vm::client::read(state, &Request::root(words.iter().copied()), silence),
     }
 }
 
@@ -75,7 +85,13 @@ fn prepared(state: &State, request: &Request) -> Result<Program> {
     };
     // A leaf of its own: a group with groups below it may hold no process. systemd leaves it alone.
     let own = folder.join("host/xtask-exec");
-    std::fs::create_dir_all(&own).context(|| own.display().to_string())?;
+    // That folder alone: those above it are not there any more where the host is being taken away.
+    match std::fs::create_dir(&own) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(error).context(|| own.display().to_string());
+        }
+        _ => {}
+    }
     cgroup::enter(&own, 0)?;
     let pid = state.leader.pid.to_string();
     let spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];

@@ -1,5 +1,7 @@
 //! What hosts there are, and what is left of those that ended badly.
 
+use std::time::Duration;
+
 use super::state::{self, Kind, State};
 use super::{cgroup, exec};
 use crate::run::{Context, Result, fail};
@@ -45,6 +47,7 @@ pub(crate) fn inspect(name: &str) -> Result<()> {
 }
 
 fn systemd(host: &State) -> String {
-    let said = exec::read(host, &["sh", "-c", "systemctl is-system-running || true"]);
+    let words = ["sh", "-c", "systemctl is-system-running || true"];
+    let said = exec::read_within(host, &words, Duration::from_secs(10));
     said.map_or_else(|_| "no answer".to_owned(), |text| text.trim().to_owned())
 }

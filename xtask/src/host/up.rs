@@ -54,7 +54,11 @@ pub(crate) fn up(wanted: &Wanted) -> Result<State> {
         Kind::Namespaces => namespaces(wanted, &lock),
         Kind::Vm => crate::vm::up(wanted, &lock),
     };
-    begun.inspect_err(|_| drop(down::clean(&wanted.name)))
+    begun.inspect_err(|_| {
+        if let Err(left) = down::clean(&wanted.name) {
+            eprintln!("host {}: {left}", wanted.name);
+        }
+    })
 }
 
 fn namespaces(wanted: &Wanted, lock: &File) -> Result<State> {

@@ -34,9 +34,11 @@ pub(crate) fn run(state: &State, request: &Request) -> Outcome {
     Ok(ExitCode::from(code))
 }
 
-/// Runs a command without input and returns its output; fails unless it exits with 0.
-pub(crate) fn read(state: &State, request: &Request) -> Result<String> {
+/// Runs a command without input and returns its output; fails unless it exits with 0, and where it is silent for longer than
+/// `silence`: a VM that is booted again meanwhile has forgotten it.
+pub(crate) fn read(state: &State, request: &Request, silence: Duration) -> Result<String> {
     let mut port = Port::begin(state, request, false)?;
+    port.stream.set_read_timeout(Some(silence)).context(|| "port".into())?;
     frames::send(&mut port.stream, Kind::Input, port.token, &[]).context(|| "port".into())?;
     let (mut out, mut all) = (Vec::new(), Vec::new());
     let code = port.follow(|kind, bytes| {
@@ -84,7 +86,12 @@ impl Port {
     /// Hands over what comes until the command ended; returns its code.
     fn follow(&mut self, mut each: impl FnMut(Kind, &[u8])) -> Result<u8> {
         loop {
-            let frame = frames::receive(&mut self.stream).context(|| "port".into())?;
+            let frame = match frames::receive(&mut self.stream) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    return fail("the VM does not answer");
+                }
+                frame => frame.context(|| "port".into())?,
+            };
             let Some(frame) = frame else {
                 return fail(
                     "the VM has gone, or its kernel has died (see 'console.log' of its disk)",

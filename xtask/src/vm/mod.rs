@@ -151,36 +151,44 @@ fn drive(id: &str, format: &str, file: &Path) -> [String; 4] {
 /// Waits until the agent answers in another boot than `before`, and systemd says it runs.
 fn wait(name: &str, before: &str) -> Result<State> {
     let end = Instant::now() + PATIENCE;
+    let mut last = String::new();
     while Instant::now() < end {
         sleep(Duration::from_millis(50));
         let Some(state) = State::load(name) else { return fail(format!("host {name} is gone")) };
-        if state.keeper.pid == 0 {
+        if state.keeper.pid == 0 && !said(&state).contains("xtask host-") {
             continue;
         }
         if !state.alive() || panicked(&state) {
             return fail(format!("the VM has died:\n{}", said(&state)));
         }
-        if client::answers(&state, Duration::from_secs(2)).is_err()
-            || boot_id(&state).is_ok_and(|id| id == before)
-        {
-            continue;
+        match boot_id(&state, Duration::from_secs(2)) {
+            Ok(id) if id != before => {}
+            Ok(_) => continue,
+            Err(failure) => {
+                last = failure.0;
+                continue;
+            }
         }
         // Asked again and again: `--wait` on an early boot's systemd was seen never to return.
         let script = "while :; do state=$(systemctl is-system-running); case $state in \
              initializing|starting|'') sleep 0.2;; *) break;; esac; done; echo $state; \
              test $state = running || systemctl --failed --plain --no-legend";
-        let said = exec::read(&state, &["sh", "-c", script])?;
-        if said.trim() != "running" {
-            eprintln!("{}", said.trim());
+        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        match exec::read_within(&state, &["sh", "-c", script], left) {
+            Ok(said) if said.trim() == "running" => return Ok(state),
+            Ok(said) => {
+                eprintln!("{}", said.trim());
+                return Ok(state);
+            }
+            Err(failure) => last = failure.0,
         }
-        return Ok(state);
     }
-    let state = State::load(name);
-    fail(format!("host {name} does not come up:\n{}", state.map(|s| said(&s)).unwrap_or_default()))
+    let said = State::load(name).map(|state| said(&state)).unwrap_or_default();
+    fail(format!("host {name} does not come up ({last}):\n{said}"))
 }
 
-fn boot_id(state: &State) -> Result<String> {
-    exec::read(state, &["cat", "/proc/sys/kernel/random/boot_id"])
+fn boot_id(state: &State, silence: Duration) -> Result<String> {
+    exec::read_within(state, &["cat", "/proc/sys/kernel/random/boot_id"], silence)
 }
 
 /// The last of what QEMU and the guest's console said.
@@ -199,7 +207,7 @@ pub(crate) fn panicked(state: &State) -> bool {
 
 /// Boots it again.
 pub(crate) fn reboot(state: &State) -> Result<()> {
-    let before = boot_id(state)?;
-    exec::read(state, &["systemctl", "--no-block", "reboot"])?;
+    let before = boot_id(state, Duration::from_secs(60))?;
+    exec::read_within(state, &["systemctl", "--no-block", "reboot"], Duration::from_secs(60))?;
     wait(&state.name, &before).map(drop)
 }

@@ -1,11 +1,42 @@
 //! The test hosts themselves: that nothing is left of one, however it ended, and that two can be joined.
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::Value;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use volt_e2e::{Host, PrivateHost, here, xtask, xtask_command};
+
+/// `host up` under way.
+struct Up {
+    child: Child,
+    said: File,
+}
+
+impl Up {
+    /// Its exit code and what it said, within the time that a VM has to come up.
+    #[track_caller]
+    fn ends(mut self) -> (Option<i32>, String) {
+        let end = Instant::now() + Duration::from_secs(240);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < end, "'host up' does not end: {}", self.says());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        (status.code(), self.says())
+    }
+
+    fn says(&mut self) -> String {
+        let mut said = String::new();
+        self.said.rewind().unwrap();
+        self.said.read_to_string(&mut said).unwrap();
+        said
+    }
+}
 
 /// A host by its name alone, up or not.
 struct Trial {
@@ -21,13 +52,18 @@ impl Trial {
     }
 
     /// Begins to bring it up.
-    fn begin(&self) -> Child {
+    fn begin(&self) -> Up {
         let words = [&["host", "up", &self.name, "--no-build"], self.options].concat();
-        xtask_command().args(words).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        // Not a pipe: what a killed one leaves running would hold it.
+        let said = File::from(memfd_create("said", MemfdFlags::CLOEXEC).unwrap());
+        let mut up = xtask_command();
+        up.args(words).stdin(Stdio::null()).stderr(said.try_clone().unwrap());
+        Up { child: up.spawn().unwrap(), said }
     }
 
     fn up(&self) -> Host {
-        assert!(self.begin().wait().unwrap().success());
+        let (code, said) = self.begin().ends();
+        assert_eq!(code, Some(0), "{said}");
         Host::named(&self.name)
     }
 
@@ -45,20 +81,33 @@ impl Trial {
     fn processes(&self) -> Vec<String> {
         let group = format!("/{}/", self.name);
         let each = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        let text = |folder: &Path, file: &str| {
+            let bytes = fs::read(folder.join(file)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
         let ours = each.filter(|folder| {
-            let text = |file: &str| fs::read(folder.join(file)).unwrap_or_default();
-            let (words, groups) = (text("cmdline"), text("cgroup"));
-            words.split(|byte| *byte == 0).any(|word| word == self.name.as_bytes())
-                || String::from_utf8_lossy(&groups).contains(&group)
+            text(folder, "cmdline").split('\0').any(|word| word == self.name)
+                || text(folder, "cgroup").contains(&group)
         });
-        ours.map(|folder| folder.display().to_string()).collect()
+        // With what they are and do, for whoever wonders why they are there.
+        let told = |folder: PathBuf| {
+            let words = text(&folder, "cmdline").replace('\0', " ");
+            let (stat, group) = (text(&folder, "stat"), text(&folder, "cgroup"));
+            format!("{words}\n{stat}{group}")
+        };
+        ours.map(told).collect()
     }
 
     #[track_caller]
     fn no_processes(&self) {
-        let end = Instant::now() + Duration::from_secs(15);
-        while !self.processes().is_empty() {
-            assert!(Instant::now() < end, "processes are left: {:?}", self.processes());
+        // The memory of a VM takes its time to be given back where others compute.
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < end, "processes are left:\n{}", left.join("\n"));
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -80,8 +129,15 @@ impl Trial {
         assert_eq!(ours(after.files), [""; 0]);
         assert_eq!(ours(after.loops), [""; 0]);
         let status = xtask_command().args(["host", "status"]).output().unwrap();
-        assert!(!String::from_utf8_lossy(&status.stdout).contains(&self.name));
-        assert_eq!(new(&after.interfaces, &before.interfaces), [""; 0]);
+        let status = String::from_utf8_lossy(&status.stdout).into_owned();
+        assert!(!status.contains(&self.name), "{status}");
+        // Interfaces don't have it, but nobody else's stay that long.
+        let end = Instant::now() + Duration::from_secs(10);
+        while new(&Machine::now().interfaces, &before.interfaces) != [""; 0] {
+            let now = here("ip -details link");
+            assert!(Instant::now() < end, "before: {:?}, now:\n{now}", before.interfaces);
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 
@@ -130,8 +186,8 @@ fn killed_while_it_comes_up(trial: &Trial, moments: &[u64], before: &Machine) {
     for moment in moments {
         let mut up = trial.begin();
         std::thread::sleep(Duration::from_millis(*moment));
-        up.kill().unwrap();
-        up.wait().unwrap();
+        up.child.kill().unwrap();
+        up.child.wait().unwrap();
         trial.down();
         trial.nothing_is_left(before);
     }
@@ -179,15 +235,17 @@ mod hosts_leave_nothing_when_killed {
         let before = Machine::now();
         killed_while_it_comes_up(&trial, &[50, 300, 1000, 4000], &before);
         let mut up = trial.begin();
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         while trial.state().is_none_or(|state| state["keeper"]["pid"] == 0) {
-            assert!(Instant::now() < end, "no QEMU");
+            assert!(Instant::now() < end, "no QEMU: {:?}: {}", trial.state(), up.says());
             std::thread::sleep(Duration::from_millis(20));
         }
         std::thread::sleep(Duration::from_secs(2));
+        assert!(trial.state().is_some(), "it ended by itself: {}", up.says());
         kill_keeper(&trial);
         // Who brings it up hears of it, and takes the rest away.
-        assert!(!up.wait().unwrap().success());
+        let (code, said) = up.ends();
+        assert!(code == Some(1) && said.contains("the VM has died"), "{code:?}: {said}");
         trial.nothing_is_left(&before);
     }
 }
