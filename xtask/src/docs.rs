@@ -30,14 +30,10 @@ pub(crate) fn task(words: &[String]) -> Outcome {
 pub(crate) fn make() -> Result<PathBuf> {
     let build = ["build", "--quiet", "--package", "volt"];
     program("cargo").args(build).dir(paths::root()).quiet().run()?;
-    make_with(&paths::target().join("debug/volt"))
-}
-
-/// Makes all of them with this program.
-pub(crate) fn make_with(volt: &std::path::Path) -> Result<PathBuf> {
     let folder = paths::target().join("docs");
     crate::cache::remove(&folder)?;
     fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
+    let volt = paths::target().join("debug/volt");
     program(volt).args(["internal", "docs"]).arg(&folder).read()?;
     Ok(folder)
 }

@@ -14,6 +14,9 @@ pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub(crate) const STATIC: &str =
     "target.x86_64-unknown-linux-gnu.rustflags=[\"-Ctarget-feature=+crt-static\"]";
 
+/// Where the man pages are in a root.
+pub(crate) const MAN: &str = "usr/share/man/man1";
+
 /// The two programs of a build.
 #[derive(Debug, Clone)]
 pub(crate) struct Build {
@@ -88,13 +91,19 @@ pub(crate) fn lay(build: &Build, root: &Path) -> Result<()> {
         };
         copy(&file, &root.join(place).join(installed_name(&file)), 0o644)?;
     }
-    let generated = paths::root().join("docs");
-    for file in files(&generated.join("man")) {
-        let section = file.extension().unwrap_or_default().to_string_lossy().into_owned();
-        let place = root.join(format!("usr/share/man/man{section}"));
-        copy(&file, &place.join(file.file_name().unwrap_or_default()), 0o644)?;
-    }
+    pages(build, root)?;
     completions(build, root)
+}
+
+/// The man pages that the built program writes, in [`MAN`].
+fn pages(build: &Build, root: &Path) -> Result<()> {
+    let stage = root.with_extension("docs");
+    fs::create_dir_all(&stage).context(|| stage.display().to_string())?;
+    program(&build.volt).args(["internal", "docs"]).arg(&stage).read()?;
+    for page in files(&stage.join("man1")) {
+        copy(&page, &root.join(MAN).join(page.file_name().unwrap_or_default()), 0o644)?;
+    }
+    crate::cache::remove(&stage)
 }
 
 /// The completions that the built program writes for each shell, as far as it does yet.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use crate::cache::SUITES;
 use crate::run::{Outcome, Result, fail};
-use crate::{docs, install, packages};
+use crate::{install, packages};
 
 /// Runs the task.
 pub(crate) fn task(words: &[String]) -> Outcome {
@@ -36,6 +36,5 @@ pub(crate) fn task(words: &[String]) -> Outcome {
 pub(crate) fn build(profile: &str) -> Result<PathBuf> {
     packages::need(&[("dpkg-deb", "dpkg"), ("gzip", "gzip"), ("git", "git")])?;
     let build = install::build(profile)?;
-    let documents = docs::make_with(&build.volt)?;
-    package::pack(&build, &documents)
+    package::pack(&build)
 }

@@ -10,13 +10,16 @@ use crate::run::{Context, Result, fail, program};
 
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
-/// Packs a build with its documents; the path of the package.
-pub(super) fn pack(build: &Build, documents: &Path) -> Result<PathBuf> {
+/// Packs a build; the path of the package.
+pub(super) fn pack(build: &Build) -> Result<PathBuf> {
     let folder = paths::target().join("dist");
     let root = folder.join("root");
     cache::remove(&root)?;
     install::lay(build, &root)?;
-    pages(&documents.join("man1"), &root.join("usr/share/man/man1"))?;
+    let pages = root.join(install::MAN);
+    for page in fs::read_dir(&pages).context(|| pages.display().to_string())?.flatten() {
+        compress(&page.path())?;
+    }
     let doc = root.join("usr/share/doc/volt");
     let own = paths::root().join("packaging/debian");
     copy(&own.join("copyright"), &doc.join("copyright"), 0o644)?;
@@ -87,16 +90,6 @@ fn glibc(binary: &[u8]) -> String {
 
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
-}
-
-fn pages(from: &Path, to: &Path) -> Result<()> {
-    let entries = fs::read_dir(from).context(|| from.display().to_string())?;
-    for page in entries.flatten() {
-        let target = to.join(page.file_name());
-        copy(&page.path(), &target, 0o644)?;
-        compress(&target)?;
-    }
-    Ok(())
 }
 
 /// Without name and date in it, as Debian's policy asks.
