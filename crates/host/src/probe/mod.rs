@@ -11,6 +11,9 @@ mod tests;
 
 use std::path::Path;
 
+/// How a detail says that there is no remedy to type.
+const NO_COMMAND: &str = "no command mends that";
+
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -31,7 +34,7 @@ pub struct Check {
     pub title: &'static str,
     /// How it came out.
     pub state: State,
-    /// What was found: a version, a number, a reason.
+    /// What was found: a version, a number, a reason; where no command mends what is missing, that, and what does.
     pub detail: String,
     /// The command that mends it, where one can.
     pub remedy: Option<String>,
@@ -56,6 +59,12 @@ impl Check {
 
     fn mended_by(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// There is no such command, but this.
+    fn mended_only(self, how: &str) -> Self {
+        let detail = format!("{}; {NO_COMMAND}: {how}", self.detail);
+        Self { detail, ..self }
     }
 
     fn installed_by(self, package: &str) -> Self {

@@ -11,6 +11,20 @@ const OLDEST_SYSTEMD: u32 = 252;
 /// No check waits longer for a program.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// What mends it where another is PID 1.
+const BOOTED: &str = "boot this machine with systemd as its init";
+
+impl Check {
+    /// The command that starts it, where there is a systemd to do so.
+    fn started_by(self, command: &str) -> Self {
+        if systemd_is_init() { self.mended_by(command) } else { self.mended_only(BOOTED) }
+    }
+
+    fn installed_again(self, package: &str) -> Self {
+        self.mended_by(format!("apt install --reinstall {package}"))
+    }
+}
+
 pub(super) fn systemd() -> Check {
     let check = Check::new("systemd", "systemd is the service manager");
     let version = match version_of("systemctl") {
@@ -18,14 +32,16 @@ pub(super) fn systemd() -> Check {
         Err(Error::Missing { .. }) => {
             return check.missing("systemd is not installed").installed_by("systemd");
         }
-        Err(error) => return check.missing(error.to_string()),
+        Err(error) => return check.missing(error.to_string()).installed_again("systemd"),
     };
     let number = version.split(|c: char| !c.is_ascii_digit()).find_map(|n| n.parse::<u32>().ok());
     if !systemd_is_init() {
-        return check.missing(format!("version {version} is installed, but it is not PID 1"));
+        let check = check.missing(format!("version {version} is installed, but it is not PID 1"));
+        return check.mended_only(BOOTED);
     }
     if number.is_some_and(|number| number < OLDEST_SYSTEMD) {
-        return check.limited(format!("version {version} is older than {OLDEST_SYSTEMD}"));
+        let check = check.limited(format!("version {version} is older than {OLDEST_SYSTEMD}"));
+        return check.mended_only("upgrade to Debian 12 or newer");
     }
     check.ok(format!("version {version}"))
 }
@@ -39,7 +55,7 @@ pub(super) fn dbus() -> Check {
         return check.missing("dbus is not installed").installed_by("dbus");
     }
     let check = check.missing("/run/dbus/system_bus_socket does not exist");
-    if systemd_is_init() { check.mended_by("systemctl start dbus.socket") } else { check }
+    check.started_by("systemctl start dbus.socket")
 }
 
 pub(super) fn nspawn() -> Check {
@@ -49,7 +65,7 @@ pub(super) fn nspawn() -> Check {
         Err(Error::Missing { .. }) => {
             check.missing("not installed").installed_by("systemd-container")
         }
-        Err(error) => check.missing(error.to_string()),
+        Err(error) => check.missing(error.to_string()).installed_again("systemd-container"),
     }
 }
 
@@ -71,8 +87,7 @@ pub(super) fn journal() -> Check {
     }
     if !Path::new(crate::journal::JOURNAL_SOCKET).exists() {
         let check = check.missing("systemd-journald does not listen");
-        let remedy = "systemctl start systemd-journald.socket";
-        return if systemd_is_init() { check.mended_by(remedy) } else { check };
+        return check.started_by("systemctl start systemd-journald.socket");
     }
     if !Path::new("/var/log/journal").is_dir() {
         let remedy = "mkdir -p /var/log/journal && systemctl restart systemd-journald";

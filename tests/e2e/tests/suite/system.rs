@@ -1,13 +1,116 @@
 //! The host, the configuration, and Volt's own state.
 
-use volt_e2e::on_hosts;
+use volt_e2e::{Host, on_hosts, on_vms};
+
+/// What `system check` looks at, and a line of shell by which the host itself says whether it is there and whole.
+const FACTS: &[(&str, &str)] = &[
+    (
+        "systemd",
+        "test $(cat /proc/1/comm) = systemd && dpkg --compare-versions $(dpkg-query -Wf '${Version}' systemd) ge 252",
+    ),
+    ("dbus", "busctl --system status > /dev/null"),
+    ("nspawn", "dpkg-query -L systemd-container | grep -x /usr/bin/systemd-nspawn"),
+    ("machined", "machinectl list > /dev/null"),
+    ("journal", "journalctl --header -n 0 | grep '^File path: /var/log/journal/'"),
+    ("kernel", "dpkg --compare-versions $(cut -d' ' -f3 /proc/version) ge 6.1"),
+    (
+        "cgroup",
+        "for name in cpu memory pids io; do grep -w $name /sys/fs/cgroup/cgroup.controllers || exit 1; done",
+    ),
+    (
+        "overlay",
+        "mkdir -p /tmp/facts/a /tmp/facts/b && mount -t overlay facts -o lowerdir=/tmp/facts/a:/tmp/facts/b /tmp/facts/a && umount /tmp/facts/a",
+    ),
+    (
+        "idmap",
+        "mkdir -p /var/lib/machines/facts && tar -xf /srv/images/tiny.tar -C /var/lib/machines/facts && systemd-nspawn -q --register=no \
+        --machine=facts -D /var/lib/machines/facts --private-users=1879048192:65536 --private-users-ownership=map --pipe grep ' / [^ ]*idmapped ' /proc/self/mountinfo",
+    ),
+    ("userns", "unshare --user true"),
+    ("userns-all", "runuser -u tester -- unshare --user --map-root-user true"),
+    ("netns", "unshare --net true"),
+    (
+        "seccomp",
+        "systemd-run -q --pipe --wait -p SystemCallFilter='~mkdir mkdirat' -p SystemCallErrorNumber=EXDEV sh -c 'mkdir /tmp/facts-filtered 2>&1 | grep -i cross-device'",
+    ),
+    ("landlock", "perl -e 'exit(syscall(444, 0, 0, 1) < 1)'"),
+    ("kvm", "test -c /dev/kvm && exec 3<> /dev/kvm"),
+    ("nft", "dpkg-query -L nftables | grep -x /usr/sbin/nft"),
+    ("debootstrap", "dpkg-query -L debootstrap | grep -x /usr/sbin/debootstrap"),
+    ("proot", "dpkg-query -L proot | grep -x /usr/bin/proot"),
+    ("disk", "test $(df --output=avail -k /var/lib/volt | tail -n 1) -ge 1048576"),
+];
+
+/// What stands in the detail, by a line of shell that writes it.
+const DETAILS: &[(&str, &str)] = &[
+    (
+        "systemd",
+        "busctl get-property org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager Version | grep -oE '[0-9]+' | head -n 1",
+    ),
+    ("nspawn", "dpkg-query -Wf '${Version}' systemd-container | grep -oE '^[0-9]+'"),
+    ("kernel", "cut -d' ' -f3 /proc/version"),
+    ("cgroup", "cat /sys/fs/cgroup/cgroup.controllers"),
+    ("landlock", "perl -e 'print syscall(444, 0, 0, 1)'"),
+    ("userns", "cat /proc/sys/user/max_user_namespaces"),
+    (
+        "disk",
+        "stat -f -c '%b %S' /var/lib/volt | { read blocks size; echo of $((blocks * size / 1048576)) MiB free; }",
+    ),
+];
+
+/// Each fact is as the host itself says; what is missing has a command that mends it, or none is said to.
+fn facts(host: &Host) {
+    let check = || {
+        host.volt(&["system", "check", "-o", "json"]).json()["checks"].as_array().unwrap().clone()
+    };
+    let checks = check();
+    let mut ids: Vec<&str> = checks.iter().map(|check| check["id"].as_str().unwrap()).collect();
+    let mut known: Vec<&str> = FACTS.iter().map(|fact| fact.0).collect();
+    ids.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(ids, known);
+    for check in &checks {
+        let id = check["id"].as_str().unwrap();
+        let (_, line) = FACTS.iter().find(|fact| fact.0 == id).unwrap();
+        let said = host.sh(line);
+        assert_eq!(check["state"] == "ok", said.code == 0, "{check}\n{said:?}");
+        let detail = check["detail"].as_str().unwrap();
+        if let Some((_, line)) = DETAILS.iter().find(|(name, _)| *name == id)
+            && check["state"] == "ok"
+        {
+            let said = host.sh(line).ok();
+            assert!(!said.is_empty() && detail.contains(&said), "{detail}: {said}");
+        }
+        let told = (check["remedy"].is_string(), detail.contains("no command mends that"));
+        assert_eq!(told.0 ^ told.1, check["state"] != "ok", "{check}");
+    }
+    // What a remedy says is true.
+    for check in checks.iter().filter(|check| check["remedy"].is_string()) {
+        host.sh(check["remedy"].as_str().unwrap()).ok();
+    }
+    for check in check() {
+        assert!(check["remedy"].is_null(), "{check}");
+    }
+    host.sh("rm -rf /tmp/facts /var/lib/machines/facts").ok();
+}
 
 on_hosts! {
-    fn system_check_finds_nothing_amiss(host) {
-        let seen = host.volt(&["system", "check", "-o", "json"]).json();
-        let state = |id: &str| seen["checks"].as_array().unwrap().iter().find(|c| c["id"] == id).map(|c| c["state"].clone());
-        for id in ["systemd", "nspawn"] {
-            assert_eq!(state(id), Some("ok".into()), "{id}: {seen}");
+    fn system_check_tells_facts(host) {
+        facts(host);
+    }
+}
+
+on_vms! {
+    fn system_check_tells_facts_of_a_machine(host) {
+        facts(host);
+    }
+}
+
+on_hosts! {
+    fn system_manual_is_read(host) {
+        for (page, text) in [("volt", "Exit codes:"), ("volt-container-start", "volt container start")] {
+            let said = host.run(&["man", page]);
+            assert!(said.code == 0 && said.stdout.contains(text), "{said:?}");
         }
     }
 }
