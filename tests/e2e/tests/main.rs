@@ -20,6 +20,7 @@ mod suite {
     mod container_state;
     mod container_syscalls;
     mod container_terminal;
+    mod container_whole;
     mod crash;
     mod crash_daemon;
     mod crash_proot;

@@ -21,7 +21,7 @@ use crate::run::{Context, Program, Result, fail, program};
 const THREADS: usize = 4;
 
 /// What a test has in its name that is run by itself, after all others: it measures.
-const ALONE: [&str; 2] = ["under_load", "quickly"];
+const ALONE: [&str; 3] = ["under_load", "quickly", "are_felt"];
 
 /// How long a test may take, by what its name has in it; the first that fits.
 const LIMITS: [(&str, Duration); 4] = [

@@ -7,7 +7,7 @@ const LONG: Duration = Duration::from_secs(90);
 
 /// Waits until the system in it has come up, and nothing of it has failed.
 #[track_caller]
-fn is_up(host: &Host, name: &str) {
+pub(super) fn is_up(host: &Host, name: &str) {
     host.until(
         LONG,
         &format!("volt exec {name} systemctl is-system-running | grep -E '^(running|degraded)$'"),

@@ -1,6 +1,6 @@
 //! The backend proot: a user without root, where no systemd and no daemon can be reached.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use volt_e2e::{Host, Output, on_hosts};
 
 /// A user's own Volt: the sockets of systemd, D-Bus and Volt, and Volt's own folder, are hidden from what it runs.
@@ -30,14 +30,16 @@ impl Alone {
 
     /// Waits until a line of shell succeeds.
     #[track_caller]
-    fn until(&self, line: &str) {
-        for _ in 0..200 {
-            if self.sh(line).code == 0 {
+    pub(super) fn until(&self, line: &str) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let output = self.sh(line);
+            if output.code == 0 {
                 return;
             }
+            assert!(Instant::now() < end, "never so: {output:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("never so: {line}");
     }
 
     /// What `volt container inspect` says: state, exit code, reason.
