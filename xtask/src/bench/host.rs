@@ -7,14 +7,17 @@ use std::process::Stdio;
 use super::Options;
 use super::samples::Samples;
 use crate::cache::SUITES;
-use crate::host::state::{Kind, State};
+use crate::host::state::{self, Kind, State};
 use crate::host::up::{self, Wanted};
 use crate::host::{self, copy, exec};
 use crate::install;
 use crate::run::{Context, Result, fail, program};
 
-/// The host of all benches: they do not share the machine with each other.
-const NAME: &str = "bench";
+/// The host of all benches: they do not share the machine with each other. That of a run of the tests is its own.
+fn name() -> String {
+    state::own("bench")
+}
+
 /// Where this program is in the host.
 const DRIVER: &str = "/root/xtask";
 
@@ -27,13 +30,14 @@ pub(crate) struct Host {
 impl Host {
     /// Brings it up fresh.
     pub(crate) fn up(options: &Options) -> Result<Self> {
+        let profile = options.profile.as_deref().unwrap_or("release");
         let build = match options.no_build {
-            true => install::built("release")?,
-            false => install::build("release")?,
+            true => install::built(profile)?,
+            false => install::build(profile)?,
         };
-        host::down(NAME)?;
+        host::down(&name())?;
         let wanted = Wanted {
-            name: NAME.to_owned(),
+            name: name(),
             suite: options.suite.clone().unwrap_or_else(|| SUITES[0].to_owned()),
             kind: Kind::Namespaces,
             volt: Some(build),
@@ -80,7 +84,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if !self.keep
-            && let Err(failure) = host::down(NAME)
+            && let Err(failure) = host::down(&name())
         {
             eprintln!("{failure}");
         }

@@ -22,10 +22,11 @@ const HELP: &str = "\
 cargo xtask bench NAME [FILTER] [--pairs N] [--json] [--no-build] [--keep]
 
   FILTER       only figures whose name contains it; BENCHMARKS.md is then left as it is
-  --pairs N    pairs a figure (15 where a run is short)
+  --pairs N    pairs a figure (15 where a run is short); 1 only tries whether it works, on little data
   --suite S    the Debian of the test host: trixie or bookworm
   --json       one object a line instead of the table
-  --no-build   take the release build that is there
+  --profile P  a build by another of cargo's profiles than release
+  --no-build   take the build that is there
   --keep       leave the test host up";
 
 /// A bench: its name, what it is about, and what runs it.
@@ -55,12 +56,18 @@ struct Options {
     filter: Option<String>,
     pairs: Option<usize>,
     suite: Option<String>,
+    profile: Option<String>,
     json: bool,
     no_build: bool,
     keep: bool,
 }
 
 impl Options {
+    /// Whether nobody is to believe what is measured.
+    fn tries(&self) -> bool {
+        self.pairs == Some(1)
+    }
+
     /// Whether the figure of this name is asked for.
     fn wants(&self, figure: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| figure.contains(filter.as_str()))
@@ -101,7 +108,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     } else {
         print!("{}", report::table(&report.figures));
     }
-    if options.filter.is_none() {
+    if options.filter.is_none() && !options.tries() {
         let file = paths::root().join("BENCHMARKS.md");
         report::write(&file, bench.name, &report.host, &report.figures)?;
     }
@@ -122,6 +129,10 @@ fn parse(words: &[String]) -> Result<(Option<String>, Options)> {
                     options.suite = Some(suite.clone());
                 }
                 _ => return fail(format!("--suite is one of: {}", SUITES.join(", "))),
+            },
+            "--profile" => match words.next() {
+                Some(profile) => options.profile = Some(profile.clone()),
+                None => return fail("--profile takes a name"),
             },
             "--json" => options.json = true,
             "--no-build" => options.no_build = true,

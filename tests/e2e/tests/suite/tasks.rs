@@ -88,3 +88,29 @@ mod system_package_is_installed_used_upgraded_and_purged {
         volt_e2e::xtask(&["dist", "--check", "--profile", "host"]);
     }
 }
+
+/// Every bench measures each of its figures: one pair on little data, which says nothing of how fast.
+mod system_benches_measure {
+    #[test]
+    fn t2_hosts() {
+        for (bench, figures) in [("container", 10), ("store", 15)] {
+            let words =
+                ["bench", bench, "--pairs", "1", "--profile", "host", "--no-build", "--json"];
+            let output = volt_e2e::xtask_command().args(words).output().unwrap();
+            let (said, lines) =
+                (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+            assert!(output.status.success(), "{bench}: {said}\n{lines}");
+            let lines: Vec<serde_json::Value> =
+                lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(lines.len(), figures, "{lines:?}");
+            for line in lines {
+                assert!(!line["ours"].as_array().unwrap().is_empty(), "{line}\n{said}");
+                assert_eq!(
+                    line["theirs"] == serde_json::json!([]),
+                    line["against"] == "",
+                    "{line}\n{said}"
+                );
+            }
+        }
+    }
+}

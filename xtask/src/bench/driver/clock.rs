@@ -50,6 +50,11 @@ pub(super) fn time_command(words: &[&str]) -> Result<f64> {
     time(|| run(words))
 }
 
+/// How much of something there is: all of it, or, where a single pair is to show no more than that it works, little.
+pub(super) fn sized<T>(pairs: usize, all: T, little: T) -> T {
+    if pairs == 1 { little } else { all }
+}
+
 /// Both sides in turns, then the peer against itself. Each call measures one sample.
 pub(super) fn alternate(
     figure: &str,

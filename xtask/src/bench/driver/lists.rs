@@ -1,6 +1,6 @@
 //! Commands that only tell: `ps` with many containers, `version`.
 
-use super::clock::{alternate, run, time_command};
+use super::clock::{alternate, run, sized, time_command};
 use super::{podman, volt};
 use crate::bench::samples::Samples;
 use crate::bench::stats::median;
@@ -30,19 +30,20 @@ pub(super) fn version(pairs: usize) -> Result<Vec<Samples>> {
 /// `ps -a` of as many containers on both sides.
 pub(super) fn ps(pairs: usize) -> Result<Vec<Samples>> {
     volt::ready()?;
-    let names: Vec<String> = (0..COUNT).map(|number| format!("listed{number}")).collect();
+    let count = sized(pairs, COUNT, 10);
+    let names: Vec<String> = (0..count).map(|number| format!("listed{number}")).collect();
     for name in &names {
         let words = ["volt", "container", "create", "--name", name, "--network", "none"];
         run(&[&words[..], &[volt::IMAGE, "/bin/true"]].concat())?;
     }
-    check_listed("volt")?;
+    check_listed("volt", count)?;
     let peer = podman::ready().and_then(|()| {
         for name in &names {
             let words = [&["podman", "create", "--name", name.as_str()], &podman::FLAGS[..]];
             let words = words.concat();
             run(&[&words[..], &[podman::IMAGE, "/bin/true"]].concat())?;
         }
-        check_listed("podman")
+        check_listed("podman", count)
     });
     let ours = || time_command(&["volt", "ps", "-a"]);
     let mut samples = match &peer {
@@ -64,10 +65,10 @@ pub(super) fn ps(pairs: usize) -> Result<Vec<Samples>> {
 }
 
 /// Fails unless the program really lists them all.
-fn check_listed(name: &str) -> Result<()> {
+fn check_listed(name: &str, count: usize) -> Result<()> {
     let lines = program(name).args(["ps", "-a"]).read()?.lines().count();
-    if lines > COUNT {
+    if lines > count {
         return Ok(());
     }
-    fail(format!("{name} ps lists {lines} lines for {COUNT} containers"))
+    fail(format!("{name} ps lists {lines} lines for {count} containers"))
 }

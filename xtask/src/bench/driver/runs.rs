@@ -1,6 +1,6 @@
 //! Whole lives: run and remove, and creation on images of different sizes.
 
-use super::clock::{alternate, run, time, time_command};
+use super::clock::{alternate, run, sized, time, time_command};
 use super::first::Lines;
 use super::peer::{self, Peer};
 use super::{podman, tree, volt};
@@ -49,7 +49,7 @@ pub(super) fn podman(pairs: usize) -> Result<Vec<Samples>> {
 /// Ours on a large image against ours on a small one.
 pub(super) fn create(pairs: usize) -> Result<Vec<Samples>> {
     volt::ready()?;
-    for (image, size) in [("small", 5 << 20), ("large", 1 << 30)] {
+    for (image, size) in [("small", 5 << 20), ("large", sized(pairs, 1 << 30, 20 << 20))] {
         let tree = tree::filled(image, size)?;
         run(&["volt", "image", "import", &tree, image])?;
         run(&["rm", "-rf", &tree])?;

@@ -17,7 +17,7 @@ pub(super) fn one(pairs: usize) -> Result<Vec<Samples>> {
 
 /// Fifty in one command.
 pub(super) fn fifty(pairs: usize) -> Result<Vec<Samples>> {
-    started("start-50", 50, pairs)
+    started("start-50", clock::sized(pairs, 50, 5), pairs)
 }
 
 fn started(figure: &str, count: u32, pairs: usize) -> Result<Vec<Samples>> {

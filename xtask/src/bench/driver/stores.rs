@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::clock::{alternate, command, run, time};
+use super::clock::{alternate, command, run, sized, time};
 use super::tree;
 use crate::bench::samples::Samples;
 use crate::run::{Context, Failure, Result, fail};
@@ -48,7 +48,9 @@ const PEERS: [Peer; 4] = [
 /// A Debian root.
 pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
     measure("root", pairs, |tree| {
-        let words = ["etc", "usr", "var", "bin", "sbin", "lib"].map(|name| format!("/{name}"));
+        let all = &["etc", "usr", "var", "bin", "sbin", "lib"][..];
+        let words = sized(pairs, all, &["etc", "bin"][..]).iter().map(|name| format!("/{name}"));
+        let words: Vec<String> = words.collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         fs::create_dir_all(tree).context(|| tree.display().to_string())?;
         let to = tree.display().to_string();
@@ -60,14 +62,17 @@ pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
 pub(super) fn large(pairs: usize) -> Result<Vec<Samples>> {
     measure("large", pairs, |tree| {
         fs::create_dir_all(tree).context(|| tree.display().to_string())?;
-        (0..8).try_for_each(|number| write(&tree.join(number.to_string()), number, 128 << 20))
+        (0..8).try_for_each(|number| {
+            let size = sized(pairs, 128 << 20, 1 << 20);
+            write(&tree.join(number.to_string()), number, size)
+        })
     })
 }
 
 /// As many small files as `/usr/share` has where much is installed.
 pub(super) fn small(pairs: usize) -> Result<Vec<Samples>> {
     measure("small", pairs, |tree| {
-        for number in 0_u64..45_000 {
+        for number in 0..sized(pairs, 45_000_u64, 450) {
             let folder = tree.join(format!("{}/{}", number / 1500, number / 30));
             if number % 30 == 0 {
                 fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
