@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// The exit code when the program was killed.
 const KILLED: u8 = 99;
 
-/// What changes something, by number; `open` and its like only with flags that do.
+/// What changes something, by number; what does so by its arguments alone is in [`changes_by_arguments`].
 const CHANGING: &[(i64, &str)] = &[
     (libc::SYS_mkdir, "mkdir"),
     (libc::SYS_mkdirat, "mkdirat"),
@@ -58,6 +58,50 @@ const CHANGING: &[(i64, &str)] = &[
     (libc::SYS_move_mount, "move_mount"),
     (libc::SYS_mount_setattr, "mount_setattr"),
     (libc::SYS_unshare, "unshare"),
+    (libc::SYS_creat, "creat"),
+    (libc::SYS_fchmodat2, "fchmodat2"),
+    (libc::SYS_removexattr, "removexattr"),
+    (libc::SYS_lremovexattr, "lremovexattr"),
+    (libc::SYS_fremovexattr, "fremovexattr"),
+    (libc::SYS_utime, "utime"),
+    (libc::SYS_utimes, "utimes"),
+    (libc::SYS_futimesat, "futimesat"),
+    (libc::SYS_pwritev, "pwritev"),
+    (libc::SYS_pwritev2, "pwritev2"),
+    (libc::SYS_splice, "splice"),
+    (libc::SYS_sendmmsg, "sendmmsg"),
+    (libc::SYS_fdatasync, "fdatasync"),
+    (libc::SYS_sync_file_range, "sync_file_range"),
+    (libc::SYS_sync, "sync"),
+    (libc::SYS_msync, "msync"),
+    (libc::SYS_bind, "bind"),
+    (libc::SYS_tkill, "tkill"),
+    (libc::SYS_tgkill, "tgkill"),
+    (libc::SYS_rt_sigqueueinfo, "rt_sigqueueinfo"),
+    (libc::SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo"),
+    (libc::SYS_fsconfig, "fsconfig"),
+    (libc::SYS_fsmount, "fsmount"),
+    (libc::SYS_pivot_root, "pivot_root"),
+    (libc::SYS_chroot, "chroot"),
+    (libc::SYS_setns, "setns"),
+    (libc::SYS_sethostname, "sethostname"),
+    (libc::SYS_fork, "fork"),
+    (libc::SYS_vfork, "vfork"),
+];
+
+/// The requests of `ioctl` that change something: files that share extents or get flags or a seal, loop devices, network devices.
+const CHANGING_REQUESTS: &[u64] = &[
+    0x4004_9409,
+    0x4020_940d,
+    0x4008_6602,
+    0x4080_6685,
+    0x8914,
+    0x8916,
+    0x4c00,
+    0x4c01,
+    0x4c0a,
+    0x4c80,
+    0x4c82,
 ];
 
 fn main() -> ExitCode {
@@ -205,14 +249,37 @@ fn changing_call(thread: libc::pid_t) -> Option<&'static str> {
     // SAFETY: the kernel said that this is what it filled in.
     let entry = unsafe { info.u.entry };
     let number = entry.nr.cast_signed();
-    let flags = match number {
-        libc::SYS_open => Some(entry.args[1]),
-        libc::SYS_openat => Some(entry.args[2]),
-        _ => None,
-    };
-    let creating = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
-    if flags.is_some_and(|flags| flags & u64::from(creating.unsigned_abs()) != 0) {
-        return Some("open");
+    if let Some(name) = changes_by_arguments(thread, number, &entry.args) {
+        return Some(name);
     }
     CHANGING.iter().find(|(call, _)| *call == number).map(|(_, name)| *name)
+}
+
+/// The name of a call that changes something only with some arguments: opening that creates or empties, the birth of a process (a
+/// thread is none), signals, and some requests to devices.
+fn changes_by_arguments(thread: libc::pid_t, number: i64, args: &[u64; 6]) -> Option<&'static str> {
+    let creating = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
+    let opens = |flags: u64| flags & u64::from(creating.unsigned_abs()) != 0;
+    let bears = |flags: u64| flags & u64::from(libc::CLONE_THREAD.unsigned_abs()) == 0;
+    let (changes, name) = match number {
+        libc::SYS_open => (opens(args[1]), "open"),
+        libc::SYS_openat => (opens(args[2]), "open"),
+        // These two have their flags first in what an argument points to.
+        libc::SYS_openat2 => (opens(word(thread, args[2])), "open"),
+        libc::SYS_clone3 => (bears(word(thread, args[0])), "clone3"),
+        libc::SYS_clone => (bears(args[0]), "clone"),
+        // Signal 0 only asks.
+        libc::SYS_kill => (args[1] != 0, "kill"),
+        libc::SYS_pidfd_send_signal => (args[1] != 0, "pidfd_send_signal"),
+        libc::SYS_ioctl => (CHANGING_REQUESTS.contains(&args[1]), "ioctl"),
+        _ => return None,
+    };
+    changes.then_some(name)
+}
+
+/// A word of the memory of a thread that is stopped; zero where there is none.
+fn word(thread: libc::pid_t, address: u64) -> u64 {
+    // SAFETY: the thread is stopped; the call reads its memory, not ours.
+    let word = unsafe { libc::ptrace(libc::PTRACE_PEEKDATA, thread, address, 0) };
+    word.cast_unsigned()
 }
