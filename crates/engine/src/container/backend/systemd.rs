@@ -225,13 +225,7 @@ impl Backend for Systemd {
     }
 
     fn apply_limits(&self, engine: &Engine, spec: &Spec, before: &Limits) -> Result<()> {
-        let mut settings = settings(&spec.limits.properties());
-        let gone = before.properties().into_iter().map(|old| unlimited(old.directive));
-        for (name, setting) in gone {
-            if settings.iter().all(|(set, _)| *set != name) {
-                settings.push((name, setting));
-            }
-        }
+        let settings = changes(before, &spec.limits);
         let named: Vec<(&str, Setting)> =
             settings.iter().map(|(name, setting)| (*name, setting.clone())).collect();
         engine.systemd().set_properties(&spec.unit(), Lifetime::Runtime, &named)?;
@@ -357,16 +351,35 @@ fn last_lines(units: &[String], since: Timestamp) -> Vec<String> {
     reader.flatten().map(|entry| String::from_utf8_lossy(&entry.message).into_owned()).collect()
 }
 
-/// What a unit property is where a container has no limit of its own, as D-Bus has it.
-fn unlimited(directive: &'static str) -> (&'static str, Setting) {
-    match directive {
-        // What the template says.
-        "TasksMax" => (directive, Setting::U64(16_384)),
-        "CPUQuota" => ("CPUQuotaPerSecUSec", Setting::U64(u64::MAX)),
-        _ if directive.starts_with("IO") && directive.ends_with("Max") => {
-            (directive, Setting::Limits(Vec::new()))
+/// What is to be told of a unit that runs so that its limits, which were `before`, are `now`. Of devices that is said of each: a
+/// list adds to what systemd knows, and what it has forgotten since, because its files were read again, the kernel still has.
+fn changes(before: &Limits, now: &Limits) -> Vec<(&'static str, Setting)> {
+    let mut all = settings(&now.properties());
+    for old in before.properties() {
+        let (name, gone) = unlimited(&old);
+        match (all.iter_mut().find(|(set, _)| *set == name), gone) {
+            (None, gone) => all.push((name, gone)),
+            (Some((_, Setting::Limits(list))), Setting::Limits(gone)) => {
+                let gone = gone.into_iter().filter(|(path, _)| list.iter().all(|l| l.0 != *path));
+                let gone: Vec<_> = gone.collect();
+                list.extend(gone);
+            }
+            (Some(_), _) => {}
         }
-        _ => (directive, Setting::U64(u64::MAX)),
+    }
+    all
+}
+
+/// What this unit property is where a container has no such limit, as D-Bus has it.
+fn unlimited(property: &Property) -> (&'static str, Setting) {
+    match (property.directive, &property.value) {
+        // What the template says.
+        ("TasksMax", _) => ("TasksMax", Setting::U64(16_384)),
+        ("CPUQuota", _) => ("CPUQuotaPerSecUSec", Setting::U64(u64::MAX)),
+        (directive, PropertyValue::Device(path, _)) => {
+            (directive, Setting::Limits(vec![(path.clone(), u64::MAX)]))
+        }
+        (directive, _) => (directive, Setting::U64(u64::MAX)),
     }
 }
 
@@ -411,19 +424,26 @@ mod tests {
             cpu: Some(200),
             pids: Some(100),
             io_read_bps: vec!["/dev/vda:10M".parse().unwrap()],
+            io_write_bps: vec!["/dev/vda:1M".parse().unwrap(), "/dev/vdb:2M".parse().unwrap()],
             ..Limits::default()
         };
         web.limits.cpu = Some(50);
+        web.limits.io_write_bps = vec!["/dev/vdb:3M".parse().unwrap()];
+        let disk = |path: &str, rate: u64| (path.to_owned(), rate);
         Systemd.apply_limits(&engine, &web, &before).unwrap();
         let set = systemd.unit(&web.unit()).unwrap().settings;
         for (name, value) in [
             ("MemoryMax", Setting::U64(u64::MAX)),
             ("TasksMax", Setting::U64(16_384)),
             ("CPUQuotaPerSecUSec", Setting::U64(500_000)),
-            ("IOReadBandwidthMax", Setting::Limits(Vec::new())),
+            ("IOReadBandwidthMax", Setting::Limits(vec![disk("/dev/vda", u64::MAX)])),
+            (
+                "IOWriteBandwidthMax",
+                Setting::Limits(vec![disk("/dev/vdb", 3 << 20), disk("/dev/vda", u64::MAX)]),
+            ),
         ] {
             assert_eq!(set.get(name), Some(&value), "{name}");
         }
-        assert_eq!(set.len(), 4, "{set:?}");
+        assert_eq!(set.len(), 5, "{set:?}");
     }
 }
