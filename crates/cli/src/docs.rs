@@ -19,6 +19,13 @@ pub(crate) enum Shell {
     Fish,
 }
 
+/// Behind the script for zsh: where that is loaded from a folder of completions, it is by the first Tab, which wants an answer too.
+const ZSH_FIRST: &str = r#"
+if [[ "${funcstack[1]}" = _volt ]]; then
+    _clap_dynamic_completer_volt "$@"
+fi
+"#;
+
 /// The script that completes `volt` in a shell. It asks `volt` itself, so it knows live names and never grows old.
 pub(crate) fn completion(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
@@ -30,6 +37,9 @@ pub(crate) fn completion(shell: Shell) -> Vec<u8> {
     completer
         .write_registration(VARIABLE, "volt", "volt", "volt", &mut script)
         .expect("a vector takes all that is written");
+    if shell == Shell::Zsh {
+        script.extend_from_slice(ZSH_FIRST.as_bytes());
+    }
     script
 }
 
