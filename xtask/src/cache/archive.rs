@@ -1,5 +1,5 @@
 //! A part of Debian's archive, kept on disk: a suite's own indexes with their signatures, and just
-//! the packages that the trees of test hosts are made of. A host without network sees it at
+//! the packages that the trees of test hosts are made of, and a few that tests install there. A host without network sees it at
 //! `/srv/mirror` and installs from it as from any mirror, with signatures checked.
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +13,8 @@ use crate::run::{Context, Result, fail, program};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HELPER: &str = "/usr/lib/apt/apt-helper";
+/// What tests install in a host by its own apt.
+const FOR_TESTS: [&str; 2] = ["fish", "zsh"];
 
 /// What is known of a package from the archive's index.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +56,7 @@ fn kind(suite: &str) -> String {
 }
 
 fn ingredients() -> String {
-    format!("{} kernel", tree::PACKAGES.join(" "))
+    format!("{} {} kernel", tree::PACKAGES.join(" "), FOR_TESTS.join(" "))
 }
 
 fn fetch(suite: &str, stage: &Path) -> Result<()> {
@@ -100,13 +102,13 @@ fn fetch_packages(suite: &str, stage: &Path, mirror: &str) -> Result<()> {
     wanted.chunks(40).try_for_each(download)
 }
 
-/// The packages that debootstrap would install, as it works them out itself.
+/// The packages that debootstrap would install for a tree with all there is to be, as it works them out itself.
 fn needed(suite: &str, archive: &Path) -> Result<Vec<String>> {
     let scratch = archive.with_extension("scratch");
     super::remove(&scratch)?;
     // With the indexes alone: it needs no package to say which ones it wants.
-    let include = &tree::PACKAGES;
-    let text = tree::debootstrap(suite, archive, include, "--print-debs", &scratch).read()?;
+    let include = [&tree::PACKAGES[..], &FOR_TESTS].concat();
+    let text = tree::debootstrap(suite, archive, &include, "--print-debs", &scratch).read()?;
     super::remove(&scratch)?;
     // It prints what is required and what is further wanted apart, between its messages.
     let lists = text.lines().filter(|line| line.get(1..2) != Some(":"));

@@ -81,11 +81,19 @@ on_hosts! {
         host.tiny();
         let ice = host.container("ice");
         host.volt(&["run", "-d", "--name", "ice", "tiny", "sh", "-c", "while :; do echo tick; sleep 0.05; done"]).ok();
+        let ticks = || host.sh("volt logs ice | grep -c tick").ok().parse::<u32>().unwrap();
+        host.until(Duration::from_secs(10), "test $(volt logs ice | grep -c tick) -gt 5");
         host.volt(&["workload", "freeze", "ice"]).ok();
         assert_eq!(ice.state(), "frozen");
         host.volt(&["container", "exec", "ice", "true"]).fails(9);
+        // What was written before may still be on its way.
+        std::thread::sleep(Duration::from_millis(300));
+        let held = ticks();
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(ticks(), held);
         host.volt(&["workload", "thaw", "ice"]).ok();
         assert_eq!(ice.state(), "running");
+        host.until(Duration::from_secs(10), &format!("test $(volt logs ice | grep -c tick) -gt {}", held + 5));
         // Like a start of what runs: there is nothing to do.
         host.volt(&["workload", "thaw", "ice"]).ok();
         host.volt(&["workload", "freeze", "ice"]).ok();
@@ -149,6 +157,16 @@ on_vms! {
             );
             host.volt(&["container", "restart", "all"]).ok();
         }
+        // Swap and weights are taken away live too, and come back.
+        update(&["--memory-swap", "none", "--cpu-weight", "none", "--io-weight", "unlimited"]).ok();
+        check(
+            &[("memory.max", "67108864"), ("memory.swap.max", "max"), ("cpu.weight", "100"), ("io.weight", "default 100"), ("pids.max", "30")],
+            &[("MemorySwapMax", "infinity"), ("CPUWeight", "[not set]"), ("IOWeight", "[not set]")],
+        );
+        let limits = all.inspect()["limits"].clone();
+        assert!(["memory_swap", "cpu_weight", "io_weight"].iter().all(|key| limits.get(key).is_none()) && limits["memory"] == "64M", "{limits}");
+        update(&["--memory-swap", "8M", "--cpu-weight", "70", "--io-weight", "50"]).ok();
+        check(&[("memory.swap.max", "8388608"), ("cpu.weight", "70"), ("io.weight", "default 50")], &[]);
         // What can't be is refused, and changes nothing.
         let before = all.inspect()["limits"].clone();
         update(&["--io-read-bps", "/dev/no-such-disk:1M"]).fails(3);
@@ -211,6 +229,42 @@ on_vms! {
         host.volt(&["container", "update", "--cpu-weight", "2000", "light"]).ok();
         let turned = ratio();
         assert!(turned < 40, "{turned} %");
+    }
+}
+
+on_vms! {
+    fn workload_top_measures_what_is_used(host) {
+        host.debian();
+        let (_busy, _idle) = (host.container("busy"), host.container("idle"));
+        // Three processes: one computes, one holds 30 MiB, one waits; and 8 MiB are written to the disk past the cache, and read.
+        let work = "dd if=/dev/zero of=/f bs=1M count=8 oflag=direct 2>/dev/null; dd if=/f of=/dev/null bs=1M iflag=direct 2>/dev/null; \
+                    perl -e '$held = \"x\" x (30 << 20); sleep 1000' & touch /ready; while :; do :; done";
+        host.volt(&["run", "-d", "--name", "busy", "--memory", "200M", "debian", "sh", "-c", work]).ok();
+        host.volt(&["run", "-d", "--name", "idle", "debian", "sleep", "1000"]).ok();
+        host.until(Duration::from_secs(60), "volt exec busy test -e /ready");
+        host.until(Duration::from_secs(60), "test $(cat /sys/fs/cgroup/system.slice/volt-container@busy.service/memory.current) -gt 31457280");
+        let used = || counted(host, "busy", "cpu.stat", "usage_usec");
+        let (before, begun) = (used(), Instant::now());
+        let top = host.volt(&["top", "--once", "--interval", "4", "-o", "json"]).json();
+        let spent = (used() - before) as f64 / 1e4 / begun.elapsed().as_secs_f64();
+        let of = |name: &str| top.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{top}")).clone();
+        let (busy, idle) = (of("busy"), of("idle"));
+        let percent = busy["cpu_percent"].as_f64().unwrap();
+        assert!(percent > 15.0 && (percent - spent).abs() < spent / 2.0, "{percent} %, and by the kernel {spent} %");
+        assert!(idle["cpu_percent"].as_f64().unwrap() < 5.0, "{idle}");
+        let number = |row: &serde_json::Value, key: &str| row[key].as_u64().unwrap_or_else(|| panic!("{key}: {row}"));
+        assert!((8 << 20..16 << 20).contains(&number(&busy, "io_written")), "{busy}");
+        assert!((8 << 20..200 << 20).contains(&number(&busy, "io_read")), "{busy}");
+        assert!(number(&idle, "io_written") < 1 << 20, "{idle}");
+        assert!((30 << 20..200 << 20).contains(&number(&busy, "memory")) && number(&busy, "memory_limit") == 200 << 20, "{busy}");
+        // Beside what the container runs by: the relay, nspawn and init.
+        assert_eq!(number(&busy, "tasks") - number(&idle, "tasks"), 1, "{top}");
+        assert_eq!(number(&busy, "tasks"), group(host, "busy", "pids.current").parse::<u64>().unwrap());
+        // The busiest stands first, for people too.
+        let text = host.volt(&["top", "--once"]).ok();
+        let place = |name: &str| text.lines().position(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{text}"));
+        assert!(place("busy") < place("idle"), "{text}");
+        assert!(text.lines().next().unwrap().split_whitespace().eq(["NAME", "KIND", "CPU", "MEMORY", "LIMIT", "READ", "WRITTEN", "TASKS"]), "{text}");
     }
 }
 

@@ -104,3 +104,46 @@ on_hosts! {
         host.volt(&["volume", "delete", "tabular"]).ok();
     }
 }
+
+on_hosts! {
+    fn container_names_are_completed_by_zsh_and_fish(host) {
+        let host = host.private("shells");
+        host.tiny();
+        host.sh("apt-get -qq -o Acquire::Languages=none update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends zsh fish > /dev/null").ok();
+        for name in ["tabula-one", "tabula-two"] {
+            host.volt(&["container", "create", "--name", name, "tiny", "true"]).ok();
+        }
+        host.volt(&["volume", "create", "tabular"]).ok();
+        // zsh as it comes, but for colours and the like.
+        let mut screen = host.terminal(&["env", "TERM=dumb", "zsh", "-f", "-i"], 150, 40);
+        screen.keys("PS1='# '; unsetopt beep; autoload -U compinit && compinit -u -D; echo rea''dy\r");
+        screen.until("ready");
+        screen.keys("volt container start tab\t");
+        screen.until("start tab");
+        screen.until("ula-");
+        screen.keys("\t");
+        screen.until("tabula-one");
+        screen.until("stopped");
+        screen.keys("tw\t");
+        screen.until("two ");
+        screen.keys("\x15volt vol\t");
+        screen.until("volt volume ");
+        screen.keys("inspect tab\t");
+        screen.until("inspect tabular ");
+        screen.keys("\x15volt image pull --var\t");
+        screen.until("--variant ");
+        screen.keys("\x15exit\r");
+        assert_eq!(screen.ends().0, 0);
+        // What fish offers at Tab, with a word about each, by the script that lies where it looks.
+        for (typed, offered) in [
+            ("volt container start tab", "tabula-one\tstopped\ntabula-two\tstopped"),
+            ("volt volume inspect tab", "tabular"),
+            ("volt image inspect ti", "tiny"),
+            ("volt vol", "volume\tVolumes"),
+            ("volt image pull --var", "--variant\tdebootstrap's variant, such as minbase"),
+        ] {
+            let said = host.run(&["fish", "--command", &format!("complete --do-complete '{typed}'")]).ok();
+            assert_eq!(said.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"), offered, "{typed}");
+        }
+    }
+}

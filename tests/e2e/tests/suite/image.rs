@@ -47,7 +47,12 @@ on_hosts! {
         assert!(pull().fails(8).contains("http://127.0.0.1:7/debian"));
         assert!(host.volt(&["image", "pull", &name, "--mirror", "http://127.0.0.1:8/debian"]).fails(8).contains("http://127.0.0.1:8/debian"));
         host.volt(&["config", "set", "image.mirror", ""]).ok();
-        pull().ok();
+        let output = pull();
+        for step in ["Retrieving Packages", "Validating libc6", "Configuring libc6", "Storing"] {
+            assert!(output.stderr.lines().any(|line| line.starts_with(step)), "{step}: {output:?}");
+        }
+        assert!(!output.stderr.contains(['\r', '\x1b']), "{output:?}");
+        assert_eq!(output.ok(), name);
         let seen = host.volt(&["image", "inspect", &name, "-o", "json"]).json();
         assert!(seen["os"].as_str().unwrap().contains("Debian"), "{seen}");
         assert_eq!(host.volt(&["run", "--rm", &name, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"]).ok(), host.suite());
@@ -104,6 +109,33 @@ on_hosts! {
         let error = host.volt(&["image", "import", "/tmp/no-such-folder", "other"]);
         assert!(error.code == 3 && error.stderr.contains("/tmp/no-such-folder"), "{error:?}");
         host.volt(&["image", "delete", "folder"]).ok();
+    }
+}
+
+on_hosts! {
+    fn image_import_tells_how_far_it_is(host) {
+        let archive = format!("/srv/images/debian-{}.tar", host.suite());
+        drop(host.volt(&["image", "delete", "told"]));
+        // At a terminal: a bar with what is done of what there is to do, how fast that goes, and how long it still takes.
+        let mut screen = host.terminal(&["volt", "image", "import", &archive, "told"], 120, 30);
+        screen.until("Unpacking [");
+        screen.until(" MiB/");
+        screen.until(" MiB (");
+        screen.until(" MiB/s, ");
+        screen.until(" left)");
+        // All of it goes, and the answer stays.
+        screen.until("\x1b[2Ktold");
+        assert_eq!(screen.ends(), (0, "\r\n".to_owned()));
+        // Elsewhere: a line a step, on standard error.
+        let output = host.volt(&["image", "import", "--force", &archive, "told"]);
+        assert!(output.stderr.starts_with("Unpacking\nStoring\n"), "{output:?}");
+        assert!(!output.stderr.contains(['\r', '\x1b', '%']), "{output:?}");
+        assert_eq!(output.ok(), "told");
+        // And nothing where that is asked for, also at a terminal.
+        let quiet = ["volt", "-q", "image", "import", "--force", &archive, "told"];
+        assert_eq!(host.run(&quiet).stderr, "");
+        assert_eq!(host.terminal(&quiet, 120, 30).ends(), (0, "told\r\n".to_owned()));
+        host.volt(&["image", "delete", "told"]).ok();
     }
 }
 
