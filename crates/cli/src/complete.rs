@@ -48,7 +48,7 @@ pub(crate) fn answer(args: &[OsString], embed: &Embed) -> Option<ExitCode> {
 /// The global options among the words so far, which may not parse yet, and in the environment.
 fn asked_for<'a>(words: impl Iterator<Item = &'a OsString>) -> Global {
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-    let option = |name: &str| {
+    let typed = |name: &str| {
         let joined = words.iter().find_map(|word| {
             word.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
         });
@@ -56,19 +56,23 @@ fn asked_for<'a>(words: impl Iterator<Item = &'a OsString>) -> Global {
             let at = words.iter().position(|word| word.strip_prefix("--") == Some(name))?;
             words.get(at + 1).map(ToString::to_string)
         };
-        let variable = || {
-            let name = format!("VOLT_{}", name.to_ascii_uppercase());
-            std::env::var_os(name)?.into_string().ok()
-        };
-        joined.or_else(apart).or_else(variable).filter(|value| !value.is_empty())
+        joined.or_else(apart).filter(|value| !value.is_empty())
     };
+    let variable = |name: &str| {
+        let value = std::env::var_os(name)?.into_string().ok();
+        value.filter(|value| !value.is_empty())
+    };
+    let (host, context, root) = (typed("host"), typed("context"), typed("root"));
+    // As for the command itself, what is typed comes before what another variable says.
+    let unnamed = host.is_none() && context.is_none() && root.is_none();
+    let unless_named = |name: &str| variable(name).filter(|_| unnamed);
     Global {
         output: Format::Table,
         color: Color::Never,
-        host: option("host"),
-        config: option("config").map(PathBuf::from),
-        context: option("context"),
-        root: option("root").map(PathBuf::from),
+        host: host.or_else(|| unless_named("VOLT_HOST")),
+        config: typed("config").or_else(|| variable("VOLT_CONFIG")).map(PathBuf::from),
+        context: context.or_else(|| unless_named("VOLT_CONTEXT")),
+        root: root.or_else(|| variable("VOLT_ROOT")).map(PathBuf::from),
         debug: false,
         quiet: true,
         yes: false,
