@@ -67,7 +67,7 @@ on_hosts! {
         let info = me.sh("volt system info -o json").json();
         assert_eq!((&info["served_by"], &info["backends"]), (&"embedded".into(), &serde_json::json!(["proot"])), "{info}");
 
-        me.sh("volt container create --name web tiny sh -c 'echo out; echo err >&2; exec sleep 1000'").ok();
+        me.sh("volt container create --name web tiny sh -c 'echo out; echo err >&2; exec sleep 1002'").ok();
         me.sh("volt container create --name web tiny true").fails(4);
         assert_eq!(me.end("web").0, "stopped");
         me.sh("volt container exec web true").fails(9);
@@ -76,7 +76,7 @@ on_hosts! {
         assert_eq!(me.end("web").0, "running");
         // As this user, and nobody's child: the command that started it has long ended.
         let pid = me.sh("volt container inspect web -o json").json()["pid"].as_u64().unwrap();
-        assert_eq!(host.sh(&format!("stat -c %U /proc/{pid}; tr '\\0' ' ' < /proc/{pid}/cmdline")).ok(), "tester\nsleep 1000 ");
+        assert_eq!(host.sh(&format!("stat -c %U /proc/{pid}; tr '\\0' ' ' < /proc/{pid}/cmdline")).ok(), "tester\nsleep 1002 ");
 
         me.until("volt logs web | grep -q err");
         assert_eq!(me.sh("volt logs --stream stdout web").ok(), "out");
@@ -107,7 +107,8 @@ on_hosts! {
         assert_eq!(told("web")["state"], "frozen");
         me.sh("volt workload thaw web").ok();
         assert_eq!(told("web")["state"], "running");
-        host.sh("pkill -9 -u tester -f volt-supervisor; pkill -9 -u tester -f 'internal relay web'; pkill -9 -u tester proot; pkill -9 -u tester -xf 'sleep 1000'; true").ok();
+        // Its own only: other tests have theirs as the same user.
+        host.sh("pkill -9 -u tester -f /home/tester/life/; pkill -9 -u tester -xf 'sleep 1002'; true").ok();
         me.until("! volt ps -o name | grep web");
         assert_eq!(me.end("web").1, 137);
         assert_eq!((&told("web")["state"], &told("web")["exit_code"]), (&"failed".into(), &137.into()));
