@@ -111,6 +111,11 @@ impl From<volt_store::Error> for Error {
             Store::Program(program) => program.into(),
             Store::Full { .. } => full_disk().because(error),
             Store::Io { .. } => Self::new(kind, "The store can't be used").because(error),
+            Store::Corrupt { ref path, .. } if path.extension().is_some_and(|e| e == "json") => {
+                Self::new(kind, capitalised(&error.to_string())).hinted(
+                    "`volt system check --repair` moves it away; then pull or import it again",
+                )
+            }
             Store::Corrupt { .. } => Self::new(kind, capitalised(&error.to_string())).hinted(
                 "`volt cas verify` says what else is damaged; `--repair DIR` fetches it again",
             ),

@@ -1,9 +1,11 @@
 //! Packing files of this side into a tar archive that is sent while it is made.
 
+use crate::output::Printer;
 use bytes::Bytes;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 use tokio::sync::mpsc;
 use volt_api::client::UploadBody;
 
@@ -30,18 +32,33 @@ pub(crate) struct Packed {
     pub(crate) owners: Owners,
 }
 
-/// The archive as a body; it is made on a thread of its own as it is sent.
-pub(crate) fn body(what: Packed) -> UploadBody {
+/// The archive as a body, which is made on a thread of its own as it is sent; and what is left out of it, once it is.
+pub(crate) fn body(what: Packed) -> (UploadBody, LeftOut) {
     let (send, receive) = mpsc::channel(4);
+    let (tell, left_out) = std::sync::mpsc::channel();
     let make = move || {
         let mut pieces = Pieces { send: send.clone(), buffer: Vec::with_capacity(PIECE) };
-        if let Err(error) = pack(&what, &mut pieces).and_then(|()| pieces.flush()) {
+        let packed = pack(&what, &tell, &mut pieces);
+        if let Err(error) = packed.and_then(|()| pieces.flush()) {
             // When nobody takes it any more, the reason is already known on the other side.
             drop(send.blocking_send(Err(error)));
         }
     };
     drop(tokio::task::spawn_blocking(make));
-    channel_body(receive)
+    (channel_body(receive), LeftOut(left_out))
+}
+
+/// What is no content and therefore in no archive: sockets, devices and pipes.
+#[derive(Debug)]
+pub(crate) struct LeftOut(std::sync::mpsc::Receiver<PathBuf>);
+
+impl LeftOut {
+    /// Names each of them to the person.
+    pub(crate) fn tell(self, out: &Printer) {
+        for path in self.0.try_iter() {
+            out.warn(&format!("left out: {}: neither file, folder nor link", path.display()));
+        }
+    }
 }
 
 /// What a channel carries, as a body.
@@ -67,10 +84,10 @@ pub(crate) fn file_body(file: fs::File) -> UploadBody {
 ///
 /// # Errors
 /// When something can't be read, with its path.
-fn pack(what: &Packed, to: &mut dyn Write) -> io::Result<()> {
+fn pack(what: &Packed, tell: &Sender<PathBuf>, to: &mut dyn Write) -> io::Result<()> {
     let mut builder = tar::Builder::new(to);
     let name = what.name.as_deref().unwrap_or(".");
-    let walk = Walk { owners: what.owners };
+    let walk = Walk { owners: what.owners, tell };
     match &what.name {
         Some(_) => walk.entry(&mut builder, &what.from, Path::new(name))?,
         None => walk.folder(&mut builder, &what.from, Path::new(name))?,
@@ -78,11 +95,12 @@ fn pack(what: &Packed, to: &mut dyn Write) -> io::Result<()> {
     builder.finish()
 }
 
-struct Walk {
+struct Walk<'a> {
     owners: Owners,
+    tell: &'a Sender<PathBuf>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn entry<W: Write>(
         &self,
         to: &mut tar::Builder<W>,
@@ -112,7 +130,8 @@ impl Walk {
             let exact = Exactly { from: file, left: metadata.len() };
             to.append_data(&mut header, name, exact).map_err(named)
         } else {
-            // Sockets, devices and pipes are not content.
+            // Where nobody listens any more, the reason is told.
+            drop(self.tell.send(from.to_owned()));
             Ok(())
         }
     }
@@ -190,7 +209,11 @@ mod tests {
         let what =
             Packed { from: from.to_owned(), name: name.map(str::to_owned), owners: Owners::Root };
         let mut bytes = Vec::new();
-        pack(&what, &mut bytes).unwrap();
+        let (tell, left_out) = std::sync::mpsc::channel();
+        pack(&what, &tell, &mut bytes).unwrap();
+        let pipes: Vec<PathBuf> = left_out.try_iter().collect();
+        assert!(pipes.iter().all(|path| path.ends_with("pipe")), "{pipes:?}");
+        assert_eq!(pipes.len(), usize::from(from.join("pipe").exists()));
         let mut archive = tar::Archive::new(&bytes[..]);
         let entries = archive.entries().unwrap().map(|entry| {
             let entry = entry.unwrap();
@@ -230,7 +253,7 @@ mod tests {
     fn a_missing_file_is_named() {
         let what =
             Packed { from: "/nowhere/x".into(), name: Some("x".into()), owners: Owners::Root };
-        let error = pack(&what, &mut Vec::new()).unwrap_err();
+        let error = pack(&what, &std::sync::mpsc::channel().0, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().starts_with("/nowhere/x: "), "{error}");
     }
 }

@@ -17,6 +17,11 @@ use volt_model::kind::ErrorKind;
 /// After so many interrupts without an end the person means this command, not the workload.
 const PATIENCE: u32 = 3;
 
+/// Standard output is closed: nobody reads on. The code is that of a command which SIGPIPE ends.
+const UNHEARD: End = End::Exit(141);
+/// The signal that asks a command to end.
+const SIGTERM: u8 = 15;
+
 /// How to connect.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
@@ -74,12 +79,17 @@ where
         })?),
         false => None,
     };
-    let (from, to) = tokio::io::split(stream);
-    tokio::select! {
+    let (from, mut to) = tokio::io::split(stream);
+    let end = tokio::select! {
         biased;
         end = output(ctx, from) => end,
-        end = send(to, options) => end,
+        end = send(&mut to, options) => end,
+    };
+    if matches!(end, Ok(UNHEARD)) {
+        // As in a pipe: whoever writes what nobody reads is ended.
+        drop(write_frame(&mut to, &Frame::Signal(SIGTERM)).await);
     }
+    end
 }
 
 /// Prints what comes until the last frame.
@@ -87,9 +97,8 @@ async fn output<S: AsyncRead>(ctx: &Ctx, from: ReadHalf<S>) -> Result<End, Probl
     let mut frames = FrameReader::new(from);
     loop {
         match frames.next().await.map_err(|e| broken(&e))? {
-            Some(Frame::Stdout(bytes)) => {
-                ctx.out.bytes(&bytes);
-            }
+            Some(Frame::Stdout(bytes)) if !ctx.out.bytes(&bytes) => return Ok(UNHEARD),
+            Some(Frame::Stdout(_)) => {}
             Some(Frame::Stderr(bytes)) => ctx.out.error_bytes(&bytes),
             Some(Frame::Exit(code)) => return Ok(End::Exit(code)),
             Some(Frame::Error(text)) => return Err(problem(&text)),
@@ -114,7 +123,7 @@ fn broken(error: &std::io::Error) -> Problem {
 }
 
 /// Sends keys, signals and the terminal's size; returns only when the person leaves.
-async fn send<S: AsyncWrite>(mut to: WriteHalf<S>, options: Options) -> Result<End, Problem> {
+async fn send<S: AsyncWrite>(to: &mut WriteHalf<S>, options: Options) -> Result<End, Problem> {
     let mut signals = Signals::listen().map_err(|e| {
         Problem::new(ErrorKind::Resource, "Signals can't be listened to").because(&e)
     })?;
@@ -122,14 +131,14 @@ async fn send<S: AsyncWrite>(mut to: WriteHalf<S>, options: Options) -> Result<E
     let mut detach = (options.detach && options.tty).then(Detach::default);
     let mut interrupts = 0;
     if options.tty {
-        resize(&mut to).await;
+        resize(to).await;
     }
     loop {
         let frame = tokio::select! {
             number = signals.next() => match number {
                 None => {
                     if options.tty {
-                        resize(&mut to).await;
+                        resize(to).await;
                     }
                     continue;
                 }
@@ -155,7 +164,7 @@ async fn send<S: AsyncWrite>(mut to: WriteHalf<S>, options: Options) -> Result<E
             },
         };
         // A write that fails means that the other half learns of the end as well, with its reason.
-        if write_frame(&mut to, &frame).await.is_err() {
+        if write_frame(to, &frame).await.is_err() {
             return std::future::pending().await;
         }
     }

@@ -10,7 +10,8 @@ use volt_model::size::Bytes;
 pub(super) fn container(view: View, secrets: bool) -> wire::Container {
     let unit = view.unit();
     let spec = view.spec;
-    let capabilities = spec.capabilities().map(|set| set.iter().map(|c| c.to_string()).collect());
+    let held = spec.held_capabilities();
+    let capabilities = held.map(|set| set.iter().map(|c| c.to_string()).collect());
     wire::Container {
         name: spec.name.to_string(),
         state: view.state.to_string(),

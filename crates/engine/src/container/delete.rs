@@ -12,15 +12,18 @@ use volt_model::name::Name;
 use volt_model::state::Verb;
 
 impl Engine {
-    /// Removes a container; `force` stops it first.
+    /// Removes a container; `force` stops it first, and removes one whose record can't be read too.
     ///
     /// # Errors
     /// `NotFound`, `Conflict` for one that runs.
     pub fn container_delete(&self, name: &Name, force: bool) -> Result<()> {
         let _lock = self.lock_name(name)?;
-        let spec = self.spec(name)?;
-        if !force {
-            refuse(name, self.settled_state(&spec)?, Verb::Delete)?;
+        let spec = match self.spec(name) {
+            Err(error) if force && error.kind == ErrorKind::InvalidConfig => None,
+            read => Some(read?),
+        };
+        if let Some(spec) = spec.as_ref().filter(|_| !force) {
+            refuse(name, self.settled_state(spec)?, Verb::Delete)?;
         }
         match self.intend(&Intent::Delete { name: name.clone() }) {
             // It frees the very space that is missing. Where it is killed on the way, `system check` finds the rest.
@@ -29,7 +32,7 @@ impl Engine {
             }
             other => other?,
         }
-        if let Err(error) = self.end_for_good(&spec) {
+        if let Some(Err(error)) = spec.map(|spec| self.end_for_good(&spec)) {
             // It runs on, and nothing was removed.
             self.fulfil(name)?;
             return Err(error);

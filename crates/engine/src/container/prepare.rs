@@ -14,8 +14,6 @@ use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
-/// The bit of CAP_NET_BIND_SERVICE.
-const NET_BIND_SERVICE: u64 = 1 << 10;
 /// What the roots of containers have as their source in lists of mounts.
 const SOURCE: &str = "volt";
 /// What every program finds in its environment where neither the image nor the user says otherwise.
@@ -260,10 +258,8 @@ impl Engine {
             stdin: spec.stdin,
             // The relay says go: at once, or when whoever started the container is connected.
             hold: true,
-            // nspawn gives NET_BIND_SERVICE to nobody whose network is not nspawn's own; the namespace that Volt prepares opens low ports
-            // to all instead, and exec must not have more than the first command.
-            caps: spec.capabilities().map_err(|e| invalid(e.to_string()))?.mask()
-                & !NET_BIND_SERVICE,
+            // What exec has must not be more than what the first command has.
+            caps: spec.held_capabilities().map_err(|e| invalid(e.to_string()))?.mask(),
             no_new_privs: true,
             seccomp: unit::seccomp_programs(spec).map_err(invalid)?,
             rlimits: spec

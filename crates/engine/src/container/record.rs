@@ -36,7 +36,17 @@ impl Engine {
             Err(e) if e.is_not_found() => {
                 Err(Error::not_found("container", name).hinted("`volt ps -a` lists all there are"))
             }
-            Err(e) => Err(Error::from(e).about(name)),
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Error::from(e).about(name))
+            }
+            Err(e) => {
+                let title = format!("The record of the container {name} can't be read");
+                Err(Error::new(ErrorKind::InvalidConfig, title).about(name).because(e).hinted(
+                    format!(
+                        "Mend it, or give the container up: volt container delete --force {name}"
+                    ),
+                ))
+            }
         }
     }
 
@@ -66,6 +76,18 @@ impl Engine {
             }
         };
         Ok(self.container_names()?.into_iter().filter_map(read).collect())
+    }
+
+    /// The same, where something that a container may need is about to be removed: not to know must never be taken for nobody.
+    ///
+    /// # Errors
+    /// When one of them can't be read.
+    pub(crate) fn every_spec(&self) -> Result<Vec<Spec>> {
+        let read = |name: Name| match self.spec(&name) {
+            Err(e) if e.kind == ErrorKind::NotFound => None,
+            other => Some(other),
+        };
+        self.container_names()?.into_iter().filter_map(read).collect()
     }
 
     /// Writes a container's spec in place of its old one.

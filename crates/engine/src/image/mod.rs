@@ -18,6 +18,7 @@ pub use volt_store::{Compression, ExportFormat};
 use crate::error::Result;
 use crate::{Engine, Progress};
 use std::collections::HashMap;
+use volt_model::container::Spec;
 use volt_model::name::Name;
 use volt_store::{Digest, Existing, Image};
 
@@ -62,16 +63,12 @@ impl Engine {
 
     /// Which containers stand on which tree.
     pub(crate) fn tree_users(&self) -> Result<HashMap<String, Vec<Name>>> {
-        let mut users: HashMap<String, Vec<Name>> = HashMap::new();
-        for spec in self.specs()? {
-            users.entry(spec.tree).or_default().push(spec.name);
-        }
-        Ok(users)
+        Ok(by_tree(self.specs()?))
     }
 
     /// Who stands on a tree, as the store asks for it: looked up anew each time, since it asks while it holds its lock.
     pub(crate) fn users_of_tree(&self, tree: &Digest) -> Vec<String> {
-        match self.tree_users() {
+        match self.every_spec().map(by_tree) {
             Ok(mut users) => users
                 .remove(&tree.to_string())
                 .unwrap_or_default()
@@ -87,6 +84,14 @@ impl Engine {
         let used_by = self.tree_users()?.remove(&image.tree.to_string()).unwrap_or_default();
         Ok(View { image, used_by })
     }
+}
+
+fn by_tree(specs: Vec<Spec>) -> HashMap<String, Vec<Name>> {
+    let mut users: HashMap<String, Vec<Name>> = HashMap::new();
+    for spec in specs {
+        users.entry(spec.tree).or_default().push(spec.name);
+    }
+    users
 }
 
 /// `force` means to replace.

@@ -71,7 +71,7 @@ impl Engine {
     }
 
     fn prune_volumes(&self, dry_run: bool, pruned: &mut Pruned) -> Result<()> {
-        let users = crate::volume::users(&self.specs()?);
+        let users = crate::volume::users(&self.every_spec()?);
         for name in self.volume_names()? {
             if users.contains_key(&name) {
                 continue;

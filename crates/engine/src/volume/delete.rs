@@ -18,7 +18,7 @@ impl Engine {
             self.remove_volume(name)?;
             return Err(inspect::missing(name));
         }
-        if let Some(users) = users(&self.specs()?).remove(name) {
+        if let Some(users) = users(&self.every_spec()?).remove(name) {
             let all = users.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
             return Err(Error::new(
                 ErrorKind::Conflict,

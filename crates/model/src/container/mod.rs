@@ -215,6 +215,15 @@ impl Spec {
     pub fn capabilities(&self) -> Result<CapSet, crate::caps::CapabilityError> {
         CapSet::changed(&self.cap_add, &self.cap_drop)
     }
+
+    /// Those of them that it has: nspawn gives NET_BIND_SERVICE to nobody whose network is not nspawn's own. The namespace that Volt
+    /// prepares opens low ports to all instead.
+    ///
+    /// # Errors
+    /// When a word is no capability.
+    pub fn held_capabilities(&self) -> Result<CapSet, crate::caps::CapabilityError> {
+        Ok(self.capabilities()?.without("NET_BIND_SERVICE".parse()?))
+    }
 }
 
 /// One resource limit of the process, `nofile=1024:4096`.

@@ -54,7 +54,11 @@ impl fmt::Display for Problem {
                 )
             }
             Self::BrokenRef { path, reason } => {
-                write!(f, "{} cannot be read: {reason}", path.display())
+                let path = path.display();
+                write!(
+                    f,
+                    "{path} cannot be read: {reason}; it is moved away, and what it named is to be pulled or imported again"
+                )
             }
             Self::Abandoned { path } => write!(f, "{} was left behind", path.display()),
         }

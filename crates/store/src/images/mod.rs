@@ -116,7 +116,11 @@ impl Images {
     /// Removes a name. Refuses the last one of a tree that containers stand on. What nothing reaches then is garbage.
     pub fn delete(&self, name: &ImageRef, users: Users<'_>) -> Result<()> {
         let _lock = self.cas.lock_refs(LockMode::Exclusive)?;
-        let image = self.inspect(name)?;
+        let image = match self.inspect(name) {
+            // Nobody can know what it named; the finding is mended the same way.
+            Err(Error::Corrupt { path, .. }) => return self.cas.quarantine_ref(&path),
+            read => read?,
+        };
         let last = self.list()?.iter().filter(|other| other.tree == image.tree).count() == 1;
         let users = if last { users(&image.tree) } else { Vec::new() };
         if !users.is_empty() {
@@ -132,7 +136,8 @@ impl Images {
     fn has(&self, name: &ImageRef) -> Result<bool> {
         match self.inspect(name) {
             Ok(_) => Ok(true),
-            Err(Error::NotFound(_)) => Ok(false),
+            // One that can't be read is no image any more, and gives way.
+            Err(Error::NotFound(_) | Error::Corrupt { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

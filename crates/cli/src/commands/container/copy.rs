@@ -139,6 +139,11 @@ fn without_dot(path: &str) -> String {
 async fn copy_in(ctx: &Ctx, from: &Path, name: String, path: &str) -> Result<(), Problem> {
     let text = from.to_string_lossy();
     let metadata = std::fs::symlink_metadata(from).map_err(|e| file_problem("read", from, &e))?;
+    let kind = metadata.file_type();
+    if !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
+        let title = format!("{} is neither file, folder nor link", from.display());
+        return Err(Problem::new(ErrorKind::Usage, title).about(&from.display()));
+    }
     let contents = is_contents(&text);
     let whole = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
     // `..` has its name only where it leads.
@@ -170,9 +175,10 @@ async fn copy_in(ctx: &Ctx, from: &Path, name: String, path: &str) -> Result<(),
             .about(name));
         }
     };
-    let body = pack::body(Packed { from: whole, name: packed, owners: Owners::Root });
+    let (body, left_out) = pack::body(Packed { from: whole, name: packed, owners: Owners::Root });
     let to = ContainerPath { name, path: without_dot(&target) };
     ctx.upload::<ContainerCopyInOp>(&to, body).await?;
+    left_out.tell(&ctx.out);
     Ok(())
 }
 

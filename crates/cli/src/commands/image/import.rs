@@ -64,6 +64,8 @@ async fn folder(
         let nothing = Box::pin(futures_util::stream::empty());
         return ctx.upload_progress::<ImageImportOp>(&import, nothing, None).await;
     }
-    let body = pack::body(Packed { from: path, name: None, owners: Owners::Kept });
-    ctx.upload_progress::<ImageImportOp>(&import, body, None).await
+    let (body, left_out) = pack::body(Packed { from: path, name: None, owners: Owners::Kept });
+    let image = ctx.upload_progress::<ImageImportOp>(&import, body, None).await?;
+    left_out.tell(&ctx.out);
+    Ok(image)
 }

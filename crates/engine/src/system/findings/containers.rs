@@ -30,7 +30,7 @@ impl Engine {
                 found.push(Found::path(&path, "this is no container", Mend::Nothing));
                 continue;
             };
-            if self.is_name_busy(&name) || facts.up.contains(&name) {
+            if self.is_name_busy(&name) {
                 continue;
             }
             match self.spec(&name) {
@@ -41,6 +41,7 @@ impl Engine {
                         Mend::Nothing,
                     ));
                 }
+                Ok(_) if facts.up.contains(&name) => {}
                 Ok(spec) if spec.auto_remove && self.last_exit(&name).is_some() => {
                     found.push(Found::new(
                         &name,
@@ -54,6 +55,7 @@ impl Engine {
                         Found::path(&path, why, Mend::Install(spec.name.clone()))
                     }));
                 }
+                Err(e) if e.kind == ErrorKind::NotFound && facts.up.contains(&name) => {}
                 Err(e) if e.kind == ErrorKind::NotFound => {
                     // The record is the first to come and, with the folder, the last to go.
                     found.push(Found::path(
