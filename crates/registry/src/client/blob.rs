@@ -1,0 +1,182 @@
+//! Contents by digest: read as they come, checked as they are read, and gone on with where they break off.
+
+use super::ask::Ask;
+use super::{Access, Client};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::remote::Remote;
+use reqwest::StatusCode;
+use reqwest::blocking::Response;
+use reqwest::header::{CONTENT_RANGE, RANGE};
+use std::io::{self, Read};
+
+/// How often in a row a download may break off without a byte in between.
+const BREAKS: u32 = 5;
+
+/// A blob on its way. What was read of it is only sure once it was read to its end without an error.
+#[derive(Debug)]
+pub struct Blob<'a> {
+    client: &'a Client,
+    place: Remote,
+    digest: Digest,
+    size: u64,
+    at: u64,
+    breaks: u32,
+    response: Option<Response>,
+    hasher: Option<Hasher>,
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hasher")
+    }
+}
+
+impl Client {
+    /// Begins to read a blob that is `size` bytes long.
+    ///
+    /// # Errors
+    /// When no place has it.
+    pub fn blob(&self, remote: &Remote, digest: &Digest, size: u64) -> Result<Blob<'_>> {
+        self.first(remote, |place| {
+            let mut blob = Blob {
+                client: self,
+                place: place.clone(),
+                digest: digest.clone(),
+                size,
+                at: 0,
+                breaks: 0,
+                response: None,
+                hasher: Some(digest.hasher()),
+            };
+            if size > 0 {
+                blob.response = Some(blob.the_rest()?);
+            }
+            Ok(blob)
+        })
+    }
+}
+
+impl Blob<'_> {
+    /// Takes what was read of it earlier as read, so that only the rest is asked for.
+    ///
+    /// # Errors
+    /// When that can't be read.
+    pub fn resume(&mut self, earlier: &mut impl Read) -> io::Result<u64> {
+        let mut piece = vec![0; 64 << 10];
+        let mut limited = earlier.take(self.size);
+        loop {
+            let length = limited.read(&mut piece)?;
+            if length == 0 {
+                break;
+            }
+            self.took(&piece[..length]);
+        }
+        if self.at > 0 {
+            self.response = None;
+        }
+        Ok(self.at)
+    }
+
+    /// Asks for the rest.
+    fn the_rest(&self) -> Result<Response> {
+        let ask = Ask { remote: &self.place, access: Access::Pull, what: self.digest.as_str() };
+        let at = self.at;
+        let path = format!("blobs/{}", self.digest);
+        let response = self.client.ask(&ask, &path, &|http, url| match at {
+            0 => http.get(url),
+            at => http.get(url).header(RANGE, format!("bytes={at}-")),
+        })?;
+        let wrong = |reason: &str| Error::Wrong {
+            host: self.place.host.clone(),
+            what: self.digest.to_string(),
+            reason: reason.to_owned(),
+        };
+        if at == 0 {
+            return Ok(response);
+        }
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                let range = response.headers().get(CONTENT_RANGE).and_then(|r| r.to_str().ok());
+                let begins = range.unwrap_or_default().starts_with(&format!("bytes {at}-"));
+                if begins {
+                    Ok(response)
+                } else {
+                    Err(wrong("it is another part than was asked for"))
+                }
+            }
+            // It sends all of it again: what we have is passed over.
+            _ => {
+                let mut response = response;
+                let passed = io::copy(&mut response.by_ref().take(at), &mut io::sink());
+                if passed.is_ok_and(|passed| passed == at) {
+                    Ok(response)
+                } else {
+                    Err(Error::Unreachable {
+                        host: self.place.host.clone(),
+                        reason: "it breaks off".into(),
+                    })
+                }
+            }
+        }
+    }
+
+    fn took(&mut self, bytes: &[u8]) {
+        self.at += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+    }
+
+    /// The end was reached: whether it is what it should be.
+    fn check(&mut self) -> io::Result<()> {
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        if hasher.finish() == self.digest {
+            return Ok(());
+        }
+        let text = format!("{} sent other bytes than those of {}", self.place.host, self.digest);
+        Err(io::Error::new(io::ErrorKind::InvalidData, text))
+    }
+}
+
+impl Read for Blob<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let left = self.size - self.at;
+            if left == 0 {
+                self.response = None;
+                return self.check().map(|()| 0);
+            }
+            if self.response.is_none() {
+                self.response = Some(self.the_rest().map_err(io::Error::other)?);
+            }
+            let Some(response) = &mut self.response else { continue };
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            match response.read(&mut buffer[..most]) {
+                Ok(length) if length > 0 => {
+                    self.breaks = 0;
+                    self.took(&buffer[..length]);
+                    return Ok(length);
+                }
+                end => {
+                    self.response = None;
+                    self.breaks += 1;
+                    if self.breaks > BREAKS {
+                        let end = end
+                            .map_or_else(|error| error.to_string(), |_| "it ends too early".into());
+                        let text = format!("{} breaks off again and again: {end}", self.place.host);
+                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+                    }
+                    tracing::info!(
+                        host = self.place.host,
+                        at = self.at,
+                        "a download broke off, and goes on"
+                    );
+                }
+            }
+        }
+    }
+}

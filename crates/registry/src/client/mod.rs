@@ -1,0 +1,184 @@
+//! Asking registries. Blocks: it is called from threads that store what comes.
+//!
+//! - `ask`: one request, with who we are, tried again where that may help
+//! - `token`: the tokens that registries want
+//! - `manifest`: documents by name or digest
+//! - `blob`: contents by digest, resumed where they break off
+//! - `push`: sending both
+
+mod ask;
+mod blob;
+mod manifest;
+mod push;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use crate::credentials::Credentials;
+use crate::error::{Error, Result};
+use crate::remote::{Remote, api_host, is_loopback};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+pub use blob::Blob;
+pub use manifest::Document;
+pub use push::Outgoing;
+
+/// How long a connection may take to come about.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a registry may be silent.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// How often a request is redirected.
+const REDIRECTS: usize = 10;
+
+/// What a client goes by.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Who we are where.
+    pub credentials: Credentials,
+    /// Registries that are spoken to without TLS where they have none. Those on this host are always.
+    pub insecure: Vec<String>,
+    /// Registries to ask first in place of one, in their order.
+    pub mirrors: BTreeMap<String, Vec<String>>,
+}
+
+/// Asks registries.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::blocking::Client,
+    settings: Settings,
+    /// By registry, repository and what is done there.
+    tokens: Mutex<HashMap<String, Auth>>,
+    /// `http` or `https`, of registries that were reached.
+    schemes: Mutex<HashMap<String, &'static str>>,
+}
+
+/// What is sent to say who we are.
+#[derive(Clone)]
+enum Auth {
+    Basic { user: String, password: String },
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// What is done in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Pull,
+    Push,
+}
+
+impl Access {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "pull,push",
+        }
+    }
+}
+
+impl Client {
+    /// One that has asked nothing yet.
+    ///
+    /// # Errors
+    /// When the host's certificates can't be read.
+    pub fn new(settings: Settings) -> Result<Self> {
+        // A registry may send us elsewhere, but not out of TLS.
+        let redirect = reqwest::redirect::Policy::custom(|attempt| {
+            let from = attempt.previous().last().map(reqwest::Url::scheme);
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error("it redirects again and again")
+            } else if from == Some("https") && attempt.url().scheme() != "https" {
+                attempt.error("it redirects to a place without TLS")
+            } else {
+                attempt.follow()
+            }
+        });
+        let http = reqwest::blocking::Client::builder()
+            .user_agent(concat!("volt/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_LIMIT)
+            // Of each answer and each piece of one, not of the whole.
+            .timeout(SILENCE_LIMIT)
+            .redirect(redirect)
+            .build()
+            .map_err(|e| Error::Invalid(format!("no TLS is possible here: {}", reason(&e))))?;
+        let (tokens, schemes) = (Mutex::default(), Mutex::default());
+        Ok(Self { http, settings, tokens, schemes })
+    }
+
+    /// The registries that may have what `remote` has, the mirrors first.
+    fn places(&self, remote: &Remote) -> Vec<Remote> {
+        let mirrors = self.settings.mirrors.get(&remote.host).into_iter().flatten();
+        let at = |mirror: &String| {
+            // A mirror may keep what it mirrors below a name.
+            let (host, below) = mirror.split_once('/').unwrap_or((mirror, ""));
+            let repository = match below {
+                "" => remote.repository.clone(),
+                below => format!("{below}/{}", remote.repository),
+            };
+            Remote { host: host.to_owned(), repository, reference: remote.reference.clone() }
+        };
+        mirrors.map(at).chain([remote.clone()]).collect()
+    }
+
+    /// Asks each place until one has it. A mirror that fails is as good as none.
+    fn first<T>(&self, remote: &Remote, ask: impl Fn(&Remote) -> Result<T>) -> Result<T> {
+        let places = self.places(remote);
+        let (origin, mirrors) = places.split_last().expect("the registry itself is among them");
+        for mirror in mirrors {
+            match ask(mirror) {
+                Err(error) => {
+                    tracing::warn!(mirror = %mirror.host, %error, "a mirror is passed over");
+                }
+                found => return found,
+            }
+        }
+        ask(origin)
+    }
+
+    /// How the registry is spoken to, as far as that is known.
+    fn schemes(&self, host: &str) -> &'static [&'static str] {
+        let known = self.schemes.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied();
+        let may_be_plain = is_loopback(host) || self.settings.insecure.iter().any(|h| h == host);
+        match known {
+            Some("http") => &["http"],
+            None if may_be_plain => &["https", "http"],
+            _ => &["https"],
+        }
+    }
+
+    fn reached(&self, host: &str, scheme: &'static str) {
+        let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
+        schemes.insert(host.to_owned(), scheme);
+    }
+}
+
+/// Where a registry serves the protocol.
+fn base(scheme: &str, host: &str) -> String {
+    format!("{scheme}://{}/v2/", api_host(host))
+}
+
+/// An error of HTTP with all that caused it, without the URL: it may hold a secret.
+fn reason(error: &reqwest::Error) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // Many repeat what caused them.
+        if !words.iter().any(|word| word.contains(&text)) {
+            words.push(text);
+        }
+        next = cause.source();
+    }
+    match words.is_empty() {
+        true if error.is_timeout() => "it does not answer in time".to_owned(),
+        true => "it breaks off".to_owned(),
+        false => words.join(": "),
+    }
+}

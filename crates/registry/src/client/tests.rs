@@ -1,0 +1,326 @@
+//! The client against Debian's own registry, also behind a line that breaks, and against one that wants tokens.
+
+use super::*;
+use crate::credentials::Account;
+use crate::digest::Digest;
+use std::io::{BufRead as _, BufReader, Cursor, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// `joe` with the password `secret`, as htpasswd(1) writes it.
+const USERS: &str = "joe:$2y$05$oospjdKcwyuO9uwPhB4OdOSyNscw3m10kL5CkjZhZ19VAF4Gajryq\n";
+
+/// A real registry, gone when dropped.
+struct Registry {
+    child: Child,
+    address: SocketAddr,
+    _dir: tempfile::TempDir,
+}
+
+impl Registry {
+    /// None where it is not installed.
+    #[expect(clippy::disallowed_methods, reason = "the registry is a process of its own")]
+    fn start(with_users: bool) -> Option<Self> {
+        let program = "/usr/bin/docker-registry";
+        if !std::path::Path::new(program).exists() {
+            println!("SKIPPED: docker-registry is not installed");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (users, config) = (dir.path().join("users"), dir.path().join("config.yml"));
+        std::fs::write(&users, USERS).unwrap();
+        let auth = match with_users {
+            true => format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", users.display()),
+            false => String::new(),
+        };
+        let text = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n{auth}",
+            dir.path().join("data").display(),
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new(program);
+        command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let registry = Self { child, address, _dir: dir };
+        let begun = std::time::Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the registry does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(registry)
+    }
+
+    fn remote(&self, reference: &str) -> Remote {
+        remote(self.address, reference)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn remote(address: SocketAddr, reference: &str) -> Remote {
+    Remote {
+        host: address.to_string(),
+        repository: "team/app".into(),
+        reference: reference.to_owned(),
+    }
+}
+
+fn client() -> Client {
+    Client::new(Settings::default()).unwrap()
+}
+
+fn as_joe(address: SocketAddr, password: &str) -> Client {
+    let mut credentials = Credentials::default();
+    let account = Account::Password { user: "joe".into(), password: password.into() };
+    credentials.insert(&address.to_string(), account);
+    Client::new(Settings { credentials, ..Settings::default() }).unwrap()
+}
+
+/// Bytes that don't repeat.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn push(client: &Client, remote: &Remote, bytes: &[u8], from: Option<&str>) -> Result<bool> {
+    let digest = Digest::of(bytes);
+    let open = || Ok(Cursor::new(bytes.to_vec()));
+    client.push_blob(
+        remote,
+        &Outgoing { digest: &digest, size: bytes.len() as u64, from, open: &open },
+    )
+}
+
+fn pull(client: &Client, remote: &Remote, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let blob = client.blob(remote, &Digest::of(bytes), bytes.len() as u64);
+    blob.map_err(std::io::Error::other)?.read_to_end(&mut out)?;
+    Ok(out)
+}
+
+fn manifest(layer: &[u8], config: &[u8]) -> String {
+    let descriptor = |kind: &str, bytes: &[u8]| {
+        format!(
+            r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{}","size":{}}}"#,
+            Digest::of(bytes),
+            bytes.len()
+        )
+    };
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{}]}}"#,
+        descriptor("config.v1+json", config),
+        descriptor("layer.v1.tar", layer)
+    )
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+#[test]
+fn what_is_sent_comes_back() {
+    let Some(registry) = Registry::start(false) else { return };
+    let (client, place) = (client(), registry.remote("v1"));
+    let (layer, config) = (bytes(3 << 20), b"{}".to_vec());
+    assert!(matches!(client.manifest(&place), Err(Error::NotFound { .. })));
+    assert!(push(&client, &place, &layer, None).unwrap());
+    assert!(!push(&client, &place, &layer, None).unwrap(), "it is there");
+    assert!(push(&client, &place, &config, None).unwrap());
+    let text = manifest(&layer, &config);
+    let digest = client.push_manifest(&place, MANIFEST, text.as_bytes()).unwrap();
+    let document = client.manifest(&place).unwrap();
+    assert_eq!(
+        (document.bytes.as_slice(), document.media_type.as_str()),
+        (text.as_bytes(), MANIFEST)
+    );
+    assert_eq!(client.manifest(&place.at(digest.as_str())).unwrap().digest, digest);
+    assert_eq!(pull(&client, &place, &layer).unwrap(), layer);
+    // Another repository of the same registry takes it over.
+    let other = Remote { repository: "other/app".into(), ..place.clone() };
+    assert!(!push(&client, &other, &layer, Some("team/app")).unwrap());
+    // What is not as it was said to be is told.
+    let mut blob = client.blob(&place, &Digest::of(&layer), 1 << 20).unwrap();
+    let error = std::io::copy(&mut blob, &mut std::io::sink()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    // What was read before needs not be asked for again.
+    let mut blob = client.blob(&place, &Digest::of(&layer), layer.len() as u64).unwrap();
+    assert_eq!(blob.resume(&mut &layer[..2 << 20]).unwrap(), 2 << 20);
+    let mut rest = Vec::new();
+    blob.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, &layer[2 << 20..]);
+}
+
+#[test]
+fn accounts_are_asked_for_and_given() {
+    let Some(registry) = Registry::start(true) else { return };
+    let (place, layer) = (registry.remote("v1"), bytes(1000));
+    let error = push(&client(), &place, &layer, None).unwrap_err();
+    assert!(matches!(error, Error::Denied { anonymous: true, .. }), "{error}");
+    let error = push(&as_joe(registry.address, "wrong"), &place, &layer, None).unwrap_err();
+    assert!(matches!(error, Error::Denied { anonymous: false, .. }), "{error}");
+    let joe = as_joe(registry.address, "secret");
+    assert!(push(&joe, &place, &layer, None).unwrap());
+    assert_eq!(pull(&joe, &place, &layer).unwrap(), layer);
+}
+
+/// A line to `to` that breaks after `most` bytes, as often as `breaks` says. Returns its address.
+fn breaking_line(to: SocketAddr, most: u64, breaks: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let left = Arc::new(AtomicUsize::new(breaks));
+    let counter = Arc::clone(&left);
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(std::result::Result::ok) {
+            let left = Arc::clone(&counter);
+            std::thread::spawn(move || {
+                let Ok(far) = TcpStream::connect(to) else { return };
+                let (mut up, mut down) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let (far_end, near_end) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    drop(std::io::copy(&mut up, &mut &far));
+                    drop(far.shutdown(std::net::Shutdown::Write));
+                });
+                let sent = std::io::copy(&mut (&mut down).take(most), &mut &near).unwrap_or(0);
+                let fewer = |left: usize| left.checked_sub(1);
+                if sent < most
+                    || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_err()
+                {
+                    drop(std::io::copy(&mut down, &mut &near));
+                }
+                drop(near_end.shutdown(std::net::Shutdown::Both));
+                drop(far_end.shutdown(std::net::Shutdown::Both));
+            });
+        }
+    });
+    (address, left)
+}
+
+#[test]
+fn a_download_goes_on_where_it_broke_off() {
+    let Some(registry) = Registry::start(false) else { return };
+    let layer = bytes(4 << 20);
+    push(&client(), &registry.remote("v1"), &layer, None).unwrap();
+    let (address, left) = breaking_line(registry.address, 600 << 10, 6);
+    assert_eq!(pull(&client(), &remote(address, "v1"), &layer).unwrap(), layer);
+    assert_eq!(left.load(Ordering::SeqCst), 0, "it did break");
+}
+
+#[test]
+fn a_mirror_is_asked_first_and_may_fail() {
+    let (Some(origin), Some(mirror)) = (Registry::start(false), Registry::start(false)) else {
+        return;
+    };
+    let (layer, place) = (bytes(5000), origin.remote("v1"));
+    push(&client(), &place, &layer, None).unwrap();
+    let mirrors = |host: String| {
+        let mirrors = [(origin.address.to_string(), vec![host])].into();
+        Client::new(Settings { mirrors, ..Settings::default() }).unwrap()
+    };
+    // It has nothing yet.
+    let client = mirrors(mirror.address.to_string());
+    assert_eq!(pull(&client, &place, &layer).unwrap(), layer);
+    // It has what the origin has not, below a name of its own.
+    let only = bytes(6000);
+    let below = Remote { repository: "cache/team/app".into(), ..mirror.remote("v1") };
+    push(&client, &below, &only, None).unwrap();
+    let client = mirrors(format!("{}/cache", mirror.address));
+    assert_eq!(pull(&client, &place, &only).unwrap(), only);
+}
+
+/// Answers each request by what `answer` makes of its first line and its headers.
+fn answering(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(std::result::Result::ok) {
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(&stream).lines().map_while(std::result::Result::ok);
+                let Some(first) = lines.next() else { return };
+                let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                drop((&stream).write_all(answer(&first, &headers.join("\n")).as_bytes()));
+            });
+        }
+    });
+    address
+}
+
+fn reply(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+#[test]
+fn tokens_are_fetched_for_what_is_done() {
+    let giver = answering(|first, headers| {
+        let is_joe = headers.to_lowercase().contains("authorization: basic am9lonnly3jlda==");
+        match (first.contains("scope=repository%3Ateam%2Fapp%3Apull"), is_joe) {
+            (true, true) => reply("200 OK", "", r#"{"access_token":"good"}"#),
+            (true, false) => reply("401 Unauthorized", "", ""),
+            _ => reply("400 Bad Request", "", ""),
+        }
+    });
+    let registry = answering(move |first, headers| {
+        let challenge =
+            format!("www-authenticate: Bearer realm=\"http://{giver}/token\",service=\"me\"\r\n");
+        match headers.contains("Bearer good") {
+            true if first.contains("/v2/team/app/manifests/v1 ") => {
+                reply("200 OK", "content-type: x/y; charset=utf-8\r\n", "{}")
+            }
+            true => reply("404 Not Found", "", ""),
+            false => reply("401 Unauthorized", &challenge, ""),
+        }
+    });
+    let place = remote(registry, "v1");
+    let document = as_joe(registry, "secret").manifest(&place).unwrap();
+    assert_eq!((document.bytes.as_slice(), document.media_type.as_str()), (&b"{}"[..], "x/y"));
+    let error = client().manifest(&place).unwrap_err();
+    assert!(matches!(error, Error::Denied { anonymous: true, .. }), "{error}");
+    // A document that is asked for by its digest is that or none.
+    let other = format!("sha256:{}", "0".repeat(64));
+    assert!(as_joe(registry, "secret").manifest(&place.at(&other)).is_err());
+}
+
+#[test]
+fn secrets_go_to_no_giver_without_tls() {
+    let registry = answering(|_, _| {
+        let challenge = "www-authenticate: Bearer realm=\"http://token.example/t\"\r\n";
+        reply("401 Unauthorized", challenge, "")
+    });
+    let error = as_joe(registry, "secret").manifest(&remote(registry, "v1")).unwrap_err();
+    assert!(error.to_string().contains("token.example gives tokens without TLS"), "{error}");
+}
+
+#[test]
+fn failures_that_pass_are_waited_for_and_others_told() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let busy = answering(move |_, _| match counter.fetch_add(1, Ordering::SeqCst) {
+        0 => reply("429 Too Many Requests", "retry-after: 0\r\n", ""),
+        1 => reply("503 Service Unavailable", "", ""),
+        _ => reply("200 OK", "content-type: a/b\r\n", "{}"),
+    });
+    assert!(client().manifest(&remote(busy, "v1")).is_ok());
+    let refusing = answering(|_, _| {
+        let said = r#"{"errors":[{"code":"UNSUPPORTED","message":"not \u001b[31mhere"}]}"#;
+        reply("405 Method Not Allowed", "", said)
+    });
+    let error = client().manifest(&remote(refusing, "v1")).unwrap_err().to_string();
+    assert!(error.contains("405") && error.ends_with(": not [31mhere"), "{error}");
+    let endless = answering(|_, _| reply("200 OK", "", &"x".repeat(5 << 20)));
+    let error = client().manifest(&remote(endless, "v1")).unwrap_err().to_string();
+    assert!(error.contains("larger than 4 MiB"), "{error}");
+}

@@ -1,0 +1,91 @@
+//! The registry's one error type.
+
+use std::io;
+use volt_model::kind::ErrorKind;
+
+/// Why a registry did not give what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It has no such thing, or says so to those who may not see it.
+    #[error("{host} has no {what}")]
+    NotFound {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// It wants to know who is there, or refuses who is.
+    #[error("{host} does not give {what} to {}", if *anonymous { "the public" } else { "this account" })]
+    Denied {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// Whether nobody was named.
+        anonymous: bool,
+    },
+    /// It can't be reached, or broke off again and again.
+    #[error("{host} can't be reached: {reason}")]
+    Unreachable {
+        /// The registry.
+        host: String,
+        /// What happened last.
+        reason: String,
+    },
+    /// It answered with a failure of its own.
+    #[error("{host} answered {status} for {what}{}", said(detail))]
+    Refused {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// The status in numbers.
+        status: u16,
+        /// What it said of it; empty where nothing.
+        detail: String,
+    },
+    /// What it sent is not what it should be.
+    #[error("{host} sent a wrong {what}: {reason}")]
+    Wrong {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name, digest or file of ours is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// A file with credentials can't be read.
+    #[error("the credentials in {path} can't be read")]
+    Credentials {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A result of the registry.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Denied { .. } => ErrorKind::Permission,
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Wrong { .. } => {
+                ErrorKind::Network
+            }
+            Self::Invalid(_) => ErrorKind::Usage,
+            Self::Credentials { .. } => ErrorKind::InvalidConfig,
+        }
+    }
+}
+
+fn said(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}

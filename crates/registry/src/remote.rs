@@ -1,0 +1,108 @@
+//! Which registry and repository the name of an image means. Pure.
+
+use std::fmt;
+use volt_model::image::ImageRef;
+
+/// The registry that Docker's short names mean.
+pub const DOCKER: &str = "docker.io";
+/// Where that one serves the protocol.
+const DOCKER_API: &str = "registry-1.docker.io";
+
+/// A repository of a registry, and what of it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// The registry, with its port where it has one.
+    pub host: String,
+    /// The repository there.
+    pub repository: String,
+    /// A tag or a digest.
+    pub reference: String,
+}
+
+impl Remote {
+    /// What `image` means, where a name without a registry is one of `short`.
+    #[must_use]
+    pub fn of(image: &ImageRef, short: &str) -> Self {
+        let (host, path) = match image.name().split_once('/') {
+            Some((first, rest)) if is_host(first) => (first, rest),
+            _ => (short, image.name()),
+        };
+        let host = if host == "index.docker.io" { DOCKER } else { host };
+        // What Docker makes itself has no name before its own.
+        let repository = match path.contains('/') || host != DOCKER {
+            true => path.to_owned(),
+            false => format!("library/{path}"),
+        };
+        let reference = image.digest().or(image.tag()).unwrap_or("latest").to_owned();
+        Self { host: host.to_owned(), repository, reference }
+    }
+
+    /// The same of another tag or digest.
+    #[must_use]
+    pub fn at(&self, reference: &str) -> Self {
+        Self { reference: reference.to_owned(), ..self.clone() }
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.reference.contains(':') { '@' } else { ':' };
+        write!(f, "{}/{}{separator}{}", self.host, self.repository, self.reference)
+    }
+}
+
+/// Whether the first part of a name is a registry: it has a dot or a port, or is this host.
+fn is_host(part: &str) -> bool {
+    part.contains(['.', ':']) || part == "localhost"
+}
+
+/// The host that serves the protocol for a registry.
+pub(crate) fn api_host(host: &str) -> &str {
+    if host == DOCKER { DOCKER_API } else { host }
+}
+
+/// Whether a registry is on this host, where HTTP without TLS shows nothing to anybody.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost"
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_mean() {
+        for (name, full) in [
+            ("nginx", "docker.io/library/nginx:latest"),
+            ("team/app:1.2", "docker.io/team/app:1.2"),
+            ("docker.io/nginx:1", "docker.io/library/nginx:1"),
+            ("index.docker.io/team/app", "docker.io/team/app:latest"),
+            ("registry.example/app", "registry.example/app:latest"),
+            ("localhost/app", "localhost/app:latest"),
+            ("localhost:5000/a/b/c:x", "localhost:5000/a/b/c:x"),
+        ] {
+            let remote = Remote::of(&name.parse().unwrap(), DOCKER);
+            assert_eq!(remote.to_string(), full);
+        }
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let remote = Remote::of(&format!("q.example/a@{digest}").parse().unwrap(), DOCKER);
+        assert_eq!(remote.to_string(), format!("q.example/a@{digest}"));
+        let elsewhere = Remote::of(&"nginx".parse().unwrap(), "mirror.example");
+        assert_eq!(elsewhere.to_string(), "mirror.example/nginx:latest");
+    }
+
+    #[test]
+    fn this_host() {
+        for host in ["localhost", "localhost:5000", "127.0.0.1:1", "127.3.2.1", "[::1]:5000"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example", "128.0.0.1", "example.org:5000", "[2001:db8::1]"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}
