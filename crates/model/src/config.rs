@@ -1,8 +1,10 @@
 //! The configuration file, `etc/volt/config.yaml`: its keys, their defaults and their meaning.
 
 use crate::name::Name;
+use crate::registry::DOCKER;
 use crate::size::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// All of it. A key that is not here is refused with the nearest name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +67,23 @@ pub struct Image {
     pub mirror: String,
     /// The largest image, unpacked.
     pub max_size: Bytes,
+    /// The registry that names without one mean.
+    pub registry: String,
+    /// Registries that are spoken to without TLS where they have none; those on this host always are.
+    pub insecure_registries: Vec<String>,
+    /// Registries to ask first in place of another, which is the key.
+    pub registry_mirrors: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Image {
     fn default() -> Self {
-        Self { mirror: String::new(), max_size: Bytes(64 << 30) }
+        Self {
+            mirror: String::new(),
+            max_size: Bytes(64 << 30),
+            registry: DOCKER.to_owned(),
+            insecure_registries: Vec::new(),
+            registry_mirrors: BTreeMap::new(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing here does I/O, is asynchronous, logs, or knows HTTP or D-Bus. Text and bytes come in, types come out,
 //! and the other way round.
 //!
-//! - Names and words: [`name`], [`image`], [`size`], [`time`]
+//! - Names and words: [`name`], [`image`], [`registry`], [`size`], [`time`]
 //! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Confinement: [`caps`], [`seccomp`], [`ids`]
@@ -22,6 +22,7 @@ pub mod mount;
 pub mod name;
 pub mod paths;
 pub mod percent;
+pub mod registry;
 pub mod restart;
 pub mod seccomp;
 pub mod size;

@@ -1,6 +1,5 @@
 //! The registry's one error type.
 
-use std::io;
 use volt_model::kind::ErrorKind;
 
 /// Why a registry did not give what it was asked for.
@@ -57,14 +56,6 @@ pub enum Error {
     /// A name, digest or file of ours is wrong.
     #[error("{0}")]
     Invalid(String),
-    /// A file with credentials can't be read.
-    #[error("the credentials in {path} can't be read")]
-    Credentials {
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 /// A result of the registry.
@@ -81,7 +72,6 @@ impl Error {
                 ErrorKind::Network
             }
             Self::Invalid(_) => ErrorKind::Usage,
-            Self::Credentials { .. } => ErrorKind::InvalidConfig,
         }
     }
 }

@@ -3,19 +3,14 @@
 //! Nothing here decides what to pull or when, knows what is in a blob, or stores anything. What a registry says is foreign:
 //! sizes are bounded, digests are checked, and a secret goes to no one but the registry it is for.
 //!
-//! - [`remote`]: which registry and repository a name means
 //! - [`challenge`]: how a registry asks who is there
-//! - [`credentials`]: who we are there, from the files that `login` writes
 //! - [`client`]: asking, with tokens, retries, mirrors and resumed downloads
 
 pub mod challenge;
 pub mod client;
-pub mod credentials;
 pub mod digest;
 mod error;
-pub mod remote;
 
 pub use client::{Client, Settings};
 pub use digest::Digest;
 pub use error::{Error, Result};
-pub use remote::Remote;

@@ -98,6 +98,14 @@ pub enum Error {
         /// How many more of the tree are damaged.
         more: u64,
     },
+    /// Who has what is wanted does not give it.
+    #[error("{reason}")]
+    Origin {
+        /// Why, in words.
+        reason: String,
+        /// What kind of error that is.
+        kind: ErrorKind,
+    },
     /// The caller no longer wants it.
     #[error("cancelled")]
     Cancelled,
@@ -149,6 +157,7 @@ impl Error {
             Self::Program(volt_host::command::Error::Missing { .. }) => ErrorKind::Dependency,
             Self::Invalid(_) => ErrorKind::Usage,
             Self::Cancelled => ErrorKind::Interrupted,
+            Self::Origin { kind, .. } => *kind,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ErrorKind::Permission
             }

@@ -37,8 +37,9 @@ pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
     Existing, ExportFormat, ExportOptions, Exported, Hold, Image, ImageConfig, Images,
-    ImportOptions, Limits, Problem, Users, Work,
+    ImportOptions, Limits, Problem, Pulled, Users, Work,
 };
+pub use oci::{Origin, Platform};
 pub use progress::{Progress, Silent};
 pub use roots::{Form, Root, Roots, SweptRoots};
 pub use tree::Neutralised;

@@ -64,8 +64,14 @@ pub struct Image {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImagePull {
-    /// The image: `debian`, `debian:bookworm`, `debian-minimal`.
+    /// The image: `debian`, `debian:bookworm`, `debian-minimal`, or one of a registry.
     pub image: String,
+    /// For what it is to be, of those that a registry has: `linux/arm64`; the host's own where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Who asks for it at the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<RegistryAccount>,
     /// The Debian mirror to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
@@ -76,6 +82,25 @@ pub struct ImagePull {
     pub include: Vec<String>,
     /// Pull again although it is there.
     pub force: bool,
+}
+
+/// An account at a registry: a name and a password, or a token.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RegistryAccount {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// A token that is exchanged for others, in place of both.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub identity_token: String,
+}
+
+impl std::fmt::Debug for RegistryAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RegistryAccount")
+    }
 }
 
 /// What to import, and what to call it; the body is the tar archive.

@@ -4,16 +4,21 @@ use super::convert;
 use super::fields::{Fields, read};
 use crate::router::{Cx, Routes};
 use volt_api::operations::*;
-use volt_api::types::{Image, Nothing};
+use volt_api::types::{Image, Nothing, RegistryAccount};
 use volt_engine::Engine;
-use volt_engine::image::{Compression, ExportFormat, Pull, Source, View};
+use volt_engine::image::{Compression, ExportFormat, FromRegistry, Pull, Source, View};
 use volt_model::image::ImageRef;
+use volt_model::registry::Account;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
         .progress::<ImagePullOp>(|cx, _, body, report| {
             let pull = Pull {
                 image: read("image", &body.image)?,
+                registry: FromRegistry {
+                    platform: body.platform,
+                    account: body.account.map(account),
+                },
                 mirror: body.mirror,
                 variant: body.variant,
                 include: body.include,
@@ -63,6 +68,15 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             cx.state.image_delete(&read("image", &params.image)?)?;
             Ok(Nothing {})
         })
+}
+
+fn account(account: RegistryAccount) -> Account {
+    let RegistryAccount { user, password, identity_token } = account;
+    if identity_token.is_empty() {
+        Account::Password { user, password }
+    } else {
+        Account::Identity(identity_token)
+    }
 }
 
 fn compression_of(text: &str) -> Result<Compression, &'static str> {

@@ -9,10 +9,12 @@ mod import;
 mod inspect;
 mod list;
 mod pull;
+mod registry;
 mod tag;
 
 pub use import::Source;
 pub use pull::Pull;
+pub use registry::FromRegistry;
 pub use volt_store::{Compression, ExportFormat};
 
 use crate::error::Result;

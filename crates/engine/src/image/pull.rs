@@ -1,17 +1,18 @@
-//! Making an image of Debian.
+//! Getting an image: Debian's are made here, all others come from registries.
 
-use super::{View, existing};
-use crate::error::{Error, Result};
+use super::{FromRegistry, View, existing};
+use crate::error::Result;
 use crate::{Engine, Progress};
 use volt_model::image::ImageRef;
-use volt_model::kind::ErrorKind;
 use volt_store::{DebianOptions, Images, Work};
 
 /// What to pull.
 #[derive(Clone, Debug)]
 pub struct Pull {
-    /// `debian[:SUITE]` or `debian-minimal[:SUITE]`.
+    /// `debian[:SUITE]`, `debian-minimal[:SUITE]`, or an image of a registry.
     pub image: ImageRef,
+    /// How, where it is one of a registry.
+    pub registry: FromRegistry,
     /// The mirror; else the configured one, else the host's.
     pub mirror: Option<String>,
     /// debootstrap's variant.
@@ -23,15 +24,16 @@ pub struct Pull {
 }
 
 impl Engine {
-    /// Makes an image of Debian with debootstrap.
+    /// Makes an image of Debian with debootstrap, or gets one from a registry.
     ///
     /// # Errors
-    /// `Dependency` for an image of a registry and without debootstrap, `AlreadyExists` unless `force`.
+    /// `Dependency` without debootstrap, `AlreadyExists` unless `force`; `Network`, `NotFound` and `Permission` by what the registry
+    /// says.
     pub fn image_pull(&self, pull: Pull, progress: &dyn Progress) -> Result<View> {
-        if !Images::is_debian(&pull.image) {
-            return Err(not_there_yet(&pull.image));
-        }
         self.tidy_images();
+        if !Images::is_debian(&pull.image) {
+            return self.pull_from_registry(&pull.image, pull.registry, pull.force, progress);
+        }
         let configured = self.config()?.image.mirror;
         let force = pull.force;
         let options = DebianOptions {
@@ -50,10 +52,4 @@ impl Engine {
         self.assemble_image(&image, progress);
         self.image_view(image)
     }
-}
-
-fn not_there_yet(image: &ImageRef) -> Error {
-    Error::new(ErrorKind::Dependency, format!("The image {image} can't be pulled: this Volt can't ask registries yet"))
-        .about(image)
-        .hinted("What can be pulled: debian[:SUITE] and debian-minimal[:SUITE]; any other root file system can be imported: volt image import")
 }

@@ -3,13 +3,13 @@
 use super::{Access, Auth, Client, base, reason};
 use crate::challenge::Challenge;
 use crate::error::{Error, Result};
-use crate::remote::Remote;
 use reqwest::StatusCode;
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Deserialize;
 use std::sync::PoisonError;
 use std::time::Duration;
+use volt_model::registry::Remote;
 
 /// How often is tried in all.
 const TRIES: u32 = 5;

@@ -4,11 +4,11 @@ use super::ask::Ask;
 use super::{Access, Client};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::remote::Remote;
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use std::io::{self, Read};
+use volt_model::registry::Remote;
 
 /// How often in a row a download may break off without a byte in between.
 const BREAKS: u32 = 5;

@@ -4,8 +4,8 @@ use super::ask::Ask;
 use super::{Access, Client};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::remote::Remote;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use volt_model::registry::Remote;
 
 /// The largest document, in bytes: what the specification has registries take at least.
 const LIMIT: u64 = 4 << 20;

@@ -14,12 +14,12 @@ mod push;
 mod tests;
 mod token;
 
-use crate::credentials::Credentials;
 use crate::error::{Error, Result};
-use crate::remote::{Remote, api_host, is_loopback};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use volt_model::registry::Credentials;
+use volt_model::registry::{Remote, api_host, is_loopback};
 
 pub use blob::Blob;
 pub use manifest::Document;

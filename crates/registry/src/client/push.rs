@@ -4,12 +4,12 @@ use super::ask::Ask;
 use super::{Access, Client, base};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::remote::Remote;
 use reqwest::StatusCode;
 use reqwest::Url;
 use reqwest::blocking::{Body, Response};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use std::io::Read;
+use volt_model::registry::Remote;
 
 /// A blob to be sent.
 #[derive(Clone, Copy)]

@@ -1,13 +1,13 @@
 //! The client against Debian's own registry, also behind a line that breaks, and against one that wants tokens.
 
 use super::*;
-use crate::credentials::Account;
 use crate::digest::Digest;
 use std::io::{BufRead as _, BufReader, Cursor, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use volt_model::registry::Account;
 
 /// `joe` with the password `secret`, as htpasswd(1) writes it.
 const USERS: &str = "joe:$2y$05$oospjdKcwyuO9uwPhB4OdOSyNscw3m10kL5CkjZhZ19VAF4Gajryq\n";

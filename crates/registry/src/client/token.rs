@@ -5,13 +5,13 @@
 use super::ask::Ask;
 use super::{Auth, Client, reason};
 use crate::challenge::Challenge;
-use crate::credentials::Account;
 use crate::error::{Error, Result};
-use crate::remote::is_loopback;
 use reqwest::Url;
 use reqwest::blocking::Response;
 use serde::Deserialize;
 use std::io::Read as _;
+use volt_model::registry::Account;
+use volt_model::registry::is_loopback;
 
 /// The longest answer that holds a token, in bytes.
 const LIMIT: u64 = 1 << 20;

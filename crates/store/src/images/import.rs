@@ -5,7 +5,7 @@ use super::{Image, ImageConfig, Images, facts, unpack};
 use crate::cas::{BuildOptions, Lease, Wanted};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::oci::{self, Blobs};
+use crate::oci::{self, Blobs, Origin, Platform, Remote};
 use crate::progress::Progress;
 use crate::tree::{Neutralised, Quota};
 use std::fs::{self, Permissions};
@@ -59,6 +59,23 @@ pub struct ImportOptions {
     pub existing: Existing,
     /// The size of the archive in bytes, where the caller knows it: for progress only.
     pub total: Option<u64>,
+}
+
+/// What is pulled.
+#[derive(Clone, Copy)]
+pub struct Pulled<'a> {
+    /// Who has it.
+    pub origin: &'a dyn Origin,
+    /// For what it is to be, of several.
+    pub platform: &'a Platform,
+    /// Where what is fetched lies until it is stored; what a pull that broke off has left there is not fetched again.
+    pub dir: &'a Path,
+}
+
+impl std::fmt::Debug for Pulled<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pulled({})", self.platform)
+    }
 }
 
 /// Who asks for an image to be made.
@@ -127,7 +144,7 @@ impl Images {
             let stage = Stage::new(&self.stages(), "image")?;
             work.progress.step("Unpacking the archive");
             let blobs = Blobs::unpack(plain.plain, stage.path(), limits, work.progress)?;
-            store.image(&blobs)
+            store.image(&blobs, &Platform::own())
         })
     }
 
@@ -148,7 +165,7 @@ impl Images {
         self.make(target, work, |lease| {
             if Blobs::is_layout(path) {
                 let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
-                return store.image(&Blobs::Folder(path.to_owned()));
+                return store.image(&Blobs::Folder(path.to_owned()), &Platform::own());
             }
             let mine = fs::metadata(&self.lib).map_err(|e| Error::io("read", &self.lib, e))?;
             let options = BuildOptions {
@@ -162,6 +179,27 @@ impl Images {
             let source = "folder".into();
             Ok(Made { config: None, architecture: None, tree: built.tree, notes, source })
         })
+    }
+
+    /// Makes an image of what somebody else has.
+    pub fn pull(
+        &self,
+        name: &ImageRef,
+        Pulled { origin, platform, dir }: Pulled<'_>,
+        options: ImportOptions,
+        work: Work<'_>,
+    ) -> Result<Image> {
+        let ImportOptions { limits, config, existing, .. } = options;
+        let target = Target { name: name.clone(), existing, config };
+        let blobs = Blobs::Remote(Remote::new(origin, dir)?);
+        let image = self.make(target, work, |lease| {
+            let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
+            store.image(&blobs, platform)
+        })?;
+        if let Blobs::Remote(remote) = &blobs {
+            remote.forget();
+        }
+        Ok(image)
     }
 
     /// Has a folder filled in a stage and publishes what is in it. `fill` says where it came from, in words.

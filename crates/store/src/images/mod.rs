@@ -22,7 +22,7 @@ mod unpack;
 
 pub use check::Problem;
 pub use export::{ExportFormat, ExportOptions, Exported};
-pub use import::{Existing, ImportOptions, Limits, Work};
+pub use import::{Existing, ImportOptions, Limits, Pulled, Work};
 pub(crate) use import::{Made, Target};
 pub use record::{Image, ImageConfig};
 

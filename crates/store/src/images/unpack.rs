@@ -8,7 +8,7 @@ use crate::cas::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::memtree::{MemTree, Number};
-use crate::oci::{self, Blobs, LayerBlob, Sha256};
+use crate::oci::{self, Blobs, LayerBlob, Platform, Sha256};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::tree::{EntryPath, Expand, Kind, Meta, Neutralised, Shape};
@@ -107,8 +107,8 @@ impl Store<'_> {
     }
 
     /// Stores an image that others have written.
-    pub(super) fn image(self, blobs: &Blobs) -> Result<Made> {
-        let found = oci::find(blobs)?;
+    pub(super) fn image(self, blobs: &Blobs<'_>, platform: &Platform) -> Result<Made> {
+        let found = oci::find(blobs, platform)?;
         let opened = |layer: &LayerBlob| self.layer(blobs, layer);
         // All of them are what their digests say, or nothing is kept; meanwhile they are unpacked.
         let (tree, notes) = std::thread::scope(|scope| {
@@ -118,7 +118,11 @@ impl Store<'_> {
             });
             let stored = self.layers(&mut found.layers.iter().map(opened), true);
             let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            checked.and(stored)
+            // Who gave up because of the other has less to say.
+            match (checked, stored) {
+                (Err(Error::Cancelled), stored) => stored,
+                (checked, stored) => checked.and(stored),
+            }
         })?;
         let architecture = found.config.architecture;
         let is_word = |text: &String| {
@@ -133,7 +137,13 @@ impl Store<'_> {
         })
     }
 
-    fn layer(self, blobs: &Blobs, layer: &LayerBlob) -> Result<Plain> {
+    fn layer(self, blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<Plain> {
+        if let (Blobs::Remote(remote), Some((digest, size))) = (blobs, &layer.stored) {
+            // Those who check the layers fetch them.
+            self.progress.step("Downloading");
+            remote.wait(digest, *size, self.progress)?;
+            self.progress.step("Unpacking");
+        }
         let file = layer.open(blobs)?;
         let total = file.metadata().ok().map(|data| data.len());
         let (plain, consumed) = unpacked(Box::new(file), self.limits, Some(layer.plain.clone()))?;
@@ -142,7 +152,7 @@ impl Store<'_> {
 }
 
 /// Whether a layer, as it is stored, is not what its digest says.
-fn is_wrong(blobs: &Blobs, layer: &LayerBlob) -> Result<bool> {
+fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<bool> {
     let Some((digest, size)) = &layer.stored else { return Ok(false) };
     let mut file = layer.open(blobs)?;
     let mut hasher = sha2::Sha256::new();

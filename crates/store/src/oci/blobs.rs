@@ -2,6 +2,7 @@
 //! stage under numbers, so that no name of the archive is a name there.
 
 use super::documents::{Descriptor, Sha256};
+use super::remote::Remote;
 use crate::archive::TarReader;
 use crate::error::{Error, Result};
 use crate::images::Limits;
@@ -18,7 +19,9 @@ use std::path::{Path, PathBuf};
 const LINKS: usize = 8;
 
 /// The files of an image, by their names.
-pub(crate) enum Blobs {
+pub(crate) enum Blobs<'a> {
+    /// Somebody else's.
+    Remote(Remote<'a>),
     /// A folder of the host.
     Folder(PathBuf),
     /// Files that were unpacked, and links among them.
@@ -41,7 +44,7 @@ pub(crate) fn begins_image(name: &EntryPath) -> bool {
     words.contains(&first) || is_id(stem)
 }
 
-impl Blobs {
+impl Blobs<'_> {
     /// Whether a folder is a layout.
     pub(crate) fn is_layout(dir: &Path) -> bool {
         dir.join("oci-layout").is_file() && dir.join("index.json").is_file()
@@ -100,6 +103,7 @@ impl Blobs {
         let path = EntryPath::parse(name.as_bytes())
             .map_err(|reason| Error::refused(name.as_bytes(), reason))?;
         match self {
+            Self::Remote(_) => Ok(None),
             Self::Folder(dir) => open_beneath(dir, &path),
             Self::Unpacked(files) => {
                 let mut path = &path;
@@ -133,7 +137,11 @@ impl Blobs {
     /// The document that a descriptor points to, which is what its digest says.
     pub(crate) fn described(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let name = path_of(&descriptor.digest);
-        let Some(bytes) = self.document(&name)? else { return Err(missing(&name)) };
+        let bytes = match self {
+            Self::Remote(remote) => Some(remote.document(descriptor)?),
+            _ => self.document(&name)?,
+        };
+        let Some(bytes) = bytes else { return Err(missing(&name)) };
         let found = Sha256::of(&sha2::Sha256::digest(&bytes));
         if bytes.len() as u64 != descriptor.size || found != descriptor.digest {
             return Err(wrong(&name));

@@ -84,6 +84,11 @@ pub(crate) struct Descriptor {
 }
 
 impl Descriptor {
+    /// Whether it points to an index or a manifest.
+    pub(crate) fn is_document(&self) -> bool {
+        INDEXES.iter().chain(&MANIFEST_TYPES).any(|known| *known == self.media_type)
+    }
+
     /// What it is called in a layout.
     pub(crate) fn name(&self) -> Option<&str> {
         self.annotations.get("org.opencontainers.image.ref.name").map(String::as_str)

@@ -1,16 +1,20 @@
 //! Images as others write them: OCI layouts and the archives of `docker save`, read and written.
 //!
-//! `documents`: what stands in them; `blobs`: where they lie, in a folder or unpacked from an archive; `read`: which image is meant
+//! `documents`: what stands in them; `blobs`: where they lie, in a folder or unpacked from an archive; `remote`: fetching them; `read`: which image is meant
 //! and what it is made of; `write`: the same the other way. Nothing here stores or names anything.
 
 mod blobs;
 mod documents;
 mod read;
+mod remote;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub(crate) use blobs::{Blobs, begins_image, wrong};
 pub(crate) use documents::{Sha256, read_any};
+pub use read::Platform;
 pub(crate) use read::{LayerBlob, find, run_config};
+pub use remote::Origin;
+pub(crate) use remote::Remote;
 pub(crate) use write::{Flavour, write};

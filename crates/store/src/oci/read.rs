@@ -33,16 +33,78 @@ pub(crate) struct LayerBlob {
 
 impl LayerBlob {
     /// Opens it.
-    pub(crate) fn open(&self, blobs: &Blobs) -> Result<File> {
+    pub(crate) fn open(&self, blobs: &Blobs<'_>) -> Result<File> {
+        if let (Blobs::Remote(remote), Some((digest, size))) = (blobs, &self.stored) {
+            return remote.open(digest, *size);
+        }
         blobs.open(&self.name)?.ok_or_else(|| missing(&self.name))
     }
 }
 
-/// Finds the image for this host's processor.
-pub(crate) fn find(blobs: &Blobs) -> Result<Found> {
+/// For what an image is to be: `linux/arm64` or `linux/arm/v7`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform {
+    os: String,
+    architecture: String,
+    variant: String,
+}
+
+impl Platform {
+    /// This host's.
+    #[must_use]
+    pub fn own() -> Self {
+        let (os, architecture) = ("linux".to_owned(), architecture().to_owned());
+        Self { os, architecture, variant: String::new() }
+    }
+
+    fn fits(&self, descriptor: &Descriptor) -> bool {
+        descriptor.platform.as_ref().is_some_and(|platform| {
+            platform.os == self.os
+                && platform.architecture == self.architecture
+                && (self.variant.is_empty() || platform.variant == self.variant)
+        })
+    }
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+    }
+}
+
+impl std::str::FromStr for Platform {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let is_word = |word: &&str| {
+            !word.is_empty() && word.len() < 32 && word.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        let words: Vec<&str> = text.split('/').collect();
+        if !words.iter().all(is_word) {
+            return Err(Error::Invalid(format!(
+                "`{}` is no platform: write linux/arm64",
+                printable(text.as_bytes())
+            )));
+        }
+        let (os, architecture, variant) = match words[..] {
+            [os, architecture] => (os, architecture, ""),
+            [os, architecture, variant] => (os, architecture, variant),
+            _ => return Err(Error::Invalid(format!("`{text}` is no platform: write linux/arm64"))),
+        };
+        let owned = |text: &str| text.to_owned();
+        Ok(Self { os: owned(os), architecture: owned(architecture), variant: owned(variant) })
+    }
+}
+
+/// Finds the image for a platform.
+pub(crate) fn find(blobs: &Blobs<'_>, platform: &Platform) -> Result<Found> {
+    if let Blobs::Remote(remote) = blobs {
+        return layout(blobs, &remote.first()?, platform);
+    }
     if let Some(index) = blobs.document("index.json")? {
         check_layout(blobs)?;
-        return layout(blobs, &index);
+        return layout(blobs, &index, platform);
     }
     match blobs.document("manifest.json")? {
         Some(saved) => archive(blobs, &saved),
@@ -50,7 +112,7 @@ pub(crate) fn find(blobs: &Blobs) -> Result<Found> {
     }
 }
 
-fn check_layout(blobs: &Blobs) -> Result<()> {
+fn check_layout(blobs: &Blobs<'_>) -> Result<()> {
     let Some(bytes) = blobs.document("oci-layout")? else { return Err(missing("oci-layout")) };
     let layout: serde_json::Value = serde_json::from_slice(&bytes)
         .map_err(|error| Error::Damaged(format!("its oci-layout can't be read: {error}")))?;
@@ -60,11 +122,11 @@ fn check_layout(blobs: &Blobs) -> Result<()> {
     }
 }
 
-fn layout(blobs: &Blobs, index: &[u8]) -> Result<Found> {
+fn layout(blobs: &Blobs<'_>, index: &[u8], platform: &Platform) -> Result<Found> {
     let mut document = Document::parse(index)?;
     for _ in 0..DEPTH {
         let descriptor = match document {
-            Document::Index(manifests) => choose(&manifests)?,
+            Document::Index(manifests) => choose(&manifests, platform)?,
             Document::Manifest(manifest) => return made(blobs, manifest),
         };
         document = Document::parse(&blobs.described(&descriptor)?)?;
@@ -72,8 +134,8 @@ fn layout(blobs: &Blobs, index: &[u8]) -> Result<Found> {
     Err(Error::Damaged("its indexes point to indexes without end".into()))
 }
 
-/// The manifest for this host, of several.
-fn choose(manifests: &[Descriptor]) -> Result<Descriptor> {
+/// The manifest for a platform, of several.
+fn choose(manifests: &[Descriptor], wanted: &Platform) -> Result<Descriptor> {
     // What says how an image was built is listed as one for no system.
     let is_image = |one: &&Descriptor| {
         one.platform.as_ref().is_none_or(|platform| platform.os != "unknown")
@@ -83,10 +145,7 @@ fn choose(manifests: &[Descriptor]) -> Result<Descriptor> {
     if let [only] = images[..] {
         return Ok(only.clone());
     }
-    let fits = |one: &&&Descriptor| {
-        let platform = one.platform.as_ref();
-        platform.is_some_and(|p| p.os == "linux" && p.architecture == architecture())
-    };
+    let fits = |one: &&&Descriptor| wanted.fits(one);
     let fitting: Vec<&&Descriptor> = images.iter().filter(fits).collect();
     match fitting[..] {
         // One that says a variant may be for less than every processor.
@@ -101,10 +160,7 @@ fn choose(manifests: &[Descriptor]) -> Result<Descriptor> {
             };
             let all: Vec<String> = images.iter().map(shown).collect();
             let what = if all.is_empty() { "none".into() } else { all.join(", ") };
-            Err(Error::Invalid(format!(
-                "it has not one image for linux/{}, but: {what}",
-                architecture()
-            )))
+            Err(Error::Invalid(format!("it has not one image for {wanted}, but: {what}")))
         }
     }
 }
@@ -120,7 +176,7 @@ fn architecture() -> &'static str {
     }
 }
 
-fn made(blobs: &Blobs, manifest: Manifest) -> Result<Found> {
+fn made(blobs: &Blobs<'_>, manifest: Manifest) -> Result<Found> {
     let config = Config::parse(&blobs.described(&manifest.config)?)?;
     if manifest.layers.len() != config.rootfs.diff_ids.len() {
         return Err(Error::Damaged("its manifest and its config have not the same layers".into()));
@@ -140,7 +196,7 @@ fn made(blobs: &Blobs, manifest: Manifest) -> Result<Found> {
     Ok(Found { config, layers, source: "OCI image" })
 }
 
-fn archive(blobs: &Blobs, saved: &[u8]) -> Result<Found> {
+fn archive(blobs: &Blobs<'_>, saved: &[u8]) -> Result<Found> {
     let mut saved = Saved::parse(saved)?;
     let Some(image) = saved.pop().filter(|_| saved.is_empty()) else {
         return Err(Error::Invalid("it has not one image, but none or several".into()));

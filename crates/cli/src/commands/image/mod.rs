@@ -1,5 +1,6 @@
 //! Commands on images.
 
+mod accounts;
 pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod import;

@@ -1,5 +1,6 @@
 //! `volt image pull`.
 
+use super::accounts;
 use crate::complete;
 use crate::ctx::Ctx;
 use crate::output::{Outcome, Output};
@@ -12,14 +13,19 @@ const EXAMPLES: &str = "\
 Examples:
   volt image pull debian
   volt pull debian:bookworm
+  volt pull registry.example/team/app:1.2
   volt image pull --include nginx,curl --mirror http://deb.debian.org/debian debian-minimal";
 
 /// Get an image
 ///
-/// debian, debian:SUITE and debian-minimal are made by debootstrap.
+/// debian, debian:SUITE and debian-minimal are made by debootstrap; all other names are those of images in registries. Who you are
+/// there is read from what `docker login` and `podman login` have written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// For what it is to be, of those that a registry has: linux/arm64; this host where nothing is said
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
     /// The Debian mirror; the host's where nothing is said
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
@@ -39,8 +45,11 @@ pub(crate) struct Args {
 
 /// Gets it.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    let account = accounts::of(&args.image)?;
     let pull = ImagePull {
         image: args.image,
+        platform: args.platform,
+        account,
         mirror: args.mirror,
         variant: args.variant,
         include: args.include,
@@ -53,6 +62,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 /// Gets an image that is missing.
 pub(crate) async fn pull(ctx: &Ctx, image: &str) -> Result<Image, Problem> {
     ctx.out.note(&format!("The image {image} is not here yet and is pulled."));
-    let pull = ImagePull { image: image.to_owned(), ..ImagePull::default() };
+    let account = accounts::of(image)?;
+    let pull = ImagePull { image: image.to_owned(), account, ..ImagePull::default() };
     ctx.progress::<ImagePullOp>(&Nothing {}, &pull).await
 }

@@ -1,7 +1,7 @@
 //! Which registry and repository the name of an image means. Pure.
 
+use crate::image::ImageRef;
 use std::fmt;
-use volt_model::image::ImageRef;
 
 /// The registry that Docker's short names mean.
 pub const DOCKER: &str = "docker.io";
@@ -57,12 +57,14 @@ fn is_host(part: &str) -> bool {
 }
 
 /// The host that serves the protocol for a registry.
-pub(crate) fn api_host(host: &str) -> &str {
+#[must_use]
+pub fn api_host(host: &str) -> &str {
     if host == DOCKER { DOCKER_API } else { host }
 }
 
 /// Whether a registry is on this host, where HTTP without TLS shows nothing to anybody.
-pub(crate) fn is_loopback(host: &str) -> bool {
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

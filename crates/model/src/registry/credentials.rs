@@ -3,24 +3,18 @@
 //! Source: the `config.json` of Docker's command line, and containers-auth.json(5), which also has entries for single
 //! repositories. Programs that keep secrets (`credHelpers`) are not run.
 
-use crate::error::{Error, Result};
-use crate::remote::DOCKER;
+use super::DOCKER;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
-use std::path::Path;
 
 /// How Docker's files call Docker's registry.
 const DOCKER_KEY: &str = "https://index.docker.io/v1/";
-/// The largest file that is read, in bytes.
-const LIMIT: u64 = 1 << 20;
 
 /// An account. Its `Debug` form shows no secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Account {
     /// A name and its password.
     Password {
@@ -61,26 +55,11 @@ struct Entry {
 }
 
 impl Credentials {
-    /// Those of several files, of which the earlier ones come first; a file that is not there has none.
-    ///
-    /// # Errors
-    /// When one can't be read, is none, or is longer than 1 MiB.
-    pub fn read<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
-        let mut all = Self::default();
-        for path in files {
-            let bytes = match read(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                other => other.and_then(|bytes| Self::parse(&bytes).map_err(io::Error::other)),
-            };
-            let more = bytes.map_err(|source| Error::Credentials {
-                path: path.display().to_string(),
-                source,
-            })?;
-            for (place, account) in more.0 {
-                all.0.entry(place).or_insert(account);
-            }
+    /// Those of `other` too, where there is none for the same place yet.
+    pub fn extend(&mut self, other: Self) {
+        for (place, account) in other.0 {
+            self.0.entry(place).or_insert(account);
         }
-        Ok(all)
     }
 
     /// Those of a file's bytes.
@@ -135,16 +114,6 @@ fn place_of(key: &str) -> String {
     bare.strip_suffix("/v1").or(bare.strip_suffix("/v2")).unwrap_or(bare).to_owned()
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(io::Error::other("it is longer than 1 MiB"));
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,19 +150,15 @@ mod tests {
 
     #[test]
     fn earlier_files_come_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let paths = ["a", "b", "none"].map(|name| dir.path().join(name));
         let one = |user: &str| {
-            format!(r#"{{"auths":{{"r.example":{{"auth":"{}"}}}}}}"#, STANDARD.encode(user))
+            let auth = STANDARD.encode(format!("{user}:x"));
+            let text = format!(r#"{{"auths":{{"r.example":{{"auth":"{auth}"}}}}}}"#);
+            Credentials::parse(text.as_bytes()).unwrap()
         };
-        std::fs::write(&paths[0], one("first:x")).unwrap();
-        std::fs::write(&paths[1], one("second:x")).unwrap();
-        let all = Credentials::read(paths.iter().map(std::path::PathBuf::as_path)).unwrap();
+        let mut all = one("first");
+        all.extend(one("second"));
         let found = all.account("r.example", "a").unwrap();
         assert!(matches!(found, Account::Password { user, .. } if user == "first"));
-        std::fs::write(&paths[0], "{").unwrap();
-        let error = Credentials::read([paths[0].as_path()]).unwrap_err();
-        assert!(error.to_string().contains(paths[0].to_str().unwrap()));
     }
 
     proptest! {

@@ -1,0 +1,129 @@
+//! Pulling from registries: what is asked of one, for the store.
+
+use super::{View, existing};
+use crate::error::{Error, Result};
+use crate::{Engine, Progress};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
+use volt_model::registry::{Account, Credentials, Remote};
+use volt_registry::{Client, Settings};
+use volt_store::{ImportOptions, Limits, Origin, Platform, Pulled, Work};
+
+/// The piece in which a download is written, in bytes.
+const PIECE: usize = 256 << 10;
+
+/// How to pull from a registry.
+#[derive(Clone, Debug, Default)]
+pub struct FromRegistry {
+    /// For what the image is to be; this host where nothing is said.
+    pub platform: Option<String>,
+    /// Who the caller is there.
+    pub account: Option<Account>,
+}
+
+impl Engine {
+    /// Makes an image of what a registry has.
+    pub(super) fn pull_from_registry(
+        &self,
+        name: &ImageRef,
+        from: FromRegistry,
+        force: bool,
+        progress: &dyn Progress,
+    ) -> Result<View> {
+        let config = self.config()?.image;
+        let remote = Remote::of(name, &config.registry);
+        let platform = match &from.platform {
+            Some(text) => text.parse().map_err(|e| Error::from(e).about(name))?,
+            None => Platform::own(),
+        };
+        let mut credentials = Credentials::default();
+        if let Some(account) = from.account {
+            credentials.insert(&remote.host, account);
+        }
+        let (insecure, mirrors) = (config.insecure_registries, config.registry_mirrors);
+        let settings = Settings { credentials, insecure, mirrors };
+        let client = Client::new(settings).map_err(|e| told(&e, name))?;
+        let origin = Asked { client, remote };
+        let limits = Limits { bytes: config.max_size.0, ..Limits::default() };
+        let options =
+            ImportOptions { limits, existing: existing(force), ..ImportOptions::default() };
+        let wanted = || self.wanted_trees();
+        let work = Work { wanted: &wanted, progress };
+        let dir = self.paths().cache.join("blobs");
+        let pulled = Pulled { origin: &origin, platform: &platform, dir: &dir };
+        let image = self
+            .images()
+            .pull(name, pulled, options, work)
+            .map_err(|e| Error::from(e).about(name))?;
+        if force {
+            self.collect_images();
+        }
+        self.assemble_image(&image, progress);
+        self.image_view(image)
+    }
+}
+
+fn told(error: &volt_registry::Error, name: &ImageRef) -> Error {
+    Error::new(error.kind(), error.to_string()).about(name)
+}
+
+/// An image of a registry.
+struct Asked {
+    client: Client,
+    remote: Remote,
+}
+
+impl Origin for Asked {
+    fn document(&self, digest: Option<&str>) -> volt_store::Result<Vec<u8>> {
+        let remote = digest.map_or_else(|| self.remote.clone(), |digest| self.remote.at(digest));
+        let document = self.client.manifest(&remote).map_err(|e| origin(&e))?;
+        Ok(document.bytes)
+    }
+
+    fn fetch(
+        &self,
+        digest: &str,
+        size: u64,
+        to: &mut File,
+        told: &dyn Fn(u64) -> bool,
+    ) -> volt_store::Result<()> {
+        let digest = digest.parse().map_err(|e| origin(&e))?;
+        let mut blob = self.client.blob(&self.remote, &digest, size).map_err(|e| origin(&e))?;
+        let had =
+            to.seek(SeekFrom::Start(0)).and_then(|_| blob.resume(to)).map_err(|e| unread(&e))?;
+        told(had);
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = match blob.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(length) => length,
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::InvalidData {
+                        // Going on with it would never make it right.
+                        to.set_len(0).map_err(|e| unread(&e))?;
+                    }
+                    return Err(unread(&error));
+                }
+            };
+            to.write_all(&piece[..length]).map_err(volt_store::Error::Output)?;
+            if !told(length as u64) {
+                return Err(volt_store::Error::Cancelled);
+            }
+        }
+    }
+}
+
+fn origin(error: &volt_registry::Error) -> volt_store::Error {
+    volt_store::Error::Origin { reason: error.to_string(), kind: error.kind() }
+}
+
+/// What a download ended by: the registry's own error where there is one in it.
+fn unread(error: &io::Error) -> volt_store::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<volt_registry::Error>());
+    match inner {
+        Some(inner) => origin(inner),
+        None => volt_store::Error::Origin { reason: error.to_string(), kind: ErrorKind::Network },
+    }
+}
