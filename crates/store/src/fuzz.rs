@@ -42,7 +42,7 @@ pub fn oci_bytes(data: &[u8]) {
     let mut tree = MemTree::new(Quota { bytes: 1 << 20, entries: 10_000 });
     for layer in [&data[..data.len() / 2], &data[data.len() / 2..]] {
         tree.begin_layer().expect("there are two");
-        let mut archive = TarReader::new(layer, 10_000);
+        let mut archive = TarReader::of_checked(layer, 10_000);
         while let Ok(Some(member)) = archive.next_member() {
             if tree.put(&member.entry).is_err() {
                 break;

@@ -29,6 +29,7 @@ mod suite {
     mod full_disk;
     mod hosts;
     mod image;
+    mod image_registry;
     mod kernel;
     mod privileges;
     mod races;

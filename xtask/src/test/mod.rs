@@ -43,6 +43,10 @@ pub(crate) fn task(words: &[String]) -> Outcome {
             ("fakeroot", "fakeroot"),
             ("curl", "curl"),
             ("fsck.erofs", "erofs-utils"),
+            ("docker-registry", "docker-registry"),
+            ("skopeo", "skopeo"),
+            ("umoci", "umoci"),
+            ("/bin/busybox", "busybox-static"),
         ])?;
     }
     let wanted = |case: &Case| filter.is_none_or(|filter| case.name.contains(filter));

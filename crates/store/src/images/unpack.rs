@@ -35,6 +35,8 @@ pub(super) struct Plain {
     pub(super) plain: Box<dyn Read>,
     consumed: Consumed,
     total: Option<u64>,
+    /// Whether it fails at its end where it is not what a digest says.
+    is_checked: bool,
 }
 
 /// Opens an archive, whose size may be known; and the name of its first entry, where it begins with one.
@@ -56,7 +58,7 @@ pub(super) fn open(
         }
     }
     let plain = Box::new(io::Cursor::new(start).chain(plain));
-    Ok((Plain { plain, consumed, total }, first))
+    Ok((Plain { plain, consumed, total, is_checked: false }, first))
 }
 
 /// Where trees are stored.
@@ -147,7 +149,7 @@ impl Store<'_> {
         let file = layer.open(blobs)?;
         let total = file.metadata().ok().map(|data| data.len());
         let (plain, consumed) = unpacked(Box::new(file), self.limits, Some(layer.plain.clone()))?;
-        Ok(Plain { plain: Box::new(plain), consumed, total })
+        Ok(Plain { plain: Box::new(plain), consumed, total, is_checked: true })
     }
 }
 
@@ -208,10 +210,14 @@ struct Storing<'a> {
 
 impl Storing<'_> {
     fn all(&self, archive: Plain, tree: &mut MemTree) -> Result<()> {
-        let Plain { plain, consumed, total } = archive;
+        let Plain { plain, consumed, total, is_checked } = archive;
         let Store { limits, progress, .. } = self.store;
         // Extension headers count as well: at most three in front of each entry.
-        let mut archive = TarReader::new(plain, limits.entries.saturating_mul(4));
+        let headers = limits.entries.saturating_mul(4);
+        let mut archive = match is_checked {
+            true => TarReader::of_checked(plain, headers),
+            false => TarReader::new(plain, headers),
+        };
         while let Some(member) = archive.next_member()? {
             if progress.cancelled() {
                 return Err(Error::Cancelled);

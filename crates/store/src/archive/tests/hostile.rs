@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Error;
+use crate::archive::TarReader;
 use crate::archive::compress::{self, Compression, Packer, StreamLimits};
 use std::io::{Read, Write};
 
@@ -393,6 +394,27 @@ fn truncated_and_damaged_streams_are_refused() {
             );
         }
         place.check("a damaged stream");
+    }
+}
+
+#[test]
+fn what_a_digest_covers_may_lack_its_end() {
+    let whole = Raw::default().file("a", b"first").file("b", b"second").end();
+    let behind_b = 512 + 512 + 512 + b"second".len();
+    let names = |bytes: &[u8]| -> crate::Result<Vec<String>> {
+        let mut archive = TarReader::of_checked(bytes, 100);
+        let mut names = Vec::new();
+        while let Some(member) = archive.next_member()? {
+            names.push(String::from_utf8_lossy(member.entry.path.as_bytes()).into_owned());
+        }
+        Ok(names)
+    };
+    for end in [whole.len(), whole.len() - 1024, behind_b] {
+        assert_eq!(names(&whole[..end]).unwrap(), ["a", "b"], "{end}");
+    }
+    assert_eq!(names(&[]).unwrap(), [""; 0]);
+    for cut in [behind_b - 1, 1024 + 100, 512 + 3] {
+        assert!(matches!(names(&whole[..cut]), Err(Error::Damaged(_))), "{cut}");
     }
 }
 

@@ -1,0 +1,173 @@
+//! Images of registries. The registry is Debian's docker-registry; what it has was made by umoci and sent by skopeo.
+
+use std::path::Path;
+use std::time::Duration;
+use volt_e2e::{Host, PrivateHost, here, on_hosts};
+
+/// Where it serves in a test host.
+const AT: &str = "127.0.0.1:5000";
+
+/// Makes images on this machine and fills a registry's folder with them: `$1` is a folder of ours, `$2` a port that is free.
+///
+/// `team/app` has three layers: files with links, one of them changed, one taken away. Its tags differ in how it was sent.
+const FILL: &str = r#"
+set -eu; cd "$1"; at=127.0.0.1:$2
+printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}\nhttp: {addr: %s}\n' "$1" "$at" > config.yml
+docker-registry serve config.yml > log 2>&1 & registry=$!
+trap 'kill $registry' EXIT
+until curl -sf http://$at/v2/; do kill -0 $registry; sleep 0.05; done
+mkdir -p one/bin one/etc two && cp /bin/busybox one/bin && ln -s busybox one/bin/sh && ln one/bin/busybox one/bin/cat
+echo first > one/etc/changed; echo gone > one/etc/gone; echo second > two/changed; head -c 3000000 /dev/urandom > two/large
+umoci init --layout oci && umoci new --image oci:app
+umoci insert --image oci:app one /
+umoci insert --image oci:app two /etc
+umoci insert --image oci:app --whiteout /etc/gone
+umoci config --image oci:app --tag app --config.entrypoint /bin/busybox --config.cmd echo --config.cmd 'from a registry' --config.env GREETING=hello --architecture amd64
+umoci config --image oci:app --tag other --config.cmd 'for others' --architecture arm64
+send() { skopeo copy --quiet --dest-tls-verify=false "$@"; }
+send oci:oci:app docker://$at/team/app:1
+send --format v2s2 oci:oci:app docker://$at/team/app:docker
+send oci:oci:other docker://$at/team/app:arm
+entry() { curl -sf -H 'Accept: application/vnd.oci.image.manifest.v1+json' http://$at/v2/team/app/manifests/$1 > document
+  printf '{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":%s,"digest":"sha256:%s","platform":{"os":"linux","architecture":"%s"}}' $(wc -c < document) $(sha256sum document | cut -d' ' -f1) $2; }
+printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s,%s]}' "$(entry arm arm64)" "$(entry 1 amd64)" > index
+curl -sf -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @index http://$at/v2/team/app/manifests/many
+tar -czf data.tar.gz data
+"#;
+
+/// A host with a registry that has images; `joe` has to say who he is where there are users.
+struct Served {
+    host: PrivateHost,
+}
+
+impl Served {
+    fn new(host: &Host, purpose: &str) -> Self {
+        let host = host.private(purpose);
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        std::fs::write(folder.path().join("fill"), FILL).unwrap();
+        let at = folder.path().display();
+        here(&format!("sh {at}/fill {at} {port} 2>&1"));
+        let put = |file: &Path, path: &str| host.put(&file.display().to_string(), path);
+        put(&folder.path().join("data.tar.gz"), "/tmp/data.tar.gz");
+        put(Path::new("/usr/bin/docker-registry"), "/tmp/docker-registry");
+        host.sh("mkdir /srv-registry && tar -xzf /tmp/data.tar.gz -C /srv-registry").ok();
+        let served = Self { host };
+        served.serve("");
+        served
+    }
+
+    /// Serves, with more of a configuration where it is given.
+    fn serve(&self, more: &str) {
+        self.host.sh("systemctl stop registry 2>/dev/null; systemctl reset-failed registry 2>/dev/null; true").ok();
+        self.host.sh(&format!(
+            "printf 'version: 0.1\\nlog: {{level: error}}\\nstorage: {{filesystem: {{rootdirectory: /srv-registry/data}}}}\\nhttp: {{addr: {AT}}}\\n{more}' > /tmp/config.yml && \
+             systemd-run --quiet --unit registry /tmp/docker-registry serve /tmp/config.yml"
+        )).ok();
+        self.host.until(Duration::from_secs(20), &format!("curl -s -o /dev/null http://{AT}/v2/"));
+    }
+}
+
+/// What the image's command says, what it has and what it lacks.
+fn is_the_image(host: &Host, name: &str) {
+    assert_eq!(host.volt(&["run", "--rm", name]).ok(), "from a registry", "{name}");
+    let line = "cat /etc/changed; ls /etc; echo $GREETING; cmp /bin/busybox /bin/cat";
+    assert_eq!(
+        host.volt(&["run", "--rm", "--entrypoint", "/bin/sh", name, "-c", line]).ok(),
+        "second\nchanged\nhostname\nhosts\nlarge\nresolv.conf\nhello",
+        "{name}"
+    );
+}
+
+on_hosts! {
+    fn image_pull_from_registries(host) {
+        let served = Served::new(host, "registry");
+        let host = &served.host;
+        let name = |tag: &str| format!("{AT}/team/app:{tag}");
+        // An index, by the platform of this host; the others in other forms. All are one tree.
+        for tag in ["many", "1", "docker"] {
+            host.volt(&["image", "pull", &name(tag)]).ok();
+            is_the_image(host, &name(tag));
+        }
+        let listed = host.volt(&["image", "list", "-o", "json"]).json();
+        let trees: Vec<&str> = listed.as_array().unwrap().iter().filter_map(|image| image["tree"].as_str()).collect();
+        assert!(trees.len() == 3 && trees.iter().all(|tree| *tree == trees[0]), "{listed}");
+        // Blobs are kept for a pull that goes on, not for ever.
+        assert_eq!(host.sh("ls /var/cache/volt/blobs | wc -l").ok(), "0");
+
+        // By its digest, and for another platform.
+        let digest = host.sh("cat /srv-registry/data/docker/registry/v2/repositories/team/app/_manifests/tags/1/current/link").ok();
+        host.volt(&["image", "pull", &format!("{AT}/team/app@{digest}")]).ok();
+        host.volt(&["image", "pull", "--force", "--platform", "linux/arm64", &name("many")]).ok();
+        let foreign = host.volt(&["image", "inspect", &name("many"), "-o", "json"]).json();
+        assert_eq!(foreign["config"]["cmd"], serde_json::json!(["for others"]), "{foreign}");
+        host.volt(&["image", "pull", "--force", "--platform", "linux/riscv64", &name("many")]).fails(3);
+
+        // A name without a registry, and run pulls what is missing.
+        host.volt(&["config", "set", "image.registry", AT]).ok();
+        assert_eq!(host.volt(&["run", "--rm", "team/app:1"]).ok(), "from a registry");
+
+        // What goes wrong is told for what it is, and leaves nothing.
+        host.volt(&["image", "pull", &name("1")]).fails(4);
+        let missing = host.volt(&["image", "pull", &name("none")]).fails(3);
+        assert!(missing.contains("team/app:none"), "{missing}");
+        host.volt(&["image", "pull", "127.0.0.1:9/team/app"]).fails(8);
+        let check = host.volt(&["system", "check", "-o", "json"]).json();
+        assert_eq!(check["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn image_pull_as_somebody(host) {
+        let served = Served::new(host, "registry-users");
+        let host = &served.host;
+        // joe's password is `secret`, as htpasswd(1) writes it.
+        host.sh("printf '%s\\n' 'joe:$2y$05$oospjdKcwyuO9uwPhB4OdOSyNscw3m10kL5CkjZhZ19VAF4Gajryq' > /tmp/users").ok();
+        served.serve("auth: {htpasswd: {realm: test, path: /tmp/users}}\\n");
+        let image = format!("{AT}/team/app:1");
+        let refused = host.volt(&["image", "pull", &image]).fails(5);
+        assert!(refused.contains(AT), "{refused}");
+        let login = |password: &str| {
+            let file = format!("{{\"auths\": {{\"{AT}\": {{\"auth\": \"$(printf joe:{password} | base64)\"}}}}}}");
+            host.sh(&format!("mkdir -p /root/.docker && cat > /root/.docker/config.json <<END\n{file}\nEND")).ok();
+        };
+        login("wrong");
+        host.volt(&["image", "pull", &image]).fails(5);
+        login("secret");
+        host.volt(&["image", "pull", &image]).ok();
+        is_the_image(host, &image);
+        // Neither in the record of what was done nor in the journal.
+        assert_ne!(host.sh("grep -r -e secret -e am9lOnNlY3JldA /var/log/volt /var/lib/volt/cas/refs").code, 0);
+        assert_ne!(host.sh("journalctl --no-pager | grep -e am9lOnNlY3JldA").code, 0);
+    }
+}
+
+on_hosts! {
+    fn image_pull_goes_on_where_it_broke_off(host) {
+        let served = Served::new(host, "registry-broken");
+        let host = &served.host;
+        let image = format!("{AT}/team/app:1");
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
+        // A part of each layer is here; and one blob that is whole and wrong.
+        host.sh("mkdir -p -m 700 /var/cache/volt/blobs && cd /srv-registry/data/docker/registry/v2/blobs/sha256 && for blob in */*; do \
+                 head -c 1000 $blob/data > /var/cache/volt/blobs/${blob#*/}.part; done").ok();
+        host.volt(&["image", "pull", &image]).ok();
+        is_the_image(host, &image);
+        host.sh("volt image delete $(volt image list -o name) && volt system prune --yes").ok();
+        // Killed again and again, somewhere between its first and its last call.
+        for moment in ["0.005", "0.02", "0.05", "0.1", "0.2"] {
+            drop(host.sh(&format!("timeout -s KILL {moment} volt image pull {image}")));
+        }
+        drop(host.volt(&["image", "pull", &image]));
+        is_the_image(host, &image);
+        // Rotten on disk meanwhile: fetched again.
+        host.sh("volt image delete $(volt image list -o name) && volt system prune --yes").ok();
+        host.sh("cd /srv-registry/data/docker/registry/v2/blobs/sha256 && for blob in */*; do \
+                 tr '\\000-\\377' '\\001-\\377\\000' < $blob/data > /var/cache/volt/blobs/${blob#*/}; done").ok();
+        drop(host.volt(&["image", "pull", &image]));
+        host.volt(&["image", "pull", "--force", &image]).ok();
+        is_the_image(host, &image);
+        let check = host.volt(&["system", "check", "-o", "json"]).json();
+        assert_eq!(check["findings"], serde_json::json!([]));
+    }
+}
