@@ -20,6 +20,17 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// Internet addresses.
     Addresses,
+    /// A registry: its host, with a port where it has one.
+    Registry,
+    /// Several of them.
+    Registries,
+}
+
+impl Kind {
+    /// Whether it is a list, written with commas.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Addresses | Self::Registries)
+    }
 }
 
 /// One key.
@@ -45,7 +56,7 @@ const BACKENDS: [&str; 1 + Backend::ALL.len()] = {
 };
 
 /// All keys, in the order in which they are shown.
-pub(super) const KEYS: [Key; 8] = [
+pub(super) const KEYS: [Key; 10] = [
     Key {
         name: "daemon.idle_seconds",
         kind: Kind::Number(u64::MAX),
@@ -82,6 +93,16 @@ pub(super) const KEYS: [Key; 8] = [
         description: "The Debian mirror that `image pull debian` uses; empty takes the host's",
     },
     Key { name: "image.max_size", kind: Kind::Size, description: "The largest image, unpacked" },
+    Key {
+        name: "image.registry",
+        kind: Kind::Registry,
+        description: "The registry that names without one mean",
+    },
+    Key {
+        name: "image.insecure_registries",
+        kind: Kind::Registries,
+        description: "Registries that may be spoken to without TLS; those on this host always may",
+    },
 ];
 
 impl Key {
@@ -119,8 +140,8 @@ impl Key {
                 text.parse::<Bytes>().map_err(|e| self.wrong(text).because(e))?;
                 Value::from(text)
             }
-            Kind::Mirror | Kind::Choice(_) => Value::from(text),
-            Kind::Addresses => text
+            Kind::Mirror | Kind::Choice(_) | Kind::Registry => Value::from(text),
+            Kind::Addresses | Kind::Registries => text
                 .split(',')
                 .map(str::trim)
                 .filter(|item| !item.is_empty())
@@ -143,6 +164,8 @@ impl Key {
             }
             Kind::Choice(words) => value.as_str().is_some_and(|s| words.contains(&s)),
             Kind::Addresses => value.as_array().is_some_and(|all| all.iter().all(is_address)),
+            Kind::Registry => is_registry(value),
+            Kind::Registries => value.as_array().is_some_and(|all| all.iter().all(is_registry)),
         };
         if fine { Ok(()) } else { Err(self.wrong(&shown(value))) }
     }
@@ -165,6 +188,10 @@ impl Key {
             Kind::Addresses => {
                 "a list of internet addresses such as 192.0.2.1,192.0.2.2".to_owned()
             }
+            Kind::Registry => "a registry such as registry.example or localhost:5000".to_owned(),
+            Kind::Registries => {
+                "a list of registries such as registry.example,10.0.0.2:5000".to_owned()
+            }
         };
         let text: String = text.chars().take(80).collect();
         Error::new(
@@ -178,6 +205,13 @@ impl Key {
 
 fn is_address(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok())
+}
+
+/// Whether it could stand before the first slash of an image's name.
+fn is_registry(value: &Value) -> bool {
+    value.as_str().is_some_and(|host| {
+        !host.contains('/') && format!("{host}/a").parse::<volt_model::image::ImageRef>().is_ok()
+    })
 }
 
 /// A value as a person would write it on the command line.

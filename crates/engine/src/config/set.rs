@@ -1,6 +1,6 @@
 //! Changing one key.
 
-use super::keys::{Key, Kind};
+use super::keys::Key;
 use super::{Value, edit, parse, show};
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ fn changed(key: &Key, operator: Operator, old: &Json, value: Json) -> Result<Jso
     if operator == Operator::Set {
         return Ok(value);
     }
-    let (Kind::Addresses, Some(old), Json::Array(items)) = (key.kind, old.as_array(), value) else {
+    let (true, Some(old), Json::Array(items)) = (key.kind.is_list(), old.as_array(), value) else {
         return Err(Error::new(
             ErrorKind::Usage,
             format!("{} is no list: += and -= are for lists", key.name),

@@ -192,14 +192,15 @@ impl Images {
         let ImportOptions { limits, config, existing, .. } = options;
         let target = Target { name: name.clone(), existing, config };
         let blobs = Blobs::Remote(Remote::new(origin, dir)?);
-        let image = self.make(target, work, |lease| {
+        let made = self.make(target, work, |lease| {
             let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
             store.image(&blobs, platform)
-        })?;
-        if let Blobs::Remote(remote) = &blobs {
+        });
+        // What has rotted here since an earlier pull would else be in the way of every later one.
+        if let (Blobs::Remote(remote), Ok(_) | Err(Error::Damaged(_))) = (&blobs, &made) {
             remote.forget();
         }
-        Ok(image)
+        made
     }
 
     /// Has a folder filled in a stage and publishes what is in it. `fill` says where it came from, in words.

@@ -76,3 +76,16 @@ on_hosts! {
         host.volt(&["exec", "astray", "test", "!", "-e", "/nope"]).ok();
     }
 }
+
+on_hosts! {
+    fn container_output_that_nobody_reads_ends_the_command(host) {
+        host.tiny();
+        let _guard = host.container("unheard");
+        host.volt(&["run", "-d", "--name", "unheard", "tiny", "sleep", "1000"]).ok();
+        for command in ["volt exec unheard yes", "volt run --rm --name unheard-too tiny yes"] {
+            assert_eq!(host.sh(&format!("timeout 60 {command} | head -n 1")).ok(), "y", "{command}");
+        }
+        let limit = std::time::Duration::from_secs(20);
+        host.until(limit, "! volt exec unheard pidof yes && ! volt container inspect unheard-too");
+    }
+}

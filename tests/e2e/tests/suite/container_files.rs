@@ -50,3 +50,16 @@ on_hosts! {
         assert!(list.lines().any(|l| l.contains("0/0") && l.contains("bin/busybox")), "{list}");
     }
 }
+
+on_hosts! {
+    fn container_copy_names_what_it_leaves_out(host) {
+        host.tiny();
+        let _guard = host.container("special");
+        host.volt(&["container", "create", "--name", "special", "tiny", "true"]).ok();
+        host.sh("rm -rf /tmp/special && mkdir /tmp/special && mkfifo /tmp/special/pipe && echo x > /tmp/special/file").ok();
+        let copied = host.volt(&["copy", "/tmp/special", "special:/srv"]);
+        assert!(copied.code == 0 && copied.stderr.contains("/tmp/special/pipe"), "{copied:?}");
+        assert!(host.volt(&["copy", "/tmp/special/pipe", "special:/srv"]).fails(2).contains("/tmp/special/pipe"));
+        host.sh("rm -rf /tmp/back && mkdir /tmp/back && volt copy special:/srv /tmp/back && find /tmp/back -name file | grep -q file").ok();
+    }
+}

@@ -100,8 +100,8 @@ on_hosts! {
         host.volt(&["image", "pull", &format!("{AT}/team/app@{digest}")]).ok();
         host.volt(&["image", "pull", "--force", "--platform", "linux/arm64", &name("many")]).ok();
         let foreign = host.volt(&["image", "inspect", &name("many"), "-o", "json"]).json();
-        assert_eq!(foreign["config"]["cmd"], serde_json::json!(["for others"]), "{foreign}");
-        host.volt(&["image", "pull", "--force", "--platform", "linux/riscv64", &name("many")]).fails(3);
+        assert_eq!(foreign["command"], serde_json::json!(["for others"]), "{foreign}");
+        host.volt(&["image", "pull", "--force", "--platform", "linux/riscv64", &name("many")]).fails(2);
 
         // A name without a registry, and run pulls what is missing.
         host.volt(&["config", "set", "image.registry", AT]).ok();
@@ -162,10 +162,10 @@ on_hosts! {
         is_the_image(host, &image);
         // Rotten on disk meanwhile: fetched again.
         host.sh("volt image delete $(volt image list -o name) && volt system prune --yes").ok();
-        host.sh("cd /srv-registry/data/docker/registry/v2/blobs/sha256 && for blob in */*; do \
+        host.sh("mkdir -p -m 700 /var/cache/volt/blobs && cd /srv-registry/data/docker/registry/v2/blobs/sha256 && for blob in */*; do \
                  tr '\\000-\\377' '\\001-\\377\\000' < $blob/data > /var/cache/volt/blobs/${blob#*/}; done").ok();
-        drop(host.volt(&["image", "pull", &image]));
-        host.volt(&["image", "pull", "--force", &image]).ok();
+        assert!(host.volt(&["image", "pull", &image]).fails(12).contains("is not what its digest says"));
+        host.volt(&["image", "pull", &image]).ok();
         is_the_image(host, &image);
         let check = host.volt(&["system", "check", "-o", "json"]).json();
         assert_eq!(check["findings"], serde_json::json!([]));

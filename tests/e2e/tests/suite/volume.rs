@@ -59,3 +59,27 @@ on_hosts! {
         assert!(host.volt(&["start", "mounts"]).fails(3).contains("There is no /tmp/around"));
     }
 }
+
+on_hosts! {
+    fn volume_and_image_stay_while_a_record_can_not_be_read(host) {
+        let host = host.private("unread");
+        host.tiny();
+        host.volt(&["run", "-d", "--name", "unread", "-v", "precious:/data", "tiny", "sh", "-c", "echo kept > /data/file; exec sleep 1000"]).ok();
+        host.sh("cd /var/lib/volt/containers/unread && cp config.json /root && echo '{' > config.json").ok();
+        for command in [&["volume", "delete", "precious"][..], &["image", "delete", "tiny"], &["system", "prune", "--volumes", "--yes"], &["container", "inspect", "unread"]] {
+            let said = host.volt(command).fails(12);
+            assert!(said.contains("unread"), "{command:?}: {said}");
+        }
+        let check = host.volt(&["system", "check", "-o", "json"]).json();
+        assert!(check["findings"].to_string().contains("containers/unread/config.json"), "{check}");
+        host.sh("cp /root/config.json /var/lib/volt/containers/unread/ && grep -x kept /var/lib/volt/volumes/precious/_data/file").ok();
+        assert_eq!(host.volt(&["exec", "unread", "cat", "/data/file"]).ok(), "kept");
+        // Given up, it goes with all that runs of it.
+        host.sh("echo '{' > /var/lib/volt/containers/unread/config.json").ok();
+        host.volt(&["container", "delete", "unread"]).fails(12);
+        host.volt(&["container", "delete", "--force", "unread"]).ok();
+        host.sh("! machinectl show unread && ! systemctl is-active volt-container@unread.service && ! test -e /var/lib/volt/containers/unread").ok();
+        host.volt(&["volume", "delete", "precious"]).ok();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}

@@ -142,7 +142,7 @@ async fn copy_in(ctx: &Ctx, from: &Path, name: String, path: &str) -> Result<(),
     let kind = metadata.file_type();
     if !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
         let title = format!("{} is neither file, folder nor link", from.display());
-        return Err(Problem::new(ErrorKind::Usage, title).about(&from.display()));
+        return Err(Problem::new(ErrorKind::Usage, title).about(from.display().to_string()));
     }
     let contents = is_contents(&text);
     let whole = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
