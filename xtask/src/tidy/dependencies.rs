@@ -1,6 +1,8 @@
 //! The packages that the lock file brings in: none that `deny.toml` bans, and each under a licence that it allows. `cargo deny` is
 //! asked too where it is installed; the lists hold without it.
 
+use std::collections::HashSet;
+
 use super::Finding;
 use super::repository::{Repository, line_of};
 use crate::run::{Result, program};
@@ -23,8 +25,12 @@ pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
         return Ok(vec![Finding::new(LISTS, 1, "its lists were not found; one entry a line")]);
     }
     let mut findings = Vec::new();
+    let used = used(repository)?;
     for package in repository.packages() {
         let name = package["name"].as_str().unwrap_or_default();
+        if !used.contains(name) {
+            continue;
+        }
         let line = line_of(&lock, &format!("name = \"{name}\""));
         if let Some((_, reason)) = lists.banned.iter().find(|(banned, _)| banned == name) {
             findings.push(Finding::new(LOCK, line, format!("{name} is banned: {reason}")));
@@ -46,6 +52,14 @@ pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
     }
     findings.extend(deny(repository)?);
     Ok(findings)
+}
+
+/// The packages that are built for a Linux host. The lock file also names what others would need, and what nobody turned on.
+fn used(repository: &Repository) -> Result<HashSet<String>> {
+    let words = ["tree", "--workspace", "--locked", "--edges", "all", "--prefix", "none"];
+    let target = ["--target", "x86_64-unknown-linux-gnu", "--format", "{p}"];
+    let text = program("cargo").args(words).args(target).dir(repository.path("")).read()?;
+    Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 fn deny(repository: &Repository) -> Result<Vec<Finding>> {

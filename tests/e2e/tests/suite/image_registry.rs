@@ -129,7 +129,7 @@ on_hosts! {
         assert!(refused.contains(AT), "{refused}");
         let login = |password: &str| {
             let file = format!("{{\"auths\": {{\"{AT}\": {{\"auth\": \"$(printf joe:{password} | base64)\"}}}}}}");
-            host.sh(&format!("mkdir -p /root/.docker && cat > /root/.docker/config.json <<END\n{file}\nEND")).ok();
+            host.sh(&format!("mkdir -p ~/.docker && cat > ~/.docker/config.json <<END\n{file}\nEND")).ok();
         };
         login("wrong");
         host.volt(&["image", "pull", &image]).fails(5);
