@@ -6,7 +6,7 @@ use volt_model::kind::ErrorKind;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It has no such thing, or says so to those who may not see it.
-    #[error("{host} has no {what}")]
+    #[error("the registry {host} has no {what}")]
     NotFound {
         /// The registry.
         host: String,
@@ -14,7 +14,7 @@ pub enum Error {
         what: String,
     },
     /// It wants to know who is there, or refuses who is.
-    #[error("{host} does not give {what} to {}", if *anonymous { "the public" } else { "this account" })]
+    #[error("the registry {host} does not give {what} to {}", if *anonymous { "the public" } else { "this account" })]
     Denied {
         /// The registry.
         host: String,
@@ -24,7 +24,7 @@ pub enum Error {
         anonymous: bool,
     },
     /// It can't be reached, or broke off again and again.
-    #[error("{host} can't be reached: {reason}")]
+    #[error("the registry {host} can't be reached: {reason}")]
     Unreachable {
         /// The registry.
         host: String,
@@ -32,7 +32,7 @@ pub enum Error {
         reason: String,
     },
     /// It answered with a failure of its own.
-    #[error("{host} answered {status} for {what}{}", said(detail))]
+    #[error("the registry {host} answered {status} for {what}{}", said(detail))]
     Refused {
         /// The registry.
         host: String,
@@ -44,7 +44,7 @@ pub enum Error {
         detail: String,
     },
     /// What it sent is not what it should be.
-    #[error("{host} sent a wrong {what}: {reason}")]
+    #[error("the registry {host} sent a wrong {what}: {reason}")]
     Wrong {
         /// The registry.
         host: String,

@@ -98,9 +98,9 @@ pub enum Error {
         /// How many more of the tree are damaged.
         more: u64,
     },
-    /// Who has what is wanted does not give it.
+    /// Somebody was asked, a registry or who called the store, and has no answer.
     #[error("{reason}")]
-    Origin {
+    Elsewhere {
         /// Why, in words.
         reason: String,
         /// What kind of error that is.
@@ -157,7 +157,7 @@ impl Error {
             Self::Program(volt_host::command::Error::Missing { .. }) => ErrorKind::Dependency,
             Self::Invalid(_) => ErrorKind::Usage,
             Self::Cancelled => ErrorKind::Interrupted,
-            Self::Origin { kind, .. } => *kind,
+            Self::Elsewhere { kind, .. } => *kind,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ErrorKind::Permission
             }

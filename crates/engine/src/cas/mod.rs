@@ -56,7 +56,8 @@ impl Engine {
     pub(crate) fn wanted_trees(&self) -> volt_store::Result<Vec<volt_store::Digest>> {
         let standing = self.standing().map_err(|error| {
             let why = error.chain().join(": ");
-            volt_store::Error::Invalid(format!("which trees containers use can't be told: {why}"))
+            let reason = format!("which trees containers use can't be told: {why}");
+            volt_store::Error::Elsewhere { reason, kind: error.kind }
         })?;
         Ok(standing.into_iter().map(|(_, tree)| tree).collect())
     }

@@ -116,7 +116,7 @@ impl Origin for Asked {
 }
 
 fn origin(error: &volt_registry::Error) -> volt_store::Error {
-    volt_store::Error::Origin { reason: error.to_string(), kind: error.kind() }
+    volt_store::Error::Elsewhere { reason: error.to_string(), kind: error.kind() }
 }
 
 /// What a download ended by: the registry's own error where there is one in it.
@@ -124,6 +124,8 @@ fn unread(error: &io::Error) -> volt_store::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<volt_registry::Error>());
     match inner {
         Some(inner) => origin(inner),
-        None => volt_store::Error::Origin { reason: error.to_string(), kind: ErrorKind::Network },
+        None => {
+            volt_store::Error::Elsewhere { reason: error.to_string(), kind: ErrorKind::Network }
+        }
     }
 }

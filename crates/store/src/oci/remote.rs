@@ -20,14 +20,14 @@ pub trait Origin: Sync {
     /// The document of this digest, or without one that of the image itself; 4 MiB at most.
     ///
     /// # Errors
-    /// [`Error::Origin`].
+    /// [`Error::Elsewhere`].
     fn document(&self, digest: Option<&str>) -> Result<Vec<u8>>;
 
     /// Writes to the end of `to` what it lacks of a blob of `size` bytes. `told` is called with the bytes of each piece, and says
     /// whether to go on.
     ///
     /// # Errors
-    /// [`Error::Origin`], also when it is not what its digest says; [`Error::Cancelled`].
+    /// [`Error::Elsewhere`], also when it is not what its digest says; [`Error::Cancelled`].
     fn fetch(
         &self,
         digest: &str,

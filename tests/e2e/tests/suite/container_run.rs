@@ -44,8 +44,9 @@ on_hosts! {
 on_hosts! {
     fn container_run_missing_image(host) {
         let error = host.volt(&["run", "--rm", "no-such-image", "true"]);
-        assert!(matches!(error.code, 3 | 10), "{error:?}");
-        assert!(error.stderr.contains("no-such-image"), "{error:?}");
+        // It may be one of the registry's, which a test host can't ask.
+        assert_eq!(error.code, 8, "{error:?}");
+        assert!(error.stderr.contains("no-such-image") && error.stderr.contains("The registry docker.io"), "{error:?}");
         assert!(!host.volt(&["ps", "-a", "-o", "name"]).ok().contains("no-such-image"));
     }
 }

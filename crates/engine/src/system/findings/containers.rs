@@ -107,7 +107,9 @@ impl Engine {
             }
         }
         for spec in self.specs().unwrap_or_default() {
-            let Some(ids) = spec.ids.filter(|_| !self.is_name_busy(&spec.name)) else { continue };
+            // One that removes itself at its end gives its ids back first, and holds no lock; its unit is still up then.
+            let settled = !self.is_name_busy(&spec.name) && !facts.up.contains(&spec.name);
+            let Some(ids) = spec.ids.filter(|_| settled) else { continue };
             match claims.get(&ids.base()) {
                 Some(owner) if *owner == spec.name.as_str() => {}
                 Some(owner) => {
