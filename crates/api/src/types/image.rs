@@ -88,6 +88,8 @@ pub struct ImagePull {
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistryAccount {
+    /// Whose it is: no other registry is shown it.
+    pub registry: String,
     /// The name.
     pub user: String,
     /// The password.

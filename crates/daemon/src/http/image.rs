@@ -70,13 +70,14 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
         })
 }
 
-fn account(account: RegistryAccount) -> Account {
-    let RegistryAccount { user, password, identity_token } = account;
-    if identity_token.is_empty() {
+fn account(account: RegistryAccount) -> (String, Account) {
+    let RegistryAccount { registry, user, password, identity_token } = account;
+    let account = if identity_token.is_empty() {
         Account::Password { user, password }
     } else {
         Account::Identity(identity_token)
-    }
+    };
+    (registry, account)
 }
 
 fn compression_of(text: &str) -> Result<Compression, &'static str> {

@@ -19,8 +19,8 @@ const PIECE: usize = 256 << 10;
 pub struct FromRegistry {
     /// For what the image is to be; this host where nothing is said.
     pub platform: Option<String>,
-    /// Who the caller is there.
-    pub account: Option<Account>,
+    /// Who the caller is, and at which registry.
+    pub account: Option<(String, Account)>,
 }
 
 impl Engine {
@@ -39,8 +39,8 @@ impl Engine {
             None => Platform::own(),
         };
         let mut credentials = Credentials::default();
-        if let Some(account) = from.account {
-            credentials.insert(&remote.host, account);
+        if let Some((registry, account)) = from.account {
+            credentials.insert(&registry, account);
         }
         let (insecure, mirrors) = (config.insecure_registries, config.registry_mirrors);
         let settings = Settings { credentials, insecure, mirrors };

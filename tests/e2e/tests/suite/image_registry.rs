@@ -127,13 +127,17 @@ on_hosts! {
         let image = format!("{AT}/team/app:1");
         let refused = host.volt(&["image", "pull", &image]).fails(5);
         assert!(refused.contains(AT), "{refused}");
-        let login = |password: &str| {
-            let file = format!("{{\"auths\": {{\"{AT}\": {{\"auth\": \"$(printf joe:{password} | base64)\"}}}}}}");
+        let login = |registry: &str, password: &str| {
+            let file = format!("{{\"auths\": {{\"{registry}\": {{\"auth\": \"$(printf joe:{password} | base64)\"}}}}}}");
             host.sh(&format!("mkdir -p ~/.docker && cat > ~/.docker/config.json <<END\n{file}\nEND")).ok();
         };
-        login("wrong");
+        // The account of another registry is not shown to the one that short names mean.
+        host.volt(&["config", "set", "image.registry", AT]).ok();
+        login("https://index.docker.io/v1/", "secret");
+        host.volt(&["image", "pull", "team/app:1"]).fails(5);
+        login(AT, "wrong");
         host.volt(&["image", "pull", &image]).fails(5);
-        login("secret");
+        login(AT, "secret");
         host.volt(&["image", "pull", &image]).ok();
         is_the_image(host, &image);
         // Neither in the record of what was done nor in the journal.

@@ -23,13 +23,11 @@ pub(super) fn of(image: &str) -> Result<Option<RegistryAccount>, Problem> {
     for path in files() {
         all.extend(read(&path)?);
     }
+    // Where a name without a registry means another one, that one is not shown the account of Docker's.
+    let whose = RegistryAccount { registry: remote.host.clone(), ..RegistryAccount::default() };
     Ok(all.account(&remote.host, &remote.repository).cloned().map(|account| match account {
-        Account::Password { user, password } => {
-            RegistryAccount { user, password, ..RegistryAccount::default() }
-        }
-        Account::Identity(identity_token) => {
-            RegistryAccount { identity_token, ..RegistryAccount::default() }
-        }
+        Account::Password { user, password } => RegistryAccount { user, password, ..whose },
+        Account::Identity(identity_token) => RegistryAccount { identity_token, ..whose },
     }))
 }
 
