@@ -58,7 +58,7 @@ pub fn start(spec: &Spec, account: &Account, stdio: Stdio) -> Result<Pid, Failur
 }
 
 /// Everything that execve needs, allocated before the fork.
-pub(crate) struct Program {
+struct Program {
     /// What to try, in order.
     candidates: Vec<CString>,
     name: String,
@@ -70,7 +70,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// What is executed: `args`, the first of which is looked for in the `PATH` of `env`. Both must live on.
-    pub(crate) fn new(args: &[CString], env: &[CString], home: &str) -> Self {
+    fn new(args: &[CString], env: &[CString], home: &str) -> Self {
         let has = |name: &[u8]| env.iter().any(|entry| entry.as_bytes().starts_with(name));
         let mut defaults = Vec::new();
         if !has(b"PATH=") {
@@ -100,7 +100,7 @@ impl Program {
     }
 
     /// Becomes the program; returns only to say why not.
-    pub(crate) fn execute(&self) -> Failure {
+    fn execute(&self) -> Failure {
         let mut found = None;
         for candidate in &self.candidates {
             // SAFETY: all three are NUL-terminated, the arrays end in a null pointer, and what they point at lives on.
@@ -169,6 +169,10 @@ fn prepare(spec: &Spec, account: &Account, stdio: &Stdio) -> Result<(), Failure>
     let cwd = std::ffi::OsStr::from_bytes(spec.cwd.to_bytes());
     enter(Path::new(cwd), spec.make_cwd)?;
     rustix::process::umask(Mode::from_raw_mode(spec.umask));
+    if spec.traced {
+        reset_signals();
+        return Ok(());
+    }
     if !spec.no_new_privs {
         // Without no_new_privs only a privileged process may install a filter, which this is until it changes user.
         confine::filter_calls(&spec.filters).map_err(internal("seccomp filter"))?;
@@ -204,7 +208,7 @@ fn put_at(fd: &OwnedFd, number: i32) -> io::Result<()> {
 }
 
 /// Goes to the working directory, making it where it does not exist and that is wanted.
-pub(crate) fn enter(cwd: &Path, make: bool) -> Result<(), Failure> {
+fn enter(cwd: &Path, make: bool) -> Result<(), Failure> {
     let entered = match rustix::process::chdir(cwd) {
         Err(rustix::io::Errno::NOENT) if make => {
             std::fs::create_dir_all(cwd).and_then(|()| Ok(rustix::process::chdir(cwd)?))

@@ -7,7 +7,6 @@
 pub mod child;
 pub mod confine;
 pub mod control;
-pub mod environ;
 pub mod passwd;
 pub mod run;
 pub mod spec;

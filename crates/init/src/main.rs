@@ -1,10 +1,8 @@
 //! The static binary around the library: which mode, which spec.
 
-use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
-use volt_init::environ;
 use volt_init::run::{self, Mode};
 
 fn main() -> ExitCode {
@@ -14,17 +12,11 @@ fn main() -> ExitCode {
         [] | [b"init"] => Mode::Init,
         [b"exec", number] => {
             match std::str::from_utf8(number).ok().and_then(|text| text.parse().ok()) {
-                Some(descriptor) if descriptor > 2 => Mode::Exec { spec: descriptor },
+                Some(descriptor) if descriptor > 2 => Mode::Exec { spec: Some(descriptor) },
                 _ => return ExitCode::from(volt_init::INTERNAL),
             }
         }
-        [b"environ", file, how @ (b"make" | b"enter"), cwd, command @ ..] => {
-            let [file, cwd] = [file, cwd].map(|path| std::ffi::OsStr::from_bytes(path).as_ref());
-            let failure = environ::run(file, cwd, *how == b"make", command);
-            // Where standard error is gone the code has to do.
-            drop(writeln!(std::io::stderr(), "{}", failure.message));
-            return ExitCode::from(failure.code);
-        }
+        [b"exec"] => Mode::Exec { spec: None },
         _ => return ExitCode::from(volt_init::INTERNAL),
     };
     ExitCode::from(run::run(mode))

@@ -25,8 +25,8 @@ pub enum Mode {
     Init,
     /// As the last step of exec, in a container that has its PID 1.
     Exec {
-        /// The descriptor to read the spec from.
-        spec: RawFd,
+        /// The descriptor to read the spec from; without one it lies where PID 1 finds its own.
+        spec: Option<RawFd>,
     },
 }
 
@@ -63,8 +63,10 @@ fn prepare_and_supervise(
     signals: &Signals,
     control: &mut Control,
 ) -> Result<Ending, Failure> {
-    confine::not_dumpable();
     let mut spec = read_spec(mode)?;
+    if !spec.traced {
+        confine::not_dumpable();
+    }
     spec.make_cwd = matches!(mode, Mode::Init);
     let account =
         passwd::resolve(&spec.user).map_err(|error| Failure::refused("cannot run", error))?;
@@ -75,10 +77,20 @@ fn prepare_and_supervise(
             message: "ended before the command was executed".to_owned(),
         })?;
     }
+    if spec.traced {
+        supervise::adopt_orphans().map_err(|error| Failure::internal("subreaper", error))?;
+    }
     let child = child::start(&spec, &account, stdio)?;
     control.send(&format!("started {}", child.as_raw_nonzero()), &[]);
-    confine_self(&spec);
-    Ok(supervise::supervise(child, spec.stop_signal, signals, control))
+    if !spec.traced {
+        confine_self(&spec);
+    }
+    let ending = supervise::supervise(child, spec.stop_signal, signals, control);
+    if spec.traced {
+        // No PID namespace ends with this process.
+        supervise::end_orphans();
+    }
+    Ok(ending)
 }
 
 /// The command may reach init through ptrace's weaker relatives or a bug in it: init shall be worth no more than the
@@ -92,9 +104,11 @@ fn confine_self(spec: &Spec) {
 
 fn read_spec(mode: Mode) -> Result<Spec, Failure> {
     let file = match mode {
-        Mode::Init => File::open(SPEC).map_err(|error| Failure::internal(SPEC, error))?,
+        Mode::Init | Mode::Exec { spec: None } => {
+            File::open(SPEC).map_err(|error| Failure::internal(SPEC, error))?
+        }
         // SAFETY: the caller hands this descriptor over by its number; nothing else in this process has it.
-        Mode::Exec { spec } => unsafe { File::from_raw_fd(spec) },
+        Mode::Exec { spec: Some(spec) } => unsafe { File::from_raw_fd(spec) },
     };
     spec::read(file).map_err(|error| Failure::internal("the spec", error))
 }

@@ -169,6 +169,33 @@ pub fn reap_failed() {
     while unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
+/// Makes this process the parent of whatever its descendants leave behind.
+///
+/// # Errors
+///
+/// The kernel is older than 3.4.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Kills what the command has left behind, and what that leaves behind, until nothing is left.
+pub fn end_orphans() {
+    let own = std::process::id();
+    let list = format!("/proc/{own}/task/{own}/children");
+    loop {
+        let pids = std::fs::read_to_string(&list).unwrap_or_default();
+        for pid in
+            pids.split_ascii_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?))
+        {
+            send(pid, libc::SIGKILL);
+        }
+        // SAFETY: waits for any child without touching memory.
+        if unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } <= 0 {
+            return;
+        }
+    }
+}
+
 /// Reaps whatever has ended; says so when the command is among it.
 fn reap(child: Pid) -> Option<Ending> {
     loop {

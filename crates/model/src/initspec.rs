@@ -48,6 +48,8 @@ pub struct InitSpec {
     pub tty: bool,
     /// Keep standard input open; else it is `/dev/null`. A terminal is always open.
     pub stdin: bool,
+    /// Init is traced, without privileges, by what runs it (proot): it neither confines nor changes the user.
+    pub traced: bool,
     /// Wait for `go` on the control socket before executing.
     pub hold: bool,
     /// The capability bounding set that remains, one bit a capability.
@@ -78,6 +80,7 @@ impl InitSpec {
             cwd: "/".to_owned(),
             tty: false,
             stdin: false,
+            traced: false,
             hold: false,
             caps: 0,
             no_new_privs: true,
@@ -140,6 +143,7 @@ impl InitSpec {
         out.put("cwd", &self.cwd)?;
         out.flag("tty", self.tty)?;
         out.flag("stdin", self.stdin)?;
+        out.flag("traced", self.traced)?;
         out.flag("hold", self.hold)?;
         out.put("caps", &format!("{:x}", self.caps))?;
         out.flag("nnp", self.no_new_privs)?;

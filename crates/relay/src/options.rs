@@ -7,9 +7,10 @@ use std::time::Duration;
 use volt_host::process::Identity;
 
 /// How to call it.
-pub const HELP: &str = "NAME --mode app|boot|plain [--run-dir DIR] [--log journal|FILE] \
-                        [--stop-timeout SECONDS] [--tty] [--stdin] [--attach-hold] -- PROGRAM ARGS..., or \
-                        NAME --mode exec --join PID:START --init PATH --spec-fd N";
+pub const HELP: &str = "NAME --mode app|boot [--run-dir DIR] [--log journal|FILE] \
+                        [--stop-timeout SECONDS] [--tty] [--attach-hold] -- PROGRAM ARGS..., or \
+                        NAME --mode exec [--tty] --join PID:START --init PATH --spec-fd N, or \
+                        NAME --mode exec [--tty] --run-dir DIR --attach-hold -- PROGRAM ARGS...";
 
 /// What kind of program is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +19,9 @@ pub enum Mode {
     App,
     /// The program is given a terminal and says by itself when it is ready.
     Boot,
-    /// The program is the workload: it is given a terminal or pipes and is ready once executed.
-    Plain,
-    /// Volt's init is executed in the namespaces of a running workload; the one client is on standard input, and nothing
-    /// is logged.
+    /// Volt's init is executed beside a running workload: in its namespaces, with the one client on standard input; or where
+    /// there are none at the end of a program, with the client on the attach socket. Nothing is logged, and the command is told
+    /// when the client is gone.
     Exec,
 }
 
@@ -56,18 +56,16 @@ pub struct Options {
     pub run_dir: Option<PathBuf>,
     /// Where lines go.
     pub log: Log,
-    /// Plain mode: a terminal in place of pipes.
+    /// The command has a terminal, whose size its first client says.
     pub tty: bool,
-    /// Plain mode: standard input is a pipe, else `/dev/null`.
-    pub stdin: bool,
     /// Wait for a first client, which owns the output.
     pub attach_hold: bool,
     /// How long the workload may take to end when it is asked to, before it is killed; for ever where nothing is said.
     /// `RUN_DIR/stop-timeout` may say otherwise for one stop.
     pub stop_timeout: Option<Duration>,
-    /// Exec mode only.
+    /// Exec mode, where there are namespaces to join.
     pub join: Option<Join>,
-    /// The program and its arguments; at least one, but for exec mode.
+    /// The program and its arguments; at least one, where nothing is joined.
     pub program: Vec<OsString>,
 }
 
@@ -93,11 +91,10 @@ impl Options {
         let mut mode = None;
         let mut options = Self {
             name: String::new(),
-            mode: Mode::Plain,
+            mode: Mode::App,
             run_dir: None,
             log: Log::Journal("/run/systemd/journal/socket".into()),
             tty: false,
-            stdin: false,
             attach_hold: false,
             stop_timeout: None,
             join: None,
@@ -112,7 +109,6 @@ impl Options {
                     mode = Some(match given.to_str() {
                         Some("app") => Mode::App,
                         Some("boot") => Mode::Boot,
-                        Some("plain") => Mode::Plain,
                         Some("exec") => Mode::Exec,
                         _ => return Err(OptionsError::Unknown(given)),
                     });
@@ -134,7 +130,6 @@ impl Options {
                     options.stop_timeout = Some(Duration::from_secs(seconds.into()));
                 }
                 Some("--tty") => options.tty = true,
-                Some("--stdin") => options.stdin = true,
                 Some("--attach-hold") => options.attach_hold = true,
                 Some("--") => {
                     options.program = args.collect();
@@ -148,7 +143,7 @@ impl Options {
         }
         options.name = name.ok_or(OptionsError::Missing("NAME"))?;
         options.mode = mode.ok_or(OptionsError::Missing("--mode"))?;
-        if options.mode == Mode::Exec {
+        if options.mode == Mode::Exec && options.program.is_empty() {
             let (Some(leader), Some(init), Some(spec)) = (leader, init, spec) else {
                 return Err(OptionsError::Missing("--join, --init or --spec-fd"));
             };
@@ -189,17 +184,15 @@ mod tests {
 
     #[test]
     fn all_options_are_understood() {
-        let found = parse(
-            "web --mode app --run-dir /r --log /l --tty --stdin --attach-hold -- nspawn --quiet --",
-        )
-        .unwrap();
+        let found =
+            parse("web --mode app --run-dir /r --log /l --tty --attach-hold -- nspawn --quiet --")
+                .unwrap();
         let expected = Options {
             name: "web".into(),
             mode: Mode::App,
             run_dir: Some("/r".into()),
             log: Log::File("/l".into()),
             tty: true,
-            stdin: true,
             attach_hold: true,
             stop_timeout: None,
             join: None,
@@ -213,7 +206,7 @@ mod tests {
         let cases = [
             ("--mode app -- x", OptionsError::Missing("NAME")),
             ("web -- x", OptionsError::Missing("--mode")),
-            ("web --mode plain", OptionsError::Missing("PROGRAM")),
+            ("web --mode app", OptionsError::Missing("PROGRAM")),
             ("web --mode boot -- x", OptionsError::Missing("--run-dir")),
             ("web --mode exec --join 1:2", OptionsError::Missing("--join, --init or --spec-fd")),
             ("web --mode exec --join x", OptionsError::Unknown("x".into())),

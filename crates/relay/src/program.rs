@@ -99,7 +99,6 @@ pub(crate) fn start(options: &Options, environment: &Environment) -> Result<Prog
     match options.mode {
         Mode::App | Mode::Exec => app(command),
         Mode::Boot => boot(command, options),
-        Mode::Plain => plain(command, options),
     }
 }
 
@@ -160,31 +159,6 @@ fn boot(command: Command, options: &Options) -> Result<Program, Failure> {
         .stderr(Stream::Fd(end));
     let io = Some(Io::Terminal(master));
     Ok(Program { words: Some(words), notify: Some(listener), io, ..spawn(command)? })
-}
-
-fn plain(command: Command, options: &Options) -> Result<Program, Failure> {
-    if options.tty {
-        let (master, slave) = terminal().map_err(|error| internal(&error))?;
-        let again = || slave.try_clone().map_err(|error| internal(&error));
-        let (stdin, stdout) = (again()?, again()?);
-        let command = command
-            .controlling_terminal()
-            .stdin(Stream::Fd(stdin))
-            .stdout(Stream::Fd(stdout))
-            .stderr(Stream::Fd(slave));
-        return Ok(Program { io: Some(Io::Terminal(master)), ..spawn(command)? });
-    }
-    let (stdout, stdout_end) = pipe()?;
-    let (stderr, stderr_end) = pipe()?;
-    let mut command =
-        command.new_session().stdout(Stream::Fd(stdout_end)).stderr(Stream::Fd(stderr_end));
-    let mut stdin = None;
-    if options.stdin {
-        let (read, write) = pipe()?;
-        command = command.stdin(Stream::Fd(read));
-        stdin = Some(write);
-    }
-    Ok(Program { io: Some(Io::Pipes { stdin, stdout, stderr }), ..spawn(command)? })
 }
 
 fn spawn(command: Command) -> Result<Program, Failure> {

@@ -1,62 +1,13 @@
 //! The relay around Volt's real init, with a stand-in for nspawn that makes the namespaces. Needs root.
-#![expect(clippy::disallowed_methods, reason = "builds the init that is proved together")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests: what fails in them fails the test")]
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use support::{Relay, shown};
+use support::{Relay, run, shell, shown};
 use volt_model::frame::Frame;
 use volt_model::initspec::InitSpec;
 use volt_relay::{Exit, Failure, Leader};
-
-/// Like nspawn: gives its standard input to PID 1, passes SIGTERM on, ends with PID 1's code.
-const STAND_IN: &str = r#"
-echo "a word of nspawn" >&2
-exec 3<&0
-setpriv --pdeathsig KILL unshare --pid --mount --ipc --fork --kill-child --mount-proc -- sh -c '
-    set -e
-    mount -t tmpfs none /run
-    mkdir /run/.volt
-    cp "$1" /run/.volt/spec
-    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
-    mount --bind /dev/pts/ptmx /dev/ptmx
-    exec "$2"' sh "$1" "$2" <&3 3<&- &
-pid=$!
-exec 3<&-
-trap 'kill -TERM $(cat /proc/$pid/task/$pid/children)' TERM
-while kill -0 $pid 2>/dev/null; do wait $pid; code=$?; done
-exit $code
-"#;
-
-/// The built init, beside the built relay.
-fn init() -> PathBuf {
-    let target = Path::new(env!("CARGO_BIN_EXE_volt-relay")).parent().unwrap().parent().unwrap();
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "volt-init", "--bin", "volt-init", "--target-dir"])
-        .arg(target)
-        .status();
-    assert!(status.unwrap().success());
-    target.join("debug/volt-init")
-}
-
-fn run(options: &[&str], spec: &InitSpec) -> Relay {
-    let init = init().to_str().unwrap().to_owned();
-    let bytes = spec.render().unwrap();
-    Relay::start_with(&[&["--mode", "app"], options].concat(), |run_dir| {
-        let path = run_dir.parent().unwrap().join("spec");
-        std::fs::write(&path, bytes).unwrap();
-        let path = path.to_str().unwrap().to_owned();
-        ["/bin/sh", "-c", STAND_IN, "sh", &path, &init].map(str::to_owned).to_vec()
-    })
-}
-
-fn shell(script: &str) -> InitSpec {
-    InitSpec::new(["/bin/sh", "-c", script].map(str::to_owned).to_vec())
-}
 
 #[test]
 fn codes_are_the_commands_own_and_lines_are_told_apart() {
@@ -68,8 +19,6 @@ fn codes_are_the_commands_own_and_lines_are_told_apart() {
         let streams: Vec<_> =
             entries.iter().map(|e| (e.field("MESSAGE"), e.field("VOLT_STREAM"))).collect();
         assert!(streams.contains(&("out", "stdout")) && streams.contains(&("err", "stderr")));
-        let words = entries.iter().find(|e| e.field("MESSAGE") == "a word of nspawn").unwrap();
-        assert_eq!((words.field("PRIORITY"), words.field("SYSLOG_IDENTIFIER")), ("4", "sh"));
         assert!(relay.told().contains("READY=1"));
     }
 }
@@ -87,7 +36,10 @@ fn a_command_that_is_not_there_is_a_failure_without_ready() {
 fn a_container_that_never_begins_gives_its_last_words_as_the_reason() {
     let mut relay =
         Relay::start(&["--mode", "app"], &["/bin/sh", "-c", "echo No tree >&2; exit 1"]);
-    assert_eq!(relay.wait(), 1);
+    let (code, entries) = relay.end();
+    assert_eq!(code, 1);
+    let words = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER"].map(|name| entries[0].field(name));
+    assert_eq!(words, ["No tree", "4", "sh"]);
     let failure = Failure::read(&relay.run_dir()).unwrap();
     assert_eq!((failure.code, failure.message.as_str()), (1, "No tree"));
 }

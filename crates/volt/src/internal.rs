@@ -21,9 +21,7 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         },
         Some("prepare") => about(args, |engine, name| engine.prepare(name)),
         Some("release") => about(args, Engine::unneeded),
-        Some("ended") => about(args, |engine, name| {
-            engine.run_ended(name, "").and_then(|()| engine.release(name))
-        }),
+        Some("ended") => about(args, Engine::supervised_run_ended),
         Some("exited") => about(args, Engine::clear_run),
         Some("booted") => {
             volt_daemon::run::log_to_stderr();

@@ -14,7 +14,7 @@ use volt_host::command::{Command, Stream};
 use volt_host::{files, process};
 use volt_model::caps::CapSet;
 use volt_model::container::{Mode, Spec};
-use volt_model::initspec::InitUser;
+use volt_model::initspec::{InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::seccomp::default_profile;
@@ -64,7 +64,7 @@ impl Engine {
                 .because(e)
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let text = self.exec_spec(spec, exec)?;
+        let text = self.rendered(spec, &self.exec_spec(spec, exec)?)?;
         let fd = files::memory_file("volt-exec-spec", &text)?;
         let programs = &self.settings().programs;
         let mut command = Command::new(&programs.volt)
@@ -86,7 +86,8 @@ impl Engine {
         Ok(ours)
     }
 
-    fn exec_spec(&self, spec: &Spec, exec: &Exec) -> Result<Vec<u8>> {
+    /// What init is told of a further command.
+    pub(super) fn exec_spec(&self, spec: &Spec, exec: &Exec) -> Result<InitSpec> {
         let mut init = self.init_spec(spec)?;
         if spec.mode == Mode::Boot {
             // A booted container is a machine: who enters it is its root, as with `machinectl shell`.
@@ -123,6 +124,6 @@ impl Engine {
             let shell = "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi";
             init.args = ["/bin/sh", "-c", shell].map(str::to_owned).to_vec();
         }
-        self.rendered(spec, &init)
+        Ok(init)
     }
 }

@@ -256,6 +256,7 @@ impl Engine {
             cwd: spec.workdir.clone().unwrap_or_else(|| "/".to_owned()),
             tty: spec.tty,
             stdin: spec.stdin,
+            traced: false,
             // The relay says go: at once, or when whoever started the container is connected.
             hold: true,
             // What exec has must not be more than what the first command has.

@@ -64,6 +64,8 @@ pub struct Spec {
     pub tty: bool,
     /// Keep standard input open.
     pub stdin: bool,
+    /// What runs this traces it, without privileges: it stays open to that, and can neither confine nor change its user.
+    pub traced: bool,
     /// Wait for `go` before executing.
     pub hold: bool,
     /// The bounding set that remains.
@@ -169,6 +171,7 @@ struct Found {
     cwd: Option<CString>,
     tty: bool,
     stdin: bool,
+    traced: bool,
     hold: bool,
     caps: Option<u64>,
     no_new_privs: bool,
@@ -224,6 +227,7 @@ impl Found {
             b"cwd" => self.cwd = Some(string()?),
             b"tty" => self.tty = flag()?,
             b"stdin" => self.stdin = flag()?,
+            b"traced" => self.traced = flag()?,
             b"hold" => self.hold = flag()?,
             b"caps" => {
                 self.caps = Some(u64::from_str_radix(text()?, 16).map_err(|_| wrong())?);
@@ -262,6 +266,7 @@ impl Found {
             make_cwd: true,
             tty: self.tty,
             stdin: self.stdin,
+            traced: self.traced,
             hold: self.hold,
             caps: self.caps.unwrap_or(0),
             no_new_privs: self.no_new_privs,

@@ -18,6 +18,7 @@ fn every_key_is_understood() {
         "cwd=/srv",
         "tty=1",
         "stdin=1",
+        "traced=1",
         "hold=1",
         "caps=a80425fb",
         "nnp=1",
@@ -33,7 +34,7 @@ fn every_key_is_understood() {
     .unwrap();
     assert_eq!(spec.user, User::Ids { uid: 33, gid: 34, groups: vec![4, 27] });
     assert_eq!(spec.cwd.as_c_str(), c"/srv");
-    assert!(spec.tty && spec.stdin && spec.hold && spec.no_new_privs);
+    assert!(spec.tty && spec.stdin && spec.traced && spec.hold && spec.no_new_privs);
     assert_eq!(spec.caps, 0xa804_25fb);
     assert_eq!(spec.filters, [[Instruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }]]);
     let limit = Rlimit { resource: libc::RLIMIT_NOFILE, soft: 1024, hard: u64::MAX };
@@ -49,7 +50,7 @@ fn the_least_spec_has_the_defaults() {
     assert_eq!(spec.user, User::Named("www-data".into()));
     assert_eq!(spec.cwd.as_c_str(), c"/");
     assert_eq!((spec.caps, spec.umask, spec.stop_signal), (0, 0o22, 15));
-    assert!(!spec.tty && !spec.stdin && !spec.hold && !spec.no_new_privs);
+    assert!(!spec.tty && !spec.stdin && !spec.traced && !spec.hold && !spec.no_new_privs);
 }
 
 #[test]

@@ -130,9 +130,6 @@ fn command_line(spec: &Spec, context: &Context<'_>) -> String {
     if spec.tty {
         words.push("--tty".into());
     }
-    if spec.stdin {
-        words.push("--stdin".into());
-    }
     words.push("--".into());
     words.extend(nspawn(spec, context));
     words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")

@@ -63,7 +63,6 @@ impl Relay<'_> {
         }
         let Some(leader) = self.leader.filter(|_| self.status.is_none()) else { return };
         match self.options.mode {
-            Mode::Plain => signals::send(-leader, number),
             Mode::Boot => signals::send(leader, number),
             Mode::App if number == libc::SIGKILL => signals::send(leader, number),
             // To the command itself, whatever it is: init heeds few signals, and takes SIGTERM for a stop.
@@ -98,10 +97,17 @@ impl Relay<'_> {
             }
             (Some(_), Mode::Exec) => self.signal(libc::SIGTERM),
             (Some(_), Mode::App | Mode::Boot) if !self.init_listens => self.stop_pending = true,
-            (Some(program), Mode::App | Mode::Boot) => drop(program.child.signal(Signal::TERM)),
-            (Some(program), Mode::Plain) => {
-                signals::send(-program.child.id().cast_signed(), libc::SIGTERM);
-            }
+            (Some(_), Mode::App | Mode::Boot) => self.pass_stop_on(),
+        }
+    }
+
+    /// Tells the workload's own init of a stop.
+    pub(super) fn pass_stop_on(&self) {
+        match (self.options.mode, self.leader, &self.program) {
+            // Ours itself: not every program around it would pass it on.
+            (Mode::App, Some(leader), _) => signals::send(leader, libc::SIGTERM),
+            (.., Some(program)) => drop(program.child.signal(Signal::TERM)),
+            (.., None) => {}
         }
     }
 

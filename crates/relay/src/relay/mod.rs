@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::Signal;
 use volt_host::command::Status;
 use volt_model::frame::{Frame, Stream};
 
@@ -158,7 +157,7 @@ impl<'a> Relay<'a> {
             let signals = Signals::block()?;
             let sink = Sink::open(options)?;
             let mut clients = Clients::listen(options.run_dir.as_deref(), hold || exec)?;
-            if exec {
+            if options.join.is_some() {
                 clients.adopt(std::io::stdin().as_fd().try_clone_to_owned()?)?;
             }
             Ok((signals, sink, clients))
@@ -255,16 +254,12 @@ impl<'a> Relay<'a> {
             let text = format!("cannot leave the unit's own cgroup, limits may not hold: {error}");
             self.sink.line(Origin::Relay, text.as_bytes());
         }
-        let pid = program.child.id().cast_signed();
         if let Some(io) = program.io.take()
             && let Err(error) = self.workload.connect(io)
         {
             self.fail(program::internal(&error));
         }
         self.program = Some(program);
-        if self.options.mode == Mode::Plain {
-            self.running(pid);
-        }
     }
 
     /// Lets a held workload go when its first client has come, or has not come for too long.
@@ -312,10 +307,8 @@ impl<'a> Relay<'a> {
     /// Init has its signals in hand, so nspawn may pass on that of a stop.
     fn init_listens(&mut self) {
         self.init_listens = true;
-        if std::mem::take(&mut self.stop_pending)
-            && let Some(program) = &self.program
-        {
-            drop(program.child.signal(Signal::TERM));
+        if std::mem::take(&mut self.stop_pending) {
+            self.pass_stop_on();
         }
     }
 
@@ -334,7 +327,7 @@ impl<'a> Relay<'a> {
             (self.is_up)(leader.cast_unsigned());
             let command = match self.options.mode {
                 Mode::Boot => "The system has begun to boot",
-                Mode::App | Mode::Plain | Mode::Exec => "The command is running",
+                Mode::App | Mode::Exec => "The command is running",
             };
             self.environment.notify.send(&format!("READY=1\nSTATUS={command}"));
         }
@@ -342,7 +335,8 @@ impl<'a> Relay<'a> {
 
     /// Tells a command that was executed for a client that the client is gone.
     fn hang_up(&mut self) {
-        if self.options.mode == Mode::Exec && !self.hung_up && self.clients.is_empty() {
+        let waits = self.hold_until.is_some();
+        if self.options.mode == Mode::Exec && !waits && !self.hung_up && self.clients.is_empty() {
             // Before init has spoken there is nobody to tell; it is tried again then.
             self.hung_up = self.leader.is_some();
             self.signal(libc::SIGHUP);
@@ -477,7 +471,7 @@ impl<'a> Relay<'a> {
             (Progress::Exited(code), _) => (*code, None),
             (Progress::Signaled(number), _) => (above_128(*number), Some(*number)),
             // Init says how its command ended, unless it was itself killed, which only this signal can do.
-            (_, Some(Status::Code(_))) if self.options.mode == Mode::App => {
+            (_, Some(Status::Code(_))) if self.options.mode != Mode::Boot => {
                 (above_128(libc::SIGKILL), Some(libc::SIGKILL))
             }
             (_, Some(status)) => code_of(status),

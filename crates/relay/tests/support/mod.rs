@@ -11,9 +11,61 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use volt_model::frame::{Decoder, Frame};
+use volt_model::initspec::InitSpec;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const BACKLOG: usize = 200_000;
+
+/// Like nspawn: gives its standard input to PID 1, passes SIGTERM on, ends with PID 1's code.
+const STAND_IN: &str = r#"
+exec 3<&0
+setpriv --pdeathsig KILL unshare --pid --mount --ipc --fork --kill-child --mount-proc -- sh -c '
+    set -e
+    mount -t tmpfs none /run
+    mkdir /run/.volt
+    cp "$1" /run/.volt/spec
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
+    mount --bind /dev/pts/ptmx /dev/ptmx
+    exec "$2"' sh "$1" "$2" <&3 3<&- &
+pid=$!
+exec 3<&-
+trap 'kill -TERM $(cat /proc/$pid/task/$pid/children)' TERM
+while kill -0 $pid 2>/dev/null; do wait $pid; code=$?; done
+exit $code
+"#;
+
+/// The built init, beside the built relay.
+fn init() -> PathBuf {
+    let target = Path::new(env!("CARGO_BIN_EXE_volt-relay")).parent().unwrap().parent().unwrap();
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", "volt-init", "--bin", "volt-init", "--target-dir"])
+        .arg(target)
+        .status();
+    assert!(status.unwrap().success());
+    target.join("debug/volt-init")
+}
+
+/// A relay around the init with this spec.
+pub(crate) fn run(options: &[&str], spec: &InitSpec) -> Relay {
+    run_beside(BACKLOG, options, spec)
+}
+
+/// The same beside a journal that takes no more than this many lines before the test has read some.
+pub(crate) fn run_beside(backlog: usize, options: &[&str], spec: &InitSpec) -> Relay {
+    let init = init().to_str().unwrap().to_owned();
+    let bytes = spec.render().unwrap();
+    Relay::start_beside(backlog, &[&["--mode", "app"], options].concat(), |run_dir| {
+        let path = run_dir.parent().unwrap().join("spec");
+        std::fs::write(&path, bytes).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        ["/bin/sh", "-c", STAND_IN, "sh", &path, &init].map(str::to_owned).to_vec()
+    })
+}
+
+/// A spec for a script.
+pub(crate) fn shell(script: &str) -> InitSpec {
+    InitSpec::new(["/bin/sh", "-c", script].map(str::to_owned).to_vec())
+}
 
 /// A relay that runs.
 pub(crate) struct Relay {
@@ -37,16 +89,11 @@ impl Entry {
 impl Relay {
     /// Starts `NAME web`, these options, and this program.
     pub(crate) fn start(options: &[&str], program: &[&str]) -> Self {
-        Self::start_with(options, |_| program.iter().map(|word| (*word).to_owned()).collect())
+        let words = program.iter().map(|word| (*word).to_owned()).collect();
+        Self::start_beside(BACKLOG, options, |_| words)
     }
 
-    /// The same with a program that is made from the run folder's path.
-    pub(crate) fn start_with(options: &[&str], program: impl FnOnce(&Path) -> Vec<String>) -> Self {
-        Self::start_beside(BACKLOG, options, program)
-    }
-
-    /// The same beside a journal that takes no more than this many lines before the test has read some.
-    pub(crate) fn start_beside(
+    fn start_beside(
         backlog: usize,
         options: &[&str],
         program: impl FnOnce(&Path) -> Vec<String>,

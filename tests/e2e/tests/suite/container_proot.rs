@@ -96,9 +96,9 @@ on_hosts! {
         me.sh("volt container restart web").ok();
         assert_eq!(me.end("web").0, "running");
         me.sh("volt stop web").ok();
-        assert_eq!(me.end("web"), ("stopped".to_owned(), 143, "stopped".to_owned()));
+        assert_eq!(me.end("web"), ("stopped".to_owned(), 143, "killed by SIGTERM".to_owned()));
         let stopped = told("web");
-        assert_eq!((&stopped["state"], &stopped["exit_code"], &stopped["reason"]), (&"stopped".into(), &143.into(), &"stopped".into()));
+        assert_eq!((&stopped["state"], &stopped["exit_code"], &stopped["reason"]), (&"stopped".into(), &143.into(), &"killed by SIGTERM".into()));
         assert!(stopped["started"].as_str() < stopped["ended"].as_str(), "{stopped}");
         // Its command ends by itself; and all of it is killed, so that nobody can write how it ended.
         me.sh("volt container create --name brief tiny sh -c 'sleep 0.3; exit 3' && volt start brief && volt container wait brief").ok();
@@ -130,7 +130,7 @@ on_hosts! {
         let seen = me.sh(line).ok();
         assert_eq!(seen.lines().count(), 30, "{seen}");
         assert!(!seen.contains("failed") && !seen.contains("137"), "{seen}");
-        assert_eq!(me.end("quick"), ("stopped".to_owned(), 143, "stopped".to_owned()));
+        assert_eq!(me.end("quick"), ("stopped".to_owned(), 143, "killed by SIGTERM".to_owned()));
 
         // One that heeds the signal, one that does not, and one that is killed.
         me.sh("volt run -d --name polite tiny sh -c 'trap \"exit 5\" TERM; echo ready; while :; do sleep 0.1; done'").ok();
@@ -140,7 +140,7 @@ on_hosts! {
         me.sh("volt run -d --name deaf tiny sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'").ok();
         me.until("volt logs deaf | grep -q ready");
         me.sh("volt stop --timeout 1 deaf").ok();
-        assert_eq!(me.end("deaf"), ("stopped".to_owned(), 137, "stopped".to_owned()));
+        assert_eq!(me.end("deaf"), ("failed".to_owned(), 137, "killed: it did not stop in time".to_owned()));
         me.sh("volt start deaf").ok();
         me.sh("volt container kill deaf").ok();
         assert_eq!(me.end("deaf"), ("failed".to_owned(), 137, "killed by SIGKILL".to_owned()));
@@ -149,6 +149,52 @@ on_hosts! {
         me.sh("volt run -d --name family tiny sh -c 'sleep 1001 & sleep 1001 & exec sleep 1001'").ok();
         me.sh("volt container delete --force family").ok();
         me.sh("! ps -u tester -o args | grep '[s]leep 1001'").ok();
+    }
+}
+
+on_hosts! {
+    fn container_proot_ends_are_the_commands_own(host) {
+        let me = Alone::new(host, "ends");
+        // Whatever ends last, or by a signal, or stays: as with the other backend the command's own end is that of all.
+        for (script, code) in [
+            ("sleep 1 & exit 3", 3),
+            ("(sleep 0.2; exit 7) & exit 0", 0),
+            ("sleep 1003 & exit 4", 4),
+            ("setsid sleep 1003 & sleep 0.1; exit 5", 5),
+            ("kill -9 $$", 137),
+            ("kill -TERM $$", 143),
+            ("exit 133", 133),
+            ("nosuchprogram", 127),
+        ] {
+            let seen = me.sh(&format!("volt run --rm tiny sh -c '{script}'"));
+            assert_eq!((seen.code, seen.stdout.as_str()), (code, ""), "{script}: {seen:?}");
+            assert!(!seen.stderr.contains("proot"), "{seen:?}");
+        }
+        me.sh("! ps -u tester -o args | grep '[s]leep 1003'").ok();
+        for (command, code, reason) in [("nosuchprogram", 127, "nosuchprogram: command not found"), ("/etc/passwd", 126, "/etc/passwd: permission denied")] {
+            me.sh(&format!("volt container create --name none tiny {command}")).ok();
+            let said = me.sh("volt start none").fails(1);
+            assert!(said.contains(reason), "{said}");
+            assert_eq!((me.end("none").0.as_str(), me.end("none").1), ("failed", code), "{command}");
+            me.sh("volt container delete none").ok();
+        }
+        // Commands beside it end with it, and it does not end with them.
+        me.sh("volt run -d --name long tiny sleep 1004").ok();
+        me.sh("volt exec long sh -c 'sleep 1004 & exit 6'").fails(6);
+        assert_eq!(me.end("long").0, "running");
+        me.sh("volt exec -w /no/such long true").fails(126);
+        for words in ["exec -it long", "run --rm -it tiny"] {
+            let seen = me.sh(&format!("script -qec 'volt {words} tty' /dev/null < /dev/null")).ok();
+            assert!(seen.contains("/dev/pts/"), "{words}: {seen}");
+        }
+        me.sh("(volt exec long sleep 1004; echo $? > beside) > /dev/null 2>&1 &").ok();
+        me.until("test $(ps -u tester -o args | grep -c '^[s]leep 1004') = 2");
+        me.sh("volt container kill long").ok();
+        me.until("test -s beside && grep 137 beside");
+        me.sh("! ps -u tester -o args | grep '[s]leep 1004'").ok();
+        assert_eq!(me.end("long"), ("failed".to_owned(), 137, "killed by SIGKILL".to_owned()));
+        me.sh("! find .local -name 'exec-*' | grep .").ok();
+        assert_eq!(me.sh("volt system check -o json").json()["findings"], serde_json::json!([]));
     }
 }
 

@@ -76,8 +76,10 @@ pub(crate) trait Backend: Sync {
         None
     }
 
-    /// Whether a run that ended so has failed.
-    fn is_failure(&self, spec: &Spec, exit: &Exit) -> bool;
+    /// Whether a run that ended so has failed, as `SuccessExitStatus=` of a unit has it.
+    fn is_failure(&self, spec: &Spec, exit: &Exit) -> bool {
+        ![0, 143, 128 + i32::from(spec.stop_signal)].contains(&exit.code)
+    }
 
     /// News of a container's state, where something tells of it.
     fn watch(&self, _engine: &Engine, _spec: &Spec) -> Option<UnitWatch> {
@@ -142,6 +144,17 @@ pub(crate) fn of(kind: container::Backend) -> &'static dyn Backend {
 }
 
 impl Engine {
+    /// How long a stop may take, where its relay, which keeps the time, is told.
+    fn stop_patience(&self, spec: &Spec, timeout: Option<Duration>) -> Result<Duration> {
+        let patience = timeout.unwrap_or(Duration::from_secs(u64::from(spec.stop_timeout)));
+        let run = self.paths().container_run(&spec.name);
+        if timeout.is_some() && run.exists() {
+            let seconds = patience.as_secs().to_string();
+            volt_host::files::write_volatile(&run.join("stop-timeout"), seconds.as_bytes(), 0o644)?;
+        }
+        Ok(patience)
+    }
+
     /// The backend of a container.
     pub(crate) fn backend_of(&self, spec: &Spec) -> &'static dyn Backend {
         of(spec.backend)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::journal;
 use volt_host::systemd::{self, ActiveState, JobKind, Lifetime, Setting, UnitSummary, UnitWatch};
-use volt_model::container::{Exit, Spec, unit};
+use volt_model::container::{Spec, unit};
 use volt_model::frame::Frame;
 use volt_model::kind::ErrorKind;
 use volt_model::limits::{Limits, Property, PropertyValue};
@@ -88,11 +88,6 @@ impl Backend for Systemd {
         engine.can_use_systemd_to_look().then(|| engine.systemd().watch(&[&spec.unit()]).ok())?
     }
 
-    /// As the unit's `SuccessExitStatus=` has it.
-    fn is_failure(&self, spec: &Spec, exit: &Exit) -> bool {
-        ![0, 143, 128 + i32::from(spec.stop_signal)].contains(&exit.code)
-    }
-
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         let changed = engine.write_units(spec)?;
         // systemd keeps the old text of a unit that failed; forgetting the failure unloads it.
@@ -163,13 +158,8 @@ impl Backend for Systemd {
     }
 
     fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
-        let patience = timeout.unwrap_or(Duration::from_secs(u64::from(spec.stop_timeout)));
-        let run = engine.paths().container_run(&spec.name);
-        if timeout.is_some() && run.exists() {
-            // The relay keeps the time, and asks systemd for more where it needs it.
-            let seconds = patience.as_secs().to_string();
-            volt_host::files::write_volatile(&run.join("stop-timeout"), seconds.as_bytes(), 0o644)?;
-        }
+        // The relay asks systemd for more time where it needs it.
+        let patience = engine.stop_patience(spec, timeout)?;
         engine.systemd().run_job(JobKind::Stop, &spec.unit(), patience + STOP_SLACK)?;
         // The container is down; its root and namespace go with the unit that prepared them.
         match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {

@@ -1,5 +1,6 @@
 //! The supervisor of a container, and of each command executed in it.
 
+use super::processes::Processes;
 use crate::Engine;
 use crate::container::Exec;
 use crate::error::{Error, Result};
@@ -12,9 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use volt_host::command::{Command, SAFE_PATH, Stream};
 use volt_host::files::{self, Attributes, FileKind, RootDir};
-use volt_host::process::{self, Identity, Pidfd};
-use volt_model::container::{Exit, Spec};
-use volt_model::frame::Frame;
+use volt_host::process::{self, Identity};
+use volt_model::container::Spec;
+use volt_model::initspec::InitSpec;
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
 use volt_model::name::Name;
@@ -22,9 +23,9 @@ use volt_model::name::Name;
 /// The file that names the process which supervises. A container's lies in its own folder, not in the run folder, which goes while
 /// the supervisor still clears up.
 pub(super) const SUPERVISOR: &str = "supervisor";
-/// The folder of a command's run folder that its container sees, and in it the file with the command's environment.
+/// The folder of a run folder that its container sees, and in it what init reads.
 const SHOWN: &str = "shown";
-const ENVIRONMENT: &str = "environment";
+const SPEC: &str = "spec";
 /// Where the container sees what is Volt's own.
 const INSIDE: &str = "/run/.volt";
 /// In front of the name of the run folder of an executed command.
@@ -42,11 +43,25 @@ pub(super) fn supervisor(dir: &Path) -> Option<Identity> {
     files::read_json::<Identity>(&dir.join(SUPERVISOR), 256).ok().filter(|found| found.is_alive())
 }
 
-/// The proots of the commands that were executed in a container.
-pub(super) fn exec_leaders(run: &Path) -> Vec<u32> {
-    let entries = std::fs::read_dir(run).into_iter().flatten().flatten();
+/// What proot traces for a container, and for each command that was executed in it.
+pub(super) fn trees(engine: &Engine, name: &Name) -> Vec<Processes> {
+    let run = engine.paths().container_run(name);
+    let entries = std::fs::read_dir(&run).into_iter().flatten().flatten();
     let execs = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(EXEC));
-    execs.filter_map(|entry| leader(&entry.path())).collect()
+    let execs = execs.map(|entry| (entry.path(), entry.path()));
+    let all = std::iter::once((engine.paths().container(name), run.clone())).chain(execs);
+    all.filter_map(|(dir, run)| tree(&dir, &run)).collect()
+}
+
+/// What the supervisor of this folder runs; where that was killed, what traces the leader of this run folder.
+fn tree(dir: &Path, run: &Path) -> Option<Processes> {
+    let proot = relay(dir).and_then(|relay| process::children(relay).ok()?.into_iter().min());
+    proot.map(Processes::of).or_else(|| Processes::around(leader(run)?))
+}
+
+/// The relay that the supervisor of this folder runs.
+fn relay(dir: &Path) -> Option<u32> {
+    process::children(supervisor(dir)?.pid).ok()?.into_iter().min()
 }
 
 fn leader(run: &Path) -> Option<u32> {
@@ -56,6 +71,18 @@ fn leader(run: &Path) -> Option<u32> {
     found.is_alive().then_some(found.pid)
 }
 
+/// The command that this init runs.
+pub(super) fn command(init: u32) -> Option<u32> {
+    process::children(init).ok()?.into_iter().min()
+}
+
+/// Asks the relay of a container to end it, which then keeps the time.
+pub(super) fn ask_to_end(engine: &Engine, name: &Name) {
+    if let Some(relay) = relay(&engine.paths().container(name)) {
+        super::processes::send(relay, 15);
+    }
+}
+
 /// Starts the supervisor of a container.
 pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     let run = engine.paths().container_run(&spec.name);
@@ -63,43 +90,21 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     for stale in ["failure", "exit", "leader"] {
         files::remove_file(&run.join(stale))?;
     }
-    let env = engine.init_spec(spec)?.env;
     // proot would make what it mounts upon for the while, as folders that nobody may read.
     engine.complete_root(spec, &engine.paths().container(&spec.name).join("rootfs"))?;
-    refuse_missing_command(engine, spec, &env)?;
-    let mut relay: Vec<String> = relay(engine, spec, &run, &log(engine, &spec.name));
-    // Whoever started it by attaching is waited for.
-    if run.join("hold").exists() {
-        files::remove_file(&run.join("hold"))?;
-        relay.push("--attach-hold".into());
-    }
-    relay.extend(flags([(spec.tty, "--tty"), (spec.stdin, "--stdin")]));
-    relay.push("--".into());
-    relay.extend(proot(engine, spec, &run)?);
-    relay.extend(["make".into(), spec.workdir.clone().unwrap_or_else(|| "/".into())]);
-    relay.extend(spec.command.iter().cloned());
-    write_environment(&run, &env)?;
+    let log = log(engine, &spec.name).to_string_lossy().into_owned();
+    let patience = spec.stop_timeout.to_string();
+    let how = ["app", "--log", &log, "--stop-timeout", &patience];
+    let mut words = relay_words(engine, spec, &run, &how, spec.tty);
+    words.extend(proot(engine, spec, &run)?);
+    show(engine, spec, &run, engine.init_spec(spec)?)?;
     let volt = format!(
         "{} {} internal",
         own_environment(engine),
         quoted(&engine.settings().programs.volt.to_string_lossy())
     );
     let after = format!("exec {volt} ended {}", spec.name);
-    spawn(&engine.paths().container(&spec.name), &after, &relay)
-}
-
-/// Tells a supervisor whose command has not begun, because a client is waited for, to begin it no more.
-pub(super) fn give_up_start(engine: &Engine, name: &Name) {
-    let run = engine.paths().container_run(name);
-    let begun = ["leader", "failure", "exit"].iter().any(|file| run.join(file).exists());
-    let Some(shell) = supervisor(&engine.paths().container(name)).filter(|_| !begun) else {
-        return;
-    };
-    for relay in process::children(shell.pid).unwrap_or_default() {
-        if let Err(error) = Pidfd::open(relay).and_then(|fd| fd.signal_numbered(15)) {
-            tracing::debug!(%name, %error, "a start could not be given up");
-        }
-    }
+    spawn(&engine.paths().container(&spec.name), &after, &words)
 }
 
 /// Runs a command in a container's root, beside it, and connects to it.
@@ -107,45 +112,19 @@ pub(super) fn exec(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStre
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let user = Spec { user: exec.user.clone().or_else(|| spec.user.clone()), ..spec.clone() };
     super::refuse::what_it_can_not_do(&user)?;
+    let init = engine.exec_spec(spec, exec)?;
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let run = engine
         .paths()
         .container_run(&spec.name)
         .join(format!("{EXEC}{}-{number}", std::process::id()));
     files::create_dirs(&run, 0o700)?;
-    let mut env = engine.init_spec(spec)?.env;
-    for entry in &exec.env {
-        let Some((name, value)) = entry.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "An environment variable is written NAME=VALUE",
-            ));
-        };
-        env.retain(|(old, _)| old != name);
-        env.push((name.to_owned(), value.to_owned()));
-    }
-    if let Some(command) = exec.command.first()
-        && !is_there(engine, spec, command, &env)?
-    {
-        files::remove_tree(&run)?;
-        return not_found(command);
-    }
-    let mut relay = relay(engine, spec, &run, &run.join("log"));
-    relay.push("--attach-hold".into());
-    relay.extend(flags([(exec.tty, "--tty"), (exec.stdin, "--stdin")]));
-    relay.push("--".into());
-    relay.extend(proot(engine, spec, &run)?);
-    let workdir = exec.workdir.clone().or_else(|| spec.workdir.clone());
-    relay.extend(["enter".into(), workdir.unwrap_or_else(|| "/".into())]);
-    if exec.command.is_empty() {
-        let shell = "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi";
-        relay.extend(["/bin/sh", "-c", shell].map(str::to_owned));
-    } else {
-        relay.extend(exec.command.iter().cloned());
-    }
+    let mut words = relay_words(engine, spec, &run, &["exec", "--attach-hold"], exec.tty);
+    words.extend(proot(engine, spec, &run)?);
+    words.push("exec".into());
+    show(engine, spec, &run, init)?;
     let after = format!("exec rm -rf {}", quoted(&run.to_string_lossy()));
-    write_environment(&run, &env)?;
-    spawn(&run, &after, &relay)?;
+    spawn(&run, &after, &words)?;
     connect(&run).ok_or_else(|| {
         Error::new(ErrorKind::General, format!("A command could not be started in {}", spec.name))
             .about(&spec.name)
@@ -166,15 +145,16 @@ fn connect(run: &Path) -> Option<UnixStream> {
     }
 }
 
-/// Writes the container's environment for init, which alone gives it to the command: it must not stand on a command line that every
-/// user can read, and the programs of the host around the command are to have nothing of it.
-fn write_environment(run: &Path, env: &[(String, String)]) -> Result<()> {
-    let text: String = env.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
+/// Shows init what it reads. It, which executes the command, is mounted upon a file that lies there: what isn't there proot makes,
+/// with a mode that nobody can read.
+fn show(engine: &Engine, spec: &Spec, run: &Path, init: InitSpec) -> Result<()> {
+    // There is no privilege to give up, and what traces init must be able to look into it.
+    let traced =
+        InitSpec { traced: true, caps: 0, no_new_privs: false, seccomp: Vec::new(), ..init };
     let shown = run.join(SHOWN);
     files::create_dirs(&shown, 0o700)?;
-    // What init is mounted upon: what isn't there proot makes, with a mode that nobody can read.
     files::write_volatile(&shown.join("init"), b"", 0o600)?;
-    Ok(files::write_volatile(&shown.join(ENVIRONMENT), text.as_bytes(), 0o600)?)
+    Ok(files::write_volatile(&shown.join(SPEC), &engine.rendered(spec, &traced)?, 0o600)?)
 }
 
 /// Starts a shell that runs the relay and then what comes after it, under a filter that hides statx, which proot doesn't translate.
@@ -200,22 +180,13 @@ fn spawn(dir: &Path, after: &str, relay: &[String]) -> Result<()> {
     Ok(word.write_all(b"go\n").map_err(failed)?)
 }
 
-/// The relay up to its own flags.
-fn relay(engine: &Engine, spec: &Spec, run: &Path, log: &Path) -> Vec<String> {
-    let volt = engine.settings().programs.volt.to_string_lossy();
-    let words = [&*volt, "internal", "relay", spec.name.as_str(), "--mode", "plain", "--run-dir"];
-    let mut all: Vec<String> = words.map(str::to_owned).to_vec();
-    all.extend([
-        run.to_string_lossy().into_owned(),
-        "--log".into(),
-        log.to_string_lossy().into_owned(),
-    ]);
-    all
-}
-
-/// The relay's flags out of those that are on.
-fn flags(all: [(bool, &str); 2]) -> impl Iterator<Item = String> {
-    all.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned())
+/// The relay up to the program that it runs.
+fn relay_words(engine: &Engine, spec: &Spec, run: &Path, how: &[&str], tty: bool) -> Vec<String> {
+    let (volt, run) = (engine.settings().programs.volt.to_string_lossy(), run.to_string_lossy());
+    let words = [&*volt, "internal", "relay", spec.name.as_str(), "--run-dir", &*run, "--mode"];
+    let tty = tty.then_some("--tty");
+    let all = words.iter().chain(how).copied().chain(tty).chain(["--"]);
+    all.map(str::to_owned).collect()
 }
 
 /// Makes the folder in the container's root that what it sees of Volt is mounted upon; export reads it as it is.
@@ -230,7 +201,7 @@ fn make_place(rootfs: &Path) -> Result<()> {
     Ok(root.mkdir_all(place, attributes)?)
 }
 
-/// proot with what is mounted, and init up to where the command starts.
+/// proot with what is mounted, and init.
 fn proot(engine: &Engine, spec: &Spec, run: &Path) -> Result<Vec<String>> {
     let Some(program) = program("proot") else {
         return Err(Error::new(ErrorKind::Dependency, "The program proot is not installed")
@@ -245,7 +216,8 @@ fn proot(engine: &Engine, spec: &Spec, run: &Path) -> Result<Vec<String>> {
             .about(&init.display())
             .hinted("Install the whole package: volt-init belongs to it"));
     }
-    let mut all = vec![text(program), "-r".into(), text(dir.join("rootfs"))];
+    // Its remarks on every process that ends by a signal are nobody's; errors it says all the same.
+    let mut all = vec![text(program), "--verbose=-1".into(), "-r".into(), text(dir.join("rootfs"))];
     if !crate::system::can::is_root() {
         all.push("-0".into());
     }
@@ -268,50 +240,11 @@ fn proot(engine: &Engine, spec: &Spec, run: &Path) -> Result<Vec<String>> {
         }
         all.extend(["-b".into(), format!("{source}:{}", bind.target)]);
     }
-    let environment = format!("{INSIDE}/{ENVIRONMENT}");
     all.extend(["-b".into(), format!("{}:{INSIDE}", text(run.join(SHOWN)))]);
     all.extend(["-b".into(), format!("{}:{INSIDE}/init", text(init))]);
     all.extend(["-w".into(), "/".into()]);
-    all.extend([format!("{INSIDE}/init"), "environ".into(), environment]);
+    all.push(format!("{INSIDE}/init"));
     Ok(all)
-}
-
-/// Refuses a command that isn't in the root: proot would only say that it failed.
-fn refuse_missing_command(engine: &Engine, spec: &Spec, env: &[(String, String)]) -> Result<()> {
-    let Some(command) = spec.command.first() else { return Ok(()) };
-    if is_there(engine, spec, command, env)? {
-        return Ok(());
-    }
-    let reason = Exit::could_not_start(format_args!("{command}: not found"));
-    engine.save_exit(&spec.name, &Exit { code: 127, reason, finished: Timestamp::now() })?;
-    Err(not_started(spec, &format!("there is no program {command} in it")))
-}
-
-/// Whether a command is in the root, as far as can be told from outside.
-fn is_there(engine: &Engine, spec: &Spec, command: &str, env: &[(String, String)]) -> Result<bool> {
-    let root = RootDir::open(&engine.paths().container(&spec.name).join("rootfs"))?;
-    let is_program = |path: &Path| {
-        let found = root.metadata_followed(path.strip_prefix("/").unwrap_or(path));
-        found.is_ok_and(|data| data.kind == FileKind::File && data.mode & 0o111 != 0)
-    };
-    let mounted = spec.binds.iter().any(|bind| command.starts_with(&bind.target));
-    let path = env.iter().find(|(name, _)| name == "PATH").map_or(SAFE_PATH, |(_, path)| path);
-    Ok(match command.contains('/') {
-        // One that depends on the working directory is left to proot.
-        true => mounted || !command.starts_with('/') || is_program(Path::new(command)),
-        false => path.split(':').any(|dir| is_program(&Path::new(dir).join(command))),
-    })
-}
-
-/// The stream of an executed command that could not begin.
-fn not_found(command: &str) -> Result<UnixStream> {
-    let said = format!("{command}: command not found\n").into_bytes();
-    let failed = |error| files::Error::new("write to", Path::new("an executed command"), error);
-    let (mut ours, theirs) = UnixStream::pair().map_err(failed)?;
-    for frame in [Frame::Stderr(said), Frame::Exit(127)] {
-        ours.write_all(&frame.encode()).map_err(failed)?;
-    }
-    Ok(theirs)
 }
 
 /// What it means that the supervisor has ended before the command was seen to run: it was quick, or it could not be run.

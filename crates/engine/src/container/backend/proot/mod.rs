@@ -2,7 +2,8 @@
 //!
 //! The supervisor is a shell that runs the relay (which runs proot, keeps the log and serves attach), then records how it ended
 //! and clears up, with the same helpers that a unit would call. proot translates paths by ptrace: it is no jail, is slow, and
-//! has no namespaces or cgroups. What it can't do is refused (`refuse`). A container runs until all its processes have ended.
+//! has no namespaces or cgroups. What it can't do is refused (`refuse`). In it runs the init that a container of units has, which starts
+//! the command, tells the relay how it ended, and ends what is left of it.
 //!
 //! - `root`: its root, a copy of the image's tree, because proot can't lay a writable layer over it
 //! - `launch`: the supervisor and what it runs
@@ -21,12 +22,13 @@ use crate::system::can::program;
 use crate::workload::{Listener, Query, Usage, log_file, usage_of_tree};
 use jiff::Timestamp;
 use processes::Processes;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use volt_host::files;
-use volt_host::process::Identity;
-use volt_model::container::{self, Exit, Network, Spec};
+use volt_model::container::{self, Network, Spec};
+use volt_model::frame::Frame;
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::name::Name;
@@ -42,8 +44,6 @@ const IDLE_LIMIT: Duration = Duration::from_secs(1);
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(5);
-/// Why a run ended that was ended from here.
-const STOPPED: &str = "stopped";
 
 /// The backend.
 pub(super) struct Proot;
@@ -78,10 +78,6 @@ impl Backend for Proot {
         true
     }
 
-    fn is_failure(&self, _spec: &Spec, exit: &Exit) -> bool {
-        exit.code != 0 && exit.reason != STOPPED
-    }
-
     fn install(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         root::make(engine, spec)
     }
@@ -102,9 +98,10 @@ impl Backend for Proot {
         let leader = engine.leader(name);
         let ended = ["exit", "failure"].iter().any(|file| run.join(file).exists());
         let state = match (leader, supervised) {
-            (Some(leader), _) if processes::is_held(leader) => State::Frozen,
+            (Some(leader), _) if is_held(leader) => State::Frozen,
             (Some(_), _) => State::Running,
-            (None, true) if ended => State::Stopping,
+            // It had one.
+            (None, true) if ended || run.join("leader").exists() => State::Stopping,
             (None, true) => State::Starting,
             (None, false) => {
                 if ended || engine.is_told_alive(name) {
@@ -116,7 +113,7 @@ impl Backend for Proot {
                 if failed { State::Failed } else { State::Stopped }
             }
         };
-        let pid = leader.map(|leader| Processes::of(leader).command().unwrap_or(leader));
+        let pid = leader.map(|leader| launch::command(leader).unwrap_or(leader));
         let started = leader.and_then(|_| engine.started_at(name));
         Ok(RunState { state, pid, started, restarts: 0 })
     }
@@ -138,8 +135,7 @@ impl Backend for Proot {
         wait_for(END_LIMIT, || !is_supervised(engine, &spec.name));
         launch::supervise(engine, spec)?;
         let deadline = Instant::now() + START_LIMIT;
-        let runs = |leader| Processes::of(leader).is_executed();
-        while !engine.leader(&spec.name).is_some_and(runs) {
+        while engine.leader(&spec.name).is_none() {
             if !is_supervised(engine, &spec.name) {
                 return launch::explain_end(engine, spec, begun);
             }
@@ -158,24 +154,18 @@ impl Backend for Proot {
     }
 
     fn stop(&self, engine: &Engine, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
-        let Some(leader) = engine.leader(&spec.name) else { return end(engine, &spec.name) };
-        let begun = Timestamp::now();
-        let patience = timeout.unwrap_or(Duration::from_secs(u64::from(spec.stop_timeout)));
-        let processes = Processes::of(leader);
-        let command = processes.command().and_then(|pid| Identity::of(pid).ok());
-        processes.signal_command(spec.stop_signal);
-        // What the command left behind in the background is not waited for.
-        let killed = !wait_for(patience, || match command {
-            Some(command) => !command.is_alive(),
-            None => engine.leader(&spec.name).is_none(),
+        let patience = engine.stop_patience(spec, timeout)?;
+        each_tree(engine, &spec.name, Processes::let_go);
+        launch::ask_to_end(engine, &spec.name);
+        // The relay keeps the time, and kills.
+        let idle = Cell::new(Instant::now());
+        wait_for(patience + END_LIMIT, || {
+            if engine.leader(&spec.name).is_some() {
+                idle.set(Instant::now());
+            }
+            !is_supervised(engine, &spec.name) || idle.get().elapsed() > IDLE_LIMIT
         });
-        end(engine, &spec.name)?;
-        let signaled = engine.last_exit(&spec.name).is_some_and(|exit| exit.code == 255);
-        match (killed, signaled) {
-            (true, _) => correct_end(engine, spec, begun, 9, STOPPED),
-            (false, true) => correct_end(engine, spec, begun, spec.stop_signal, STOPPED),
-            (false, false) => Ok(()),
-        }
+        end(engine, &spec.name)
     }
 
     fn wait_until_down(&self, engine: &Engine, spec: &Spec) -> Result<()> {
@@ -183,32 +173,30 @@ impl Backend for Proot {
     }
 
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
-        let Some(leader) = engine.leader(&spec.name) else {
+        if engine.leader(&spec.name).is_none() {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!("The container {} has no process", spec.name),
             )
             .about(&spec.name));
-        };
-        if signal == 9 {
-            let begun = Timestamp::now();
-            end(engine, &spec.name)?;
-            return correct_end(engine, spec, begun, 9, "killed by SIGKILL");
         }
-        Processes::of(leader).signal_command(signal);
-        Ok(())
+        if signal == 9 {
+            return end(engine, &spec.name);
+        }
+        // The relay passes it to the command.
+        engine.send_frame(&spec.name, &Frame::Signal(signal))
     }
 
     fn freeze(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         each_tree(engine, &spec.name, Processes::hold);
         // A signal takes a moment to be heeded.
-        wait_for(HOLD_LIMIT, || engine.leader(&spec.name).is_none_or(processes::is_held));
+        wait_for(HOLD_LIMIT, || engine.leader(&spec.name).is_none_or(is_held));
         Ok(())
     }
 
     fn thaw(&self, engine: &Engine, spec: &Spec) -> Result<()> {
         each_tree(engine, &spec.name, Processes::let_go);
-        wait_for(HOLD_LIMIT, || !engine.leader(&spec.name).is_some_and(processes::is_held));
+        wait_for(HOLD_LIMIT, || !engine.leader(&spec.name).is_some_and(is_held));
         Ok(())
     }
 
@@ -241,17 +229,21 @@ fn is_supervised(engine: &Engine, name: &Name) -> bool {
     launch::supervisor(&engine.paths().container(name)).is_some()
 }
 
+impl Engine {
+    /// Winds up a run whose supervisor has seen its end. What was executed beside it ends with it.
+    ///
+    /// # Errors
+    /// As [`Engine::run_ended`].
+    pub fn supervised_run_ended(&self, name: &Name) -> Result<()> {
+        kill_until(self, name, || launch::trees(self, name).is_empty());
+        self.run_ended(name, "").and_then(|()| self.release(name))
+    }
+}
+
 /// Kills all of a container and of what was executed in it, and waits until it has been cleared up.
 fn end(engine: &Engine, name: &Name) -> Result<()> {
-    let begun = Instant::now();
-    let gone = wait_for(END_LIMIT, || {
-        each_tree(engine, name, Processes::kill);
-        if begun.elapsed() > IDLE_LIMIT {
-            each_tree(engine, name, Processes::kill_idle);
-        }
-        launch::give_up_start(engine, name);
-        engine.leader(name).is_none() && !is_supervised(engine, name)
-    });
+    let gone =
+        kill_until(engine, name, || engine.leader(name).is_none() && !is_supervised(engine, name));
     if gone {
         return Ok(());
     }
@@ -262,29 +254,24 @@ fn end(engine: &Engine, name: &Name) -> Result<()> {
     .about(name))
 }
 
-/// Does something with the processes of the container and of all that was executed in it.
-fn each_tree(engine: &Engine, name: &Name, act: fn(&Processes)) {
-    let run = engine.paths().container_run(name);
-    let leaders = engine.leader(name).into_iter().chain(launch::exec_leaders(&run));
-    for leader in leaders {
-        act(&Processes::of(leader));
-    }
+fn kill_until(engine: &Engine, name: &Name, done: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    wait_for(END_LIMIT, || {
+        each_tree(engine, name, Processes::kill);
+        if begun.elapsed() > IDLE_LIMIT {
+            each_tree(engine, name, Processes::kill_idle);
+        }
+        done()
+    })
 }
 
-/// Corrects how a run that was ended since `begun` is recorded: proot tells the end by a signal as 255 or as 0, and who sent the
-/// signal knows better.
-fn correct_end(
-    engine: &Engine,
-    spec: &Spec,
-    begun: Timestamp,
-    signal: u8,
-    reason: &str,
-) -> Result<()> {
-    let Some(exit) = engine.last_exit(&spec.name).filter(|exit| exit.finished >= begun) else {
-        return Ok(());
-    };
-    let code = 128 + i32::from(signal);
-    engine.save_exit(&spec.name, &container::Exit { code, reason: reason.to_owned(), ..exit })
+/// Does something with the processes of the container and of all that was executed in it.
+fn each_tree(engine: &Engine, name: &Name, act: fn(&Processes)) {
+    launch::trees(engine, name).iter().for_each(act);
+}
+
+fn is_held(leader: u32) -> bool {
+    Processes::around(leader).is_some_and(|all| all.are_held())
 }
 
 /// Records the end of a run whose supervisor could not. Who only looks may not be able to, and need not.

@@ -20,27 +20,14 @@ impl Processes {
         Self { tracer }
     }
 
-    /// The command: proot's first child, while it lives.
-    pub(super) fn command(&self) -> Option<u32> {
-        process::children(self.tracer).ok()?.into_iter().min()
+    /// Of the proot that traces this process.
+    pub(super) fn around(pid: u32) -> Option<Self> {
+        tracer_of(pid).filter(|tracer| *tracer != 0).map(Self::of)
     }
 
-    /// Sends a signal to the command; to all that is left where the command is gone. proot itself heeds none.
-    pub(super) fn signal_command(&self, signal: u8) {
-        match self.command() {
-            Some(command) => send(command, signal),
-            None => self.each(signal),
-        }
-    }
-
-    /// Whether the command has taken proot's place in its first child: before that a signal would not reach it.
-    pub(super) fn is_executed(&self) -> bool {
-        let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-        match self.command() {
-            Some(command) => program(command) != program(self.tracer),
-            // It has ended already, and left something behind; or it was not begun yet.
-            None => !self.traced().is_empty(),
-        }
+    /// Whether they are held still.
+    pub(super) fn are_held(&self) -> bool {
+        is_held(self.tracer)
     }
 
     /// Kills all but proot, which ends when nothing is left for it to trace, and says how. Killed first it would let them run on
@@ -87,7 +74,7 @@ impl Processes {
 }
 
 /// Whether a process is stopped by a signal.
-pub(super) fn is_held(pid: u32) -> bool {
+fn is_held(pid: u32) -> bool {
     process::stat(pid).is_ok_and(|stat| stat.state == 'T')
 }
 
@@ -97,7 +84,7 @@ fn tracer_of(pid: u32) -> Option<u32> {
 }
 
 /// One that has ended meanwhile is no error.
-fn send(pid: u32, signal: u8) {
+pub(super) fn send(pid: u32, signal: u8) {
     if let Err(error) = Pidfd::open(pid).and_then(|fd| fd.signal_numbered(signal)) {
         tracing::debug!(pid, signal, %error, "a process could not be signalled");
     }

@@ -1,7 +1,6 @@
 //! What is refused, and a real proot where one is installed.
 
-use super::{launch, processes::Processes, refuse, root};
-use crate::container::backend::Backend as _;
+use super::{processes::Processes, refuse, root};
 use crate::system::can::program;
 use crate::system::tests::{engine, spec, write_record};
 use std::time::Duration;
@@ -50,9 +49,9 @@ fn a_tree_is_held_let_go_and_killed_with_what_left_its_parent() {
     let traced = || super::wait_for(Duration::from_secs(10), || tree.traced().len() == 3);
     assert!(traced(), "{:?}", tree.traced());
     tree.hold();
-    assert!(super::wait_for(Duration::from_secs(5), || super::processes::is_held(child.id())));
+    assert!(super::wait_for(Duration::from_secs(5), || tree.are_held()));
     tree.let_go();
-    assert!(super::wait_for(Duration::from_secs(5), || !super::processes::is_held(child.id())));
+    assert!(super::wait_for(Duration::from_secs(5), || !tree.are_held()));
     assert!(traced());
     let left = tree.traced();
     tree.kill();
@@ -80,11 +79,4 @@ fn the_root_is_a_copy_that_appears_whole() {
     std::fs::write(path.join("usr/bin/own"), "y").unwrap();
     root::make(&engine, &spec).unwrap();
     assert!(path.join("usr/bin/own").exists() && path.join("usr/bin/tool").exists());
-
-    // A command that isn't there is told before anything runs, as 127.
-    let error = launch::supervise(&engine, &spec).unwrap_err();
-    assert!(error.chain().join(": ").contains("no program nothing"), "{:?}", error.chain());
-    assert_eq!(engine.last_exit(&spec.name).unwrap().code, 127);
-    let state = super::Proot.state(&engine, &spec).unwrap().state;
-    assert_eq!(state, volt_model::state::State::Failed);
 }

@@ -1,17 +1,24 @@
-//! The relay around ordinary programs: logs, attach, terminal, signals, records.
+//! What the relay does with a command's output, input, clients and end. Needs root.
 
 mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Relay, shown, until};
+use support::{Relay, run, run_beside, shell, shown};
 use volt_model::frame::Frame;
+use volt_model::initspec::InitSpec;
 use volt_relay::{Exit, Failure, Leader};
 
-const PLAIN: [&str; 2] = ["--mode", "plain"];
+/// A relay around a script, which is held where that is asked for.
+fn sh(options: &[&str], script: &str) -> Relay {
+    let hold = options.contains(&"--attach-hold");
+    run(options, &InitSpec { hold, tty: options.contains(&"--tty"), ..shell(script) })
+}
 
-fn sh<'a>(options: &[&'a str], script: &'a str) -> Relay {
-    Relay::start(&[&PLAIN, options].concat(), &["/bin/sh", "-c", script])
+/// One that reads what clients type.
+fn typed(options: &[&str], script: &str) -> Relay {
+    let hold = options.contains(&"--attach-hold");
+    run(options, &InitSpec { hold, stdin: true, ..shell(script) })
 }
 
 #[test]
@@ -40,7 +47,8 @@ fn lines_go_to_the_journal_and_the_end_is_recorded() {
 
 #[test]
 fn a_missing_program_is_a_failure_without_ready() {
-    let mut relay = Relay::start(&PLAIN, &["/no/such/program"]);
+    let app = ["--mode", "app"];
+    let mut relay = Relay::start(&app, &["/no/such/program"]);
     let (code, entries) = relay.end();
     assert_eq!(code, 127);
     let failure = Failure::read(&relay.run_dir()).unwrap();
@@ -48,14 +56,7 @@ fn a_missing_program_is_a_failure_without_ready() {
     assert_eq!(entries[0].field("MESSAGE"), failure.message);
     assert_eq!(Exit::read(&relay.run_dir()).unwrap().code, 127);
     assert!(!relay.told().contains("READY"));
-    assert_eq!(Relay::start(&PLAIN, &["/etc/passwd"]).wait(), 126);
-}
-
-#[test]
-fn the_program_gets_the_environment_but_not_systemds_socket() {
-    let mut relay = sh(&[], "echo $FOR_THE_PROGRAM:$NOTIFY_SOCKET:; cat");
-    assert_eq!(relay.entry().field("MESSAGE"), "yes::");
-    assert_eq!(relay.wait(), 0, "standard input is empty");
+    assert_eq!(Relay::start(&app, &["/etc/passwd"]).wait(), 126);
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn a_stop_is_passed_on_and_its_signal_recorded() {
 
 #[test]
 fn a_client_types_into_cat_and_ends_it() {
-    let mut relay = Relay::start(&[&PLAIN[..], &["--stdin"]].concat(), &["cat"]);
+    let mut relay = typed(&[], "exec cat");
     let mut client = relay.attach();
     client.send(&Frame::Stdin(b"hello\n".to_vec()));
     assert_eq!(client.read_until("hello\n"), "hello\n");
@@ -85,8 +86,7 @@ fn a_client_types_into_cat_and_ends_it() {
 #[test]
 fn a_lot_of_input_goes_through_cat_unchanged() {
     let sent: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let options = [&PLAIN[..], &["--stdin", "--attach-hold", "--log", "/dev/null"]].concat();
-    let mut relay = Relay::start(&options, &["cat"]);
+    let mut relay = typed(&["--attach-hold", "--log", "/dev/null"], "exec cat");
     let mut client = relay.attach();
     let mut socket = client.socket.try_clone().unwrap();
     let frames = [Frame::Stdin(sent.clone()).encode(), Frame::Stdin(vec![]).encode()].concat();
@@ -122,7 +122,7 @@ fn a_terminal_has_the_clients_size_and_passes_control_characters() {
 
 #[test]
 fn clients_that_come_late_get_what_was_said_and_all_get_the_rest() {
-    let mut relay = sh(&["--stdin"], "echo one; echo two >&2; read x; echo three $x");
+    let mut relay = typed(&[], "echo one; echo two >&2; read x; echo three $x");
     relay.entry();
     relay.entry();
     let (mut first, second) = (relay.attach(), relay.attach());
@@ -137,7 +137,7 @@ fn clients_that_come_late_get_what_was_said_and_all_get_the_rest() {
 #[test]
 fn a_client_that_does_not_read_holds_nobody_up() {
     let script = "read x; head -c 20000000 /dev/zero | tr '\\0' x | fold -w 100";
-    let mut relay = sh(&["--stdin", "--log", "/dev/null"], script);
+    let mut relay = typed(&["--log", "/dev/null"], script);
     let slow = relay.attach();
     let mut quick = relay.attach();
     quick.send(&Frame::Stdin(b"\n".to_vec()));
@@ -181,14 +181,6 @@ fn a_begun_line_is_logged_after_a_moment() {
 }
 
 #[test]
-fn signals_of_clients_reach_the_whole_group() {
-    let mut relay = sh(&[], "trap 'echo got; exit 9' USR1; echo on; sleep 60 & wait");
-    assert_eq!(relay.entry().field("MESSAGE"), "on");
-    relay.attach().send(&Frame::Signal(10));
-    assert_eq!(relay.wait(), 9);
-}
-
-#[test]
 fn lines_go_to_a_file_where_there_is_no_journal() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -202,19 +194,9 @@ fn lines_go_to_a_file_where_there_is_no_journal() {
 }
 
 #[test]
-fn what_is_left_behind_by_the_program_does_not_hold_the_end_up() {
-    let begun = Instant::now();
-    let mut relay = sh(&[], "echo on; sleep 5 & exit 4");
-    assert_eq!(relay.wait(), 4);
-    assert!(begun.elapsed() < Duration::from_secs(4));
-    until("the line", || (relay.entry().field("MESSAGE") == "on").then_some(()));
-}
-
-#[test]
 fn a_slow_journal_does_not_cut_lines() {
     let script = "seq 1 60000 & seq 1 60000 >&2; wait";
-    let mut relay =
-        Relay::start_beside(1, &PLAIN, |_| ["sh", "-c", script].map(str::to_owned).to_vec());
+    let mut relay = run_beside(1, &[], &shell(script));
     let mut seen = [0, 0];
     loop {
         let pause = if seen[0] % 20_000 == 10_000 { 250 } else { 0 };
