@@ -159,9 +159,6 @@ pub(crate) fn suggest(error: &mut clap::Error) {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
         return;
     };
-    if error.get(ContextKind::SuggestedSubcommand).is_some() {
-        return;
-    }
     let found: Vec<String> = command()
         .get_subcommands()
         .flat_map(|noun| {

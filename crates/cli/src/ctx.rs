@@ -10,6 +10,7 @@ use crate::progress::Progressing;
 use bytes::Bytes;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,6 +36,7 @@ pub(crate) struct Ctx {
     /// How many of the command's parts take signals themselves at this moment.
     forwarding: AtomicUsize,
     endless: AtomicBool,
+    made: OnceLock<String>,
 }
 
 impl Ctx {
@@ -48,6 +50,7 @@ impl Ctx {
             choice: OnceCell::new(),
             forwarding: AtomicUsize::new(0),
             endless: AtomicBool::new(false),
+            made: OnceLock::new(),
         }
     }
 
@@ -159,6 +162,11 @@ impl Ctx {
         self.choice.get().and_then(|choice| choice.place.remark())
     }
 
+    /// The command has made this container, which stays where it is interrupted.
+    pub(crate) fn has_made(&self, container: &str) {
+        self.made.get_or_init(|| container.to_owned());
+    }
+
     /// From here on the command goes on until somebody ends it: then a signal is the usual end and not worth a word.
     pub(crate) fn ends_by_signal(&self) {
         self.endless.store(true, Ordering::Relaxed);
@@ -190,7 +198,13 @@ impl Ctx {
                 _ = hangup.recv() => {}
             }
             if self.forwarding.load(Ordering::Relaxed) == 0 {
-                return Problem::new(ErrorKind::Interrupted, "Interrupted");
+                let problem = Problem::new(ErrorKind::Interrupted, "Interrupted");
+                return match self.made.get() {
+                    Some(name) => problem.hinted(format!(
+                        "The container {name} is there: `volt start {name}` or `volt rm --force {name}`"
+                    )),
+                    None => problem,
+                };
             }
         }
     }

@@ -62,7 +62,9 @@ pub fn parse_point(text: &str, now: jiff::Timestamp) -> Result<jiff::Timestamp, 
     }
     let wrong = || SpanError(text.chars().take(40).collect());
     if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        return date.to_zoned(jiff::tz::TimeZone::UTC).map(|z| z.timestamp()).map_err(|_| wrong());
+        // The day on the host's clock, as in the journal.
+        let begins = date.to_zoned(jiff::tz::TimeZone::system());
+        return begins.map(|begins| begins.timestamp()).map_err(|_| wrong());
     }
     let back = parse_span(text.strip_suffix(" ago").unwrap_or(text))?;
     now.checked_sub(back).map_err(|_| wrong())
@@ -93,7 +95,8 @@ mod tests {
     fn points() {
         let now: jiff::Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
         assert_eq!(parse_point("1h", now).unwrap().to_string(), "2026-01-01T23:00:00Z");
-        assert_eq!(parse_point("2025-12-31", now).unwrap().to_string(), "2025-12-31T00:00:00Z");
+        let day = parse_point("2025-12-31", now).unwrap().to_zoned(jiff::tz::TimeZone::system());
+        assert_eq!(day.strftime("%F %T").to_string(), "2025-12-31 00:00:00");
         assert!(parse_point("yesterday-ish", now).is_err());
     }
 

@@ -8,9 +8,11 @@ use crate::number::count;
 use crate::output::{Outcome, Output};
 use crate::views::workload::{LogStyle, log_line};
 use clap_complete::engine::ArgValueCompleter;
+use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::WorkloadLogsOp;
 use volt_api::types::{LogLine, WorkloadLogs};
+use volt_model::kind::ErrorKind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +21,10 @@ Examples:
   volt logs --since 10m --grep 'error|timeout' web
   volt logs -t --since 2026-01-02 --until 2026-01-03 nginx.service
   volt logs --stream stderr -o json web";
+
+/// How long after a break the log is asked for again, and how often where nothing comes of it.
+const PAUSE: Duration = Duration::from_millis(200);
+const IN_VAIN: u32 = 25;
 
 /// Show the logs of workloads or units of the host
 ///
@@ -78,7 +84,7 @@ async fn follow_all(ctx: &Ctx, args: &Args) -> Outcome {
 }
 
 async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
-    let logs = WorkloadLogs {
+    let mut logs = WorkloadLogs {
         name: name.to_owned(),
         follow: args.follow,
         lines: args.lines,
@@ -101,5 +107,91 @@ async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
         };
         written && (!args.follow || ctx.out.flush())
     };
-    ctx.lines::<WorkloadLogsOp>(&logs, shown).await
+    let mut told = Told::default();
+    loop {
+        let ended = ctx.lines::<WorkloadLogsOp>(&logs, |line| !told.is_new(&line) || shown(line));
+        match ended.await {
+            Err(problem) if args.follow && told.may_go_on(&problem) => {
+                // The workload and its log go on without the daemon, which whoever asks next starts again.
+                tokio::time::sleep(PAUSE).await;
+                told.begin_again(&mut logs);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// How far a log has been shown, so that it can be asked for anew from there.
+#[derive(Default)]
+struct Told {
+    /// The time of the last line.
+    last: Option<String>,
+    /// How many lines of that time were shown.
+    of_last: usize,
+    /// How many of those come again.
+    again: usize,
+    /// How often nothing came between two failures.
+    in_vain: u32,
+}
+
+impl Told {
+    /// Takes note of a line; whether it has not been shown yet.
+    fn is_new(&mut self, line: &LogLine) -> bool {
+        self.in_vain = 0;
+        if self.last.as_ref() != Some(&line.time) {
+            self.last = Some(line.time.clone());
+            (self.of_last, self.again) = (1, 0);
+            return true;
+        }
+        if self.again > 0 {
+            self.again -= 1;
+            return false;
+        }
+        self.of_last += 1;
+        true
+    }
+
+    fn may_go_on(&self, problem: &Problem) -> bool {
+        problem.kind() == ErrorKind::Daemon && self.last.is_some() && self.in_vain < IN_VAIN
+    }
+
+    /// Asks from the last line on that was shown.
+    fn begin_again(&mut self, logs: &mut WorkloadLogs) {
+        logs.since.clone_from(&self.last);
+        logs.lines = None;
+        self.again = self.of_last;
+        self.in_vain += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_again_is_not_shown_again() {
+        let line = |time: &str, message: &str| LogLine {
+            time: time.into(),
+            stream: "stdout".into(),
+            priority: 6,
+            identifier: "web".into(),
+            message: message.into(),
+        };
+        let all = [line("1", "a"), line("2", "b"), line("2", "c"), line("2", "d"), line("3", "e")];
+        let mut told = Told::default();
+        let gone = Problem::new(ErrorKind::Daemon, "gone");
+        assert!(!told.may_go_on(&gone), "nothing to go on from");
+        assert!(all[..3].iter().all(|line| told.is_new(line)));
+        let mut logs = WorkloadLogs { lines: Some(2), ..WorkloadLogs::default() };
+        for _ in 0..2 {
+            assert!(told.may_go_on(&gone));
+            told.begin_again(&mut logs);
+        }
+        assert_eq!((logs.since.as_deref(), logs.lines), (Some("2"), None));
+        let shown: Vec<bool> = all[1..].iter().map(|line| told.is_new(line)).collect();
+        assert_eq!(shown, [false, false, true, true]);
+        assert!(!told.may_go_on(&Problem::new(ErrorKind::NotFound, "no")));
+        (0..IN_VAIN).for_each(|_| told.begin_again(&mut logs));
+        assert!(!told.may_go_on(&gone));
+    }
 }

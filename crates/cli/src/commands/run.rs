@@ -44,6 +44,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         create.env.extend(super::container::flags::env_value("TERM"));
     }
     let container = with_image(ctx, &create).await?;
+    ctx.has_made(&container.name);
     if detach {
         return start(ctx, container).await;
     }

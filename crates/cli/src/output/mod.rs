@@ -9,7 +9,9 @@ mod value;
 
 pub(crate) use style::{Tone, paint};
 pub(crate) use table::{Cell, Column, Columns, Table};
-pub(crate) use value::{Details, ago, clean, or_dash, percent, short, size, size_or_dash};
+pub(crate) use value::{
+    Details, ago, clean, or_dash, percent, short, size, size_or_dash, when, when_and_ago,
+};
 
 use crate::cli::{Color, Format, Global};
 use serde::Serialize;
@@ -309,7 +311,7 @@ impl Printer {
         match view {
             View::Nothing => String::new(),
             View::Text(text) => text.clone(),
-            View::Details(details) => details.render(self.color[0]),
+            View::Details(details) => details.render(columns, self.color[0]),
             View::Table(table, empty) if table.is_empty() => {
                 self.note(empty);
                 String::new()

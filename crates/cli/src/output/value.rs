@@ -1,7 +1,9 @@
 //! How values look to people: times, sizes, texts of others, keys with their values.
 
 use super::style::{Tone, paint};
+use super::table::Columns;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use volt_model::size::Bytes;
 use volt_model::time::human_span;
 
@@ -16,6 +18,21 @@ fn ago_at(time: &str, now: Timestamp) -> String {
         Ok(span) => format!("{} ago", human_span(span)),
         Err(_) => "just now".to_owned(),
     }
+}
+
+/// A point in time on the clock of whoever looks; as it is where it can't be read.
+pub(crate) fn when(time: &str) -> String {
+    when_in(time, TimeZone::system())
+}
+
+fn when_in(time: &str, zone: TimeZone) -> String {
+    let Ok(then) = time.parse::<Timestamp>() else { return clean(time) };
+    then.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The same with how long ago that is.
+pub(crate) fn when_and_ago(time: &str) -> String {
+    format!("{} ({})", when(time), ago(time))
 }
 
 /// Bytes as `512M`.
@@ -58,18 +75,25 @@ pub(crate) fn clean(text: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Details {
     sections: Vec<(String, Vec<(String, String)>)>,
+    /// Shown with `-o wide` only.
+    wide: Option<(String, Vec<(String, String)>)>,
 }
 
 impl Details {
     /// Sections that begin with the thing's own.
     pub(crate) fn new() -> Self {
-        Self { sections: vec![(String::new(), Vec::new())] }
+        Self { sections: vec![(String::new(), Vec::new())], wide: None }
     }
 
     /// Begins a section with a title.
     pub(crate) fn section(mut self, title: &str) -> Self {
         self.sections.push((title.to_owned(), Vec::new()));
         self
+    }
+
+    /// A last section, for those who want to see it all.
+    pub(crate) fn wide(self, title: &str, rows: impl Iterator<Item = (String, String)>) -> Self {
+        Self { wide: Some((title.to_owned(), rows.collect())), ..self }
     }
 
     /// A key with its value.
@@ -102,9 +126,10 @@ impl Details {
     }
 
     /// As text: the keys of a section aligned, sections without rows left out.
-    pub(crate) fn render(&self, color: bool) -> String {
+    pub(crate) fn render(&self, columns: Columns, color: bool) -> String {
         let mut out = String::new();
-        for (title, rows) in self.sections.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let wide = self.wide.iter().filter(|_| columns == Columns::All);
+        for (title, rows) in self.sections.iter().chain(wide).filter(|(_, rows)| !rows.is_empty()) {
             if !out.is_empty() {
                 out.push('\n');
             }
@@ -142,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_that_of_the_clock_on_the_wall() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let time = "2026-01-01T23:57:00.123456789Z";
+        assert_eq!(when_in(time, zone.clone()), "2026-01-02 01:57:00");
+        assert_eq!(when_in("whenever", zone), "whenever");
+    }
+
+    #[test]
+    fn what_is_wide_is_shown_on_demand() {
+        let rows = [("Type".to_owned(), "notify".to_owned())].into_iter();
+        let details = Details::new().row("Name", "web").wide("systemd", rows);
+        assert_eq!(details.render(Columns::Usual, false), "Name:  web\n");
+        let all = "Name:  web\n\nsystemd\n  Type:  notify\n";
+        assert_eq!(details.render(Columns::All, false), all);
+    }
+
+    #[test]
     fn details_are_aligned() {
         let details = Details::new()
             .row("Name", "web")
@@ -151,7 +193,7 @@ mod tests {
             .row("Memory", "512M")
             .each("Device", &["a".into(), "b".into()]);
         assert_eq!(
-            details.render(false),
+            details.render(Columns::Usual, false),
             "Name:   web\nImage:  debian\u{fffd}[2J\n\nLimits\n  Memory:  512M\n  Device:  a\n           b\n"
         );
     }

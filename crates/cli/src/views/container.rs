@@ -1,7 +1,7 @@
 //! How containers look.
 
 use super::{command, labels, yes_no};
-use crate::output::{Cell, Column, Details, Output, ago, or_dash, short};
+use crate::output::{Cell, Column, Details, Output, ago, or_dash, short, when_and_ago};
 use volt_api::types::{Container, Exit, Limits};
 
 /// How long a command in a list may be, in characters.
@@ -65,14 +65,14 @@ pub(super) fn sections(c: &Container) -> Details {
         .row("Command", what_runs(c))
         .some("Unit", c.unit.as_ref())
         .some("PID", c.pid.map(|p| p.to_string()))
-        .row("Created", &c.created)
-        .some("Started", c.started.as_ref());
+        .row("Created", when_and_ago(&c.created))
+        .some("Started", c.started.as_deref().map(when_and_ago));
     if let Some(exit) = &c.exit {
         details = details
             .section("Last exit")
             .row("Code", exit.code.to_string())
             .row("Reason", &exit.reason)
-            .row("Finished", &exit.finished);
+            .row("Finished", when_and_ago(&exit.finished));
     }
     details = details
         .section("Process")

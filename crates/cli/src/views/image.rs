@@ -1,7 +1,7 @@
 //! How images look.
 
 use super::{command, yes_no};
-use crate::output::{Column, Details, Output, ago, or_dash, size};
+use crate::output::{Column, Details, Output, ago, or_dash, size, when_and_ago};
 use volt_api::types::Image;
 
 const COLUMNS: &[Column<Image>] = &[
@@ -24,7 +24,7 @@ pub(crate) fn list(images: &[Image]) -> Output {
 pub(crate) fn details(i: &Image) -> Output {
     let details = Details::new()
         .row("Name", &i.name)
-        .row("Created", &i.created)
+        .row("Created", when_and_ago(&i.created))
         .row("Size", size(i.size))
         .row("Entries", i.entries.to_string())
         .row("Architecture", &i.architecture)

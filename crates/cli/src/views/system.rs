@@ -1,6 +1,8 @@
 //! How the host, the configuration and the audit trail look.
 
-use crate::output::{Cell, Column, Columns, Details, Output, Table, or_dash, size};
+use crate::output::{
+    Cell, Column, Columns, Details, Output, Table, or_dash, size, when, when_and_ago,
+};
 use serde_json::Value;
 use volt_api::types::{
     AuditRecord, Check, ConfigValue, DiskUsage, Finding, Pruned, SystemCheck, SystemInfo,
@@ -35,7 +37,7 @@ const CONFIG: &[Column<ConfigValue>] = &[
 ];
 
 const AUDIT: &[Column<AuditRecord>] = &[
-    Column::new("TIME", |a| a.timestamp.as_str().into()),
+    Column::new("TIME", |a| when(&a.timestamp).into()),
     Column::new("USER", |a| a.user.as_str().into()),
     Column::new("ACTION", |a| a.action.as_str().into()),
     Column::new("RESOURCE", |a| a.resource.as_str().into()),
@@ -128,7 +130,7 @@ pub(crate) fn audit(rows: &[AuditRecord]) -> Output {
 /// One line of the audit trail.
 pub(crate) fn audit_record(a: &AuditRecord) -> Output {
     let details = Details::new()
-        .row("Time", &a.timestamp)
+        .row("Time", when_and_ago(&a.timestamp))
         .row("User", format!("{} ({})", a.user, a.uid))
         .row("Action", &a.action)
         .row("Resource", &a.resource)

@@ -1,7 +1,7 @@
 //! How volumes look.
 
 use super::labels;
-use crate::output::{Column, Details, Output, ago, or_dash, size_or_dash};
+use crate::output::{Column, Details, Output, ago, or_dash, size_or_dash, when_and_ago};
 use volt_api::types::Volume;
 
 const COLUMNS: &[Column<Volume>] = &[
@@ -21,7 +21,7 @@ pub(crate) fn list(volumes: &[Volume]) -> Output {
 pub(crate) fn details(v: &Volume) -> Output {
     let details = Details::new()
         .row("Name", &v.name)
-        .row("Created", &v.created)
+        .row("Created", when_and_ago(&v.created))
         .row("Path", &v.path)
         .row("Size", size_or_dash(v.size))
         .each("Used by", &v.used_by)

@@ -4,6 +4,7 @@ use super::container::{sections, status};
 use super::labels;
 use crate::output::{
     Cell, Column, Details, Output, Tone, ago, clean, or_dash, paint, percent, short, size_or_dash,
+    when, when_and_ago,
 };
 use volt_api::types::{Event, LogLine, Usage, Workload, WorkloadDetails};
 
@@ -57,11 +58,11 @@ pub(crate) fn details(d: &WorkloadDetails) -> Output {
             .some("Image", w.image.as_ref())
             .row("Command", &w.command)
             .some("Unit", w.unit.as_ref())
-            .some("Created", w.created.as_ref())
-            .some("Started", w.started.as_ref()),
+            .some("Created", w.created.as_deref().map(when_and_ago))
+            .some("Started", w.started.as_deref().map(when_and_ago)),
     };
-    let details =
-        d.properties.iter().fold(details.section("systemd"), |d, (key, value)| d.row(key, value));
+    // As systemd words it, for who knows its words.
+    let details = details.wide("systemd", d.properties.clone().into_iter());
     Output::details(d, &w.name, details)
 }
 
@@ -130,7 +131,7 @@ pub(crate) fn event(event: &Event, color: bool) -> String {
         "failed" => Tone::Bad,
         _ => Tone::Plain,
     };
-    let time = paint(color, Tone::Faint, &clean(&event.time));
+    let time = paint(color, Tone::Faint, &when(&event.time));
     let action = paint(color, tone, &clean(&event.action));
     let line = format!("{time} {} {} {action}", clean(&event.kind), clean(&event.name));
     if details.is_empty() { line } else { format!("{line} ({})", clean(&details.join(", "))) }

@@ -74,7 +74,11 @@ impl Engine {
     /// # Errors
     /// When the records or systemd can't be read.
     pub fn container_list(&self, all: bool) -> Result<Vec<View>> {
-        let specs = self.specs()?;
+        self.listed(self.specs()?, all)
+    }
+
+    /// The containers of these specs; without `all` only those that run.
+    pub(crate) fn listed(&self, specs: Vec<Spec>, all: bool) -> Result<Vec<View>> {
         let mut states = self.run_states(&specs)?;
         let views = specs.into_iter().map(|spec| {
             let run = states.remove(&spec.name).unwrap_or_else(RunState::stopped);

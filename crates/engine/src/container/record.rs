@@ -67,15 +67,23 @@ impl Engine {
     /// The specs of all containers, sorted by name. One that vanishes meanwhile is left out; one that can't be read too, and is
     /// told in the log: `system check` names it.
     pub(crate) fn specs(&self) -> Result<Vec<Spec>> {
-        let read = |name: Name| match self.spec(&name) {
-            Ok(spec) => Some(spec),
-            Err(e) if e.kind == ErrorKind::NotFound => None,
-            Err(e) => {
-                tracing::warn!(%name, error = %e.chain().join(": "), "a container's record can't be read");
-                None
+        Ok(self.records()?.0)
+    }
+
+    /// The same, with the names of those that can't be read.
+    pub(crate) fn records(&self) -> Result<(Vec<Spec>, Vec<Name>)> {
+        let (mut specs, mut unreadable) = (Vec::new(), Vec::new());
+        for name in self.container_names()? {
+            match self.spec(&name) {
+                Ok(spec) => specs.push(spec),
+                Err(e) if e.kind == ErrorKind::NotFound => {}
+                Err(e) => {
+                    tracing::warn!(%name, error = %e.chain().join(": "), "a container's record can't be read");
+                    unreadable.push(name);
+                }
             }
-        };
-        Ok(self.container_names()?.into_iter().filter_map(read).collect())
+        }
+        Ok((specs, unreadable))
     }
 
     /// The same, where something that a container may need is about to be removed: not to know must never be taken for nobody.

@@ -3,8 +3,12 @@
 use super::View;
 use crate::Engine;
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 use volt_model::config::nearest;
+use volt_model::container::unit;
 use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::state::State;
 
 /// The kinds that a filter may name; containers are the only ones there are yet.
 const KINDS: [&str; 4] = ["container", "vm", "service", "task"];
@@ -29,6 +33,29 @@ impl Engine {
         if kind.is_some_and(|kind| kind != "container") {
             return Ok(Vec::new());
         }
-        Ok(self.container_list(all)?.into_iter().map(View::from).collect())
+        let (specs, unreadable) = self.records()?;
+        let listed = self.listed(specs, all)?.into_iter().map(View::from);
+        let unreadable = unreadable.iter().map(|name| self.unreadable(name));
+        let mut views: Vec<View> =
+            listed.chain(unreadable.filter(|view| all || view.state.is_alive())).collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(views)
+    }
+
+    /// A container of which only its name is known, and what systemd says.
+    fn unreadable(&self, name: &Name) -> View {
+        let unit = self.unit_view(&unit::name(name)).ok();
+        View {
+            name: name.to_string(),
+            kind: "container",
+            state: unit.as_ref().map_or(State::Stopped, |unit| unit.state),
+            image: None,
+            command: "(its record can't be read, see `volt system check`)".to_owned(),
+            started: unit.as_ref().and_then(|unit| unit.started),
+            unit: unit.and_then(|unit| unit.unit),
+            created: None,
+            exit: self.last_exit(name),
+            labels: BTreeMap::new(),
+        }
     }
 }

@@ -5,23 +5,21 @@ use super::logs::{Listener, LogLine, Query};
 use crate::system::tests::{engine, spec, write_record};
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Target;
 use volt_model::state::State;
 
 #[test]
-fn five_hundred_containers_are_listed_quickly() {
+fn containers_are_listed_by_name() {
     let (_dir, engine) = engine();
-    for n in 0..500 {
+    for n in 0..50 {
         write_record(&engine, &spec(&format!("web-{n:03}")));
     }
-    let begun = Instant::now();
+    let record = engine.paths().container(&"web-005".parse().unwrap()).join("config.json");
+    std::fs::write(record, "{").unwrap();
     let all = engine.workload_list(true, None).unwrap();
-    let took = begun.elapsed();
-    assert_eq!((all.len(), all[7].name.as_str(), all[7].state), (500, "web-007", State::Stopped));
-    // Unoptimised and beside other tests; optimised it is a tenth of that.
-    assert!(took < Duration::from_millis(250), "{took:?}");
+    assert_eq!((all.len(), all[7].name.as_str(), all[7].state), (50, "web-007", State::Stopped));
+    assert!(all[5].command.contains("can't be read") && all[5].name == "web-005", "{:?}", all[5]);
     assert!(engine.workload_list(false, Some("container")).unwrap().is_empty());
     assert!(engine.workload_list(true, Some("vm")).unwrap().is_empty());
     let error = engine.workload_list(true, Some("contaner")).unwrap_err();

@@ -64,5 +64,12 @@ on_hosts! {
         for case in CASES.iter().filter(|case| case.name.starts_with("container ")) {
             survives(&host, case);
         }
+        // Who follows a log misses nothing and gets nothing twice.
+        host.sh(&format!("rm -r {folder} && systemctl daemon-reload && systemctl stop volt.service")).ok();
+        let count = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i; sleep 0.01; done";
+        host.sh(&format!("volt run -d --name count tiny sh -c '{count}'")).ok();
+        host.sh("volt logs -f count > /tmp/count.log 2>&1 & for i in 1 2 3 4; do sleep 0.5; systemctl kill -s KILL volt.service; done; wait").ok();
+        let all: Vec<String> = (1..=300).map(|n| n.to_string()).collect();
+        assert_eq!(host.sh("cat /tmp/count.log").ok().lines().collect::<Vec<_>>(), all);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(add = ArgValueCompleter::new(complete::config_keys))]
     key: String,
     /// The value, with =, += or -= before it where wanted
-    #[arg(value_name = "VALUE", required = true, num_args = 1..=2, allow_hyphen_values = true)]
+    #[arg(value_name = "VALUE", num_args = 0..=2, allow_hyphen_values = true)]
     value: Vec<String>,
 }
 
@@ -37,8 +37,22 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     Ok(views::system::config_value(&value))
 }
 
-/// `VALUE` or `OPERATOR VALUE`.
+/// `KEY VALUE`, `KEY OPERATOR VALUE`, or all of that in one word.
 fn parse(key: String, words: &[String]) -> Result<(String, ConfigSet), Problem> {
+    if words.is_empty() {
+        let Some((before, value)) = key.split_once('=') else {
+            return Err(Problem::new(ErrorKind::Usage, format!("There is no value for {key}"))
+                .hinted(format!("Write: volt config set {key} VALUE")));
+        };
+        let of = |sign| before.strip_suffix(sign);
+        let (key, operator) = match (of('+'), of('-')) {
+            (Some(key), _) => (key, "+="),
+            (_, Some(key)) => (key, "-="),
+            _ => (before, "="),
+        };
+        let set = ConfigSet { operator: operator.to_owned(), value: value.trim().to_owned() };
+        return Ok((key.trim().to_owned(), set));
+    }
     let (operator, value) = match words {
         [value] => ("=", value),
         [operator, value] if matches!(operator.as_str(), "=" | "+=" | "-=") => {
@@ -70,5 +84,13 @@ mod tests {
             assert_eq!((set.operator.as_str(), set.value.as_str()), (operator, value));
         }
         assert!(parse("k".into(), &["*=".into(), "x".into()]).is_err());
+        assert!(parse("k".into(), &[]).unwrap_err().to_string().contains("no value for k"));
+        for (word, operator, value) in
+            [("k=a+=b", "=", "a+=b"), ("k+=9.9.9.9", "+=", "9.9.9.9"), ("k -= x", "-=", "x")]
+        {
+            let (key, set) = parse(word.into(), &[]).unwrap();
+            let found = (key.as_str(), set.operator.as_str(), set.value.as_str());
+            assert_eq!(found, ("k", operator, value));
+        }
     }
 }
