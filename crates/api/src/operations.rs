@@ -151,7 +151,7 @@ operations! {
     /// Writes a container's root out as a tar archive.
     "container_export" ContainerExportOp: GET "/api/v1/containers/{name}/export" Container Download reads (Named, Nothing) -> Nothing;
 
-    /// Makes an image of Debian.
+    /// Makes an image of Debian, or gets one from a registry.
     "image_pull" ImagePullOp: POST "/api/v1/images/pull" Container Progress changes (Nothing, ImagePull) -> Image;
     /// Takes in a root file system: a tar archive as the body, or a path of the host (root only).
     "image_import" ImageImportOp: POST "/api/v1/images/import" Container UploadProgress changes (ImageImport, Nothing) -> Image;
@@ -165,6 +165,9 @@ operations! {
     "image_tag" ImageTagOp: POST "/api/v1/images/tag" Container Plain changes (ImageTag, Nothing) -> Image;
     /// Removes a name of an image, and the image with its last name.
     "image_delete" ImageDeleteOp: DELETE "/api/v1/images" Container Plain changes (ImageName, Nothing) -> Nothing;
+
+    /// Asks a registry whether it knows an account.
+    "registry_login" RegistryLoginOp: POST "/api/v1/registries/login" Container Plain changes (Nothing, RegistryLogin) -> RegistryKnown;
 
     /// Says what the store has and what that takes.
     "cas_status" CasStatusOp: GET "/api/v1/cas" Read Plain reads (Nothing, Nothing) -> CasStatus;

@@ -144,6 +144,13 @@ pub(crate) fn aliases(word: &OsStr) -> Vec<CompletionCandidate> {
     Found(known.into()).starting_with(word)
 }
 
+/// Registries that there are accounts for.
+pub(crate) fn registries(word: &OsStr) -> Vec<CompletionCandidate> {
+    let all = crate::accounts::registries();
+    Found(all.into_iter().map(|name| (name, "an account is kept".to_owned())).collect())
+        .starting_with(word)
+}
+
 /// Names of volumes.
 pub(crate) fn volumes(word: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(async |ctx: &Ctx| {

@@ -3,6 +3,7 @@
 //! It speaks the HTTP API and nothing else: what an operation does is not known here. Only this crate prints and reads the
 //! environment. Start with [`main`], then `commands/<noun>/<verb>.rs`: the words of a command are its file.
 
+mod accounts;
 mod ask;
 mod cli;
 mod commands;

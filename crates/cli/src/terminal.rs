@@ -1,6 +1,6 @@
 //! The terminal of the person: raw while a workload has it, as it was afterwards, whatever happens in between.
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io::{self, stdin};
 use std::sync::Mutex;
 
@@ -43,6 +43,35 @@ impl Raw {
         let entered = Self { _private: () };
         tcsetattr(stdin(), OptionalActions::Drain, &raw)?;
         Ok(entered)
+    }
+}
+
+/// What is typed on the terminal is not seen while this lives.
+#[derive(Debug)]
+pub(crate) struct Unseen {
+    _private: (),
+}
+
+impl Unseen {
+    /// Turns the echo of the terminal on standard input off.
+    ///
+    /// # Errors
+    /// When standard input is no terminal.
+    pub(crate) fn enter() -> io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        *BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(before);
+        let entered = Self { _private: () };
+        // What was typed before the question is no answer to it.
+        tcsetattr(stdin(), OptionalActions::Flush, &unseen)?;
+        Ok(entered)
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        restore();
     }
 }
 

@@ -16,6 +16,7 @@ pub mod event;
 pub mod image;
 mod intent;
 mod names;
+pub mod registry;
 pub mod system;
 pub mod volume;
 pub mod workload;

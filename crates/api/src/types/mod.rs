@@ -3,6 +3,7 @@
 mod cas;
 mod container;
 mod image;
+mod registry;
 mod system;
 mod volume;
 mod workload;
@@ -10,6 +11,7 @@ mod workload;
 pub use cas::*;
 pub use container::*;
 pub use image::*;
+pub use registry::*;
 pub use system::*;
 pub use volume::*;
 pub use workload::*;

@@ -10,6 +10,7 @@ mod events;
 pub(crate) mod image;
 mod logs;
 mod ps;
+pub(crate) mod registry;
 mod run;
 pub(crate) mod system;
 mod top;
@@ -56,12 +57,19 @@ pub(crate) enum Command {
     Inspect(workload::inspect::Args),
     /// Get an image (image pull)
     Pull(image::pull::Args),
+    /// Say who you are at a registry (registry login)
+    Login(registry::login::Args),
+    /// Forget who you are at a registry (registry logout)
+    Logout(registry::logout::Args),
     /// Containers
     #[command(subcommand)]
     Container(container::Command),
     /// Images
     #[command(subcommand)]
     Image(image::Command),
+    /// Registries
+    #[command(subcommand)]
+    Registry(registry::Command),
     /// The content-addressed store
     #[command(subcommand)]
     Cas(cas::Command),
@@ -117,8 +125,11 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Copy(args) => container::copy::run(ctx, args).await,
         Command::Inspect(args) => workload::inspect::run(ctx, args).await,
         Command::Pull(args) => image::pull::run(ctx, args).await,
+        Command::Login(args) => registry::login::run(ctx, args).await,
+        Command::Logout(args) => registry::logout::run(ctx, args).await,
         Command::Container(command) => container::dispatch(command, ctx).await,
         Command::Image(command) => image::dispatch(command, ctx).await,
+        Command::Registry(command) => registry::dispatch(command, ctx).await,
         Command::Cas(command) => cas::dispatch(command, ctx).await,
         Command::Volume(command) => volume::dispatch(command, ctx).await,
         Command::Workload(command) => workload::dispatch(command, ctx).await,

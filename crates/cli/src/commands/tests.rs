@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use volt_api::operations::OPERATIONS;
 
 /// Commands that ask for no operation: the binary does them itself.
-const LOCAL: &[&str] = &["completion", "daemon", "system install", "system uninstall"];
+const LOCAL: &[&str] =
+    &["completion", "daemon", "logout", "registry logout", "system install", "system uninstall"];
 
 /// Commands whose operations are not called as they are.
 const OTHERS: &[(&str, &[&str])] = &[
@@ -37,6 +38,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("copy", &["container_copy_out", "container_copy_in"]),
     ("inspect", &["workload_inspect"]),
     ("pull", &["image_pull"]),
+    ("login", &["registry_login"]),
     ("container shell", &["container_exec"]),
     ("container logs", &["workload_logs"]),
     ("container copy", &["container_copy_out", "container_copy_in"]),
@@ -103,7 +105,7 @@ fn the_examples_parse() {
             let line = line.trim().split("   ").next().unwrap_or_default();
             let Some(at) = line.find("volt ") else { continue };
             // What a shell would do with the rest is not the parser's.
-            let ends = [" | ", " > ", ")"];
+            let ends = [" | ", " > ", " < ", ")"];
             let end = ends.iter().filter_map(|end| line[at..].find(end)).min();
             let line = &line[at..end.map_or(line.len(), |end| at + end)];
             let typed = split(line);

@@ -2,13 +2,13 @@
 
 use super::convert;
 use super::fields::{Fields, read};
+use super::registry::account;
 use crate::router::{Cx, Routes};
 use volt_api::operations::*;
-use volt_api::types::{Image, Nothing, RegistryAccount};
+use volt_api::types::{Image, Nothing};
 use volt_engine::Engine;
 use volt_engine::image::{Compression, ExportFormat, FromRegistry, Pull, Source, View};
 use volt_model::image::ImageRef;
-use volt_model::registry::Account;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
@@ -68,16 +68,6 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             cx.state.image_delete(&read("image", &params.image)?)?;
             Ok(Nothing {})
         })
-}
-
-fn account(account: RegistryAccount) -> (String, Account) {
-    let RegistryAccount { registry, user, password, identity_token } = account;
-    let account = if identity_token.is_empty() {
-        Account::Password { user, password }
-    } else {
-        Account::Identity(identity_token)
-    };
-    (registry, account)
 }
 
 fn compression_of(text: &str) -> Result<Compression, &'static str> {

@@ -8,6 +8,7 @@ mod container;
 mod convert;
 mod fields;
 mod image;
+mod registry;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use volt_engine::{Engine, Progress};
 #[must_use]
 pub fn routes() -> Routes<Engine> {
     let routes = container::routes(Routes::new());
-    let routes = volume::routes(cas::routes(image::routes(routes)));
+    let routes = registry::routes(image::routes(routes));
+    let routes = volume::routes(cas::routes(routes));
     let routes = system::routes(workload::routes(routes));
     audit::routes(config::routes(routes))
 }

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_model::registry::{Account, Credentials, Remote};
-use volt_registry::{Client, Settings};
+use volt_model::registry::{Account, Remote};
+use volt_registry::Client;
 use volt_store::{ImportOptions, Limits, Origin, Platform, Pulled, Work};
 
 /// The piece in which a download is written, in bytes.
@@ -33,18 +33,12 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<View> {
         let config = self.config()?.image;
+        let client = self.registry_client(from.account).map_err(|e| e.about(name))?;
         let remote = Remote::of(name, &config.registry);
         let platform = match &from.platform {
             Some(text) => text.parse().map_err(|e| Error::from(e).about(name))?,
             None => Platform::own(),
         };
-        let mut credentials = Credentials::default();
-        if let Some((registry, account)) = from.account {
-            credentials.insert(&registry, account);
-        }
-        let (insecure, mirrors) = (config.insecure_registries, config.registry_mirrors);
-        let settings = Settings { credentials, insecure, mirrors };
-        let client = Client::new(settings).map_err(|e| told(&e, name))?;
         let origin = Asked { client, remote };
         let limits = Limits { bytes: config.max_size.0, ..Limits::default() };
         let options =
@@ -63,10 +57,6 @@ impl Engine {
         self.assemble_image(&image, progress);
         self.image_view(image)
     }
-}
-
-fn told(error: &volt_registry::Error, name: &ImageRef) -> Error {
-    Error::new(error.kind(), error.to_string()).about(name)
 }
 
 /// An image of a registry.

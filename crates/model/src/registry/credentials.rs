@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// How Docker's files call Docker's registry.
-const DOCKER_KEY: &str = "https://index.docker.io/v1/";
+pub(super) const DOCKER_KEY: &str = "https://index.docker.io/v1/";
 
 /// An account. Its `Debug` form shows no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,11 +68,28 @@ impl Credentials {
     /// When it is no such file.
     pub fn parse(bytes: &[u8]) -> std::result::Result<Self, serde_json::Error> {
         let file: File = serde_json::from_slice(bytes)?;
-        let accounts = file.auths.into_iter().filter_map(|(key, entry)| {
-            let place = if key == DOCKER_KEY { DOCKER.to_owned() } else { place_of(&key) };
-            Some((place, entry.account()?))
-        });
+        let accounts = file
+            .auths
+            .into_iter()
+            .filter_map(|(key, entry)| Some((place_of_key(&key), entry.account()?)));
         Ok(Self(accounts.collect()))
+    }
+
+    /// Whether there is no account at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is an account for just this place.
+    #[must_use]
+    pub fn has(&self, place: &str) -> bool {
+        self.0.contains_key(place)
+    }
+
+    /// What there are accounts for, sorted.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// An account for a place.
@@ -105,6 +122,11 @@ impl Entry {
         let password = password.trim_end_matches('\0').to_owned();
         (!user.is_empty()).then(|| Account::Password { user: user.to_owned(), password })
     }
+}
+
+/// The place that a key of a file means.
+pub(super) fn place_of_key(key: &str) -> String {
+    if key == DOCKER_KEY { DOCKER.to_owned() } else { place_of(key) }
 }
 
 /// The place that a key means: without scheme and without the version at its end.

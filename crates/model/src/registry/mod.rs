@@ -1,7 +1,9 @@
 //! Registries: which one the name of an image means, and who we are there.
 
 mod credentials;
+mod file;
 mod remote;
 
 pub use credentials::{Account, Credentials};
-pub use remote::{DOCKER, Remote, api_host, is_loopback};
+pub use file::{with_account, without_account};
+pub use remote::{DOCKER, Remote, api_host, host, is_loopback};

@@ -51,6 +51,16 @@ impl fmt::Display for Remote {
     }
 }
 
+/// The registry that a person names: `registry.example:5000`, also as the URL of it; none where it can't be one.
+#[must_use]
+pub fn host(text: &str) -> Option<String> {
+    let bare = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text);
+    let bare = bare.strip_suffix('/').unwrap_or(bare);
+    let image = format!("{bare}/a").parse::<ImageRef>().ok()?;
+    let is_one = !bare.contains('/') && is_host(bare);
+    is_one.then(|| Remote::of(&image, DOCKER).host)
+}
+
 /// Whether the first part of a name is a registry: it has a dot or a port, or is this host.
 fn is_host(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost"
@@ -96,6 +106,22 @@ mod tests {
         assert_eq!(remote.to_string(), format!("q.example/a@{digest}"));
         let elsewhere = Remote::of(&"nginx".parse().unwrap(), "mirror.example");
         assert_eq!(elsewhere.to_string(), "mirror.example/nginx:latest");
+    }
+
+    #[test]
+    fn registries_by_name() {
+        for (text, wanted) in [
+            ("docker.io", Some("docker.io")),
+            ("index.docker.io", Some("docker.io")),
+            ("https://r.example:5000/", Some("r.example:5000")),
+            ("localhost", Some("localhost")),
+            ("r.example/team", None),
+            ("joe", None),
+            ("", None),
+            ("a b.c", None),
+        ] {
+            assert_eq!(host(text).as_deref(), wanted, "{text}");
+        }
     }
 
     #[test]

@@ -95,9 +95,11 @@ impl Client {
         let host = &ask.remote.host;
         let mut last = String::new();
         for &scheme in self.schemes(host) {
+            let repository = &ask.remote.repository;
             let url = match path.contains("://") {
                 true => path.to_owned(),
-                false => format!("{}{}/{path}", base(scheme, host), ask.remote.repository),
+                false if repository.is_empty() => format!("{}{path}", base(scheme, host)),
+                false => format!("{}{repository}/{path}", base(scheme, host)),
             };
             let request = make(&self.http, &url);
             let request = match auth {
@@ -114,6 +116,11 @@ impl Client {
             }
         }
         Err(Error::Unreachable { host: host.clone(), reason: last })
+    }
+
+    /// Whether it was asked who we are, and the answer was good.
+    pub(super) fn is_known(&self, ask: &Ask<'_>) -> bool {
+        self.known(ask).is_some()
     }
 
     fn known(&self, ask: &Ask<'_>) -> Option<Auth> {

@@ -2,12 +2,14 @@
 //!
 //! - `ask`: one request, with who we are, tried again where that may help
 //! - `token`: the tokens that registries want
+//! - `login`: whether an account is known
 //! - `manifest`: documents by name or digest
 //! - `blob`: contents by digest, resumed where they break off
 //! - `push`: sending both
 
 mod ask;
 mod blob;
+mod login;
 mod manifest;
 mod push;
 #[cfg(test)]

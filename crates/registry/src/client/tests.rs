@@ -295,6 +295,33 @@ fn tokens_are_fetched_for_what_is_done() {
 }
 
 #[test]
+fn an_account_is_known_or_not() {
+    let giver = answering(|first, headers| {
+        let is_joe = headers.to_lowercase().contains("authorization: basic am9lonnly3jlda==");
+        match is_joe && !first.contains("scope") {
+            true => reply("200 OK", "", r#"{"token":"good"}"#),
+            false => reply("401 Unauthorized", "", ""),
+        }
+    });
+    let registry = answering(move |first, headers| {
+        let challenge = format!("www-authenticate: Bearer realm=\"http://{giver}/token\"\r\n");
+        match headers.contains("Bearer good") && first.starts_with("GET /v2/ ") {
+            true => reply("200 OK", "", ""),
+            false => reply("401 Unauthorized", &challenge, ""),
+        }
+    });
+    assert!(as_joe(registry, "secret").login(&registry.to_string()).unwrap());
+    let error = as_joe(registry, "wrong").login(&registry.to_string()).unwrap_err();
+    assert!(matches!(error, Error::Denied { anonymous: false, .. }), "{error}");
+    let open = answering(|_, _| reply("200 OK", "", ""));
+    assert!(!as_joe(open, "any").login(&open.to_string()).unwrap());
+    let Some(real) = Registry::start(true) else { return };
+    let host = real.address.to_string();
+    assert!(as_joe(real.address, "secret").login(&host).unwrap());
+    assert!(as_joe(real.address, "wrong").login(&host).is_err());
+}
+
+#[test]
 fn secrets_go_to_no_giver_without_tls() {
     let registry = answering(|_, _| {
         let challenge = "www-authenticate: Bearer realm=\"http://token.example/t\"\r\n";

@@ -33,15 +33,15 @@ impl Client {
         for challenge in challenges {
             match (challenge, account) {
                 (Challenge::Bearer { realm, service, scope }, _) => {
-                    let own =
-                        format!("repository:{}:{}", ask.remote.repository, ask.access.words());
+                    let repository = &ask.remote.repository;
+                    let own = format!("repository:{repository}:{}", ask.access.words());
                     let scope = scope.clone().unwrap_or(own);
-                    let token = self.token(
-                        ask,
-                        realm,
-                        &[("service", service.as_deref().unwrap_or_default()), ("scope", &scope)],
-                        account,
-                    )?;
+                    let mut fields = vec![("service", service.as_deref().unwrap_or_default())];
+                    // Who only wants to know whether an account is good asks for no right.
+                    if !repository.is_empty() {
+                        fields.push(("scope", &scope));
+                    }
+                    let token = self.token(ask, realm, &fields, account)?;
                     return Ok(Some(Auth::Bearer(token)));
                 }
                 (Challenge::Basic, Some(Account::Password { user, password })) => {
@@ -58,23 +58,24 @@ impl Client {
         &self,
         ask: &Ask<'_>,
         realm: &str,
-        fields: &[(&str, &str); 2],
+        fields: &[(&str, &str)],
         account: Option<&Account>,
     ) -> Result<String> {
         let host = &ask.remote.host;
         let url = self.realm(host, realm)?;
         let request = match account {
-            Some(Account::Identity(token)) => self.http.post(url).form(&[
-                ("grant_type", "refresh_token"),
-                ("client_id", CLIENT),
-                ("refresh_token", token),
-                fields[0],
-                fields[1],
-            ]),
+            Some(Account::Identity(token)) => {
+                let grant = [
+                    ("grant_type", "refresh_token"),
+                    ("client_id", CLIENT),
+                    ("refresh_token", token),
+                ];
+                self.http.post(url).form(&[&grant, fields].concat())
+            }
             Some(Account::Password { user, password }) => self
                 .http
                 .get(url)
-                .query(&[fields[0], fields[1], ("account", user)])
+                .query(&[fields, &[("account", user)]].concat())
                 .basic_auth(user, Some(password)),
             None => self.http.get(url).query(fields),
         };

@@ -140,10 +140,60 @@ on_hosts! {
         login(AT, "secret");
         host.volt(&["image", "pull", &image]).ok();
         is_the_image(host, &image);
+        registry_login_and_logout(host, &image);
         // Neither in the record of what was done nor in the journal.
         assert_ne!(host.sh("grep -r -e secret -e am9lOnNlY3JldA /var/log/volt /var/lib/volt/cas/refs").code, 0);
         assert_ne!(host.sh("journalctl --no-pager | grep -e am9lOnNlY3JldA").code, 0);
     }
+}
+
+/// Accounts kept by ourselves, on a host whose registry knows joe and that has his account in Docker's file.
+fn registry_login_and_logout(host: &Host, image: &str) {
+    let path =
+        |file: &str| host.sh(&format!("stat -c '%a %U' {file}; grep -c '\"{AT}\"' {file}")).ok();
+    host.volt(&["registry", "logout", AT]).ok();
+    host.volt(&["logout", AT]).fails(3);
+    host.volt(&["image", "pull", "--force", image]).fails(5);
+    // Nothing is kept of an account that the registry does not know.
+    let login = format!("volt login {AT} --username joe --password-stdin");
+    let refused = host.sh(&format!("echo wrong | {login}")).fails(5);
+    assert!(
+        refused.contains("does not know this account") && !refused.contains("wrong"),
+        "{refused}"
+    );
+    host.sh("test ! -e ~/.config/containers/auth.json").ok();
+    host.sh(&format!("{login} < /dev/null")).fails(2);
+    host.sh(&format!("echo secret | volt login {AT}")).fails(2);
+    host.sh("echo secret | volt registry login 127.0.0.1:9 --username joe --password-stdin")
+        .fails(8);
+    // In the user's own file, beside what is there.
+    host.sh("mkdir -p ~/.config/containers && echo '{\"auths\": {\"other.example\": {}}, \"more\": 1}' > ~/.config/containers/auth.json").ok();
+    host.sh(&format!("echo secret | {login}")).ok();
+    assert_eq!(path("~/.config/containers/auth.json"), "600 root\n1");
+    host.sh("grep -q other.example ~/.config/containers/auth.json && grep -q more ~/.config/containers/auth.json").ok();
+    host.volt(&["image", "pull", "--force", image]).ok();
+    // The configured registry, whose account names without a registry use.
+    host.volt(&["logout"]).ok();
+    host.sh("echo secret | volt login --username joe --password-stdin").ok();
+    host.volt(&["image", "pull", "--force", "team/app:1"]).ok();
+    host.volt(&["logout", AT]).ok();
+    // Typed at a terminal, where nobody sees it.
+    let mut terminal = host.terminal(&["volt", "login", AT], 80, 24);
+    terminal.until("Name at ");
+    terminal.keys("joe\r");
+    terminal.until("Password of joe at ");
+    terminal.keys("secret\r");
+    terminal.until("kept in /root/.config/containers/auth.json");
+    let (code, screen) = terminal.ends();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("secret"), "{screen}");
+    let mut terminal = host.terminal(&["volt", "login", "--username", "joe", AT], 80, 24);
+    terminal.until("Password of joe at ");
+    terminal.keys("sec\x03");
+    terminal.until("Interrupted");
+    drop(terminal.ends());
+    let trail = host.volt(&["audit", "list", "-o", "json"]).ok();
+    assert!(trail.contains("registry.login") && trail.contains(AT), "{trail}");
 }
 
 on_hosts! {

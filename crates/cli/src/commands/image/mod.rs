@@ -1,6 +1,5 @@
 //! Commands on images.
 
-mod accounts;
 pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod import;

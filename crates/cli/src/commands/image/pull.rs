@@ -1,6 +1,6 @@
 //! `volt image pull`.
 
-use super::accounts;
+use crate::accounts;
 use crate::complete;
 use crate::ctx::Ctx;
 use crate::output::{Outcome, Output};
@@ -19,7 +19,7 @@ Examples:
 /// Get an image
 ///
 /// debian, debian:SUITE and debian-minimal are made by debootstrap; all other names are those of images in registries. Who you are
-/// there is read from what `docker login` and `podman login` have written.
+/// there is read from what `volt login`, `docker login` and `podman login` have written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
 /// Gets it.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
-    let account = accounts::of(&args.image)?;
+    let account = accounts::of(ctx, &args.image).await?;
     let pull = ImagePull {
         image: args.image,
         platform: args.platform,
@@ -62,7 +62,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 /// Gets an image that is missing.
 pub(crate) async fn pull(ctx: &Ctx, image: &str) -> Result<Image, Problem> {
     ctx.out.note(&format!("The image {image} is not here yet and is pulled."));
-    let account = accounts::of(image)?;
+    let account = accounts::of(ctx, image).await?;
     let pull = ImagePull { image: image.to_owned(), account, ..ImagePull::default() };
     ctx.progress::<ImagePullOp>(&Nothing {}, &pull).await
 }

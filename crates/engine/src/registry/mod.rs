@@ -1,0 +1,32 @@
+//! Other hosts' registries: asking them, with what the configuration says and who the caller is.
+
+mod login;
+
+pub use login::Known;
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use volt_model::registry::{Account, Credentials};
+use volt_registry::{Client, Settings};
+
+impl Engine {
+    /// Asks registries. `account` is the caller's, with the registry whose it is: no other is shown it.
+    pub(crate) fn registry_client(&self, account: Option<(String, Account)>) -> Result<Client> {
+        let config = self.config()?.image;
+        let mut credentials = Credentials::default();
+        if let Some((registry, account)) = account {
+            credentials.insert(&registry, account);
+        }
+        let (insecure, mirrors) = (config.insecure_registries, config.registry_mirrors);
+        Ok(Client::new(Settings { credentials, insecure, mirrors })?)
+    }
+}
+
+impl From<volt_registry::Error> for Error {
+    fn from(error: volt_registry::Error) -> Self {
+        let text = error.to_string();
+        let mut letters = text.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        Self::new(error.kind(), first.into_iter().chain(letters).collect::<String>())
+    }
+}
