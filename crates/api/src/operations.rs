@@ -153,6 +153,8 @@ operations! {
 
     /// Makes an image of Debian, or gets one from a registry.
     "image_pull" ImagePullOp: POST "/api/v1/images/pull" Container Progress changes (Nothing, ImagePull) -> Image;
+    /// Sends an image to a registry.
+    "image_push" ImagePushOp: POST "/api/v1/images/push" Container Progress changes (Nothing, ImagePush) -> ImagePushed;
     /// Takes in a root file system: a tar archive as the body, or a path of the host (root only).
     "image_import" ImageImportOp: POST "/api/v1/images/import" Container UploadProgress changes (ImageImport, Nothing) -> Image;
     /// Writes an image out as a tar archive.

@@ -71,6 +71,8 @@ pub struct Image {
     pub registry: String,
     /// Registries that are spoken to without TLS where they have none; those on this host always are.
     pub insecure_registries: Vec<String>,
+    /// Whether what was pulled is kept as it was, beside what is in it, so that it can be pushed again just so.
+    pub keep_blobs: bool,
     /// Registries to ask first in place of another, which is the key.
     pub registry_mirrors: BTreeMap<String, Vec<String>>,
 }
@@ -82,6 +84,7 @@ impl Default for Image {
             max_size: Bytes(64 << 30),
             registry: DOCKER.to_owned(),
             insecure_registries: Vec::new(),
+            keep_blobs: true,
             registry_mirrors: BTreeMap::new(),
         }
     }

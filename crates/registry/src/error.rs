@@ -53,6 +53,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// What was to be sent could not be read.
+    #[error("what is to be sent can't be read: {0}")]
+    Unread(std::io::Error),
+    /// The caller no longer wants it.
+    #[error("cancelled")]
+    Cancelled,
     /// A name, digest or file of ours is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -71,6 +77,8 @@ impl Error {
             Self::Unreachable { .. } | Self::Refused { .. } | Self::Wrong { .. } => {
                 ErrorKind::Network
             }
+            Self::Unread(_) => ErrorKind::General,
+            Self::Cancelled => ErrorKind::Interrupted,
             Self::Invalid(_) => ErrorKind::Usage,
         }
     }

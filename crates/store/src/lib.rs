@@ -37,7 +37,7 @@ pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
     Existing, ExportFormat, ExportOptions, Exported, Hold, Image, ImageConfig, Images,
-    ImportOptions, Limits, Problem, Pulled, Users, Work,
+    ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Source, Users, Work,
 };
 pub use oci::{Origin, Platform};
 pub use progress::{Progress, Silent};

@@ -24,6 +24,12 @@ pub struct CasStatus {
     pub broken: u64,
     /// Objects in quarantine.
     pub quarantined: u64,
+    /// Of the objects, those that are blobs of registries, kept as they are.
+    #[serde(default)]
+    pub blobs: u64,
+    /// Bytes of these.
+    #[serde(default)]
+    pub blob_bytes: u64,
 }
 
 /// Which folder to store, and how to call it.
@@ -129,7 +135,7 @@ pub struct CasDamage {
 pub struct CasTouch {
     /// Its name, or who stands on it.
     pub name: String,
-    /// The first paths in it; none where it is the whole tree.
+    /// The first paths in it, or the blob that is kept of it; none where it is the whole tree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
     /// How many more there are.

@@ -84,6 +84,38 @@ pub struct ImagePull {
     pub force: bool,
 }
 
+/// What to push.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImagePush {
+    /// The image.
+    pub image: String,
+    /// What it is to be called in the registry, with the registry's name; as here where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Images for other platforms that go under the same name: an index has them all.
+    pub with: Vec<String>,
+    /// `gzip` or `zstd`: makes one layer of the image, also where what was pulled is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
+    /// Who asks for it at the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<RegistryAccount>,
+}
+
+/// An image that a registry has now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImagePushed {
+    /// What it is called there.
+    pub name: String,
+    /// The digest of its manifest, or of the index.
+    pub digest: String,
+    /// Bytes of blobs that were sent.
+    pub sent: u64,
+    /// Bytes of blobs that the registry had.
+    pub present: u64,
+}
+
 /// An account at a registry: a name and a password, or a token.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

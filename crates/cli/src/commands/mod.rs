@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Inspect(workload::inspect::Args),
     /// Get an image (image pull)
     Pull(image::pull::Args),
+    /// Send an image to a registry (image push)
+    Push(image::push::Args),
     /// Say who you are at a registry (registry login)
     Login(registry::login::Args),
     /// Forget who you are at a registry (registry logout)
@@ -125,6 +127,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Copy(args) => container::copy::run(ctx, args).await,
         Command::Inspect(args) => workload::inspect::run(ctx, args).await,
         Command::Pull(args) => image::pull::run(ctx, args).await,
+        Command::Push(args) => image::push::run(ctx, args).await,
         Command::Login(args) => registry::login::run(ctx, args).await,
         Command::Logout(args) => registry::logout::run(ctx, args).await,
         Command::Container(command) => container::dispatch(command, ctx).await,

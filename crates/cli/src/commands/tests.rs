@@ -38,6 +38,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("copy", &["container_copy_out", "container_copy_in"]),
     ("inspect", &["workload_inspect"]),
     ("pull", &["image_pull"]),
+    ("push", &["image_push"]),
     ("login", &["registry_login"]),
     ("container shell", &["container_exec"]),
     ("container logs", &["workload_logs"]),

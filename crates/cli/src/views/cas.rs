@@ -44,6 +44,10 @@ pub(crate) fn status(s: &CasStatus) -> Output {
         text.push_str(&format!(", {:.1}×", s.ratio));
     }
     text.push_str(&format!("\n{}, {} on disk\n", counted(s.objects, "object"), size(s.on_disk)));
+    if s.blobs > 0 {
+        let blobs = counted(s.blobs, "blob");
+        text.push_str(&format!("{blobs} of registries among them, {}\n", size(s.blob_bytes)));
+    }
     if s.broken > 0 {
         text.push_str(&format!("{} can't be read\n", counted(s.broken, "tree")));
     }

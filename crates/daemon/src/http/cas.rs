@@ -103,6 +103,8 @@ fn status(status: volt_engine::cas::Status) -> CasStatus {
         ratio,
         broken: status.broken,
         quarantined: status.quarantined,
+        blobs: status.blobs,
+        blob_bytes: status.blob_bytes,
     }
 }
 

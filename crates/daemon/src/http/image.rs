@@ -5,9 +5,9 @@ use super::fields::{Fields, read};
 use super::registry::account;
 use crate::router::{Cx, Routes};
 use volt_api::operations::*;
-use volt_api::types::{Image, Nothing};
+use volt_api::types::{Image, ImagePushed, Nothing};
 use volt_engine::Engine;
-use volt_engine::image::{Compression, ExportFormat, FromRegistry, Pull, Source, View};
+use volt_engine::image::{Compression, ExportFormat, FromRegistry, Pull, Push, Source, View};
 use volt_model::image::ImageRef;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
@@ -25,6 +25,25 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
                 force: body.force,
             };
             Ok(shown(cx, cx.state.image_pull(pull, report)?))
+        })
+        .progress::<ImagePushOp>(|cx, _, body, report| {
+            let mut fields = Fields::default();
+            let image = fields.one::<ImageRef>("image", &body.image);
+            let to = fields.maybe::<ImageRef>("to", body.to.as_deref());
+            let with = fields.all::<ImageRef>("with", &body.with);
+            let compression = body.compression.as_deref();
+            let compression =
+                compression.and_then(|text| fields.with("compression", text, layer_compression));
+            let image = fields.finish(image)?;
+            let account = body.account.map(account);
+            let push = Push { image, to, with, compression, account };
+            let pushed = cx.state.image_push(push, report)?;
+            Ok(ImagePushed {
+                name: pushed.name,
+                digest: pushed.digest,
+                sent: pushed.sent.bytes,
+                present: pushed.sent.present,
+            })
         })
         .upload_progress::<ImageImportOp>(|cx, params, body, report| {
             let name: ImageRef = read("image", &params.image)?;
@@ -77,6 +96,14 @@ fn compression_of(text: &str) -> Result<Compression, &'static str> {
         "xz" => Ok(Compression::Xz),
         "zstd" => Ok(Compression::Zstd),
         _ => Err("write none, gzip, xz or zstd"),
+    }
+}
+
+fn layer_compression(text: &str) -> Result<Compression, &'static str> {
+    match text {
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        _ => Err("write gzip or zstd"),
     }
 }
 

@@ -20,6 +20,9 @@ impl Engine {
     pub(crate) fn collect_garbage(&self) -> Result<Swept> {
         let (cas, wanted) = (self.cas(), || self.wanted_trees());
         cas.tidy(&wanted)?;
+        if !self.config()?.image.keep_blobs {
+            self.images().forget_blobs()?;
+        }
         let swept = cas.collect(&wanted)?;
         cas.roots().sweep(&|| cas.standing_trees(&wanted))?;
         Ok(swept)

@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Registry,
     /// Several of them.
     Registries,
+    /// `true` or `false`.
+    Switch,
 }
 
 impl Kind {
@@ -56,7 +58,7 @@ const BACKENDS: [&str; 1 + Backend::ALL.len()] = {
 };
 
 /// All keys, in the order in which they are shown.
-pub(super) const KEYS: [Key; 10] = [
+pub(super) const KEYS: [Key; 11] = [
     Key {
         name: "daemon.idle_seconds",
         kind: Kind::Number(u64::MAX),
@@ -103,6 +105,11 @@ pub(super) const KEYS: [Key; 10] = [
         kind: Kind::Registries,
         description: "Registries that may be spoken to without TLS; those on this host always may",
     },
+    Key {
+        name: "image.keep_blobs",
+        kind: Kind::Switch,
+        description: "Whether what was pulled is kept as it was, to be pushed again just so",
+    },
 ];
 
 impl Key {
@@ -140,6 +147,7 @@ impl Key {
                 text.parse::<Bytes>().map_err(|e| self.wrong(text).because(e))?;
                 Value::from(text)
             }
+            Kind::Switch => Value::from(text.parse::<bool>().map_err(|_| self.wrong(text))?),
             Kind::Mirror | Kind::Choice(_) | Kind::Registry => Value::from(text),
             Kind::Addresses | Kind::Registries => text
                 .split(',')
@@ -164,6 +172,7 @@ impl Key {
             }
             Kind::Choice(words) => value.as_str().is_some_and(|s| words.contains(&s)),
             Kind::Addresses => value.as_array().is_some_and(|all| all.iter().all(is_address)),
+            Kind::Switch => value.is_boolean(),
             Kind::Registry => is_registry(value),
             Kind::Registries => value.as_array().is_some_and(|all| all.iter().all(is_registry)),
         };
@@ -174,6 +183,7 @@ impl Key {
         let wanted = match self.kind {
             Kind::Number(u64::MAX) => "a whole number".to_owned(),
             Kind::Number(most) => format!("a whole number up to {most}"),
+            Kind::Switch => "`true` or `false`".to_owned(),
             Kind::Size => "a size above 0 such as 64G".to_owned(),
             Kind::Mirror => {
                 "a URL that begins with http://, https:// or file:/, or nothing".to_owned()

@@ -9,11 +9,13 @@ mod import;
 mod inspect;
 mod list;
 mod pull;
+mod push;
 mod registry;
 mod tag;
 
 pub use import::Source;
 pub use pull::Pull;
+pub use push::{Push, Pushed, Sent};
 pub use registry::FromRegistry;
 pub use volt_store::{Compression, ExportFormat};
 

@@ -46,7 +46,8 @@ impl Engine {
         let wanted = || self.wanted_trees();
         let work = Work { wanted: &wanted, progress };
         let dir = self.paths().cache.join("blobs");
-        let pulled = Pulled { origin: &origin, platform: &platform, dir: &dir };
+        let keep = config.keep_blobs;
+        let pulled = Pulled { origin: &origin, platform: &platform, dir: &dir, keep };
         let image = self
             .images()
             .pull(name, pulled, options, work)

@@ -1,8 +1,11 @@
 //! Other hosts' registries: asking them, with what the configuration says and who the caller is.
 
 mod login;
+mod send;
 
 pub use login::Known;
+pub use send::Sent;
+pub(crate) use send::{Parcel, send};
 
 use crate::Engine;
 use crate::error::{Error, Result};

@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// Sends it once, and a second time when the registry wanted to know who is there.
-    fn ask_once(&self, ask: &Ask<'_>, path: &str, make: Make<'_>) -> Result<Response> {
+    pub(super) fn ask_once(&self, ask: &Ask<'_>, path: &str, make: Make<'_>) -> Result<Response> {
         let known = self.known(ask);
         let had_auth = known.is_some();
         let response = self.send(ask, path, make, known.as_ref())?;
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// What a response that is no success means.
-    fn failed(&self, ask: &Ask<'_>, response: Response) -> Error {
+    pub(super) fn failed(&self, ask: &Ask<'_>, response: Response) -> Error {
         let Ask { remote, what, .. } = ask;
         let (host, what) = (remote.host.clone(), (*what).to_owned());
         let anonymous =

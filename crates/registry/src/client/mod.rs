@@ -5,13 +5,14 @@
 //! - `login`: whether an account is known
 //! - `manifest`: documents by name or digest
 //! - `blob`: contents by digest, resumed where they break off
-//! - `push`: sending both
+//! - `push`: sending both; `tags`: what a repository has
 
 mod ask;
 mod blob;
 mod login;
 mod manifest;
 mod push;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -25,7 +26,7 @@ use volt_model::registry::{Remote, api_host, is_loopback};
 
 pub use blob::Blob;
 pub use manifest::Document;
-pub use push::Outgoing;
+pub use push::{Open, Outgoing, Told};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -96,11 +96,14 @@ fn bytes(length: usize) -> Vec<u8> {
 
 fn push(client: &Client, remote: &Remote, bytes: &[u8], from: Option<&str>) -> Result<bool> {
     let digest = Digest::of(bytes);
-    let open = || Ok(Cursor::new(bytes.to_vec()));
-    client.push_blob(
-        remote,
-        &Outgoing { digest: &digest, size: bytes.len() as u64, from, open: &open },
-    )
+    let open = |at: u64| {
+        let mut reader = Cursor::new(bytes.to_vec());
+        reader.set_position(at);
+        Ok(Box::new(reader) as Box<dyn Read + Send>)
+    };
+    let told: Told = Arc::new(|_| true);
+    let size = bytes.len() as u64;
+    client.push_blob(remote, &Outgoing { digest: &digest, size, from, open: &open, told })
 }
 
 fn pull(client: &Client, remote: &Remote, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -171,6 +174,62 @@ fn accounts_are_asked_for_and_given() {
     let joe = as_joe(registry.address, "secret");
     assert!(push(&joe, &place, &layer, None).unwrap());
     assert_eq!(pull(&joe, &place, &layer).unwrap(), layer);
+}
+
+#[test]
+fn large_blobs_go_in_pieces_and_go_on_where_they_broke_off() {
+    let Some(registry) = Registry::start(false) else { return };
+    let layer = bytes(21 << 20);
+    let (address, left) = breaking_line_up(registry.address, 5 << 20, 3);
+    assert!(push(&client(), &remote(address, "v1"), &layer, None).unwrap());
+    assert_eq!(left.load(Ordering::SeqCst), 0, "it did break");
+    assert_eq!(pull(&client(), &registry.remote("v1"), &layer).unwrap(), layer);
+    // In one piece, likewise.
+    let small = bytes(3 << 20);
+    let (address, left) = breaking_line_up(registry.address, 1 << 20, 2);
+    assert!(push(&client(), &remote(address, "v1"), &small[1..], None).unwrap());
+    assert_eq!(left.load(Ordering::SeqCst), 0, "it did break");
+    // Nobody wants it any more.
+    let digest = Digest::of(&small);
+    let open = |_| Ok(Box::new(Cursor::new(small.clone())) as Box<dyn Read + Send>);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let told: Told = Arc::new(move |at| {
+        is_over.fetch_or(at >= 1 << 20, Ordering::SeqCst);
+        !is_over.load(Ordering::SeqCst)
+    });
+    let blob = Outgoing { digest: &digest, size: 3 << 20, from: None, open: &open, told };
+    let error = client().push_blob(&registry.remote("v1"), &blob).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert_eq!(client().tags(&registry.remote("v1")).unwrap(), [""; 0]);
+}
+
+/// A line to `to` that breaks after `most` bytes were sent up it, as often as `breaks` says.
+fn breaking_line_up(to: SocketAddr, most: u64, breaks: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let left = Arc::new(AtomicUsize::new(breaks));
+    let counter = Arc::clone(&left);
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(std::result::Result::ok) {
+            let left = Arc::clone(&counter);
+            std::thread::spawn(move || {
+                let Ok(far) = TcpStream::connect(to) else { return };
+                let (mut up, mut down) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let (far_end, near_end) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                std::thread::spawn(move || drop(std::io::copy(&mut down, &mut &near)));
+                let sent = std::io::copy(&mut (&mut up).take(most), &mut &far).unwrap_or(0);
+                let fewer = |left: usize| left.checked_sub(1);
+                if sent < most
+                    || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_err()
+                {
+                    drop(std::io::copy(&mut up, &mut &far));
+                }
+                drop(near_end.shutdown(std::net::Shutdown::Both));
+                drop(far_end.shutdown(std::net::Shutdown::Both));
+            });
+        }
+    });
+    (address, left)
 }
 
 /// A line to `to` that breaks after `most` bytes, as often as `breaks` says. Returns its address.

@@ -51,6 +51,7 @@ impl Cas {
                 reach(&objects, &tree, &mut reached)?;
             }
         }
+        reached.extend(self.kept_blobs()?);
         let mut swept = Swept::default();
         objects.each(&mut |digest| {
             if reached.contains(&digest) || pinned.has(&digest) {
@@ -81,6 +82,12 @@ impl Cas {
         let mut trees: HashSet<Digest> = self.refs().trees()?.into_iter().collect();
         trees.extend(wanted()?);
         Ok(trees)
+    }
+
+    /// What refs keep beside trees; names stay meanwhile, as there.
+    fn kept_blobs(&self) -> Result<Vec<Digest>> {
+        let _names = self.lock_refs(LockMode::Shared)?;
+        Ok(self.refs().blobs()?.into_iter().map(|blob| blob.object).collect())
     }
 
     /// What is in quarantine goes when it is there again in good state, or nobody wants it.

@@ -51,6 +51,10 @@ pub struct Status {
     pub broken: u64,
     /// Objects in quarantine.
     pub quarantined: u64,
+    /// Of the objects, those that are blobs of registries, kept as they are.
+    pub blobs: u64,
+    /// Their sizes together, in bytes.
+    pub blob_bytes: u64,
 }
 
 /// What the trees share.
@@ -146,6 +150,10 @@ impl Cas {
             }
             Ok(())
         })?;
+        let blobs = self.refs().all()?.into_iter().flat_map(|named| named.blobs);
+        let sizes: HashMap<Digest, u64> = blobs.map(|blob| (blob.object, blob.size)).collect();
+        status.blobs = sizes.len() as u64;
+        status.blob_bytes = sizes.values().sum();
         status.quarantined = crate::images::entries(&self.quarantine())?.len() as u64;
         Ok(status)
     }
@@ -218,13 +226,17 @@ impl Cas {
 
     /// The names of what has an object: refs, and those who stand on trees.
     pub fn touched_by(&self, object: &Digest, standing: &Standing) -> Result<Vec<String>> {
-        let named = self.refs().all()?.into_iter().map(|named| (named.shown(), named.tree));
+        let refs = self.refs().all()?;
+        let keeps = |named: &&super::refs::Found| named.blobs.iter().any(|b| b.object == *object);
+        let keeping: Vec<String> =
+            refs.iter().filter(keeps).map(super::refs::Found::shown).collect();
+        let named = refs.into_iter().map(|named| (named.shown(), named.tree));
         let has = |tree: &Digest| {
             let is_in = |tree: Tree| tree.contents().any(|(_, content)| content.digest == *object);
             tree == object || self.tree(tree).is_ok_and(is_in)
         };
         let all = named.chain(standing.iter().cloned());
-        Ok(all.filter(|(_, tree)| has(tree)).map(|(name, _)| name).collect())
+        Ok(all.filter(|(_, tree)| has(tree)).map(|(name, _)| name).chain(keeping).collect())
     }
 
     /// What is in a folder of a tree, or the entry itself where it is none; all below it where `recursive`.

@@ -104,7 +104,7 @@ impl Cas {
     }
 
     /// The same for whoever counts only on what refs reach, or on what was verified just now: nothing goes first.
-    fn lease_on_good(&self) -> Result<Lease> {
+    pub(crate) fn lease_on_good(&self) -> Result<Lease> {
         self.make_folders()?;
         Lease::take(&self.tmp())
     }

@@ -7,7 +7,7 @@ use super::Lease;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::{Meta, keeps_xattr};
-use rustix::fs::{FlockOperation, Gid, Mode, OFlags, XattrFlags, flock};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, XattrFlags, flock};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -131,6 +131,30 @@ impl Objects {
         Ok(Put { digest, size, is_new })
     }
 
+    /// Stores a file that nobody writes to any more: by a further name of it where the file system can do that, else as a copy.
+    pub(crate) fn adopt(&self, lease: &Lease, file: &mut File) -> Result<Put> {
+        use std::os::fd::AsRawFd as _;
+        let mut hasher = blake3::Hasher::new();
+        file.rewind().map_err(Error::Input)?;
+        hasher.update_reader(&mut *file).map_err(Error::Input)?;
+        let (digest, size) = (Digest::from(hasher.finalize()), hasher.count());
+        if self.pin_present(lease, &digest)? {
+            return Ok(Put { digest, size, is_new: false });
+        }
+        let (to, held) = (self.path(&digest), format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let linked = {
+            let _shared = self.lock_folder(&digest, FlockOperation::LockShared)?;
+            lease.pin(&digest)?;
+            rustix::fs::fchmod(&*file, Mode::from_raw_mode(0o444)).is_ok()
+                && rustix::fs::linkat(CWD, &held, CWD, &to, AtFlags::SYMLINK_FOLLOW).is_ok()
+        };
+        if linked {
+            return Ok(Put { digest, size, is_new: true });
+        }
+        file.rewind().map_err(Error::Input)?;
+        self.put(lease, file)
+    }
+
     /// Writes down that this object is counted on, if it is there.
     pub(crate) fn pin_present(&self, lease: &Lease, digest: &Digest) -> Result<bool> {
         if !self.has(digest)? {
@@ -146,7 +170,7 @@ impl Objects {
     }
 
     /// Writes down that all these are counted on; which of them are not there.
-    pub(super) fn pin_all(&self, lease: &Lease, digests: &[Digest]) -> Result<HashSet<Digest>> {
+    pub(crate) fn pin_all(&self, lease: &Lease, digests: &[Digest]) -> Result<HashSet<Digest>> {
         let mut sorted: Vec<&Digest> = digests.iter().collect();
         sorted.sort_unstable();
         sorted.dedup();

@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::images::KeptBlob;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use volt_host::files;
@@ -47,6 +48,8 @@ struct Named {
     created: Option<serde_json::Value>,
     #[serde(default)]
     source: Option<serde_json::Value>,
+    #[serde(default)]
+    blobs: Vec<KeptBlob>,
 }
 
 /// What a ref of a tree that a person has named says.
@@ -79,6 +82,8 @@ pub(crate) struct Found {
     pub(crate) created: Option<jiff::Timestamp>,
     /// The folder it was made of, where the ref says so.
     pub(crate) source: Option<PathBuf>,
+    /// What is kept of it beside the tree.
+    pub(crate) blobs: Vec<KeptBlob>,
 }
 
 impl Found {
@@ -135,11 +140,17 @@ impl Refs {
 
     /// The trees that refs name. A ref that can't be read is an error: to pass over it would make garbage of what it names.
     pub(crate) fn trees(&self) -> Result<Vec<Digest>> {
-        self.files()?
-            .into_iter()
-            .filter_map(|(kind, path)| read(kind, &path).transpose())
-            .map(|found| Ok(found?.tree))
-            .collect()
+        Ok(self.readable()?.into_iter().map(|found| found.tree).collect())
+    }
+
+    /// The blobs that refs keep, likewise.
+    pub(crate) fn blobs(&self) -> Result<Vec<KeptBlob>> {
+        Ok(self.readable()?.into_iter().flat_map(|found| found.blobs).collect())
+    }
+
+    fn readable(&self) -> Result<Vec<Found>> {
+        let files = self.files()?.into_iter();
+        files.filter_map(|(kind, path)| read(kind, &path).transpose()).collect()
     }
 
     /// All refs that can be read, sorted by kind and name.
@@ -194,5 +205,6 @@ fn read(kind: RefKind, path: &Path) -> Result<Option<Found>> {
         tree,
         created: text(named.created).and_then(|time| time.parse().ok()),
         source: text(named.source).map(PathBuf::from),
+        blobs: named.blobs,
     }))
 }

@@ -54,7 +54,7 @@ pub struct Damage {
 pub struct Touch {
     /// Its name, or who stands on it.
     pub name: String,
-    /// The first paths in it; none where it is the whole tree.
+    /// The first paths in it, or the blob that is kept of it; none where it is the whole tree.
     pub paths: Vec<String>,
     /// How many more there are.
     pub more: u64,
@@ -229,10 +229,21 @@ impl Cas {
         let objects = self.objects();
         // What loses its name meanwhile is still there until this is over.
         let _no_collection = Collection::begin(&self.tmp())?;
+        let mut needed = Needed::new();
         let mut trees: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
         for (path, read) in self.refs().each()? {
             match read {
-                Ok(found) => trees.entry(found.tree).or_default().push(found.shown()),
+                Ok(found) => {
+                    trees.entry(found.tree).or_default().push(found.shown());
+                    for blob in &found.blobs {
+                        if !is_there(&objects, seen, &blob.object)? {
+                            let (name, paths) = (found.shown(), vec![blob.digest.clone()]);
+                            let (touches, size) = needed.entry(blob.object).or_default();
+                            touches.push(Touch { name, paths, more: 0 });
+                            *size = Some(blob.size);
+                        }
+                    }
+                }
                 Err(error) => {
                     let mut bad = damage(&Digest::of(b""), &error.to_string(), Vec::new(), false);
                     (bad.subject, bad.object) = (path.display().to_string(), None);
@@ -243,7 +254,6 @@ impl Cas {
         for (who, tree) in standing {
             trees.entry(*tree).or_default().push(who.clone());
         }
-        let mut needed = Needed::new();
         for (tree, names) in trees {
             verified.trees += 1;
             let whole = |name: &String| Touch { name: name.clone(), paths: Vec::new(), more: 0 };

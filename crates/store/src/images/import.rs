@@ -1,7 +1,7 @@
 //! From an archive, a folder or debootstrap to a published image.
 
 use super::unpack::Store;
-use super::{Image, ImageConfig, Images, facts, unpack};
+use super::{Image, ImageConfig, Images, KeptBlob, facts, unpack};
 use crate::cas::{BuildOptions, Lease, Wanted};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -70,6 +70,8 @@ pub struct Pulled<'a> {
     pub platform: &'a Platform,
     /// Where what is fetched lies until it is stored; what a pull that broke off has left there is not fetched again.
     pub dir: &'a Path,
+    /// Whether its blobs are kept as they are, beside what is in them.
+    pub keep: bool,
 }
 
 impl std::fmt::Debug for Pulled<'_> {
@@ -115,6 +117,16 @@ pub(crate) struct Made {
     pub(crate) notes: Vec<Neutralised>,
     /// Where it came from, in words.
     pub(crate) source: String,
+    /// What is kept of what it was made of.
+    pub(crate) blobs: Vec<KeptBlob>,
+}
+
+impl Made {
+    /// Made of what says nothing of how it is run.
+    fn plain(tree: Digest, notes: Vec<Neutralised>, source: &str) -> Self {
+        let (config, architecture, blobs) = (None, None, Vec::new());
+        Self { config, architecture, tree, notes, source: source.to_owned(), blobs }
+    }
 }
 
 impl Images {
@@ -138,13 +150,12 @@ impl Images {
             let (plain, first) = unpack::open(Box::new(reader), total, limits)?;
             if !first.is_some_and(|name| oci::begins_image(&name)) {
                 let (tree, notes) = store.layers(&mut [Ok(plain)].into_iter(), false)?;
-                let source = "tar archive".into();
-                return Ok(Made { config: None, architecture: None, tree, notes, source });
+                return Ok(Made::plain(tree, notes, "tar archive"));
             }
             let stage = Stage::new(&self.stages(), "image")?;
             work.progress.step("Unpacking the archive");
             let blobs = Blobs::unpack(plain.plain, stage.path(), limits, work.progress)?;
-            store.image(&blobs, &Platform::own())
+            store.image(&blobs, &Platform::own(), false)
         })
     }
 
@@ -165,7 +176,7 @@ impl Images {
         self.make(target, work, |lease| {
             if Blobs::is_layout(path) {
                 let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
-                return store.image(&Blobs::Folder(path.to_owned()), &Platform::own());
+                return store.image(&Blobs::Folder(path.to_owned()), &Platform::own(), false);
             }
             let mine = fs::metadata(&self.lib).map_err(|e| Error::io("read", &self.lib, e))?;
             let options = BuildOptions {
@@ -175,9 +186,7 @@ impl Images {
                 remember: true,
             };
             let built = self.cas.build(lease, path, &options, work.progress)?;
-            let notes = built.notes.into_list();
-            let source = "folder".into();
-            Ok(Made { config: None, architecture: None, tree: built.tree, notes, source })
+            Ok(Made::plain(built.tree, built.notes.into_list(), "folder"))
         })
     }
 
@@ -185,7 +194,7 @@ impl Images {
     pub fn pull(
         &self,
         name: &ImageRef,
-        Pulled { origin, platform, dir }: Pulled<'_>,
+        Pulled { origin, platform, dir, keep }: Pulled<'_>,
         options: ImportOptions,
         work: Work<'_>,
     ) -> Result<Image> {
@@ -194,7 +203,7 @@ impl Images {
         let blobs = Blobs::Remote(Remote::new(origin, dir)?);
         let made = self.make(target, work, |lease| {
             let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
-            store.image(&blobs, platform)
+            store.image(&blobs, platform, keep)
         });
         // What has rotted here since an earlier pull would else be in the way of every later one.
         if let (Blobs::Remote(remote), Ok(_) | Err(Error::Damaged(_))) = (&blobs, &made) {
@@ -221,8 +230,7 @@ impl Images {
             let options =
                 BuildOptions { devices: false, remember: false, ..BuildOptions::default() };
             let built = self.cas.build(lease, &root, &options, work.progress)?;
-            let notes = built.notes.into_list();
-            Ok(Made { config: None, architecture: None, tree: built.tree, notes, source })
+            Ok(Made::plain(built.tree, built.notes.into_list(), &source))
         })
     }
 
@@ -253,6 +261,7 @@ impl Images {
                 source: made.source,
                 config: ImageConfig { boot: facts.boot, ..made.config.unwrap_or(config) },
                 neutralised: made.notes,
+                blobs: made.blobs,
             };
             // While others wait for nothing.
             self.cas.sync()?;

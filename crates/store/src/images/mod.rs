@@ -15,6 +15,7 @@ mod check;
 mod export;
 mod facts;
 mod import;
+mod push;
 mod record;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,7 +25,8 @@ pub use check::Problem;
 pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Existing, ImportOptions, Limits, Pulled, Work};
 pub(crate) use import::{Made, Target};
-pub use record::{Image, ImageConfig};
+pub use push::{ReadyBlob, ReadyImage, Source};
+pub use record::{Image, ImageConfig, KeptBlob};
 
 use crate::cas::{Cas, RefKind};
 use crate::digest::Digest;
@@ -127,6 +129,16 @@ impl Images {
             return Err(Error::InUse { name: name.clone(), users });
         }
         self.cas.refs().remove(RefKind::Images, &encoded(name)).map(drop)
+    }
+
+    /// Keeps no blobs of images any more. What they took is garbage then.
+    pub fn forget_blobs(&self) -> Result<()> {
+        let _lock = self.cas.lock_refs(LockMode::Exclusive)?;
+        for mut image in self.list()?.into_iter().filter(|image| !image.blobs.is_empty()) {
+            image.blobs.clear();
+            self.write_ref(&image)?;
+        }
+        Ok(())
     }
 
     fn ref_path(&self, name: &ImageRef) -> PathBuf {

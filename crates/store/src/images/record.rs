@@ -42,6 +42,20 @@ pub struct Image {
     /// What of the input the tree does not have, or has otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neutralised: Vec<Neutralised>,
+    /// What it was pulled as, byte for byte: its manifest first, its config, its layers. None where that is not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<KeptBlob>,
+}
+
+/// A blob of a registry that is kept as it is: an object like any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBlob {
+    /// What registries call it: `sha256:` and hex digits.
+    pub digest: String,
+    /// The object.
+    pub object: Digest,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 impl Image {

@@ -1,7 +1,7 @@
 //! From archives to a tree of the store in one pass: one thread reads and decompresses, this one goes from entry to entry, the
 //! others hash and write. The archives may be the layers of an image.
 
-use super::{Limits, Made};
+use super::{KeptBlob, Limits, Made};
 use crate::archive::TarReader;
 use crate::archive::compress::{self, Consumed, StreamLimits};
 use crate::cas::{Cas, Lease, Objects};
@@ -108,8 +108,8 @@ impl Store<'_> {
         Ok((self.cas.put_manifest(self.lease, &manifest)?, tree.notes.into_list()))
     }
 
-    /// Stores an image that others have written.
-    pub(super) fn image(self, blobs: &Blobs<'_>, platform: &Platform) -> Result<Made> {
+    /// Stores an image that others have written; where `keep` says so, its blobs as they are too.
+    pub(super) fn image(self, blobs: &Blobs<'_>, platform: &Platform, keep: bool) -> Result<Made> {
         let found = oci::find(blobs, platform)?;
         let opened = |layer: &LayerBlob| self.layer(blobs, layer);
         // All of them are what their digests say, or nothing is kept; meanwhile they are unpacked.
@@ -126,6 +126,7 @@ impl Store<'_> {
                 (checked, stored) => checked.and(stored),
             }
         })?;
+        let kept = if keep { self.keep(blobs, &found)? } else { Vec::new() };
         let architecture = found.config.architecture;
         let is_word = |text: &String| {
             !text.is_empty() && text.len() < 32 && text.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -136,7 +137,28 @@ impl Store<'_> {
             tree,
             notes,
             source: found.source.into(),
+            blobs: kept,
         })
+    }
+
+    /// Stores the documents and layers of an image as they are, which were found to be what their digests say.
+    fn keep(self, blobs: &Blobs<'_>, found: &oci::Found) -> Result<Vec<KeptBlob>> {
+        let objects = self.cas.objects();
+        let mut kept: Vec<KeptBlob> = Vec::new();
+        for bytes in &found.documents {
+            let digest = Sha256::of(&sha2::Sha256::digest(bytes)).to_string();
+            let put = objects.put_bytes(self.lease, bytes)?;
+            kept.push(KeptBlob { digest, object: put.digest, size: put.size });
+        }
+        for layer in &found.layers {
+            let Some((digest, _)) = &layer.stored else { continue };
+            let digest = digest.to_string();
+            if kept.iter().all(|blob| blob.digest != digest) {
+                let put = objects.adopt(self.lease, &mut layer.open(blobs)?)?;
+                kept.push(KeptBlob { digest, object: put.digest, size: put.size });
+            }
+        }
+        Ok(kept)
     }
 
     fn layer(self, blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<Plain> {

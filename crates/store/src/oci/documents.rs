@@ -170,6 +170,8 @@ pub(crate) struct Config {
     pub(crate) architecture: String,
     #[serde(default, deserialize_with = "null")]
     pub(crate) os: String,
+    #[serde(default, deserialize_with = "null", skip_serializing_if = "String::is_empty")]
+    pub(crate) variant: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created: Option<String>,
     #[serde(default, deserialize_with = "null")]

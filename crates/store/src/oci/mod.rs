@@ -12,9 +12,9 @@ mod tests;
 mod write;
 
 pub(crate) use blobs::{Blobs, begins_image, wrong};
-pub(crate) use documents::{Sha256, read_any};
+pub(crate) use documents::{DOCUMENT_LIMIT, Sha256, read_any};
 pub use read::Platform;
-pub(crate) use read::{LayerBlob, find, run_config};
+pub(crate) use read::{Found, LayerBlob, find, run_config};
 pub use remote::Origin;
 pub(crate) use remote::Remote;
-pub(crate) use write::{Flavour, write};
+pub(crate) use write::{Flavour, PlatformOf, index_of, make, media_type_of, write};

@@ -18,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) layers: Vec<LayerBlob>,
     /// What it was found in, in words.
     pub(crate) source: &'static str,
+    /// The bytes of its manifest and of its config, where it has the former.
+    pub(crate) documents: Vec<Vec<u8>>,
 }
 
 /// A layer that was found.
@@ -123,13 +125,13 @@ fn check_layout(blobs: &Blobs<'_>) -> Result<()> {
 }
 
 fn layout(blobs: &Blobs<'_>, index: &[u8], platform: &Platform) -> Result<Found> {
-    let mut document = Document::parse(index)?;
+    let mut bytes = index.to_vec();
     for _ in 0..DEPTH {
-        let descriptor = match document {
+        let descriptor = match Document::parse(&bytes)? {
             Document::Index(manifests) => choose(&manifests, platform)?,
-            Document::Manifest(manifest) => return made(blobs, manifest),
+            Document::Manifest(manifest) => return made(blobs, manifest, bytes),
         };
-        document = Document::parse(&blobs.described(&descriptor)?)?;
+        bytes = blobs.described(&descriptor)?;
     }
     Err(Error::Damaged("its indexes point to indexes without end".into()))
 }
@@ -176,8 +178,9 @@ fn architecture() -> &'static str {
     }
 }
 
-fn made(blobs: &Blobs<'_>, manifest: Manifest) -> Result<Found> {
-    let config = Config::parse(&blobs.described(&manifest.config)?)?;
+fn made(blobs: &Blobs<'_>, manifest: Manifest, bytes: Vec<u8>) -> Result<Found> {
+    let config_bytes = blobs.described(&manifest.config)?;
+    let config = Config::parse(&config_bytes)?;
     if manifest.layers.len() != config.rootfs.diff_ids.len() {
         return Err(Error::Damaged("its manifest and its config have not the same layers".into()));
     }
@@ -193,7 +196,7 @@ fn made(blobs: &Blobs<'_>, manifest: Manifest) -> Result<Found> {
     };
     let layers = manifest.layers.into_iter().zip(&config.rootfs.diff_ids).map(layer);
     let layers = layers.collect::<Result<_>>()?;
-    Ok(Found { config, layers, source: "OCI image" })
+    Ok(Found { config, layers, source: "OCI image", documents: vec![bytes, config_bytes] })
 }
 
 fn archive(blobs: &Blobs<'_>, saved: &[u8]) -> Result<Found> {
@@ -211,7 +214,7 @@ fn archive(blobs: &Blobs<'_>, saved: &[u8]) -> Result<Found> {
     let layer =
         |(name, plain): (String, &Sha256)| LayerBlob { name, stored: None, plain: plain.clone() };
     let layers = image.layers.into_iter().zip(&config.rootfs.diff_ids).map(layer).collect();
-    Ok(Found { config, layers, source: "Docker archive" })
+    Ok(Found { config, layers, source: "Docker archive", documents: Vec::new() })
 }
 
 /// How the image wants to be run.

@@ -33,30 +33,14 @@ pub(crate) fn write(
     fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let kind = match compression {
-        Compression::None => "application/vnd.oci.image.layer.v1.tar",
-        Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
-        Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
-        Compression::Xz => {
-            return Err(Error::Invalid("layers are compressed by gzip or zstd, not by xz".into()));
-        }
-    };
-    let mut layer = layer(&stage.join("layer"), compression, fill)?;
-    let config = config(image, &layer.plain)?;
-    let (config, config_bytes) = described("application/vnd.oci.image.config.v1+json", &config)?;
-    let layers = vec![descriptor(kind, layer.stored.clone(), layer.size)];
-    let manifest = Versioned {
-        schema_version: 2,
-        media_type: "application/vnd.oci.image.manifest.v1+json",
-        rest: Manifest { config: config.clone(), layers },
-    };
-    let (mut entry, manifest_bytes) = described(manifest.media_type, &manifest)?;
+    let made = make(image, compression, stage, fill)?;
+    let MadeImage { mut layer, config, config_bytes, mut entry, manifest_bytes } = made;
     let name = ("org.opencontainers.image.ref.name".to_owned(), image.name.to_string());
     entry.annotations = BTreeMap::from([name]);
     entry.platform = Some(platform(image));
     let index = Versioned {
         schema_version: 2,
-        media_type: "application/vnd.oci.image.index.v1+json",
+        media_type: INDEX,
         rest: Index { manifests: vec![entry.clone()] },
     };
     let mut archive =
@@ -78,6 +62,90 @@ pub(crate) fn write(
     archive.out.finish().and_then(|mut out| out.flush()).map_err(Error::Output)
 }
 
+/// An image of one layer, made of what the store has.
+pub(crate) struct MadeImage {
+    pub(crate) layer: Layer,
+    pub(crate) config: Descriptor,
+    pub(crate) config_bytes: Vec<u8>,
+    /// Points to the manifest.
+    pub(crate) entry: Descriptor,
+    pub(crate) manifest_bytes: Vec<u8>,
+}
+
+/// Makes an image, its layer as `layer` in `stage`: the same image gives the same bytes.
+pub(crate) fn make(
+    image: &Image,
+    compression: Compression,
+    stage: &Path,
+    fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>,
+) -> Result<MadeImage> {
+    let kind = match compression {
+        Compression::None => "application/vnd.oci.image.layer.v1.tar",
+        Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+        Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        Compression::Xz => {
+            return Err(Error::Invalid("layers are compressed by gzip or zstd, not by xz".into()));
+        }
+    };
+    let layer = layer(&stage.join("layer"), compression, fill)?;
+    let config = config(image, &layer.plain)?;
+    let (config, config_bytes) = described("application/vnd.oci.image.config.v1+json", &config)?;
+    let layers = vec![descriptor(kind, layer.stored.clone(), layer.size)];
+    let manifest = Versioned {
+        schema_version: 2,
+        media_type: MANIFEST,
+        rest: Manifest { config: config.clone(), layers },
+    };
+    let (entry, manifest_bytes) = described(manifest.media_type, &manifest)?;
+    Ok(MadeImage { layer, config, config_bytes, entry, manifest_bytes })
+}
+
+/// For what an image is, as its config says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlatformOf(Platform);
+
+impl PlatformOf {
+    /// Reads it in a config.
+    pub(crate) fn read(config: &[u8]) -> Result<Self> {
+        let Config { architecture, os, variant, .. } = Config::parse(config)?;
+        Ok(Self(Platform { architecture, os, variant }))
+    }
+}
+
+/// What a manifest is: what it says itself, or else OCI's.
+pub(crate) fn media_type_of(manifest: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        #[serde(default)]
+        media_type: String,
+    }
+    let typed = serde_json::from_slice::<Typed>(manifest).map(|typed| typed.media_type);
+    typed.ok().filter(|kind| !kind.is_empty()).unwrap_or_else(|| MANIFEST.to_owned())
+}
+
+/// An index of images, each by its manifest, what that is, and for what it is; and what the index is.
+pub(crate) fn index_of(images: &[(&[u8], &str, &PlatformOf)]) -> Result<(Vec<u8>, &'static str)> {
+    let mut manifests: Vec<Descriptor> = Vec::new();
+    for (manifest, kind, PlatformOf(platform)) in images {
+        if manifests.iter().any(|other| other.platform.as_ref() == Some(platform)) {
+            let Platform { os, architecture, .. } = platform;
+            return Err(Error::Invalid(format!("two of the images are for {os}/{architecture}")));
+        }
+        let digest = Sha256::of(&sha2::Sha256::digest(manifest));
+        let mut entry = descriptor(kind, digest, manifest.len() as u64);
+        entry.platform = Some(platform.clone());
+        manifests.push(entry);
+    }
+    let index = Versioned { schema_version: 2, media_type: INDEX, rest: Index { manifests } };
+    Ok((json(&index)?, INDEX))
+}
+
+/// OCI's media type of manifests.
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// That of indexes.
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Versioned<T> {
@@ -92,11 +160,11 @@ struct Index {
     manifests: Vec<Descriptor>,
 }
 
-struct Layer {
+pub(crate) struct Layer {
     file: File,
-    stored: Sha256,
+    pub(crate) stored: Sha256,
     plain: Sha256,
-    size: u64,
+    pub(crate) size: u64,
 }
 
 /// Writes the layer to a file, to know its digests.
@@ -177,7 +245,8 @@ fn config(image: &Image, layer: &Sha256) -> Result<Config> {
     let Platform { architecture, os, .. } = platform(image);
     let rootfs = RootFs { kind: "layers".into(), diff_ids: vec![layer.clone()] };
     let created = Some(image.created.to_string());
-    Ok(Config { architecture, os, created, config: run(&image.config), rootfs })
+    let variant = String::new();
+    Ok(Config { architecture, os, variant, created, config: run(&image.config), rootfs })
 }
 
 fn run(config: &ImageConfig) -> Run {

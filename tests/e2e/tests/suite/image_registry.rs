@@ -61,7 +61,7 @@ impl Served {
     fn serve(&self, more: &str) {
         self.host.sh("systemctl stop registry 2>/dev/null; systemctl reset-failed registry 2>/dev/null; true").ok();
         self.host.sh(&format!(
-            "printf 'version: 0.1\\nlog: {{level: error}}\\nstorage: {{filesystem: {{rootdirectory: /srv-registry/data}}}}\\nhttp: {{addr: {AT}}}\\n{more}' > /tmp/config.yml && \
+            "printf 'version: 0.1\\nlog: {{level: error}}\\nstorage: {{filesystem: {{rootdirectory: /srv-registry/data}}}}\\nhttp:\\n  addr: {AT}\\n{more}' > /tmp/config.yml && \
              systemd-run --quiet --unit registry /tmp/docker-registry serve /tmp/config.yml"
         )).ok();
         self.host.until(Duration::from_secs(20), &format!("curl -s -o /dev/null http://{AT}/v2/"));
@@ -79,6 +79,47 @@ fn is_the_image(host: &Host, name: &str) {
     );
 }
 
+/// What is kept of a pulled image, as an object of the store: counted, checked, brought back, and taken away.
+fn blobs_are_objects(host: &Host, image: &str) {
+    let count = || host.volt(&["cas", "status", "-o", "json"]).json()["blobs"].as_u64().unwrap();
+    // Two manifests (one of them Docker's), a config, three layers.
+    assert_eq!(count(), 6);
+    let record = host
+        .sh(&format!("cat $(grep -l '\"{image}\"' /var/lib/volt/cas/refs/images/*.json)"))
+        .json();
+    let layer =
+        record["blobs"][3]["object"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+    let object = format!("/var/lib/volt/cas/objects/{}/{layer}", &layer[..2]);
+    let digest =
+        record["blobs"][3]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    assert!(host.sh(&format!("sha256sum {object}")).ok().starts_with(&digest));
+    host.volt(&["cas", "gc"]).ok();
+    host.volt(&["cas", "verify"]).ok();
+    host.sh(&format!(
+        "chmod u+w {object} && printf x | dd of={object} bs=1 seek=100 conv=notrunc 2>/dev/null"
+    ))
+    .ok();
+    let found = host.volt(&["cas", "verify", "-o", "json"]);
+    assert_eq!(found.code, 1);
+    let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    let touches = found["damages"][0]["touches"].to_string();
+    assert!(touches.contains(image) && touches.contains(&digest), "{found}");
+    // A container has no need of it; whoever has the bytes can bring it back.
+    host.volt(&["run", "--rm", image]).ok();
+    host.volt(&["cas", "verify", "--repair", "/srv-registry/data"]).ok();
+    host.volt(&["cas", "verify"]).ok();
+    assert!(host.sh(&format!("sha256sum {object}")).ok().starts_with(&digest));
+    assert_eq!(count(), 6);
+    host.volt(&["config", "set", "image.keep_blobs", "false"]).ok();
+    host.volt(&["cas", "gc"]).ok();
+    assert_eq!(count(), 0);
+    host.sh(&format!("test ! -e {object}")).ok();
+    is_the_image(host, image);
+    host.volt(&["image", "pull", "--force", image]).ok();
+    assert_eq!(count(), 0);
+    host.volt(&["config", "set", "image.keep_blobs", "true"]).ok();
+}
+
 on_hosts! {
     fn image_pull_from_registries(host) {
         let served = Served::new(host, "registry");
@@ -94,6 +135,8 @@ on_hosts! {
         assert!(trees.len() == 3 && trees.iter().all(|tree| *tree == trees[0]), "{listed}");
         // Blobs are kept for a pull that goes on, not for ever.
         assert_eq!(host.sh("ls /var/cache/volt/blobs | wc -l").ok(), "0");
+
+        blobs_are_objects(host, &name("1"));
 
         // By its digest, and for another platform.
         let digest = host.sh("cat /srv-registry/data/docker/registry/v2/repositories/team/app/_manifests/tags/1/current/link").ok();
@@ -140,7 +183,12 @@ on_hosts! {
         login(AT, "secret");
         host.volt(&["image", "pull", &image]).ok();
         is_the_image(host, &image);
+        // To send takes the account too.
+        let to = format!("{AT}/joes/app:1");
+        host.volt(&["image", "push", &image, &to]).ok();
         registry_login_and_logout(host, &image);
+        host.volt(&["logout", AT]).ok();
+        host.volt(&["image", "push", &image, &to]).fails(5);
         // Neither in the record of what was done nor in the journal.
         assert_ne!(host.sh("grep -r -e secret -e am9lOnNlY3JldA /var/log/volt /var/lib/volt/cas/refs").code, 0);
         assert_ne!(host.sh("journalctl --no-pager | grep -e am9lOnNlY3JldA").code, 0);
@@ -183,7 +231,7 @@ fn registry_login_and_logout(host: &Host, image: &str) {
     terminal.keys("joe\r");
     terminal.until("Password of joe at ");
     terminal.keys("secret\r");
-    terminal.until("kept in /root/.config/containers/auth.json");
+    terminal.until("kept in ");
     let (code, screen) = terminal.ends();
     assert_eq!(code, 0, "{screen}");
     assert!(!screen.contains("secret"), "{screen}");
@@ -224,4 +272,136 @@ on_hosts! {
         let check = host.volt(&["system", "check", "-o", "json"]).json();
         assert_eq!(check["findings"], serde_json::json!([]));
     }
+}
+
+/// A root file system with what can get lost on the way: setuid bits, capabilities, other owners, hard links, holes, names that are no
+/// text; and with enough that it is sent in several pieces.
+const TREE: &str = r#"
+set -eu; mkdir -p /tmp/tree/bin /tmp/tree/etc && cd /tmp/tree
+cp /bin/busybox bin/busybox && ln -s busybox bin/sh && ln bin/busybox bin/cat && chmod 4755 bin/busybox
+cp /bin/busybox bin/ping && chown 12:34 etc && touch "$(printf 'etc/\377')" && truncate -s 20M etc/holes
+head -c 10000000 /dev/urandom > etc/large && touch -d @1000000000.123456789 etc/large
+python3 -c 'import os; os.setxattr("bin/ping", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000")); os.setxattr("etc", "user.note", b"kept")'
+"#;
+
+/// Serves a copy of a registry's folder on this machine and looks at what is in it with the tools of others. `$1` is a folder of ours,
+/// `$2` a port that is free.
+const LOOK: &str = r#"
+set -eu; cd "$1"; at=127.0.0.1:$2
+base64 -d data.base64 | tar -xz
+printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: %s}\n' "$1" "$at" > config.yml
+docker-registry serve config.yml > log 2>&1 & registry=$!
+trap 'kill $registry' EXIT
+until curl -sf http://$at/v2/; do kill -0 $registry; sleep 0.05; done
+from="--src-tls-verify=false docker://$at"
+skopeo inspect --raw --tls-verify=false docker://$at/made/app:zstd | grep -q 'layer.v1.tar+zstd'
+skopeo inspect --raw --tls-verify=false docker://$at/made/app:1 | grep -q 'layer.v1.tar+gzip'
+test $(skopeo inspect --raw --tls-verify=false docker://$at/both/app:1 | grep -o '"architecture"' | wc -l) = 2
+skopeo inspect --tls-verify=false docker://$at/both/app:1 | grep -q '"Architecture": "amd64"'
+skopeo copy --quiet $from/made/app:zstd dir:zstd
+skopeo copy --quiet $from/made/app:1 oci:oci:app
+umoci unpack --image oci:app bundle
+cd bundle/rootfs
+stat -c '%n %a %u:%g %h' bin/busybox bin/cat bin/ping etc
+python3 -c 'import os; print(os.getxattr("bin/ping", "security.capability").hex())'
+stat -c '%Y %s' etc/large etc/holes
+"#;
+
+on_hosts! {
+    fn image_push_to_registries(host) {
+        let served = Served::new(host, "registry-push");
+        let host = &served.host;
+        let name = |image: &str| format!("{AT}/{image}");
+        let link = |image: &str, tag: &str| {
+            let tags = format!("/srv-registry/data/docker/registry/v2/repositories/{image}/_manifests/tags");
+            host.sh(&format!("cat {tags}/{tag}/current/link")).ok()
+        };
+        let push = |words: &[&str]| host.volt(&[&["image", "push", "-o", "json"], words].concat()).json();
+
+        // What was pulled goes as it was, and from one repository of a registry to another without its bytes.
+        for tag in ["1", "docker"] {
+            let (from, to) = (name(&format!("team/app:{tag}")), name(&format!("copies/app:{tag}")));
+            host.volt(&["image", "pull", &from]).ok();
+            let pushed = push(&[&from, &to]);
+            assert_eq!(pushed["digest"].as_str().unwrap(), link("team/app", tag));
+            assert_eq!(link("copies/app", tag), link("team/app", tag));
+            assert_eq!(pushed["sent"], 0, "{pushed}");
+        }
+
+        // All else as one layer, the same each time, from which comes the same tree.
+        host.sh(TREE).ok();
+        host.volt(&["image", "import", "/tmp/tree", "made:1"]).ok();
+        let tree = |image: &str| host.volt(&["image", "inspect", image, "-o", "json"]).json()["tree"].clone();
+        let first = push(&["made:1", &name("made/app:1")]);
+        assert!(first["sent"].as_u64().unwrap() > 10_000_000, "{first}");
+        let again = push(&["made:1", &name("made/app:again")]);
+        assert_eq!((&again["digest"], &again["sent"]), (&first["digest"], &serde_json::json!(0)));
+        push(&["--compression", "zstd", "made:1", &name("made/app:zstd")]);
+        for tag in ["1", "zstd"] {
+            let back = name(&format!("made/app:{tag}"));
+            host.volt(&["image", "pull", &back]).ok();
+            assert_eq!(tree(&back), tree("made:1"), "{tag}");
+        }
+
+        // Several platforms under one name.
+        let (arm, both) = (name("team/app:arm"), name("both/app:1"));
+        host.volt(&["image", "pull", "--platform", "linux/arm64", &arm]).ok();
+        push(&["--with", &arm, &name("team/app:1"), &both]);
+        host.volt(&["push", "--with", &name("team/app:docker"), &name("team/app:1"), &both]).fails(2);
+        host.volt(&["image", "pull", "--platform", "linux/arm64", &both]).ok();
+        assert_eq!(tree(&both), tree(&arm));
+
+        // Others read it.
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("look"), LOOK).unwrap();
+        let data = host.sh("tar -cz -C /srv-registry data | base64 -w 0").ok();
+        std::fs::write(folder.path().join("data.base64"), data).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let at = folder.path().display();
+        let seen = here(&format!("sh {at}/look {at} {port} 2>&1"));
+        for line in [
+            "bin/busybox 4755 0:0 2", "bin/cat 4755 0:0 2", "etc 755 12:34 2",
+            "0100000200200000000000000000000000000000",
+            "1000000000 10000000",
+        ] {
+            assert!(seen.contains(line), "{line}: {seen}");
+        }
+
+        // What goes wrong.
+        host.volt(&["image", "push", "none:1", &name("a/b")]).fails(3);
+        host.volt(&["image", "push", "made:1", "127.0.0.1:9/a/b"]).fails(8);
+        host.volt(&["image", "push", "made:1", &format!("{}@{}", name("a/b"), first["digest"].as_str().unwrap())]).fails(2);
+        through_tls(&served, &tree("made:1"));
+        let check = host.volt(&["system", "check", "-o", "json"]).json();
+        assert_eq!(check["findings"], serde_json::json!([]));
+    }
+}
+
+/// A registry that has a certificate, which counts only where its maker is known. Layers are of zstd.
+fn through_tls(served: &Served, tree: &serde_json::Value) {
+    let host = &served.host;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    here(&format!(
+        "cd {at} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=maker 2>&1 && \
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out request -subj /CN=registry.test 2>&1 && \
+         printf 'subjectAltName=DNS:registry.test\nextendedKeyUsage=serverAuth' > names && \
+         openssl x509 -req -in request -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out crt 2>&1"
+    ));
+    for file in ["ca.crt", "crt", "key"] {
+        host.put(&format!("{at}/{file}"), &format!("/tmp/{file}"));
+    }
+    host.sh("echo 127.0.0.1 registry.test >> /etc/hosts").ok();
+    let image = "registry.test:5000/made/app:zstd";
+    served.serve("  tls: {certificate: /tmp/crt, key: /tmp/key}\n");
+    let refused = host.volt(&["image", "pull", image]).fails(8);
+    assert!(refused.contains("certificate"), "{refused}");
+    host.sh("cp /tmp/ca.crt /usr/local/share/ca-certificates/maker.crt && update-ca-certificates")
+        .ok();
+    host.volt(&["image", "pull", image]).ok();
+    assert_eq!(host.volt(&["image", "inspect", image, "-o", "json"]).json()["tree"], *tree);
+    host.volt(&["image", "push", image, "registry.test:5000/made/tls"]).ok();
+    // Nobody speaks to another one without.
+    served.serve("");
+    host.volt(&["image", "pull", "--force", image]).fails(8);
 }

@@ -6,6 +6,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod tag;
 
 use crate::ctx::Ctx;
@@ -16,6 +17,7 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Pull(pull::Args),
+    Push(push::Args),
     Import(import::Args),
     Export(export::Args),
     #[command(visible_alias = "ls")]
@@ -30,6 +32,7 @@ pub(crate) enum Command {
 pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
     match command {
         Command::Pull(args) => pull::run(ctx, args).await,
+        Command::Push(args) => push::run(ctx, args).await,
         Command::Import(args) => import::run(ctx, args).await,
         Command::Export(args) => export::run(ctx, args).await,
         Command::List(args) => list::run(ctx, args).await,
