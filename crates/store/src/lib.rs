@@ -29,14 +29,15 @@ mod tree;
 
 pub use archive::Compression;
 pub use cas::{
-    Cas, Change, Damage, Dedup, Difference, KnownGood, NamedTree, NoTreeName, Pointer, Shared,
-    Standing, Status, Stored, Swept, Touch, TreeEntry, TreeName, Verified, Wanted,
+    Cas, Change, Damage, Dedup, Difference, Keeper, KnownGood, Layer, NamedTree, NewSnapshot,
+    NoTreeName, Pointer, Shared, Snapshot, Standing, Status, Stored, Swept, Touch, TreeEntry,
+    TreeName, Unkept, Verified, Wanted,
 };
 pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
-    Existing, ExportFormat, ExportOptions, Exported, Hold, Image, ImageConfig, Images,
+    Commit, Existing, ExportFormat, ExportOptions, Exported, Hold, Image, ImageConfig, Images,
     ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Source, Users, Work,
 };
 pub use oci::{Origin, Platform};

@@ -2,7 +2,8 @@
 //! that have not changed since the last time are not read at all.
 
 use super::index::{Index, Stamp};
-use super::{Cas, Lease, Objects};
+use super::layer::Mark;
+use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
@@ -46,12 +47,14 @@ pub(crate) struct BuildOptions {
     pub(crate) skip: Option<(u64, u64)>,
     /// Whether to remember what was in it for the next time.
     pub(crate) remember: bool,
+    /// Whether it is the writable layer of an overlay, in which some entries mean something else than what they are.
+    pub(crate) layer: bool,
 }
 
 impl Default for BuildOptions {
     fn default() -> Self {
         let quota = Quota { bytes: u64::MAX, entries: u64::MAX };
-        Self { quota, devices: true, skip: None, remember: true }
+        Self { quota, devices: true, skip: None, remember: true, layer: false }
     }
 }
 
@@ -66,7 +69,7 @@ struct Job {
 /// A file that was stored.
 struct Done {
     number: usize,
-    put: Result<super::Put>,
+    put: Result<Put>,
     shrank: bool,
 }
 
@@ -79,11 +82,31 @@ impl Cas {
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Built> {
+        let gathered = self.gather(Some(lease), dir, options, progress)?;
+        let tree = self.manifest(lease, &gathered.nodes)?;
+        Ok(Built {
+            tree,
+            entries: gathered.nodes.len() as u64,
+            size: gathered.size,
+            new: gathered.new,
+            notes: gathered.notes,
+        })
+    }
+
+    /// Reads what is in `dir` and stores the contents of its files. Without a lease nothing is stored or remembered: what is
+    /// found then are the names that it would have.
+    pub(super) fn gather(
+        &self,
+        lease: Option<&Lease>,
+        dir: &Path,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Gathered> {
         let index =
             if options.remember { Index::read(&self.index_path(dir)?) } else { Index::default() };
         let mut gathered = Gathered::new(*options);
         let objects = self.objects();
-        progress.step("Storing");
+        progress.step(if lease.is_some() { "Storing" } else { "Reading" });
         let (jobs, queue) = sync_channel::<Job>(WAITING);
         let (done, results) = channel::<Done>();
         let queue = &Mutex::new(queue);
@@ -97,18 +120,13 @@ impl Cas {
             gathered.walk(dir, &index, jobs, progress)?;
             gathered.take(&results)
         })?;
-        gathered.pin_known(&objects, lease, dir)?;
-        let tree = self.manifest(lease, &gathered.nodes)?;
-        if options.remember {
-            gathered.stamps.write(&self.index_path(dir)?)?;
+        if let Some(lease) = lease {
+            gathered.pin_known(&objects, lease, dir)?;
+            if options.remember {
+                gathered.stamps.write(&self.index_path(dir)?)?;
+            }
         }
-        Ok(Built {
-            tree,
-            entries: gathered.nodes.len() as u64,
-            size: gathered.size,
-            new: gathered.new,
-            notes: gathered.notes,
-        })
+        Ok(gathered)
     }
 
     /// Stores the manifest of these entries.
@@ -126,6 +144,16 @@ impl Cas {
         Ok(self.objects().put_bytes(lease, manifest)?.digest)
     }
 
+    /// Forgets what is remembered of a folder that is about to go.
+    pub fn forget_folder(&self, dir: &Path) {
+        use std::os::unix::ffi::OsStrExt;
+        if let Ok(whole) = dir.canonicalize() {
+            let name = Digest::of(whole.as_os_str().as_bytes()).hex();
+            // It costs a little space where it stays.
+            drop(files::remove_file(&self.index_dir().join(name)));
+        }
+    }
+
     /// Where is remembered what was in this folder.
     fn index_path(&self, dir: &Path) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
@@ -136,13 +164,28 @@ impl Cas {
     }
 }
 
+/// What would become of contents that are only looked at.
+fn hashed(input: &mut dyn Read) -> Result<Put> {
+    let mut hasher = blake3::Hasher::new();
+    let size = std::io::copy(input, &mut hasher).map_err(Error::Input)?;
+    Ok(Put { digest: hasher.finalize().into(), size, is_new: false })
+}
+
 /// Stores files until there are no more.
-fn work(objects: &Objects, lease: &Lease, queue: &Mutex<Receiver<Job>>, done: &Sender<Done>) {
+fn work(
+    objects: &Objects,
+    lease: Option<&Lease>,
+    queue: &Mutex<Receiver<Job>>,
+    done: &Sender<Done>,
+) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
         let mut reader = DenseReader::new(data, &shape);
-        let put = objects.put_of(lease, &mut reader, Some(&meta));
+        let put = match lease {
+            Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
+            None => hashed(&mut reader),
+        };
         if done.send(Done { number, put, shrank: reader.shrank() }).is_err() {
             return;
         }
@@ -150,16 +193,22 @@ fn work(objects: &Objects, lease: &Lease, queue: &Mutex<Receiver<Job>>, done: &S
 }
 
 /// What was found so far.
-struct Gathered {
+pub(super) struct Gathered {
     options: BuildOptions,
-    nodes: Vec<Node>,
+    /// The entries; of a layer, what is no more as a device 0:0.
+    pub(super) nodes: Vec<Node>,
+    /// What overlayfs has noted at entries of a layer, by their numbers.
+    pub(super) marks: HashMap<usize, Mark>,
     /// Files whose contents are known from the last time.
     known: Vec<usize>,
     stamps: Index,
     stamp_of: HashMap<usize, Stamp>,
-    size: u64,
-    new: u64,
-    notes: Notes,
+    /// The sizes of the files that were read or known, in bytes.
+    pub(super) size: u64,
+    /// Of these, what was not in the store before.
+    pub(super) new: u64,
+    /// What was left out.
+    pub(super) notes: Notes,
 }
 
 impl Gathered {
@@ -167,6 +216,7 @@ impl Gathered {
         Self {
             options,
             nodes: Vec::new(),
+            marks: HashMap::new(),
             known: Vec::new(),
             stamps: Index::begin(),
             stamp_of: HashMap::new(),
@@ -196,6 +246,12 @@ impl Gathered {
                 self.notes.add(found.path.as_bytes(), "Volt's own folder was left out");
                 return Ok(Flow::Skip);
             }
+            if self.options.layer && found.is_whiteout() {
+                // All of them may be names of one.
+                let (path, kind) = (found.path.clone(), super::layer::NOTHING);
+                self.nodes.push(Node { path, kind, meta: Meta::default() });
+                return Ok(Flow::Skip);
+            }
             let folder = found.file_type() == FileType::Directory;
             let id = (found.stat.st_dev, found.stat.st_ino);
             if !folder && found.stat.st_nlink > 1 {
@@ -218,10 +274,16 @@ impl Gathered {
             self.notes.add(found.path.as_bytes(), "it changed while it was read and was left out");
             return Ok(Flow::Skip);
         };
+        let mark = if self.options.layer { Mark::of(found)? } else { Mark::default() };
         let kind = match entry.kind {
             Kind::Directory => NodeKind::Directory,
             Kind::Symlink(target) => NodeKind::Symlink(target),
             Kind::Fifo => NodeKind::Fifo,
+            Kind::File(shape) if mark.is_metacopy => {
+                // Its contents are those of a file below.
+                let digest = Digest::from_bytes([0; 32]);
+                NodeKind::File(Content { size: shape.size, digest, segments: Vec::new() })
+            }
             Kind::File(shape) => {
                 self.size = self.size.saturating_add(shape.size);
                 self.keep_quota(found)?;
@@ -253,6 +315,9 @@ impl Gathered {
         };
         self.keep_quota(found)?;
         self.nodes.push(Node { path: entry.path, kind, meta: entry.meta });
+        if mark != Mark::default() {
+            self.marks.insert(number, mark);
+        }
         Ok(Flow::Descend)
     }
 
@@ -319,7 +384,7 @@ impl Gathered {
         objects: &Objects,
         lease: &Lease,
         (dir, number): (&Path, usize),
-    ) -> Result<super::Put> {
+    ) -> Result<Put> {
         let node = &self.nodes[number];
         let failed = |error| Error::io("read", dir, error);
         let root = crate::tree::open_root(dir).map_err(failed)?;

@@ -39,7 +39,7 @@ impl Cas {
     }
 }
 
-fn changes(from: &Tree, to: &Tree) -> Vec<Change> {
+pub(super) fn changes(from: &Tree, to: &Tree) -> Vec<Change> {
     let (mut a, mut b) = (from.nodes.iter().peekable(), to.nodes.iter().peekable());
     let mut changes = Vec::new();
     let change = |node: &Node, what| Change { path: shown(&node.path), what };

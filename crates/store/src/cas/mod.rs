@@ -18,7 +18,8 @@
 //! - **Garbage.** A lease lists the objects that its holder counts on, each written down before it is found to be there.
 //!   Writing down and removing exclude each other by a lock on the object's folder, so nothing depends on clocks.
 //!
-//! `build`, `store`: from a folder to a tree and its ref; `tree`, `look`, `diff`, `content`, `export`: from there to people;
+//! `build`, `store`: from a folder to a tree and its ref; `layer`, `snapshot`: from a container's writable layer;
+//! `tree`, `look`, `diff`, `content`, `export`: from there to people;
 //! `verify`, `fetch`: whether all is what and where it should be; `gc`, `tidy`: what may go.
 
 mod build;
@@ -28,11 +29,13 @@ mod export;
 mod fetch;
 mod gc;
 mod index;
+mod layer;
 mod lease;
 mod look;
 mod name;
 mod objects;
 mod refs;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -43,12 +46,14 @@ mod verify;
 pub(crate) use build::BuildOptions;
 pub use diff::{Change, Difference};
 pub use gc::{Swept, Wanted};
+pub use layer::{Keeper, Layer, Unkept};
 pub(crate) use lease::Lease;
 pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
 pub use name::{NoTreeName, Pointer, TreeName};
 pub(crate) use name::{shown, unescape};
 pub(crate) use objects::{Objects, Put};
 pub(crate) use refs::{RefKind, Refs};
+pub use snapshot::{NewSnapshot, Snapshot};
 pub use store::Stored;
 pub(crate) use tree::Tree;
 pub use verify::{Damage, KnownGood, Standing, Touch, Verified};
@@ -132,6 +137,12 @@ impl Cas {
 
     fn quarantine(&self) -> PathBuf {
         self.dir.join("quarantine")
+    }
+
+    /// Moves a ref to quarantine that can't be read.
+    pub fn move_ref_away(&self, path: &Path) -> Result<()> {
+        let _names = self.lock_refs(LockMode::Exclusive)?;
+        self.quarantine_ref(path)
     }
 
     /// Moves a ref away that can't be read: somebody may still learn from it what it named.

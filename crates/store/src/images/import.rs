@@ -2,7 +2,7 @@
 
 use super::unpack::Store;
 use super::{Image, ImageConfig, Images, KeptBlob, facts, unpack};
-use crate::cas::{BuildOptions, Lease, Wanted};
+use crate::cas::{BuildOptions, Layer, Lease, Wanted};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::oci::{self, Blobs, Origin, Platform, Remote};
@@ -78,6 +78,17 @@ impl std::fmt::Debug for Pulled<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pulled({})", self.platform)
     }
+}
+
+/// What an image is to be that is made of a container.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// How it wants to be run.
+    pub config: ImageConfig,
+    /// What to do when the name is taken.
+    pub existing: Existing,
+    /// Where it came from, in words.
+    pub source: String,
 }
 
 /// Who asks for an image to be made.
@@ -184,6 +195,7 @@ impl Images {
                 devices: false,
                 skip: Some((mine.dev(), mine.ino())),
                 remember: true,
+                layer: false,
             };
             let built = self.cas.build(lease, path, &options, work.progress)?;
             Ok(Made::plain(built.tree, built.notes.into_list(), "folder"))
@@ -210,6 +222,22 @@ impl Images {
             remote.forget();
         }
         made
+    }
+
+    /// Makes an image of what a container is at this moment. `source` says in words where it came from.
+    pub fn commit(
+        &self,
+        name: &ImageRef,
+        layer: &Layer<'_>,
+        Commit { config, existing, source }: Commit,
+        work: Work<'_>,
+    ) -> Result<Image> {
+        let target = Target { name: name.clone(), existing, config };
+        self.make(target, work, |lease| {
+            let read = self.cas.read_layer(Some(lease), layer, work.progress)?;
+            let tree = self.cas.manifest(lease, &read.nodes)?;
+            Ok(Made::plain(tree, read.notes.into_list(), &source))
+        })
     }
 
     /// Has a folder filled in a stage and publishes what is in it. `fill` says where it came from, in words.

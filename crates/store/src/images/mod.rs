@@ -23,7 +23,7 @@ mod unpack;
 
 pub use check::Problem;
 pub use export::{ExportFormat, ExportOptions, Exported};
-pub use import::{Existing, ImportOptions, Limits, Pulled, Work};
+pub use import::{Commit, Existing, ImportOptions, Limits, Pulled, Work};
 pub(crate) use import::{Made, Target};
 pub use push::{ReadyBlob, ReadyImage, Source};
 pub use record::{Image, ImageConfig, KeptBlob};

@@ -27,7 +27,7 @@ mod check;
 mod erofs;
 mod links;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod variants;
 
 use crate::cas::{Cas, Objects};

@@ -26,12 +26,16 @@ fn nobody() -> crate::Result<Vec<Digest>> {
 /// The environment variable under which a test runs itself in a mount namespace of its own, which takes its mounts with it.
 const INSIDE: &str = "VOLT_TEST_INSIDE";
 
-/// True where the test is to go on: as root, in a mount namespace of its own.
+fn inside(test: &str) -> bool {
+    in_own_namespace(&format!("roots::tests::{test}"))
+}
+
+/// True where the test of that path is to go on: as root, in a mount namespace of its own.
 #[expect(
     clippy::disallowed_methods,
     reason = "tests run themselves in mount namespaces of their own"
 )]
-fn inside(test: &str) -> bool {
+pub(crate) fn in_own_namespace(test: &str) -> bool {
     if !is_root() {
         println!("SKIPPED: needs root");
         return false;
@@ -42,7 +46,7 @@ fn inside(test: &str) -> bool {
     let output = std::process::Command::new("unshare")
         .args(["--mount", "--propagation", "private", "--"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "--include-ignored", &format!("roots::tests::{test}")])
+        .args(["--exact", "--nocapture", "--include-ignored", test])
         .env(INSIDE, "1")
         .output()
         .unwrap();

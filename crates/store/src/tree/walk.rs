@@ -8,7 +8,7 @@ use crate::error::{Error, Result, printable};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat, openat2};
 use rustix::io::Errno;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -131,6 +131,29 @@ impl Found<'_> {
         FileType::from_raw_mode(self.stat.st_mode)
     }
 
+    /// Whether it is what overlayfs puts where nothing is any more.
+    pub(crate) fn is_whiteout(&self) -> bool {
+        self.file_type() == FileType::CharacterDevice && self.stat.st_rdev == 0
+    }
+
+    /// An extended attribute of a file or folder, whether or not images keep it. Links are not followed.
+    pub(crate) fn xattr(&self, name: &CStr) -> Result<Option<Vec<u8>>> {
+        let mut value = Vec::with_capacity(4 << 10);
+        match rustix::fs::lgetxattr(&self.reachable()[..], name, spare_capacity(&mut value)) {
+            Ok(_) => Ok(Some(value)),
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOENT) => Ok(None),
+            Err(error) => {
+                Err(Error::io("read", Path::new(&printable(self.path.as_bytes())), error))
+            }
+        }
+    }
+
+    /// A path that leads here, through the folder that is open.
+    fn reachable(&self) -> Vec<u8> {
+        let folder = format!("/proc/self/fd/{}/", self.folder.as_raw_fd());
+        [folder.as_bytes(), self.name.to_bytes()].concat()
+    }
+
     /// Removes it, where it is no folder.
     pub(crate) fn remove(&self) -> rustix::io::Result<()> {
         rustix::fs::unlinkat(self.folder, self.name, AtFlags::empty())
@@ -192,8 +215,7 @@ impl Found<'_> {
 
     /// The attributes that images keep, by name. Links are not followed.
     fn xattrs(&self) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let folder = format!("/proc/self/fd/{}/", self.folder.as_raw_fd());
-        xattrs_of(&[folder.as_bytes(), self.name.to_bytes()].concat())
+        xattrs_of(&self.reachable())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Objects, leases and garbage, one process and several threads.
 
+mod layers;
 mod reading;
 
 use super::{Cas, RefKind};
