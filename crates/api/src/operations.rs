@@ -150,6 +150,21 @@ operations! {
     "container_wait" ContainerWaitOp: POST "/api/v1/containers/{name}/wait" Read Plain reads (Named, Nothing) -> ContainerWaited;
     /// Writes a container's root out as a tar archive.
     "container_export" ContainerExportOp: GET "/api/v1/containers/{name}/export" Container Download reads (Named, Nothing) -> Nothing;
+    /// Makes another container like one, or like one was at a snapshot.
+    "container_clone" ContainerCloneOp: POST "/api/v1/containers/{name}/clone" Container Progress changes (Named, ContainerClone) -> Container;
+    /// Makes an image of a container.
+    "container_commit" ContainerCommitOp: POST "/api/v1/containers/{name}/commit" Container Progress changes (Named, ContainerCommit) -> Image;
+
+    /// Makes a snapshot of what a container has written.
+    "snapshot_create" SnapshotCreateOp: POST "/api/v1/containers/{name}/snapshots" Container Progress changes (Named, SnapshotCreate) -> Snapshot;
+    /// Lists snapshots.
+    "snapshot_list" SnapshotListOp: GET "/api/v1/snapshots" Read Plain reads (SnapshotList, Nothing) -> Vec<Snapshot>;
+    /// Makes a stopped container what it was at a snapshot.
+    "snapshot_restore" SnapshotRestoreOp: POST "/api/v1/containers/{name}/snapshots/{snapshot}/restore" Container Plain changes (SnapshotName, Nothing) -> Container;
+    /// Removes a snapshot.
+    "snapshot_delete" SnapshotDeleteOp: DELETE "/api/v1/containers/{name}/snapshots/{snapshot}" Container Plain changes (SnapshotName, Nothing) -> Nothing;
+    /// Compares a snapshot with the container as it is, or with another snapshot.
+    "snapshot_diff" SnapshotDiffOp: GET "/api/v1/containers/{name}/snapshots/{snapshot}/diff" Container Plain reads (SnapshotDiff, Nothing) -> Vec<CasChange>;
 
     /// Makes an image of Debian, or gets one from a registry.
     "image_pull" ImagePullOp: POST "/api/v1/images/pull" Container Progress changes (Nothing, ImagePull) -> Image;

@@ -235,6 +235,9 @@ mod tests {
         let mut error = command().try_get_matches_from(["volt", "create"]).unwrap_err();
         suggest(&mut error);
         let error = error.to_string();
-        assert!(error.contains("'container create', 'volume create'"), "{error}");
+        assert!(
+            error.contains("'container create', 'snapshot create', 'volume create'"),
+            "{error}"
+        );
     }
 }

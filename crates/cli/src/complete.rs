@@ -15,9 +15,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
-    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, VolumeListOp, WorkloadListOp,
+    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, SnapshotListOp, VolumeListOp,
+    WorkloadListOp,
 };
-use volt_api::types::{ContainerList, Nothing, WorkloadList};
+use volt_api::types::{ContainerList, Nothing, SnapshotList, WorkloadList};
 use volt_model::kind::ErrorKind;
 
 /// The environment variable by which the script asks for completions.
@@ -149,6 +150,15 @@ pub(crate) fn registries(word: &OsStr) -> Vec<CompletionCandidate> {
     let all = crate::accounts::registries();
     Found(all.into_iter().map(|name| (name, "an account is kept".to_owned())).collect())
         .starting_with(word)
+}
+
+/// Names of snapshots, whichever container has them: the engine tells nothing of the words before.
+pub(crate) fn snapshots(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<SnapshotListOp>(&SnapshotList::default(), &Nothing {}).await?;
+        Ok(all.into_iter().map(|s| (s.name, s.container)).collect())
+    });
+    names.starting_with(word)
 }
 
 /// Names of volumes.

@@ -39,13 +39,29 @@ pub(crate) enum Intent {
         /// The limits it had before.
         before: Box<Limits>,
     },
+    /// A container is being made what it was; finished.
+    Restore {
+        /// What it is called.
+        name: Name,
+        /// The tree that it is to stand on, with nothing written to it.
+        tree: String,
+    },
+    /// A container that runs is held still while it is read; let go.
+    Still {
+        /// What it is called.
+        name: Name,
+    },
 }
 
 impl Intent {
     /// The name whose lock guards the change.
     fn name(&self) -> &Name {
         match self {
-            Self::Create { name, .. } | Self::Delete { name } | Self::Update { name, .. } => name,
+            Self::Create { name, .. }
+            | Self::Delete { name }
+            | Self::Update { name, .. }
+            | Self::Restore { name, .. }
+            | Self::Still { name } => name,
             Self::Rename { from, .. } => from,
         }
     }
@@ -67,7 +83,11 @@ impl Engine {
         let written = match intent {
             // What frees space is done on a full disk too.
             Intent::Delete { .. } => self.reserve().or_give_up(write),
-            Intent::Create { .. } | Intent::Rename { .. } | Intent::Update { .. } => write(),
+            Intent::Create { .. }
+            | Intent::Rename { .. }
+            | Intent::Update { .. }
+            | Intent::Restore { .. }
+            | Intent::Still { .. } => write(),
         };
         Ok(written?)
     }
@@ -116,7 +136,28 @@ impl Engine {
             Intent::Delete { name } => self.finish_delete(name)?,
             Intent::Rename { from, to } => self.finish_rename(from, to)?,
             Intent::Update { name, before } => self.finish_update(name, before)?,
+            Intent::Restore { name, .. } => {
+                let _root = self.lock_root(name)?;
+                self.finish_restore_begun(name)?;
+            }
+            Intent::Still { name } => self.let_go(name)?,
         }
         self.fulfil(name)
+    }
+
+    /// The tree that a restore of this container which broke off was to put it on.
+    pub(crate) fn restore_begun(&self, name: &Name) -> Result<Option<String>> {
+        match files::read_json(&self.intent_path(name), MAX) {
+            Ok(Intent::Restore { tree, .. }) => Ok(Some(tree)),
+            Ok(_) => Ok(None),
+            Err(e) if e.is_not_found() => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Strikes an intent out so that it is not there again after a power cut: what comes next must not be undone by it.
+    pub(crate) fn fulfil_for_good(&self, name: &Name) -> Result<()> {
+        self.fulfil(name)?;
+        Ok(files::sync_dir(&self.paths().intents())?)
     }
 }

@@ -17,6 +17,7 @@ pub mod image;
 mod intent;
 mod names;
 pub mod registry;
+pub mod snapshot;
 pub mod system;
 pub mod volume;
 pub mod workload;

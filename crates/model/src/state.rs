@@ -78,7 +78,7 @@ impl State {
             Verb::Exec | Verb::Attach => matches!(self, Self::Running),
             Verb::Freeze => self == Self::Running,
             Verb::Thaw => self == Self::Frozen,
-            Verb::Delete | Verb::Rename => !self.is_alive(),
+            Verb::Delete | Verb::Rename | Verb::Restore => !self.is_alive(),
         }
     }
 }
@@ -112,6 +112,8 @@ pub enum Verb {
     Update,
     /// Give it another name.
     Rename,
+    /// Make it what it was.
+    Restore,
     /// Remove it.
     Delete,
 }

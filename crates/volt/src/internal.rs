@@ -22,6 +22,15 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("prepare") => about(args, |engine, name| engine.prepare(name)),
         Some("release") => about(args, Engine::unneeded),
         Some("ended") => about(args, Engine::supervised_run_ended),
+        Some("still") => about(args, |engine, name| {
+            let mut said = |word: &str| {
+                // Where nobody reads it any more, the end of the input follows.
+                drop(
+                    writeln!(std::io::stdout(), "{word}").and_then(|()| std::io::stdout().flush()),
+                );
+            };
+            engine.stand_still(name, &mut said, &mut std::io::stdin())
+        }),
         Some("exited") => about(args, Engine::clear_run),
         Some("booted") => {
             volt_daemon::run::log_to_stderr();

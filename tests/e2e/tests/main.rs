@@ -33,6 +33,7 @@ mod suite {
     mod kernel;
     mod privileges;
     mod races;
+    mod snapshot;
     mod system;
     mod tasks;
     mod volume;

@@ -242,6 +242,9 @@ pub struct Container {
     pub ulimits: Vec<String>,
     /// Free words of the user.
     pub labels: BTreeMap<String, String>,
+    /// What its snapshots are called; only of one that is looked at alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<String>,
 }
 
 /// How a run ended.
@@ -303,6 +306,46 @@ pub struct ContainerRename {
     pub name: String,
     /// What it is to be called.
     pub to: String,
+}
+
+/// What a copy of a container is to be.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContainerClone {
+    /// What to call it.
+    pub to: String,
+    /// What the container was at this snapshot of it; what it is where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+}
+
+/// What image to make of a container, and how that is run: where nothing is said, as the image that the container began with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContainerCommit {
+    /// What to call it.
+    pub image: String,
+    /// What runs first; without a command beside it there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// What runs, or the entrypoint's arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// `NAME=VALUE`, over those that the image has.
+    pub env: Vec<String>,
+    /// Who runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where it starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// Free words, over those that the image has.
+    pub labels: BTreeMap<String, String>,
+    /// What to say of it, where it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Replace the image of that name.
+    pub force: bool,
 }
 
 /// What to change of a container.

@@ -58,6 +58,10 @@ pub struct Image {
     /// The containers that use it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
+    /// Snapshots of containers that used it, as `CONTAINER/NAME`; only of one that is looked at alone. They are whole without it,
+    /// and keep what they share with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<String>,
 }
 
 /// What to pull.

@@ -12,6 +12,7 @@ mod logs;
 mod ps;
 pub(crate) mod registry;
 mod run;
+pub(crate) mod snapshot;
 pub(crate) mod system;
 mod top;
 mod version;
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     /// Registries
     #[command(subcommand)]
     Registry(registry::Command),
+    /// Snapshots of containers
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     /// The content-addressed store
     #[command(subcommand)]
     Cas(cas::Command),
@@ -133,6 +137,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Container(command) => container::dispatch(command, ctx).await,
         Command::Image(command) => image::dispatch(command, ctx).await,
         Command::Registry(command) => registry::dispatch(command, ctx).await,
+        Command::Snapshot(command) => snapshot::dispatch(command, ctx).await,
         Command::Cas(command) => cas::dispatch(command, ctx).await,
         Command::Volume(command) => volume::dispatch(command, ctx).await,
         Command::Workload(command) => workload::dispatch(command, ctx).await,

@@ -89,7 +89,8 @@ pub(super) fn sections(c: &Container) -> Details {
         .section("Files")
         .row("Root", if c.read_only { "read-only" } else { "writable" })
         .each("Volumes", &c.volumes)
-        .each("Memory", &c.tmpfs);
+        .each("Memory", &c.tmpfs)
+        .each("Snapshots", &c.snapshots);
     details = limits(details.section("Limits"), &c.limits)
         .each("Processes'", &c.ulimits)
         .each("Not enforced", &c.unenforced)

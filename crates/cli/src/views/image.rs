@@ -32,6 +32,7 @@ pub(crate) fn details(i: &Image) -> Output {
         .row("Source", &i.source)
         .row("Boots", yes_no(i.boot))
         .each("Used by", &i.used_by)
+        .each("Snapshots", &i.snapshots)
         .section("Process")
         .row("Entrypoint", or_dash(Some(&command(&i.entrypoint))))
         .row("Command", or_dash(Some(&command(&i.command))))

@@ -1,12 +1,13 @@
 //! The content-addressed store.
 
 use super::Unseen;
+use super::convert::{change, left_out};
 use super::fields::{Fields, read};
 use crate::router::Routes;
 use volt_api::operations::*;
 use volt_api::types::*;
 use volt_engine::Engine;
-use volt_engine::cas::{Damage, Difference, Pointer, TreeEntry, TreeName};
+use volt_engine::cas::{Damage, Pointer, TreeEntry, TreeName};
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     changes(looks(routes))
@@ -55,15 +56,13 @@ fn changes(routes: Routes<Engine>) -> Routes<Engine> {
             let name = body.name.map(|name| read::<TreeName>("name", &name)).transpose()?;
             let built = cx.state.cas_build(body.path.as_ref(), name, report)?;
             let stored = built.stored;
-            let left =
-                stored.notes.into_iter().map(|note| format!("{}: {}", note.entry, note.what));
             Ok(CasBuilt {
                 name: built.name.to_string(),
                 tree: stored.tree.to_string(),
                 entries: stored.entries,
                 size: stored.size,
                 new: stored.new,
-                left_out: left.collect(),
+                left_out: left_out(stored.notes),
             })
         })
         .plain::<CasDeleteOp>(|cx, params, _| {
@@ -133,16 +132,6 @@ fn entry(entry: TreeEntry) -> CasEntry {
         digest: entry.digest.map(|digest| digest.to_string()),
         same_as: entry.same_as,
     }
-}
-
-fn change(change: volt_engine::cas::Change) -> CasChange {
-    let (word, what) = match change.what {
-        Difference::Added => ("added", Vec::new()),
-        Difference::Removed => ("removed", Vec::new()),
-        Difference::Changed(what) => ("changed", what),
-    };
-    let what = what.into_iter().map(str::to_owned).collect();
-    CasChange { path: change.path, change: word.to_owned(), what }
 }
 
 fn damage(damage: Damage) -> CasDamage {

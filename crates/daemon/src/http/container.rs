@@ -3,16 +3,17 @@
 use super::Unseen;
 use super::convert::{container, exit};
 use super::fields::{Fields, read};
+use super::image;
 use crate::router::{Cx, Failure, Routes, Upload, parse_json};
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::*;
 use volt_api::types::{
-    Container, ContainerCreate, ContainerExec, ContainerUpdate, ContainerWaited, Limits,
-    LimitsChange, Named, Nothing,
+    Container, ContainerCommit, ContainerCreate, ContainerExec, ContainerUpdate, ContainerWaited,
+    Limits, LimitsChange, Named, Nothing,
 };
 use volt_engine::Engine;
-use volt_engine::container::{Create, Exec, Update, View};
+use volt_engine::container::{Commit, Create, Exec, Update, View};
 use volt_model::container::parse_signal;
 use volt_model::limits::{self, DeviceRate, Limits as ModelLimits};
 use volt_model::name::Name;
@@ -71,6 +72,18 @@ fn changing(routes: Routes<Engine>) -> Routes<Engine> {
             let to = fields.one::<Name>("to", &params.to);
             let (from, to) = fields.finish(from.zip(to))?;
             Ok(shown(cx, cx.state.container_rename(&from, &to)?))
+        })
+        .progress::<ContainerCloneOp>(|cx, params, body, report| {
+            let mut fields = Fields::default();
+            let from = fields.one::<Name>("name", &params.name);
+            let to = fields.one::<Name>("to", &body.to);
+            let snapshot = fields.maybe::<Name>("snapshot", body.snapshot.as_deref());
+            let (from, to) = fields.finish(from.zip(to))?;
+            Ok(shown(cx, cx.state.container_clone(&from, &to, snapshot.as_ref(), report)?))
+        })
+        .progress::<ContainerCommitOp>(|cx, params, body, report| {
+            let (name, commit) = commit(&params, body)?;
+            Ok(image::shown(cx, cx.state.container_commit(&name, commit, report)?))
         })
         .plain::<ContainerWaitOp>(|cx, params, _| {
             let ended = cx.state.container_wait(&name(&params)?, &cx.gone())?;
@@ -133,10 +146,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         body.stop_signal.and_then(|text| fields.with("stop_signal", &text, parse_signal));
     let ulimits = fields.all("ulimits", &body.ulimits);
     let backend = fields.maybe("backend", body.backend.as_deref());
-    // The values of these are nobody's business, so the message must not have them.
-    if body.env.iter().any(|entry| entry.starts_with('=') || !entry.contains('=')) {
-        fields.with("env", "", |_| Err::<(), _>("write NAME=VALUE"));
-    }
+    check_env(&mut fields, &body.env);
     fields.finish(image).map(|image| Create {
         name,
         image,
@@ -211,6 +221,33 @@ fn update(body: &ContainerUpdate) -> Result<Update, Failure> {
     let limits = change(&mut fields, &body.limits);
     let restart = fields.maybe("restart", body.restart.as_deref());
     fields.finish(Some(Update { limits, restart }))
+}
+
+fn commit(params: &Named, body: ContainerCommit) -> Result<(Name, Commit), Failure> {
+    let mut fields = Fields::default();
+    let name = fields.one::<Name>("name", &params.name);
+    let image = fields.one("image", &body.image);
+    check_env(&mut fields, &body.env);
+    let (name, image) = fields.finish(name.zip(image))?;
+    let commit = Commit {
+        image,
+        entrypoint: body.entrypoint,
+        command: body.command,
+        env: body.env,
+        user: body.user,
+        workdir: body.workdir,
+        labels: body.labels,
+        message: body.message,
+        force: body.force,
+    };
+    Ok((name, commit))
+}
+
+/// Refuses what is no variable. The values of these are nobody's business, so the message must not have them.
+fn check_env(fields: &mut Fields, env: &[String]) {
+    if env.iter().any(|entry| entry.starts_with('=') || !entry.contains('=')) {
+        fields.with("env", "", |_| Err::<(), _>("write NAME=VALUE"));
+    }
 }
 
 fn exec(params: ContainerExec) -> Result<Exec, Failure> {

@@ -1,6 +1,7 @@
 //! What several nouns show: containers, exits, times, sizes.
 
 use volt_api::types as wire;
+use volt_engine::cas::{Change, Difference, Neutralised};
 use volt_engine::container::View;
 use volt_model::container::{Exit, Mode, Seccomp, signal_name};
 use volt_model::limits::{DeviceRate, Limits};
@@ -50,7 +51,24 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         stop_timeout: spec.stop_timeout,
         ulimits: spec.ulimits.iter().map(ToString::to_string).collect(),
         labels: spec.labels,
+        snapshots: view.snapshots.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// A path that is not the same in two trees.
+pub(super) fn change(change: Change) -> wire::CasChange {
+    let (word, what) = match change.what {
+        Difference::Added => ("added", Vec::new()),
+        Difference::Removed => ("removed", Vec::new()),
+        Difference::Changed(what) => ("changed", what),
+    };
+    let what = what.into_iter().map(str::to_owned).collect();
+    wire::CasChange { path: change.path, change: word.to_owned(), what }
+}
+
+/// What was not taken over, a line each.
+pub(super) fn left_out(notes: Vec<Neutralised>) -> Vec<String> {
+    notes.into_iter().map(|note| format!("{}: {}", note.entry, note.what)).collect()
 }
 
 /// How a run ended.

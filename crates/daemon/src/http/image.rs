@@ -116,7 +116,8 @@ fn format_of(text: &str) -> Result<ExportFormat, &'static str> {
     }
 }
 
-fn shown(cx: &Cx<Engine>, view: View) -> Image {
+/// An image as it is shown.
+pub(super) fn shown(cx: &Cx<Engine>, view: View) -> Image {
     let image = view.image;
     Image {
         name: image.name.to_string(),
@@ -138,11 +139,8 @@ fn shown(cx: &Cx<Engine>, view: View) -> Image {
         labels: image.config.labels,
         healthcheck: image.config.healthcheck,
         boot: image.config.boot,
-        neutralised: image
-            .neutralised
-            .into_iter()
-            .map(|entry| format!("{}: {}", entry.entry, entry.what))
-            .collect(),
+        neutralised: convert::left_out(image.neutralised),
         used_by: view.used_by.iter().map(ToString::to_string).collect(),
+        snapshots: view.snapshots,
     }
 }

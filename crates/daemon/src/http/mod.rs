@@ -9,6 +9,7 @@ mod convert;
 mod fields;
 mod image;
 mod registry;
+mod snapshot;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use volt_engine::{Engine, Progress};
 /// The handlers of all operations.
 #[must_use]
 pub fn routes() -> Routes<Engine> {
-    let routes = container::routes(Routes::new());
+    let routes = snapshot::routes(container::routes(Routes::new()));
     let routes = registry::routes(image::routes(routes));
     let routes = volume::routes(cas::routes(routes));
     let routes = system::routes(workload::routes(routes));

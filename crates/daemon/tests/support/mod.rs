@@ -287,5 +287,6 @@ fn image(name: &str) -> Image {
         boot: false,
         neutralised: vec![],
         used_by: vec![],
+        snapshots: Vec::new(),
     }
 }

@@ -16,8 +16,8 @@ mod verify;
 
 pub use build::Built;
 pub use volt_store::{
-    Change, Damage, Dedup, Difference, NamedTree, Pointer, Shared, Status, Swept, Touch, TreeEntry,
-    TreeName, Verified,
+    Change, Damage, Dedup, Difference, NamedTree, Neutralised, Pointer, Shared, Status, Swept,
+    Touch, TreeEntry, TreeName, Verified,
 };
 
 use crate::Engine;

@@ -119,21 +119,30 @@ impl Engine {
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;
         self.make_missing_volumes(&spec.binds, &own)?;
-        // From here on the disk changes; what a killed command leaves is found by its intent.
-        self.intend(&Intent::Create { name: name.clone(), volumes: own.clone() })?;
-        let made = self
-            .make_image_volumes(&spec, &image, &own)
-            .and_then(|()| self.make(&mut spec, &environment));
+        self.make_whole(&mut spec, &environment, &own)?;
         drop(hold);
+        self.view(&spec)
+    }
+
+    /// Makes a container and its own volumes, or nothing. The name and the volumes must be locked, and its tree wanted by somebody.
+    pub(super) fn make_whole(
+        &self,
+        spec: &mut Spec,
+        environment: &super::record::Environment,
+        own: &[Name],
+    ) -> Result<()> {
+        // From here on the disk changes; what a killed command leaves is found by its intent.
+        let name = spec.name.clone();
+        self.intend(&Intent::Create { name: name.clone(), volumes: own.to_vec() })?;
+        let made = self.make_image_volumes(spec, own).and_then(|()| self.make(spec, environment));
         if let Err(error) = made {
-            let undone = self.undo_create(&name, &own).and_then(|()| self.fulfil(&name));
+            let undone = self.undo_create(&name, own).and_then(|()| self.fulfil(&name));
             if let Err(undo) = undone {
                 tracing::error!(%name, error = %undo.chain().join(": "), "a container half made could not be undone");
             }
             return Err(error);
         }
-        self.fulfil(&name)?;
-        self.view(&spec)
+        self.fulfil(&name)
     }
 
     fn make(&self, spec: &mut Spec, environment: &super::record::Environment) -> Result<()> {
@@ -166,7 +175,7 @@ impl Engine {
         self.backend_of(&spec).install(self, &spec)
     }
 
-    fn refuse_taken(&self, name: &Name) -> Result<()> {
+    pub(super) fn refuse_taken(&self, name: &Name) -> Result<()> {
         if is_reserved(name) {
             return Err(
                 Error::new(ErrorKind::Usage, format!("The name {name} is Volt's own")).about(name)
@@ -286,7 +295,7 @@ impl Engine {
 
     /// As with other engines a volume that isn't there is made; those of the container's own are not among them. The volumes must
     /// be locked.
-    fn make_missing_volumes(&self, binds: &[Bind], own: &[Name]) -> Result<()> {
+    pub(super) fn make_missing_volumes(&self, binds: &[Bind], own: &[Name]) -> Result<()> {
         for name in binds.iter().filter_map(volume_of) {
             if !own.contains(name) && !self.volume_exists(name) {
                 drop(self.make_volume(name, BTreeMap::new())?);
@@ -350,7 +359,7 @@ fn command_of(create: &Create, image: &Image) -> Result<Vec<String>> {
 }
 
 /// `base` with `over` put over it, by name; what has no `=` or a bad name is refused.
-fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
+pub(super) fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
     let mut all: Vec<String> = Vec::new();
     for entry in base.iter().chain(over) {
         let name = entry.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty());

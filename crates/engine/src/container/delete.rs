@@ -63,6 +63,8 @@ impl Engine {
         for kind in Backend::ALL {
             backend::of(kind).uninstall(self, name)?;
         }
+        self.cas().forget_snapshots(name)?;
+        self.forget_layer(name);
         files::remove_tree(&self.paths().container(name))?;
         self.release_ids(name)
     }

@@ -32,6 +32,8 @@ pub struct View {
     pub environment: Option<Vec<String>>,
     /// Limits that this host can't enforce, each with the reason.
     pub unenforced: Vec<String>,
+    /// What its snapshots are called.
+    pub snapshots: Vec<Name>,
 }
 
 impl View {
@@ -56,6 +58,7 @@ impl View {
             exit,
             environment: None,
             unenforced: Vec::new(),
+            snapshots: Vec::new(),
         }
     }
 }
@@ -92,6 +95,7 @@ impl Engine {
         let mut view = View::new(spec.clone(), self.run_state(spec)?, self.last_exit(&spec.name));
         view.environment = self.environment(&spec.name);
         view.unenforced = unenforced(spec);
+        view.snapshots = self.cas().snapshot_names(&spec.name)?;
         Ok(view)
     }
 

@@ -26,6 +26,8 @@ impl Engine {
     /// `NotFound`; `General` with what the kernel refused.
     pub fn prepare(&self, name: &Name) -> Result<()> {
         let _root = self.lock_root(name)?;
+        // Nobody has locked the name: what a killed restore left half done is finished here.
+        self.finish_restore_begun(name)?;
         // From here on it is the unit that releases.
         files::remove_file(&self.prepared_path(name))?;
         self.make_ready_or_nothing(&self.spec(name)?)

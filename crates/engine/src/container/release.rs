@@ -72,6 +72,7 @@ impl Engine {
         // The folder last: until it is gone nobody else can have the name, and so the ids that go with it.
         self.release_ids(name)?;
         self.remove_units(name)?;
+        self.forget_layer(name);
         files::remove_tree(&self.paths().container(name))?;
         self.remove_image_volumes(&spec);
         Ok(())

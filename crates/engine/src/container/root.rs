@@ -78,7 +78,8 @@ impl Engine {
     }
 }
 
-fn tree_of(spec: &Spec) -> Result<Digest> {
+/// The tree that a container stands on.
+pub(crate) fn tree_of(spec: &Spec) -> Result<Digest> {
     spec.tree.parse().map_err(|error: volt_store::NoDigest| {
         Error::new(ErrorKind::InvalidConfig, "The container's record names no tree")
             .about(&spec.name)

@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// The state in which a start, a removal or a new name finds a container: one that is on its way down is waited for.
-    pub(super) fn settled_state(&self, spec: &Spec) -> Result<State> {
+    pub(crate) fn settled_state(&self, spec: &Spec) -> Result<State> {
         let backend = self.backend_of(spec);
         let state = backend.state(self, spec)?.state;
         if state != State::Stopping {
@@ -60,7 +60,9 @@ pub(crate) fn refuse(name: &Name, state: State, verb: Verb) -> Result<()> {
     }
     let hint = match (verb, state) {
         (_, State::Frozen) => format!("Thaw it first: volt workload thaw {name}"),
-        (Verb::Delete | Verb::Rename, _) => format!("Stop it first: volt container stop {name}"),
+        (Verb::Delete | Verb::Rename | Verb::Restore, _) => {
+            format!("Stop it first: volt container stop {name}")
+        }
         (Verb::Start, _) => "Wait until it is down".to_owned(),
         _ => format!("Start it first: volt container start {name}"),
     };

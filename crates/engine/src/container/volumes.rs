@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
-use volt_model::mount::Bind;
+use volt_model::mount::{Bind, Source};
 use volt_model::name::Name;
 use volt_store::Image;
 
@@ -35,22 +35,37 @@ impl Engine {
         Ok(added)
     }
 
-    /// Makes the volumes that an image asks for. They must be locked.
-    pub(super) fn make_image_volumes(
-        &self,
-        spec: &Spec,
-        image: &Image,
-        names: &[Name],
-    ) -> Result<()> {
+    /// Makes the volumes that an image asks for, with what the container's tree has there. They must be locked.
+    pub(super) fn make_image_volumes(&self, spec: &Spec, names: &[Name]) -> Result<()> {
+        let tree = super::tree_of(spec)?;
         for bind in &spec.binds {
             let Some(name) = volume_of(bind).filter(|name| names.contains(name)) else { continue };
             let labels = BTreeMap::from([(OWNER.to_owned(), spec.name.to_string())]);
             drop(self.make_volume_with(name, labels, &|data| {
                 let roots = self.cas().roots();
-                Ok(roots.copy_below(&image.tree, &bind.target, data)?)
+                Ok(roots.copy_below(&tree, &bind.target, data)?)
             })?);
         }
         Ok(())
+    }
+
+    /// Gives a copy of a container volumes of its own in place of those that were made for the container. Their names.
+    pub(super) fn replace_image_volumes(&self, from: &Name, spec: &mut Spec) -> Result<Vec<Name>> {
+        let mut made = Vec::new();
+        for number in 0..spec.binds.len() {
+            let target = spec.binds[number].target.clone();
+            let is_own = volume_of(&spec.binds[number])
+                .and_then(|name| self.volume_metadata(name).ok())
+                .is_some_and(|data| {
+                    data.labels.get(OWNER).map(String::as_str) == Some(from.as_str())
+                });
+            if is_own {
+                let name = name_of(spec, &target)?;
+                spec.binds[number].source = Source::Volume(name.clone());
+                made.push(name);
+            }
+        }
+        Ok(made)
     }
 
     /// Removes the volumes that were made for a container that is gone. What can't go now is left to `volume delete`.

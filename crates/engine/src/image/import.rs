@@ -40,14 +40,7 @@ impl Engine {
         force: bool,
         progress: &dyn Progress,
     ) -> Result<View> {
-        if name.digest().is_some() {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "An image can't be given a digest for its name",
-            )
-            .about(name)
-            .hinted("Write NAME[:TAG]"));
-        }
+        super::refuse_digest(name)?;
         self.tidy_images();
         let max = self.config()?.image.max_size.0;
         let options = ImportOptions {

@@ -13,6 +13,7 @@ impl Engine {
         let users = self.tree_users()?;
         let view = |image: volt_store::Image| View {
             used_by: users.get(&image.tree.to_string()).cloned().unwrap_or_default(),
+            snapshots: Vec::new(),
             image,
         };
         Ok(self.images().list()?.into_iter().map(view).collect())

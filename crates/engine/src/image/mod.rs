@@ -19,10 +19,12 @@ pub use push::{Push, Pushed, Sent};
 pub use registry::FromRegistry;
 pub use volt_store::{Compression, ExportFormat};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{Engine, Progress};
 use std::collections::HashMap;
 use volt_model::container::Spec;
+use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_store::{Digest, Existing, Image};
 
@@ -33,6 +35,8 @@ pub struct View {
     pub image: Image,
     /// The containers that stand on it, sorted.
     pub used_by: Vec<Name>,
+    /// The snapshots of containers that stood on it, as `CONTAINER/NAME`; only of an image that is looked at alone.
+    pub snapshots: Vec<String>,
 }
 
 impl Engine {
@@ -45,14 +49,14 @@ impl Engine {
     }
 
     /// Removes what nothing needs any more now that an image has lost its name. What can't go now goes with the next collection.
-    fn collect_images(&self) {
+    pub(crate) fn collect_images(&self) {
         if let Err(error) = self.collect_garbage() {
             tracing::warn!(error = %error.chain().join(": "), "what an image had for itself could not be removed");
         }
     }
 
     /// Assembles the root of an image that is new, so that its first container need not wait for that.
-    fn assemble_image(&self, image: &Image, progress: &dyn Progress) {
+    pub(crate) fn assemble_image(&self, image: &Image, progress: &dyn Progress) {
         if !self.can_use_systemd() {
             return;
         }
@@ -84,9 +88,12 @@ impl Engine {
         }
     }
 
-    fn image_view(&self, image: Image) -> Result<View> {
+    pub(crate) fn image_view(&self, image: Image) -> Result<View> {
         let used_by = self.tree_users()?.remove(&image.tree.to_string()).unwrap_or_default();
-        Ok(View { image, used_by })
+        let snapshots = self.cas().snapshots()?.into_iter();
+        let snapshots = snapshots.filter(|snapshot| snapshot.below == Some(image.tree));
+        let snapshots = snapshots.map(|s| format!("{}/{}", s.container, s.name)).collect();
+        Ok(View { image, used_by, snapshots })
     }
 }
 
@@ -96,6 +103,16 @@ fn by_tree(specs: Vec<Spec>) -> HashMap<String, Vec<Name>> {
         users.entry(spec.tree).or_default().push(spec.name);
     }
     users
+}
+
+/// Refuses a name that nobody can give.
+pub(crate) fn refuse_digest(name: &ImageRef) -> Result<()> {
+    if name.digest().is_none() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, "An image can't be given a digest for its name")
+        .about(name)
+        .hinted("Write NAME[:TAG]"))
 }
 
 /// `force` means to replace.

@@ -151,6 +151,29 @@ fn what_a_command_is_busy_with_is_no_finding_and_data_is_never_removed() {
 }
 
 #[test]
+fn snapshots_without_a_container_stay_and_what_is_none_is_moved_away() {
+    let (_dir, engine) = engine();
+    let cas = engine.paths().lib.join("cas");
+    let record = format!(
+        r#"{{"version":1,"container":"gone","name":"one","tree":"blake3:{0}","created":"2026-01-01T00:00:00Z",
+            "image":"debian","entries":1,"size":0,"new":0}}"#,
+        "0".repeat(64)
+    );
+    let orphan = cas.join("refs/snapshots/gone%2Fone.json");
+    touch(&orphan, &record);
+    touch(&cas.join("refs/snapshots/web%2Fbroken.json"), "{");
+    let found = engine.findings();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].finding.problem.contains("volt snapshot delete gone one"), "{found:?}");
+    let left = engine.system_repair().unwrap().findings;
+    assert_eq!(left.iter().map(|one| one.repaired).collect::<Vec<_>>(), [false, true]);
+    assert!(orphan.exists() && cas.join("quarantine/web%2Fbroken.json").exists());
+    assert_eq!(engine.snapshot_list(None).unwrap().len(), 1);
+    engine.snapshot_delete(&"gone".parse().unwrap(), &"one".parse().unwrap()).unwrap();
+    assert_eq!(problems(&engine), [""; 0]);
+}
+
+#[test]
 fn pruning_keeps_what_is_used() {
     let (_dir, engine) = engine();
     for name in ["used", "unused"] {

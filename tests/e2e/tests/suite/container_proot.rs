@@ -220,7 +220,12 @@ on_hosts! {
         assert!(list.lines().any(|line| line.ends_with("in/a")), "{list}");
         me.sh("volt workload freeze new && volt container inspect new | grep -i frozen && volt workload thaw new").ok();
         assert_eq!(me.sh("volt top --once -o name").ok(), "new");
-        me.sh("volt container delete --force new && volt volume delete data").ok();
+        // A snapshot is of the whole root, and owned by root as it is seen inside.
+        me.sh("volt snapshot create new one && volt exec new sh -c 'echo changed > /mark; rm /bin/vi' && volt snapshot diff new one | grep -x -e '- bin/vi'").ok();
+        assert_eq!(me.sh("volt cas ls snapshots/new/one mark -o json").json()[0]["uid"], 0);
+        me.sh("volt stop new && volt snapshot restore new one && volt container clone new twin && volt start new && volt start twin").ok();
+        assert_eq!(me.sh("volt exec new cat /mark; volt exec twin cat /mark; volt exec twin ls /bin/vi").ok(), "kept\nkept\n/bin/vi");
+        me.sh("volt container delete --force new twin && volt volume delete data").ok();
         assert_eq!(me.sh("volt system check -o json").json()["findings"], serde_json::json!([]));
     }
 }

@@ -174,6 +174,59 @@ const STORE: &[Case] = &[
     },
 ];
 
+/// A container that has changed since its snapshot.
+const CHANGED: &str = "volt container create --name crash tiny sleep 1000 && echo 1 > /tmp/x && volt container copy /tmp/x crash:/x && \
+    volt snapshot create crash one && echo 2 > /tmp/x && volt container copy /tmp/x crash:/x && volt container copy /tmp/x crash:/y";
+
+/// It is what it was, or what it is; systemd alone starts it, and it needs no command of Volt's before.
+const ONE_OR_THE_OTHER: &str = "systemctl start volt-container@crash.service && \
+    volt container exec crash sh -c 'test $(cat /x) = 1 -a ! -e /y || test $(cat /x) = 2 -a -e /y' && volt container delete --force crash";
+
+/// Snapshots: each is there, whole, or it is not.
+const SNAPSHOTS: &[Case] = &[
+    Case {
+        name: "snapshot create",
+        before: CHANGED,
+        command: &["snapshot", "create", "crash", "two"],
+        after: "volt snapshot create crash three && volt cas cat snapshots/crash/three y && { volt cas cat snapshots/crash/two y || test $? = 3; } && \
+            volt cas verify && volt container delete crash && volt cas gc",
+    },
+    Case {
+        name: "snapshot restore",
+        before: CHANGED,
+        command: &["snapshot", "restore", "crash", "one"],
+        after: ONE_OR_THE_OTHER,
+    },
+    Case {
+        name: "snapshot delete",
+        before: CHANGED,
+        command: &["snapshot", "delete", "crash", "one"],
+        after: "volt cas verify && { volt snapshot delete crash one || test $? = 3; } && volt container delete crash",
+    },
+    Case {
+        name: "container clone",
+        before: CHANGED,
+        command: &["container", "clone", "crash", "crashed"],
+        after: "volt container start crashed; c=$?; if test $c = 0; then volt container exec crashed test -e /y; else test $c = 3; fi && \
+            volt container delete --force crash && { volt container delete --force crashed || test $c = 3; } && volt cas gc",
+    },
+    Case {
+        name: "container commit",
+        before: CHANGED,
+        command: &["container", "commit", "crash", "crash"],
+        after: "volt image inspect crash; c=$?; if test $c = 0; then volt run --rm --name crashed crash test -e /y; else test $c = 3; fi && \
+            volt container delete crash && { volt image delete crash; test $? = $c; }",
+    },
+    Case {
+        name: "snapshot create of a running one",
+        before: "volt run -d --name crash tiny sleep 1000",
+        command: &["snapshot", "create", "crash", "one"],
+        // It goes on by itself: exec mends nothing.
+        after: "n=0; until volt container exec crash true 2>/dev/null; do n=$((n+1)); test $n -lt 50 || exit 1; sleep 0.1; done; \
+            volt snapshot create crash two && volt container exec crash true && volt container delete --force crash",
+    },
+];
+
 /// What systemd runs, how its unit is told to run it beneath killat, and what makes systemd run it.
 struct UnitCase {
     name: &'static str,
@@ -319,6 +372,18 @@ on_hosts! {
         prepare(&host);
         for case in STORE {
             survives(&host, case, 1);
+        }
+    }
+}
+
+on_hosts! {
+    fn snapshot_survives_a_kill_at_some_calls(host) {
+        let host = host.private("crashsnap");
+        prepare(&host);
+        // What comes before and behind takes long: at every fifth call, and others on the other suite.
+        let step = if host.suite() == "trixie" { 5 } else { 7 };
+        for case in SNAPSHOTS {
+            survives(&host, case, step);
         }
     }
 }

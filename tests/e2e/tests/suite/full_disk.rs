@@ -23,7 +23,7 @@ on_hosts! {
         lay_small_disk(&host);
         host.tiny();
         host.volt(&["container", "create", "--name", "old", "tiny", "sleep", "1000"]).ok();
-        host.sh("volt volume create data && volt volume delete data").ok();
+        host.sh("volt volume create data && volt volume delete data && volt snapshot create old one").ok();
         host.volt(&["run", "-d", "--name", "calm", "tiny", "sleep", "1000"]).ok();
         host.sh("head -c 40M /dev/zero > /var/lib/volt/rest").ok();
         let before = tree(&host);
@@ -50,6 +50,10 @@ on_hosts! {
             "volt volume create data",
             "volt container update --memory 64M old",
             "volt container rename old older",
+            "volt snapshot create old two",
+            "volt snapshot restore old one",
+            "volt container clone old new",
+            "volt container commit old new",
             "volt container start old",
         ] {
             host.sh(fill).ok();
@@ -62,6 +66,8 @@ on_hosts! {
         let old = host.volt(&["container", "inspect", "old", "-o", "json"]).json();
         assert_eq!((&old["state"], old["limits"].get("memory")), (&"stopped".into(), None), "{old}");
 
+        host.sh(fill).ok();
+        host.volt(&["snapshot", "delete", "old", "one"]).ok();
         host.sh(fill).ok();
         host.volt(&["container", "stop", "hog"]).ok();
         let hog = host.volt(&["container", "inspect", "hog", "-o", "json"]).json();

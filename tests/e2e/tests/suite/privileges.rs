@@ -18,6 +18,7 @@ const USERS: [(&str, &str, &[Privilege]); 4] = [
 /// What follows asks for one operation and writes a line: its id, the status of the answer, the answer.
 fn asking(info: &OperationInfo) -> String {
     let path = info.path.replace("{name}", "no-such-thing").replace("{key}", "no.such.key");
+    let path = path.replace("{snapshot}", "none");
     let path = path.replace("{request_id}", "none");
     assert!(!path.contains('{'), "another placeholder: {path}");
     let body = if info.method == "GET" { "" } else { "-d '{}'" };
@@ -94,7 +95,7 @@ on_hosts! {
         for line in [
             "container create tiny true", "container exec shown true", "container attach shown", "container copy shown:/etc/passwd -",
             "container copy /etc/passwd shown:/tmp/", "container export shown", "image pull debian", "image import /srv/images/tiny.tar mine", "image export tiny",
-            "volume create mine", "workload freeze shown", "audit list",
+            "volume create mine", "snapshot create shown", "container commit shown mine", "container clone shown mine", "workload freeze shown", "audit list",
         ] {
             let said = ask("outsider", line).fails(5);
             assert!(said.contains("this takes the group `volt`") && said.contains("sudo usermod -aG volt outsider"), "{line}: {said}");

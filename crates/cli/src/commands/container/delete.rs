@@ -14,7 +14,7 @@ Examples:
 
 /// Remove containers and what they wrote
 ///
-/// Volumes stay.
+/// Volumes stay; snapshots go with their container.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -1,6 +1,8 @@
 //! Commands on containers.
 
 pub(crate) mod attach;
+pub(crate) mod clone;
+pub(crate) mod commit;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Rename(rename::Args),
     #[command(visible_alias = "cp")]
     Copy(copy::Args),
+    Clone(clone::Args),
+    Commit(commit::Args),
     Wait(wait::Args),
     Export(export::Args),
 }
@@ -67,6 +71,8 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Update(args) => update::run(ctx, args).await,
         Command::Rename(args) => rename::run(ctx, args).await,
         Command::Copy(args) => copy::run(ctx, args).await,
+        Command::Clone(args) => clone::run(ctx, args).await,
+        Command::Commit(args) => commit::run(ctx, args).await,
         Command::Wait(args) => wait::run(ctx, args).await,
         Command::Export(args) => export::run(ctx, args).await,
     }

@@ -8,6 +8,7 @@ mod containers;
 mod images;
 mod leftovers;
 mod running;
+mod snapshots;
 mod volumes;
 
 use crate::Engine;
@@ -55,6 +56,8 @@ pub(super) enum Mend {
     Remove(PathBuf),
     /// A volume's metadata are written anew.
     WriteVolume(Name),
+    /// A ref that can't be read is moved to quarantine.
+    MoveAway(PathBuf),
     /// The image store mends it.
     Images,
     /// The content-addressed store mends it.
@@ -121,6 +124,7 @@ impl Engine {
         all.extend(self.volume_findings());
         all.extend(self.image_findings());
         all.extend(self.cas_findings());
+        all.extend(self.snapshot_findings(&facts));
         all.extend(self.draft_findings());
         all
     }
@@ -157,6 +161,7 @@ impl Engine {
                 }
             }
             Mend::Remove(path) => Ok(files::remove_tree(path)?),
+            Mend::MoveAway(path) => Ok(self.cas().move_ref_away(path)?),
             Mend::WriteVolume(name) => self.rewrite_volume(name),
             Mend::Cas => Ok(self.cas().tidy(&|| self.wanted_trees())?),
         }

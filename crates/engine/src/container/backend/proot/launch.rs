@@ -268,20 +268,8 @@ fn not_started(spec: &Spec, why: &str) -> Error {
 
 /// `env -i …`: what Volt's own helpers need to find the state of this installation, and nothing of the container's.
 fn own_environment(engine: &Engine) -> String {
-    let paths = engine.paths();
-    let above = |path: &Path| path.parent().unwrap_or(path).to_string_lossy().into_owned();
     let mut all = vec![("PATH", SAFE_PATH.to_owned())];
-    if engine.is_rootless() {
-        all.extend([
-            ("XDG_CONFIG_HOME", above(&paths.etc)),
-            ("XDG_DATA_HOME", above(&paths.lib)),
-            ("XDG_STATE_HOME", above(&paths.log)),
-            ("XDG_CACHE_HOME", above(&paths.cache)),
-            ("XDG_RUNTIME_DIR", above(&paths.run)),
-        ]);
-    } else if let Some(root) = &paths.root {
-        all.push(("VOLT_ROOT", root.to_string_lossy().into_owned()));
-    }
+    all.extend(engine.helper_environment());
     let words = all.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
     format!("env -i {}", words.collect::<Vec<_>>().join(" "))
 }
