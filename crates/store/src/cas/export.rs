@@ -47,7 +47,7 @@ impl Cas {
         out: &mut dyn Write,
         progress: &dyn Progress,
     ) -> Result<(u64, u64)> {
-        let lease = self.lease_on_good()?;
+        let lease = self.lease_to_read()?;
         let tree = self.tree(tree)?;
         // What is exported stays until that is done, whatever becomes of its name.
         let mut needed: Vec<Digest> = tree.contents().map(|(_, content)| content.digest).collect();
@@ -64,7 +64,6 @@ impl Cas {
         }
         let mut out = archive.finish().map_err(Error::Output)?;
         out.flush().map_err(Error::Output)?;
-        lease.end()?;
         Ok((tree.nodes.len() as u64, done))
     }
 

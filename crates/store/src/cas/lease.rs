@@ -67,6 +67,32 @@ impl Lease {
     }
 }
 
+/// The lease of whoever only reads: it ends when it is dropped, also on an error, since nothing was stored under it.
+#[derive(Debug)]
+pub(crate) struct Reading(Option<Lease>);
+
+impl Reading {
+    pub(super) fn under(lease: Lease) -> Self {
+        Self(Some(lease))
+    }
+}
+
+impl std::ops::Deref for Reading {
+    type Target = Lease;
+
+    fn deref(&self) -> &Lease {
+        self.0.as_ref().expect("it is taken only when this is dropped")
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(Lease::end) {
+            tracing::warn!(%error, "a lease remains until the next collection");
+        }
+    }
+}
+
 /// The right to collect garbage, which one has at a time. Leases that end while it is held are kept for its holder.
 #[derive(Debug)]
 pub(super) struct Collection {

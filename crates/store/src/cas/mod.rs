@@ -47,7 +47,7 @@ pub(crate) use build::BuildOptions;
 pub use diff::{Change, Difference};
 pub use gc::{Swept, Wanted};
 pub use layer::{Keeper, Layer, Unkept};
-pub(crate) use lease::Lease;
+pub(crate) use lease::{Lease, Reading};
 pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
 pub use name::{NoTreeName, Pointer, TreeName};
 pub(crate) use name::{shown, unescape};
@@ -109,9 +109,14 @@ impl Cas {
     }
 
     /// The same for whoever counts only on what refs reach, or on what was verified just now: nothing goes first.
-    pub(crate) fn lease_on_good(&self) -> Result<Lease> {
+    fn lease_on_good(&self) -> Result<Lease> {
         self.make_folders()?;
         Lease::take(&self.tmp())
+    }
+
+    /// Begins to read: what is pinned stays until the lease is dropped.
+    pub(crate) fn lease_to_read(&self) -> Result<Reading> {
+        self.lease_on_good().map(Reading::under)
     }
 
     fn make_folders(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Image, Images};
 use crate::archive::Compression;
-use crate::cas::Lease;
+use crate::cas::Reading;
 use crate::error::{Error, Result};
 use crate::oci::{self, PlatformOf};
 use crate::parallel;
@@ -23,7 +23,7 @@ pub struct ReadyImage {
     /// What the manifest names: its config and its layers.
     pub blobs: Vec<ReadyBlob>,
     platform: PlatformOf,
-    _lease: Lease,
+    _lease: Reading,
     _stage: Option<Stage>,
 }
 
@@ -78,7 +78,7 @@ impl Images {
         progress: &dyn Progress,
     ) -> Result<ReadyImage> {
         let image = self.inspect(name)?;
-        let lease = self.cas.lease_on_good()?;
+        let lease = self.cas.lease_to_read()?;
         if image.blobs.is_empty() || compression.is_some() {
             return self.ready_made(
                 &image,
@@ -94,7 +94,7 @@ impl Images {
         &self,
         image: &Image,
         compression: Compression,
-        lease: Lease,
+        lease: Reading,
         progress: &dyn Progress,
     ) -> Result<ReadyImage> {
         progress.step("Making the layer");
@@ -128,7 +128,7 @@ impl Images {
     fn ready_kept(
         &self,
         image: &Image,
-        lease: Lease,
+        lease: Reading,
         progress: &dyn Progress,
     ) -> Result<ReadyImage> {
         progress.step("Checking the blobs");
