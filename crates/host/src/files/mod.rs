@@ -12,6 +12,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod verity;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use reserve::Reserve;
 pub use rooted::{Attributes, Entry, FileKind, Metadata, RootDir};
 pub use stage::{Publish, Stage, SweptStages, sweep};
 pub use tree::{DiskUsage, FreeSpace, dir_size, free_space, remove_tree};
+pub use verity::enable_verity;
 
 /// A failed action on a path. The source says why.
 #[derive(Debug, thiserror::Error)]

@@ -15,12 +15,19 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use volt_host::files;
 
 /// Contents up to this size are hashed in memory, and only written when they are new.
 pub(super) const SMALL: u64 = 1 << 20;
 /// The piece in which larger ones are copied, in bytes.
 const PIECE: usize = 256 << 10;
+
+/// How often, and how long after one another, is tried to seal an object that is still open for writing elsewhere.
+const SEAL_TRIES: u32 = 100;
+const SEAL_PAUSE: Duration = Duration::from_millis(2);
 
 /// What became of something that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +45,13 @@ pub(crate) struct Put {
 pub(crate) struct Objects {
     dir: PathBuf,
     tmp: PathBuf,
+    /// Whether the file system was found to have no fs-verity.
+    no_verity: Arc<AtomicBool>,
 }
 
 impl Objects {
     pub(super) fn new(dir: PathBuf, tmp: PathBuf) -> Self {
-        Self { dir, tmp }
+        Self { dir, tmp, no_verity: Arc::default() }
     }
 
     /// Where an object lies, or would.
@@ -93,7 +102,7 @@ impl Objects {
         let mut draft = self.draft()?;
         draft.file.write_all(bytes).map_err(|error| self.failed(error))?;
         draft.dress(meta).map_err(|error| self.failed(error))?;
-        self.place(lease, &draft, &digest).map(put)
+        self.place(lease, draft, &digest).map(put)
     }
 
     /// Stores what `input` yields of a file with these attributes.
@@ -127,7 +136,7 @@ impl Objects {
         draft.file.set_len(size).map_err(|error| self.failed(error))?;
         draft.dress(meta).map_err(|error| self.failed(error))?;
         let digest = hasher.finalize().into();
-        let is_new = self.place(lease, &draft, &digest)?;
+        let is_new = self.place(lease, draft, &digest)?;
         Ok(Put { digest, size, is_new })
     }
 
@@ -189,7 +198,12 @@ impl Objects {
     }
 
     /// Moves a draft into its place; false where it was taken already.
-    fn place(&self, lease: &Lease, draft: &Draft, digest: &Digest) -> Result<bool> {
+    fn place(&self, lease: &Lease, mut draft: Draft, digest: &Digest) -> Result<bool> {
+        if !self.no_verity.load(Ordering::Relaxed)
+            && !draft.seal().map_err(|error| self.failed(error))?
+        {
+            self.no_verity.store(true, Ordering::Relaxed);
+        }
         let path = self.path(digest);
         let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
         lease.pin(digest)?;
@@ -256,7 +270,6 @@ impl Objects {
     }
 
     fn draft(&self) -> Result<Draft> {
-        use std::sync::atomic::{AtomicU64, Ordering};
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = self.tmp.join(format!("object-{}-{number}", std::process::id()));
@@ -318,6 +331,22 @@ impl Drop for Draft {
 }
 
 impl Draft {
+    /// Has the kernel check whatever is read of it from now on; false where it can't. Nobody writes to it after this.
+    fn seal(&mut self) -> io::Result<bool> {
+        self.file = File::open(&self.path)?;
+        for _ in 0..SEAL_TRIES {
+            match files::enable_verity(&self.file) {
+                // A program that this process is about to start still has what was open here for writing.
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(SEAL_PAUSE);
+                }
+                other => return other,
+            }
+        }
+        // This one goes without: what is read of it is checked all the same, once a boot.
+        Ok(true)
+    }
+
     /// Gives it the attributes of the file that it is stored for, where root owns that. What can't be kept here is left out: it
     /// is no part of the object.
     fn dress(&self, meta: Option<&Meta>) -> io::Result<()> {
