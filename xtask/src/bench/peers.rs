@@ -25,6 +25,10 @@ pub(crate) const PODMAN: Peers =
 pub(crate) const STORES: Peers =
     Peers { name: "stores", packages: &["ostree", "casync", "restic", "borgbackup", "b3sum"] };
 
+/// What takes images of others apart.
+pub(crate) const IMAGES: Peers =
+    Peers { name: "images", packages: &["podman", "crun", "netavark", "skopeo", "umoci"] };
+
 impl Peers {
     /// The folder of packages for this suite.
     pub(crate) fn get(&self, suite: &str) -> Result<PathBuf> {

@@ -2,7 +2,7 @@
 //! what it wrote on disk: the peers are followed by `sync -f`, ours is durable when it returns.
 
 use super::groups::{self, Group};
-use super::peers::STORES;
+use super::peers::{IMAGES, STORES};
 use super::report::Figure;
 use super::{Options, Report};
 use crate::run::Result;
@@ -128,6 +128,41 @@ const GROUPS: &[Group] = &[
             Figure {
                 name: "memory-small",
                 about: "the most memory that the first build had",
+                against: "",
+                unit: "MiB",
+                wanted: "<200",
+            },
+        ],
+    },
+    Group {
+        name: "store-images",
+        pairs: 7,
+        peers: Some(&IMAGES),
+        figures: &[
+            Figure {
+                name: "oci-umoci",
+                about: "`volt image import` of an OCI layout of a Debian root, one gzip layer",
+                against: "`skopeo copy` to a layout and `umoci unpack`",
+                unit: "ms",
+                wanted: "<=0.333",
+            },
+            Figure {
+                name: "oci-podman",
+                about: "the same",
+                against: "`podman pull oci:`",
+                unit: "ms",
+                wanted: "<=0.5",
+            },
+            Figure {
+                name: "root",
+                about: "a container's root put together on an image that is there, with all that a start prepares, by a process of its own",
+                against: "",
+                unit: "ms",
+                wanted: "<30",
+            },
+            Figure {
+                name: "memory-image",
+                about: "the most memory that `volt image import` of an archive of 10 GiB had",
                 against: "",
                 unit: "MiB",
                 wanted: "<200",

@@ -3,6 +3,7 @@
 
 mod clock;
 mod first;
+mod images;
 mod lists;
 mod memory;
 mod peer;
@@ -38,6 +39,7 @@ const GROUPS: &[Group] = &[
     Group { name: "store-root", run: stores::root },
     Group { name: "store-large", run: stores::large },
     Group { name: "store-small", run: stores::small },
+    Group { name: "store-images", run: images::all },
 ];
 
 /// Runs the task.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Child;
 
-use super::clock::{alternate, command, run, sized, time};
+use super::clock::{alternate, command, run, said, sized, time};
 use super::tree;
 use crate::bench::samples::Samples;
 use crate::run::{Context, Failure, Result, fail};
@@ -12,7 +13,7 @@ use crate::run::{Context, Failure, Result, fail};
 /// Where the peers' packages are.
 const PACKAGES: &str = "/root/stores";
 /// Where all of a bench is: a real disk.
-const PLACE: &str = "/var/lib/machines/bench/stores";
+pub(super) const PLACE: &str = "/var/lib/machines/bench/stores";
 
 /// Another store: its name, how an empty one is made, how a tree is stored. `$S` is its folder, `$T` the tree.
 struct Peer {
@@ -45,11 +46,14 @@ const PEERS: [Peer; 4] = [
     },
 ];
 
+/// What a Debian root is copied of: the host's own.
+pub(super) const ROOT: [&str; 6] = ["etc", "usr", "var", "bin", "sbin", "lib"];
+
 /// A Debian root.
 pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
     measure("root", pairs, |tree| {
-        let all = &["etc", "usr", "var", "bin", "sbin", "lib"][..];
-        let words = sized(pairs, all, &["etc", "bin"][..]).iter().map(|name| format!("/{name}"));
+        let words =
+            sized(pairs, &ROOT[..], &["etc", "bin"][..]).iter().map(|name| format!("/{name}"));
         let words: Vec<String> = words.collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         fs::create_dir_all(tree).context(|| tree.display().to_string())?;
@@ -206,19 +210,25 @@ impl Bench {
         clear("volt")?;
         let store = format!("{PLACE}/volt");
         let mut build = command(&["volt", "--root", &store, "cas", "build", &self.tree]).spawn()?;
-        let status = format!("/proc/{}/status", build.id());
-        let mut most = 0.0_f64;
-        while build.try_wait().context(|| "volt cas build".into())?.is_none() {
-            let text = fs::read_to_string(&status).unwrap_or_default();
-            let peak = text
-                .lines()
-                .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-            most =
-                most.max(peak.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0);
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
-        Ok(most)
+        peak(&mut build)
     }
+}
+
+/// The most memory that a process has until its end, in MiB.
+pub(super) fn peak(child: &mut Child) -> Result<f64> {
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0.0_f64;
+    let ended = loop {
+        if let Some(ended) = child.try_wait().context(|| status.clone())? {
+            break ended;
+        }
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let peak =
+            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+        most = most.max(peak.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    if ended.success() { Ok(most) } else { Err(said(&Failure(ended.to_string()))) }
 }
 
 fn verify() -> Result<f64> {

@@ -1,0 +1,144 @@
+//! Images of others: an OCI layout of a Debian root taken apart, by ours and by what people use for that. Each side has nothing of the
+//! image before, and what it wrote is on disk when the clock stops.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use super::clock::{alternate, run, sized, time};
+use super::stores::{PLACE, ROOT, peak};
+use crate::bench::samples::Samples;
+use crate::run::{Context, Failure, Result, fail, program};
+
+/// Where the peers' packages are.
+const PACKAGES: &str = "/root/images";
+/// The layout that all take.
+const LAYOUT: &str = "/var/lib/machines/bench/stores/layout";
+
+const OURS: &str = "volt --root $P/volt image import $L x; sync -f $P";
+const UMOCI: &str = "skopeo copy --quiet oci:$L:debian oci:$P/copy:x; umoci unpack --image $P/copy:x $P/bundle; sync -f $P";
+const PODMAN: &str = "podman pull --quiet oci:$L:debian; sync -f $P";
+
+/// Measures all of it.
+pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
+    install()?;
+    run(&["rm", "-rf", PLACE])?;
+    fs::create_dir_all(PLACE).context(|| PLACE.into())?;
+    layout(pairs)?;
+    let ours = || {
+        shell("rm -rf $P/volt; sync -f $P")?;
+        time(|| shell(OURS))
+    };
+    let mut figures = vec![
+        alternate("oci-umoci", pairs, ours, || {
+            shell("rm -rf $P/copy $P/bundle; sync -f $P")?;
+            time(|| shell(UMOCI))
+        })?,
+        alternate("oci-podman", pairs, ours, || {
+            shell("podman image rm --all --force; sync -f $P")?;
+            time(|| shell(PODMAN))
+        })?,
+        root(pairs)?,
+    ];
+    let figure = "memory-image".to_owned();
+    figures.push(Samples { figure, ours: vec![memory(pairs)?], ..Samples::default() });
+    run(&["rm", "-rf", PLACE])?;
+    Ok(figures)
+}
+
+fn install() -> Result<()> {
+    if !Path::new(PACKAGES).exists() {
+        return fail("the packages of skopeo, umoci and podman could not be fetched");
+    }
+    if !Path::new("/usr/bin/umoci").exists() {
+        let storage = format!("{PLACE}/../images");
+        let text = format!(
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{storage}\"\nrunroot = \"/run/containers/storage\"\n"
+        );
+        crate::cache::write(Path::new("/etc/containers/storage.conf"), text)?;
+        run(&["sh", "-c", &format!("dpkg --install --force-confold {PACKAGES}/*.deb")])?;
+    }
+    Ok(())
+}
+
+/// The layout is made of the host's own root.
+fn layout(pairs: usize) -> Result<()> {
+    let folders: Vec<String> =
+        sized(pairs, &ROOT[..], &["etc", "bin"]).iter().map(|name| format!("/{name}")).collect();
+    shell(&format!("mkdir $P/tree; cp -a --one-file-system {} $P/tree", folders.join(" ")))?;
+    shell("volt image import $P/tree debian")?;
+    shell("volt image export --format oci --compress gzip --file $P/layout.tar debian")?;
+    shell("mkdir $L; tar xf $P/layout.tar -C $L; rm -r $P/layout.tar $P/tree")?;
+    // The name by which the peers find the image in it.
+    shell(
+        "sed -i 's/\"org.opencontainers.image.ref.name\": *\"[^\"]*\"/\"org.opencontainers.image.ref.name\":\"debian\"/' $L/index.json",
+    )
+}
+
+/// As the unit does that prepares a container; undone each time.
+fn root(pairs: usize) -> Result<Samples> {
+    run(&["volt", "container", "create", "--name", "rooted", "debian", "/bin/true"])?;
+    let one = || {
+        let took = time(|| shell("volt internal prepare rooted"))?;
+        shell("volt internal release rooted")?;
+        Ok(took)
+    };
+    // The first reads all of the image, as after a boot.
+    one()?;
+    let ours = (0..pairs * 2).map(|_| one()).collect::<Result<_>>()?;
+    run(&["volt", "container", "delete", "rooted"])?;
+    Ok(Samples { figure: "root".to_owned(), ours, ..Samples::default() })
+}
+
+/// The most memory of an import that is told an archive of so much in a few files, none of which is ever on disk before.
+fn memory(pairs: usize) -> Result<f64> {
+    let mut import = program("volt").args([
+        "--root",
+        &format!("{PLACE}/large"),
+        "image",
+        "import",
+        "-",
+        "large",
+    ]);
+    import.command().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut import = import.spawn()?;
+    let archive = write_archive(&mut import, sized(pairs, 10 << 30, 10 << 20));
+    let most = peak(&mut import)?;
+    archive.join().map_err(|_| Failure("the archive could not be written".into()))??;
+    run(&["rm", "-rf", &format!("{PLACE}/large")])?;
+    Ok(most)
+}
+
+/// Writes an archive of ten files into the import, beside whoever looks at that.
+fn write_archive(import: &mut Child, size: u64) -> std::thread::JoinHandle<Result<()>> {
+    let to = import.stdin.take();
+    std::thread::spawn(move || {
+        let Some(mut to) = to else { return fail("the import takes no archive") };
+        let failed = |error: std::io::Error| Failure(error.to_string());
+        let mut state = 1_u64;
+        let mut piece = vec![0_u8; 1 << 20];
+        for number in 0..10_u64 {
+            let mut header = tar::Header::new_gnu();
+            header.set_path(format!("file{number}")).map_err(failed)?;
+            header.set_size(size / 10);
+            header.set_mode(0o644);
+            header.set_cksum();
+            to.write_all(header.as_bytes()).map_err(failed)?;
+            for _ in 0..size / 10 / piece.len() as u64 {
+                for chunk in piece.chunks_exact_mut(8) {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    chunk.copy_from_slice(&state.to_le_bytes());
+                }
+                to.write_all(&piece).map_err(failed)?;
+            }
+        }
+        to.write_all(&[0; 1024]).map_err(failed)
+    })
+}
+
+fn shell(line: &str) -> Result<()> {
+    run(&["sh", "-ec", &line.replace("$P", PLACE).replace("$L", LAYOUT)])
+}
