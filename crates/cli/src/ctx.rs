@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use volt_api::client::UploadBody;
 use volt_api::{Operation, Problem};
 use volt_model::kind::ErrorKind;
@@ -36,7 +36,17 @@ pub(crate) struct Ctx {
     /// How many of the command's parts take signals themselves at this moment.
     forwarding: AtomicUsize,
     endless: AtomicBool,
-    made: OnceLock<String>,
+    put_off: watch::Sender<usize>,
+    made: OnceLock<Made>,
+}
+
+/// A container that the command has made on its way.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it goes when it has ended.
+    pub(crate) auto_remove: bool,
 }
 
 impl Ctx {
@@ -50,6 +60,7 @@ impl Ctx {
             choice: OnceCell::new(),
             forwarding: AtomicUsize::new(0),
             endless: AtomicBool::new(false),
+            put_off: watch::Sender::new(0),
             made: OnceLock::new(),
         }
     }
@@ -163,8 +174,19 @@ impl Ctx {
     }
 
     /// The command has made this container, which stays where it is interrupted.
-    pub(crate) fn has_made(&self, container: &str) {
-        self.made.get_or_init(|| container.to_owned());
+    pub(crate) fn has_made(&self, container: Made) {
+        self.made.get_or_init(|| container);
+    }
+
+    /// What it has made.
+    pub(crate) fn made(&self) -> Option<&Made> {
+        self.made.get()
+    }
+
+    /// While the guard lives, an interrupt waits.
+    pub(crate) fn put_signals_off(&self) -> PutOff<'_> {
+        self.put_off.send_modify(|count| *count += 1);
+        PutOff { ctx: self }
     }
 
     /// From here on the command goes on until somebody ends it: then a signal is the usual end and not worth a word.
@@ -198,13 +220,15 @@ impl Ctx {
                 _ = hangup.recv() => {}
             }
             if self.forwarding.load(Ordering::Relaxed) == 0 {
-                let problem = Problem::new(ErrorKind::Interrupted, "Interrupted");
-                return match self.made.get() {
-                    Some(name) => problem.hinted(format!(
-                        "The container {name} is there: `volt start {name}` or `volt rm --force {name}`"
-                    )),
-                    None => problem,
-                };
+                // A second one doesn't wait.
+                let mut put_off = self.put_off.subscribe();
+                tokio::select! {
+                    _ = put_off.wait_for(|count| *count == 0) => {}
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+                return Problem::new(ErrorKind::Interrupted, "Interrupted");
             }
         }
     }
@@ -218,6 +242,18 @@ impl Ctx {
                 _ = self.interrupted() => {}
             }
         }
+    }
+}
+
+/// See [`Ctx::put_signals_off`].
+#[derive(Debug)]
+pub(crate) struct PutOff<'a> {
+    ctx: &'a Ctx,
+}
+
+impl Drop for PutOff<'_> {
+    fn drop(&mut self) {
+        self.ctx.put_off.send_modify(|count| *count -= 1);
     }
 }
 

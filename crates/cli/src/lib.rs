@@ -109,7 +109,7 @@ fn run(ctx: &Ctx, command: commands::Command) -> ExitCode {
             outcome = commands::dispatch(command, ctx) => outcome,
             problem = ctx.interrupted() => match ctx.is_endless() {
                 true => Ok(Output::exit(problem.kind().exit_code())),
-                false => Err(problem),
+                false => Err(commands::run::interrupted(ctx, problem).await),
             },
         };
         ctx.finish().await;

@@ -85,7 +85,7 @@ fn prepare_and_supervise(
     if !spec.traced {
         confine_self(&spec);
     }
-    let ending = supervise::supervise(child, spec.stop_signal, signals, control);
+    let ending = supervise::supervise(child, &spec, signals, control);
     if spec.traced {
         // No PID namespace ends with this process.
         supervise::end_orphans();

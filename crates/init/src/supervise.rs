@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::Pid;
 
 use crate::control::{Control, Received, Request};
+use crate::spec::Spec;
 
 /// SIGRTMIN+3 and +4 as systemd numbers them: what asks a system to halt and to power off. machined sends the latter to the first
 /// process of a machine, whatever that is.
@@ -125,7 +126,7 @@ pub fn hold(signals: &Signals, control: &mut Control) -> Result<(), u8> {
 }
 
 /// Looks after the command until it ends.
-pub fn supervise(child: Pid, stop_signal: i32, signals: &Signals, control: &mut Control) -> Ending {
+pub fn supervise(child: Pid, spec: &Spec, signals: &Signals, control: &mut Control) -> Ending {
     loop {
         if let Some(ending) = reap(child) {
             return ending;
@@ -133,14 +134,16 @@ pub fn supervise(child: Pid, stop_signal: i32, signals: &Signals, control: &mut 
         while let Some(number) = signals.next() {
             match number {
                 libc::SIGCHLD => {}
-                libc::SIGTERM => send(child, stop_signal),
-                number if POWER_OFF.contains(&number) => send(child, stop_signal),
+                libc::SIGTERM => send(child, spec.stop_signal),
+                number if POWER_OFF.contains(&number) => send(child, spec.stop_signal),
                 other => send(child, other),
             }
         }
         match control.receive() {
             Received::Request(Request::Signal(number)) => send_group(child, number),
             Received::Request(Request::Kill(number)) => send(child, number),
+            // With the relay the one is gone who would end it.
+            Received::Closed if spec.traced => send(child, libc::SIGKILL),
             _ => {}
         }
         if let Some(ending) = reap(child) {

@@ -52,7 +52,8 @@ pub fn human_span(span: Duration) -> String {
     format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A point in time as the user wrote it: RFC 3339, `YYYY-MM-DD`, or a span back from `now` (`10m`).
+/// A point in time as the user wrote it: RFC 3339, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS` on this host's clock, or a span back from
+/// `now` (`10m`).
 ///
 /// # Errors
 /// When it is none of them.
@@ -61,13 +62,18 @@ pub fn parse_point(text: &str, now: jiff::Timestamp) -> Result<jiff::Timestamp, 
         return Ok(point);
     }
     let wrong = || SpanError(text.chars().take(40).collect());
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        // The day on the host's clock, as in the journal.
-        let begins = date.to_zoned(jiff::tz::TimeZone::system());
-        return begins.map(|begins| begins.timestamp()).map_err(|_| wrong());
+    if let Some(point) = on_the_clock(text) {
+        return Ok(point);
     }
     let back = parse_span(text.strip_suffix(" ago").unwrap_or(text))?;
     now.checked_sub(back).map_err(|_| wrong())
+}
+
+/// A date, with a time of day or without, as this host's clock has it; nothing where the text is none.
+#[must_use]
+pub fn on_the_clock(text: &str) -> Option<jiff::Timestamp> {
+    let point = text.parse::<jiff::civil::DateTime>().ok()?;
+    Some(point.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp())
 }
 
 #[cfg(test)]
@@ -95,8 +101,14 @@ mod tests {
     fn points() {
         let now: jiff::Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
         assert_eq!(parse_point("1h", now).unwrap().to_string(), "2026-01-01T23:00:00Z");
-        let day = parse_point("2025-12-31", now).unwrap().to_zoned(jiff::tz::TimeZone::system());
-        assert_eq!(day.strftime("%F %T").to_string(), "2025-12-31 00:00:00");
+        for (text, point) in [
+            ("2025-12-31", "2025-12-31 00:00:00"),
+            ("2025-12-31 23:05", "2025-12-31 23:05:00"),
+            ("2025-12-31T23:05:06", "2025-12-31 23:05:06"),
+        ] {
+            let found = parse_point(text, now).unwrap().to_zoned(jiff::tz::TimeZone::system());
+            assert_eq!(found.strftime("%F %T").to_string(), point);
+        }
         assert!(parse_point("yesterday-ish", now).is_err());
     }
 

@@ -18,6 +18,9 @@ pub struct Workload {
     pub image: Option<String>,
     /// The command or description.
     pub command: String,
+    /// Why no more is known of it, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// Its unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,

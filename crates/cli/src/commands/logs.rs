@@ -5,10 +5,11 @@ use crate::complete;
 use crate::ctx::Ctx;
 use crate::many;
 use crate::number::count;
+use crate::output::point;
 use crate::output::{Outcome, Output};
 use crate::views::workload::{LogStyle, log_line};
 use clap_complete::engine::ArgValueCompleter;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use volt_api::Problem;
 use volt_api::operations::WorkloadLogsOp;
 use volt_api::types::{LogLine, WorkloadLogs};
@@ -25,6 +26,8 @@ Examples:
 /// How long after a break the log is asked for again, and how often where nothing comes of it.
 const PAUSE: Duration = Duration::from_millis(200);
 const IN_VAIN: u32 = 25;
+/// A connection that lasted so long was a good one.
+const HELD: Duration = Duration::from_secs(1);
 
 /// Show the logs of workloads or units of the host
 ///
@@ -38,7 +41,7 @@ pub(crate) struct Args {
     /// Only the last so many lines
     #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = count)]
     lines: Option<u64>,
-    /// Not older: RFC 3339, a date, or a span back such as 10m
+    /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Not younger
@@ -88,8 +91,8 @@ async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
         name: name.to_owned(),
         follow: args.follow,
         lines: args.lines,
-        since: args.since.clone(),
-        until: args.until.clone(),
+        since: args.since.as_deref().map(point),
+        until: args.until.as_deref().map(point),
         grep: args.grep.clone(),
         stream: args.stream.clone(),
     };
@@ -109,8 +112,14 @@ async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
     };
     let mut told = Told::default();
     loop {
+        let began = Instant::now();
         let ended = ctx.lines::<WorkloadLogsOp>(&logs, |line| !told.is_new(&line) || shown(line));
-        match ended.await {
+        let ended = ended.await;
+        if began.elapsed() > HELD {
+            told.in_vain = 0;
+            told.begun = true;
+        }
+        match ended {
             Err(problem) if args.follow && told.may_go_on(&problem) => {
                 // The workload and its log go on without the daemon, which whoever asks next starts again.
                 tokio::time::sleep(PAUSE).await;
@@ -130,6 +139,8 @@ struct Told {
     of_last: usize,
     /// How many of those come again.
     again: usize,
+    /// Something came, or could have come.
+    begun: bool,
     /// How often nothing came between two failures.
     in_vain: u32,
 }
@@ -138,6 +149,7 @@ impl Told {
     /// Takes note of a line; whether it has not been shown yet.
     fn is_new(&mut self, line: &LogLine) -> bool {
         self.in_vain = 0;
+        self.begun = true;
         if self.last.as_ref() != Some(&line.time) {
             self.last = Some(line.time.clone());
             (self.of_last, self.again) = (1, 0);
@@ -152,13 +164,15 @@ impl Told {
     }
 
     fn may_go_on(&self, problem: &Problem) -> bool {
-        problem.kind() == ErrorKind::Daemon && self.last.is_some() && self.in_vain < IN_VAIN
+        problem.kind() == ErrorKind::Daemon && self.begun && self.in_vain < IN_VAIN
     }
 
     /// Asks from the last line on that was shown.
     fn begin_again(&mut self, logs: &mut WorkloadLogs) {
-        logs.since.clone_from(&self.last);
-        logs.lines = None;
+        if self.last.is_some() {
+            logs.since.clone_from(&self.last);
+            logs.lines = None;
+        }
         self.again = self.of_last;
         self.in_vain += 1;
     }

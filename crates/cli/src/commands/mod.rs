@@ -11,7 +11,7 @@ pub(crate) mod image;
 mod logs;
 mod ps;
 pub(crate) mod registry;
-mod run;
+pub(crate) mod run;
 pub(crate) mod snapshot;
 pub(crate) mod system;
 mod top;

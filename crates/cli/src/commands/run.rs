@@ -44,15 +44,22 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         create.env.extend(super::container::flags::env_value("TERM"));
     }
     let container = with_image(ctx, &create).await?;
-    ctx.has_made(&container.name);
     if detach {
         return start(ctx, container).await;
     }
     let name = container.name;
     let ended = connect(ctx, &name, options).await;
-    let stays = matches!(ended, Ok(End::Detached));
-    if create.auto_remove && !stays {
-        delete(ctx, &name).await?;
+    match &ended {
+        Ok(End::Detached) => {}
+        // The container needs neither this command nor the daemon; where it is to be removed, its end does that.
+        Err(problem) if problem.kind() == ErrorKind::Daemon => {
+            let problem = problem.clone();
+            return Err(problem.hinted(format!(
+                "The container {name} runs on: `volt attach {name}`, `volt logs -f {name}`"
+            )));
+        }
+        _ if create.auto_remove => delete(ctx, &name).await?,
+        _ => {}
     }
     Ok(Output::exit(ended?.code()))
 }
@@ -77,6 +84,23 @@ async fn connect(ctx: &Ctx, name: &str, options: Options) -> Result<End, Problem
     let attach = ContainerAttach { name: name.to_owned(), start: true };
     let stream = ctx.stream::<ContainerAttachOp>(&attach).await?;
     session::run(ctx, stream, options).await
+}
+
+/// What is left to do when the command is interrupted: `--rm` holds, and what stays is named.
+pub(crate) async fn interrupted(ctx: &Ctx, problem: Problem) -> Problem {
+    match ctx.made() {
+        Some(made) if made.auto_remove => match delete(ctx, &made.name).await {
+            Ok(()) => problem,
+            Err(worse) => worse,
+        },
+        Some(made) => {
+            let name = &made.name;
+            problem.hinted(format!(
+                "The container {name} is there: `volt start {name}` or `volt rm --force {name}`"
+            ))
+        }
+        None => problem,
+    }
 }
 
 /// Removes what `--rm` promised to; the server may have been faster, or still be at it.

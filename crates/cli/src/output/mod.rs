@@ -10,7 +10,8 @@ mod value;
 pub(crate) use style::{Tone, paint};
 pub(crate) use table::{Cell, Column, Columns, Table};
 pub(crate) use value::{
-    Details, ago, clean, or_dash, percent, short, size, size_or_dash, when, when_and_ago,
+    Details, ago, clean, exactly_when, or_dash, percent, point, short, size, size_or_dash, when,
+    when_and_ago,
 };
 
 use crate::cli::{Color, Format, Global};

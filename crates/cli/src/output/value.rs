@@ -5,7 +5,7 @@ use super::table::Columns;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use volt_model::size::Bytes;
-use volt_model::time::human_span;
+use volt_model::time::{human_span, on_the_clock};
 
 /// A point in time as `3 minutes ago`; as it is where it can't be read.
 pub(crate) fn ago(time: &str) -> String {
@@ -28,6 +28,17 @@ pub(crate) fn when(time: &str) -> String {
 fn when_in(time: &str, zone: TimeZone) -> String {
     let Ok(then) = time.parse::<Timestamp>() else { return clean(time) };
     then.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The other way round: what tables show, with the zone in which it is meant, which a server elsewhere may not be in.
+pub(crate) fn point(text: &str) -> String {
+    on_the_clock(text).map_or_else(|| text.to_owned(), |point| point.to_string())
+}
+
+/// A point in time with milliseconds, on the clock of whoever looks.
+pub(crate) fn exactly_when(time: &str) -> String {
+    let Ok(then) = time.parse::<Timestamp>() else { return clean(time) };
+    then.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
 /// The same with how long ago that is.
@@ -172,6 +183,9 @@ mod tests {
         let time = "2026-01-01T23:57:00.123456789Z";
         assert_eq!(when_in(time, zone.clone()), "2026-01-02 01:57:00");
         assert_eq!(when_in("whenever", zone), "whenever");
+        let shown = when(time);
+        assert_eq!(when(&point(&shown)), shown);
+        assert_eq!((point("10m"), point(time)), ("10m".to_owned(), time.to_owned()));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::container::{sections, status};
 use super::labels;
 use crate::output::{
-    Cell, Column, Details, Output, Tone, ago, clean, or_dash, paint, percent, short, size_or_dash,
-    when, when_and_ago,
+    Cell, Column, Details, Output, Tone, ago, clean, exactly_when, or_dash, paint, percent, short,
+    size_or_dash, when, when_and_ago,
 };
 use volt_api::types::{Event, LogLine, Usage, Workload, WorkloadDetails};
 
@@ -17,7 +17,10 @@ const COLUMNS: &[Column<Workload>] = &[
     Column::new("STATE", |w| Cell::state(&w.state)),
     Column::new("STATUS", |w| status(&w.state, w.started.as_deref(), w.exit.as_ref()).into()),
     Column::new("IMAGE", |w| or_dash(w.image.as_deref()).into()),
-    Column::new("COMMAND", |w| short(&w.command, COMMAND).into()),
+    Column::new("COMMAND", |w| {
+        let problem = w.problem.as_ref().map(|problem| format!("({problem})"));
+        problem.unwrap_or_else(|| short(&w.command, COMMAND)).into()
+    }),
     Column::wide("CREATED", |w| w.created.as_deref().map_or_else(|| "-".into(), ago).into()),
     Column::wide("UNIT", |w| or_dash(w.unit.as_deref()).into()),
     Column::wide("LABELS", |w| labels(&w.labels).into()),
@@ -81,7 +84,7 @@ pub(crate) struct LogStyle {
 pub(crate) fn log_line(line: &LogLine, style: LogStyle) -> String {
     let mut out = String::new();
     if style.times {
-        out.push_str(&paint(style.color, Tone::Faint, &line.time));
+        out.push_str(&paint(style.color, Tone::Faint, &exactly_when(&line.time)));
         out.push(' ');
     }
     if style.streams {
@@ -154,7 +157,11 @@ mod tests {
     #[test]
     fn lines_of_a_log() {
         let plain = LogStyle { times: true, streams: true, color: false };
-        assert_eq!(log_line(&line("a\tb"), plain), "2026-01-02T00:00:00Z stderr a\tb");
+        let shown = log_line(&line("a\tb"), plain);
+        assert!(
+            shown.starts_with("2026-01-0") && shown.ends_with(":00.000 stderr a\tb"),
+            "{shown}"
+        );
         let coloured = LogStyle { color: true, ..LogStyle::default() };
         let text = log_line(&line("\x1b[31mred\x1b[0m \x1b[2J\tx\x07"), coloured);
         assert_eq!(text, "\x1b[33m\x1b[31mred\x1b[0m \u{fffd}[2J\tx\u{fffd}\x1b[0m");

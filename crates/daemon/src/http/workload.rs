@@ -141,6 +141,7 @@ fn shown(view: View) -> Workload {
         state: view.state.to_string(),
         image: view.image.map(|image| image.to_string()),
         command: view.command,
+        problem: view.problem,
         unit: view.unit,
         created: view.created.map(|t| t.to_string()),
         started: view.started.map(|t| t.to_string()),

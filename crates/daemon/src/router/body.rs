@@ -240,7 +240,12 @@ impl HttpBody for PipeBody {
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => match self.stop.as_mut().map(|stop| stop.as_mut().poll(cx)) {
-                Some(Poll::Ready(())) => Poll::Ready(None),
+                // Not an end like another: who listens must know that there would have been more.
+                Some(Poll::Ready(())) => {
+                    self.ended = true;
+                    let problem = Problem::new(ErrorKind::Daemon, "The Volt daemon is stopping");
+                    Poll::Ready(Some((self.tell)(&problem).map(Frame::data)))
+                }
                 _ => Poll::Pending,
             },
         }

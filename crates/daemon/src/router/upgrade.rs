@@ -6,9 +6,13 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use std::io;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::io::{self, Cursor};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream as Connection;
 use tokio_util::sync::CancellationToken;
 use volt_api::Problem;
 use volt_api::stream::PROTOCOL;
@@ -17,6 +21,8 @@ use volt_model::kind::ErrorKind;
 
 /// How much is copied at once, in bytes.
 const COPY: usize = 16 * 1024;
+/// How often is looked whether a client that has ended its input is still there.
+const LOOK: Duration = Duration::from_millis(200);
 /// The types of the frames after which nothing comes: exit and error.
 const LAST_FRAMES: [u8; 2] = [5, 6];
 
@@ -36,8 +42,7 @@ pub(super) fn accept<S: Send + Sync + 'static>(
     upgrade: OnUpgrade,
     socket: UnixStream,
 ) -> Response<Body> {
-    let prepared =
-        socket.set_nonblocking(true).and_then(|()| tokio::net::UnixStream::from_std(socket));
+    let prepared = socket.set_nonblocking(true).and_then(|()| Connection::from_std(socket));
     let socket = match prepared {
         Ok(socket) => socket,
         Err(error) => {
@@ -48,8 +53,19 @@ pub(super) fn accept<S: Send + Sync + 'static>(
     // The guard of the handler's part is gone; until the server goes, the stream lives as long as its ends do.
     let stop = job.cx.shared.streams.clone();
     tokio::spawn(async move {
-        let outcome = match upgrade.await {
-            Ok(client) => copy(client, socket, &stop).await,
+        let outcome = match upgrade.await.map(Upgraded::downcast::<TokioIo<Connection>>) {
+            Ok(Ok(client)) => {
+                let connection = client.io.into_inner();
+                let gone = connection.as_fd().try_clone_to_owned();
+                let (read, write) = connection.into_split();
+                let read = Cursor::new(client.read_buf).chain(read);
+                copy(read, write, socket, &stop, gone.ok()).await
+            }
+            // Inside the command itself; with it all of this goes.
+            Ok(Err(client)) => {
+                let (read, write) = tokio::io::split(TokioIo::new(client));
+                copy(read, write, socket, &stop, None).await
+            }
             Err(error) => Err(io::Error::other(error)),
         };
         if let Err(error) = outcome {
@@ -65,14 +81,29 @@ pub(super) fn accept<S: Send + Sync + 'static>(
     response
 }
 
+/// Returns when the other end of a connection, which has ended its input, is closed. Nothing tells of that: it is looked at.
+async fn closed(connection: Option<OwnedFd>) {
+    let Some(connection) = connection else { return std::future::pending().await };
+    loop {
+        let mut asked = [PollFd::new(&connection, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let answered = rustix::event::poll(&mut asked, Some(&at_once));
+        if answered.is_ok() && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// Copies until the workload's last frame or end, the client is gone, or `stop`. The client's end of input is passed on
 /// and ends nothing.
 async fn copy(
-    client: Upgraded,
-    workload: tokio::net::UnixStream,
+    mut from_client: impl AsyncRead + Unpin,
+    mut to_client: impl AsyncWrite + Unpin,
+    workload: Connection,
     stop: &CancellationToken,
+    connection: Option<OwnedFd>,
 ) -> io::Result<()> {
-    let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
     let (mut from_workload, mut to_workload) = workload.into_split();
     let mut frames = FrameWatch::default();
     let up = async {
@@ -81,7 +112,7 @@ async fn copy(
         if let Err(error) = copied {
             tracing::debug!(%error, "the client's input broke off");
         }
-        std::future::pending::<()>().await;
+        closed(connection).await;
     };
     let down = async {
         let mut buffer = vec![0; COPY];

@@ -65,6 +65,9 @@ impl Engine {
         if !spec.auto_remove || self.last_exit(name).is_none() {
             return Ok(());
         }
+        if self.is_started_again(name) {
+            return Ok(());
+        }
         // Where whoever wanted to start it again is killed meanwhile, `system check` finds it.
         if is_held(&self.paths().container(name).join(STAYS)) {
             return Ok(());
@@ -76,6 +79,17 @@ impl Engine {
         files::remove_tree(&self.paths().container(name))?;
         self.remove_image_volumes(&spec);
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Whether systemd has been asked to start it after it has ended (`systemctl restart`).
+    fn is_started_again(&self, name: &Name) -> bool {
+        let listed = self
+            .can_use_systemd_to_look()
+            .then(|| self.systemd().list_units(&[&volt_model::container::unit::name(name)]).ok());
+        let jobs = listed.flatten().into_iter().flatten().filter_map(|unit| unit.job);
+        jobs.into_iter().any(|job| job != "stop")
     }
 }
 

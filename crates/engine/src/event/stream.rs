@@ -6,6 +6,7 @@ use super::{Event, News};
 use crate::Engine;
 use crate::error::Result;
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -62,6 +63,7 @@ impl Engine {
             specs: self.specs()?,
             each,
             told: 0,
+            renamed: HashSet::new(),
         };
         teller.begin()?;
         teller.tell(&heard, stop)
@@ -118,6 +120,8 @@ struct Teller<'a> {
     specs: Vec<Spec>,
     each: &'a mut dyn FnMut(Event) -> bool,
     told: u64,
+    /// Names that were given up for others.
+    renamed: HashSet<String>,
 }
 
 impl Teller<'_> {
@@ -132,6 +136,7 @@ impl Teller<'_> {
         while !stop.load(Ordering::Relaxed) {
             let go_on = match heard.recv_timeout(TICK) {
                 Ok(Heard::Folder(change)) => self.folder(change),
+                Ok(Heard::Unit(name, _)) if self.renamed.contains(name.as_str()) => true,
                 Ok(Heard::Unit(name, state)) => self.state(&name, state),
                 Ok(Heard::Look) => {
                     look = Instant::now();
@@ -167,8 +172,13 @@ impl Teller<'_> {
             match news.action {
                 "deleted" => self.states.forget(&news.name),
                 "renamed" => {
-                    self.states.forget(news.details.get("from").map_or("", String::as_str));
+                    let from = news.details.get("from").map_or("", String::as_str);
+                    self.states.forget(from);
+                    // What its old unit still has to say is of no container.
+                    self.renamed.insert(from.to_owned());
+                    self.renamed.remove(&news.name);
                 }
+                "created" => drop(self.renamed.remove(&news.name)),
                 _ => {}
             }
         }

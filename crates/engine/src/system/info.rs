@@ -51,15 +51,17 @@ impl Engine {
     /// When Volt's own state can't be read.
     pub fn system_info(&self) -> Result<Info> {
         let Version { version, .. } = self.system_version();
-        let specs = self.specs()?;
+        let (specs, unreadable) = self.records()?;
         let states = self.run_states(&specs)?;
         let mut containers = BTreeMap::new();
+        if !unreadable.is_empty() {
+            containers.insert("unreadable", unreadable.len() as u64);
+        }
         for spec in &specs {
             let state = states.get(&spec.name).map_or(State::Stopped, |run| run.state);
             *containers.entry(state.word()).or_default() += 1;
         }
-        let systemd =
-            if self.can_use_systemd_to_look() { self.systemd().version().ok() } else { None };
+        let systemd = self.systemd().version().ok();
         Ok(Info {
             version,
             hostname: line("/proc/sys/kernel/hostname"),

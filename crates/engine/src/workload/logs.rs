@@ -70,6 +70,14 @@ impl Engine {
             let title = format!("No time is after {since} and before {until}");
             return Err(Error::new(ErrorKind::Usage, title));
         }
+        self.read_logs(query, each, gone).map_err(|error| {
+            let about_pattern =
+                query.grep.is_some() && error.chain().iter().any(|said| said.contains("pattern"));
+            if about_pattern { Error { kind: ErrorKind::Usage, ..error } } else { error }
+        })
+    }
+
+    fn read_logs(&self, query: &Query, each: Each<'_>, gone: &AtomicBool) -> Result<()> {
         match &query.target {
             Target::Workload(name) => {
                 let spec = self.spec(name)?;

@@ -47,6 +47,8 @@ pub struct View {
     pub image: Option<ImageRef>,
     /// The command or description.
     pub command: String,
+    /// Why no more is known of it, where that is so.
+    pub problem: Option<String>,
     /// Its unit.
     pub unit: Option<String>,
     /// When it was created.
@@ -71,6 +73,7 @@ impl From<container::View> for View {
             state: view.state,
             image: Some(spec.image),
             command,
+            problem: None,
             unit,
             created: Some(spec.created),
             started: view.started,
@@ -92,6 +95,7 @@ impl Engine {
             state: State::from_systemd(status.active.word(), &status.sub, status.sub == "frozen"),
             image: None,
             command: description,
+            problem: None,
             unit: Some(unit.to_owned()),
             created: None,
             started: status.active_since.and_then(|time| Timestamp::try_from(time).ok()),

@@ -19,7 +19,7 @@ fn containers_are_listed_by_name() {
     std::fs::write(record, "{").unwrap();
     let all = engine.workload_list(true, None).unwrap();
     assert_eq!((all.len(), all[7].name.as_str(), all[7].state), (50, "web-007", State::Stopped));
-    assert!(all[5].command.contains("can't be read") && all[5].name == "web-005", "{:?}", all[5]);
+    assert!(all[5].problem.is_some() && all[5].name == "web-005", "{:?}", all[5]);
     assert!(engine.workload_list(false, Some("container")).unwrap().is_empty());
     assert!(engine.workload_list(true, Some("vm")).unwrap().is_empty());
     let error = engine.workload_list(true, Some("contaner")).unwrap_err();

@@ -159,6 +159,24 @@ pub fn cgroup(pid: u32) -> io::Result<Option<PathBuf>> {
     Ok(parse_cgroup(&read(pid, "cgroup")?))
 }
 
+/// The processes that a process traces.
+#[must_use]
+pub fn traced_by(tracer: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| tracer_of(*pid) == Some(tracer))
+        .collect()
+}
+
+/// The process that traces this one.
+#[must_use]
+pub fn tracer_of(pid: u32) -> Option<u32> {
+    let text = read(pid, "status").ok()?;
+    let tracer = text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    tracer.trim().parse().ok().filter(|tracer| *tracer != 0)
+}
+
 /// The children of a process, of all its threads.
 pub fn children(pid: u32) -> io::Result<Vec<u32>> {
     let mut all = Vec::new();

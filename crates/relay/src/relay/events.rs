@@ -6,7 +6,8 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 use volt_model::frame::Frame;
 
-use super::{BOOT_PATIENCE, LAST_WORDS, Progress, Relay, Source};
+use super::{BOOT_PATIENCE, LAST_WORDS, Progress, Relay, Source, TRACED_LOOK};
+use crate::cgroup;
 use crate::control::{Message, Received};
 use crate::options::Mode;
 use crate::program::{self, Io};
@@ -102,7 +103,11 @@ impl Relay<'_> {
     }
 
     /// Tells the workload's own init of a stop.
-    pub(super) fn pass_stop_on(&self) {
+    pub(super) fn pass_stop_on(&mut self) {
+        if let Err(error) = cgroup::thaw_payload() {
+            let text = format!("the workload may still be held still: {error}");
+            self.sink.line(Origin::Relay, text.as_bytes());
+        }
         match (self.options.mode, self.leader, &self.program) {
             // Ours itself: not every program around it would pass it on.
             (Mode::App, Some(leader), _) => signals::send(leader, libc::SIGTERM),
@@ -190,9 +195,23 @@ impl Relay<'_> {
                 if let Some(program) = &mut self.program {
                     program.control = None;
                 }
+                self.end_traced();
             }
             Received::Unknown | Received::Nothing => {}
         }
+    }
+
+    /// Kills what the program traces after init is gone without a word: where that was no PID 1, nobody else does.
+    pub(super) fn end_traced(&mut self) {
+        let reported = matches!(self.progress, Progress::Exited(_) | Progress::Signaled(_));
+        let Some(program) = self.program.as_ref().filter(|_| self.status.is_none()) else { return };
+        if reported || program.control.is_some() || self.leader.is_none() {
+            return;
+        }
+        for pid in volt_host::process::traced_by(program.child.id()) {
+            signals::send(pid.cast_signed(), libc::SIGKILL);
+        }
+        self.look_at = Some(Instant::now() + TRACED_LOOK);
     }
 
     fn message(&mut self, message: Message) {

@@ -28,6 +28,8 @@ const SIZE_PATIENCE: Duration = Duration::from_millis(250);
 const BOOT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked at meanwhile.
 const BOOT_LOOK: Duration = Duration::from_millis(5);
+/// How often what is traced is killed anew, which may have had children meanwhile.
+const TRACED_LOOK: Duration = Duration::from_millis(50);
 /// SIGRTMIN+3, by which nspawn asks an init to power off.
 const POWER_OFF: u32 = 37;
 /// How long the end waits for an owner that does not read.
@@ -111,6 +113,8 @@ struct Relay<'a> {
     stop_pending: bool,
     /// When it is killed because it did not stop.
     kill_at: Option<Instant>,
+    /// When is looked again for what outlives init.
+    look_at: Option<Instant>,
     timed_out: bool,
     /// Exec mode: the command was told that nobody listens any more.
     hung_up: bool,
@@ -194,6 +198,7 @@ impl<'a> Relay<'a> {
             stopping: false,
             stop_pending: false,
             kill_at: None,
+            look_at: None,
             timed_out: false,
             buffer: vec![0; 64 * 1024],
         })
@@ -209,6 +214,9 @@ impl<'a> Relay<'a> {
             self.end_hold();
             self.end_boot();
             self.kill_if_due();
+            if self.look_at.take_if(|at| Instant::now() >= *at).is_some() {
+                self.end_traced();
+            }
             if self.program.is_none() && matches!(self.progress, Progress::Failed(_)) {
                 break;
             }
@@ -357,7 +365,10 @@ impl<'a> Relay<'a> {
     fn timeout(&self, output: bool) -> Option<Duration> {
         let flush = self.workload.next_flush().filter(|_| output);
         let look = self.boot_until.map(|_| Instant::now() + BOOT_LOOK);
-        let next = [flush, self.hold_until, self.kill_at, look].into_iter().flatten().min()?;
+        let next = [flush, self.hold_until, self.kill_at, self.look_at, look]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -474,10 +485,23 @@ impl<'a> Relay<'a> {
             (_, Some(Status::Code(_))) if self.options.mode != Mode::Boot => {
                 (above_128(libc::SIGKILL), Some(libc::SIGKILL))
             }
-            (_, Some(status)) => code_of(status),
+            // The program around an image's own init says in words how that was killed.
+            (_, Some(status)) => match killed_by(&String::from_utf8_lossy(&self.last_words)) {
+                Some(number) if self.options.mode == Mode::Boot => {
+                    (above_128(number), Some(number))
+                }
+                _ => code_of(status),
+            },
             (_, None) => (INTERNAL, None),
         }
     }
+}
+
+/// The signal in nspawn's last words about a container (`Container web terminated by signal KILL.`).
+fn killed_by(words: &str) -> Option<i32> {
+    let (_, after) = words.rsplit_once("terminated by signal ")?;
+    let name = after.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    volt_model::container::parse_signal(name).ok().map(i32::from)
 }
 
 /// Whether a process does something of its own about a signal.
@@ -495,4 +519,14 @@ fn code_of(status: Status) -> (u8, Option<i32>) {
 
 fn above_128(signal: i32) -> u8 {
     128_u8.saturating_add(u8::try_from(signal).unwrap_or(127))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_killed_system_is_told_by_nspawn() {
+        let said = "Spawning container bt on /x.\nContainer bt terminated by signal KILL.\n";
+        assert_eq!(super::killed_by(said), Some(9));
+        assert_eq!(super::killed_by("Container bt failed with error code 1."), None);
+    }
 }

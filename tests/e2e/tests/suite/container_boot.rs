@@ -71,6 +71,9 @@ on_hosts! {
             host.sh(&format!("volt start machine && {stop}")).ok();
             assert_eq!(machine.inspect()["exit"]["reason"], "exited", "{stop}");
         }
+        host.sh("volt start machine && volt container kill machine; volt container wait machine; true").ok();
+        let exit = &machine.inspect()["exit"];
+        assert!(exit["code"] == 137 && exit["reason"] == "killed by SIGKILL", "{exit}");
         host.volt(&["delete", "--force", "machine"]).ok();
         assert_eq!(host.run(&["machinectl", "list", "--no-legend"]).ok().lines().filter(|line| line.starts_with("machine ")).count(), 0);
     }

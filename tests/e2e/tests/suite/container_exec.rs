@@ -66,6 +66,18 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn container_exec_ends_with_whoever_asked_for_it(host) {
+        host.tiny();
+        let _guard = host.container("left");
+        host.volt(&["run", "-d", "--name", "left", "tiny", "sleep", "1000"]).ok();
+        for flags in ["", "-i"] {
+            host.sh(&format!("volt exec {flags} left sleep 1009 < /dev/null > /dev/null 2>&1 & client=$!; until pgrep -xf 'sleep 1009'; do sleep 0.1; done; kill -9 $client")).ok();
+            host.until(std::time::Duration::from_secs(10), "! pgrep -xf 'sleep 1009'");
+        }
+    }
+}
+
+on_hosts! {
     fn container_exec_makes_no_directory(host) {
         host.tiny();
         let _guard = host.container("astray");

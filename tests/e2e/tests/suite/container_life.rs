@@ -304,6 +304,33 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn container_verbs_of_systemctl_are_volts_own(host) {
+        host.tiny();
+        let (asked, held) = (host.container("asked"), host.container("held"));
+        host.volt(&["run", "-d", "--rm", "--name", "asked", "tiny", "sleep", "1000"]).ok();
+        let pid = asked.inspect()["pid"].as_u64();
+        host.run(&["systemctl", "restart", "volt-container@asked.service"]).ok();
+        let seen = asked.inspect();
+        assert!(seen["state"] == "running" && seen["pid"].as_u64() != pid, "{seen}");
+        host.run(&["systemctl", "stop", "volt-container@asked.service"]).ok();
+        host.until(Duration::from_secs(10), "! volt ps -a | grep asked");
+        host.sh("! systemctl --failed --no-legend | grep asked").ok();
+        // One that is held still heeds a stop by either.
+        for stop in ["systemctl stop volt-container@held.service", "volt stop held"] {
+            host.sh("volt rm --force held 2>/dev/null; volt run -d --name held tiny sleep 1000 && volt workload freeze held").ok();
+            host.sh(stop).ok();
+            let seen = held.inspect();
+            assert!(seen["state"] == "stopped" && seen["exit"]["code"] == 143, "{stop}: {seen}");
+        }
+        // What would keep it from its next start is found while it runs.
+        host.sh("volt start held && rm /etc/systemd/system/volt-container@held.service.d/50-volt.conf").ok();
+        assert!(host.volt(&["system", "check"]).stdout.contains("held"));
+        host.volt(&["system", "check", "--repair"]).ok();
+        host.sh("volt restart held && ! volt system check | grep held").ok();
+    }
+}
+
+on_hosts! {
     fn container_rename(host) {
         host.tiny();
         let _old = host.container("before");

@@ -52,6 +52,23 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn container_logs_by_the_clock(host) {
+        host.tiny();
+        let _guard = host.container("clock");
+        host.volt(&["run", "-d", "--name", "clock", "tiny", "sh", "-c", "echo now; sleep 1000"]).ok();
+        host.until(Duration::from_secs(10), "volt logs clock | grep -q now");
+        // As tables show it, in whatever zone whoever looks is.
+        for zone in ["UTC", "EST5", "JST-9"] {
+            let lines = |ask: &str| host.sh(&format!("export TZ={zone}; volt logs {ask} clock | wc -l")).ok();
+            assert_eq!(lines("--since \"$(date -d '-1 hour' '+%F %T')\""), "1", "{zone}");
+            assert_eq!(lines("--since \"$(date -d '+1 hour' '+%F %T')\""), "0", "{zone}");
+            assert_eq!(lines("--until \"$(date -d '-1 hour' '+%F %H:%M')\""), "0", "{zone}");
+        }
+        host.volt(&["logs", "--grep", "(", "clock"]).fails(2);
+    }
+}
+
+on_hosts! {
     fn workload_logs_of_a_unit_of_the_host(host) {
         assert!(!host.volt(&["logs", "-n", "5", "systemd-journald.service"]).ok().is_empty());
         host.volt(&["logs", "no-such-thing"]).fails(3);

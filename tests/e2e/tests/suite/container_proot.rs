@@ -193,6 +193,14 @@ on_hosts! {
         me.until("test -s beside && grep 137 beside");
         me.sh("! ps -u tester -o args | grep '[s]leep 1004'").ok();
         assert_eq!(me.end("long"), ("failed".to_owned(), 137, "killed by SIGKILL".to_owned()));
+        // Whichever of its supervisors is killed, nothing of it goes on.
+        for victim in ["$(pgrep -u tester -f 'internal relay long')", "$(pgrep -u tester -P $(pgrep -d, -u tester -x proot))"] {
+            me.sh("volt start long && (volt exec long sleep 1004 > /dev/null 2>&1 &)").ok();
+            me.until("test $(ps -u tester -o args | grep -c '^[s]leep 1004') = 2");
+            host.sh(&format!("kill -9 {victim}")).ok();
+            me.until("! ps -u tester -o args | grep '[s]leep 1004'");
+            assert_eq!(me.sh("volt container wait long").ok().lines().last(), Some("137"));
+        }
         me.sh("! find .local -name 'exec-*' | grep .").ok();
         assert_eq!(me.sh("volt system check -o json").json()["findings"], serde_json::json!([]));
     }
@@ -242,6 +250,7 @@ on_hosts! {
             ("--tmpfs /x", "memory file systems"),
             ("--cap-add SYS_TIME", "capabilities"),
             ("--restart always", "started again"),
+            ("--hostname other", "host name"),
             ("--user nobody", "user"),
         ] {
             let said = me.sh(&format!("volt container create --name no {flags} tiny true")).fails(10);

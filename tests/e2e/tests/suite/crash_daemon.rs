@@ -66,10 +66,18 @@ on_hosts! {
         }
         // Who follows a log misses nothing and gets nothing twice.
         host.sh(&format!("rm -r {folder} && systemctl daemon-reload && systemctl stop volt.service")).ok();
-        let count = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i; sleep 0.01; done";
+        let count = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo $i; sleep 0.01; done";
         host.sh(&format!("volt run -d --name count tiny sh -c '{count}'")).ok();
-        host.sh("volt logs -f count > /tmp/count.log 2>&1 & for i in 1 2 3 4; do sleep 0.5; systemctl kill -s KILL volt.service; done; wait").ok();
-        let all: Vec<String> = (1..=300).map(|n| n.to_string()).collect();
+        host.sh("volt logs -f count > /tmp/count.log 2>&1 & for i in 1 2 3; do sleep 0.5; systemctl kill -s KILL volt.service; sleep 0.5; systemctl restart volt.service; done; wait").ok();
+        let all: Vec<String> = (1..=400).map(|n| n.to_string()).collect();
         assert_eq!(host.sh("cat /tmp/count.log").ok().lines().collect::<Vec<_>>(), all);
+        // Nor does a command that somebody waits for end with the daemon, whether it is removed at its end or not.
+        for (how, ends) in [("systemctl restart volt.service", "finished"), ("systemctl kill -s KILL volt.service", "finished")] {
+            let run = "volt run --rm --name job -v /srv:/srv tiny sh -c 'sleep 2; echo finished > /srv/job'";
+            let said = host.sh(&format!("rm -f /srv/job; ({run}; echo rc $?) > /tmp/said 2>&1 & sleep 1; {how}; wait; cat /tmp/said")).ok();
+            assert!(said.contains("rc 6") && said.contains("job runs on"), "{said}");
+            host.until(Duration::from_secs(10), "test -s /srv/job && ! volt ps -a | grep job");
+            assert_eq!(host.sh("cat /srv/job").ok(), ends, "{how}");
+        }
     }
 }

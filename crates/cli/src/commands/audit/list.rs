@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::number::count;
 use crate::output::Outcome;
+use crate::output::point;
 use crate::views;
 use volt_api::operations::AuditListOp;
 use volt_api::types::{AuditList, Nothing};
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     /// Only about this resource
     #[arg(long, value_name = "NAME")]
     resource: Option<String>,
-    /// Not older: RFC 3339, a date, or a span back such as 10m
+    /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 }
@@ -41,7 +42,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         user: args.user,
         action: args.action,
         resource: args.resource,
-        since: args.since,
+        since: args.since.as_deref().map(point),
     };
     Ok(views::system::audit(&ctx.call::<AuditListOp>(&list, &Nothing {}).await?))
 }

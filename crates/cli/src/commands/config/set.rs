@@ -40,7 +40,8 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 /// `KEY VALUE`, `KEY OPERATOR VALUE`, or all of that in one word.
 fn parse(key: String, words: &[String]) -> Result<(String, ConfigSet), Problem> {
     if words.is_empty() {
-        let Some((before, value)) = key.split_once('=') else {
+        let named = |(before, _): &(&str, &str)| !before.trim_end_matches(['+', '-']).is_empty();
+        let Some((before, value)) = key.split_once('=').filter(named) else {
             return Err(Problem::new(ErrorKind::Usage, format!("There is no value for {key}"))
                 .hinted(format!("Write: volt config set {key} VALUE")));
         };

@@ -2,7 +2,7 @@
 
 use super::flags::CreateFlags;
 use crate::commands::image;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Made};
 use crate::output::{Outcome, Output};
 use volt_api::Problem;
 use volt_api::operations::{ContainerCreateOp, ImageInspectOp};
@@ -34,8 +34,8 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 /// Creates a container, and pulls its image first where it is missing.
 pub(crate) async fn with_image(ctx: &Ctx, create: &ContainerCreate) -> Result<Container, Problem> {
     // The image is nearly always there: it is only asked after when the creation says that something is not.
-    let missing = match ctx.call::<ContainerCreateOp>(&Nothing {}, create).await {
-        Ok(container) => return Ok(told(ctx, container)),
+    let missing = match made(ctx, create).await {
+        Ok(container) => return Ok(container),
         Err(problem) if problem.kind() == ErrorKind::NotFound => problem,
         Err(problem) => return Err(problem),
     };
@@ -45,7 +45,15 @@ pub(crate) async fn with_image(ctx: &Ctx, create: &ContainerCreate) -> Result<Co
         _ => return Err(missing),
     }
     image::pull::pull(ctx, &create.image).await?;
-    ctx.call::<ContainerCreateOp>(&Nothing {}, create).await.map(|container| told(ctx, container))
+    made(ctx, create).await
+}
+
+/// Creates it. An interrupt waits for that: the server would make it all the same, and nobody would know.
+async fn made(ctx: &Ctx, create: &ContainerCreate) -> Result<Container, Problem> {
+    let _waiting = ctx.put_signals_off();
+    let container = ctx.call::<ContainerCreateOp>(&Nothing {}, create).await?;
+    ctx.has_made(Made { name: container.name.clone(), auto_remove: create.auto_remove });
+    Ok(told(ctx, container))
 }
 
 /// Says which of a container's limits this host does not enforce.

@@ -41,7 +41,8 @@ impl Engine {
                         Mend::Nothing,
                     ));
                 }
-                Ok(_) if facts.up.contains(&name) => {}
+                // It takes its own away when it ends.
+                Ok(spec) if spec.auto_remove && facts.up.contains(&name) => {}
                 Ok(spec) if spec.auto_remove && self.last_exit(&name).is_some() => {
                     found.push(Found::new(
                         &name,

@@ -94,7 +94,8 @@ impl Backend for Proot {
     fn state(&self, engine: &Engine, spec: &Spec) -> Result<RunState> {
         let name = &spec.name;
         let run = engine.paths().container_run(name);
-        let supervised = is_supervised(engine, name);
+        // The folder of the run is the first thing a supervisor has and the last that it takes away.
+        let supervised = is_supervised(engine, name) && run.exists();
         let leader = engine.leader(name);
         let ended = ["exit", "failure"].iter().any(|file| run.join(file).exists());
         let state = match (leader, supervised) {

@@ -1,7 +1,5 @@
 //! The processes of a container: proot and all that it traces, whoever their parent is by now.
 
-use std::path::Path;
-use volt_host::files;
 use volt_host::process::{self, Pidfd};
 
 const KILL: u8 = 9;
@@ -22,7 +20,7 @@ impl Processes {
 
     /// Of the proot that traces this process.
     pub(super) fn around(pid: u32) -> Option<Self> {
-        tracer_of(pid).filter(|tracer| *tracer != 0).map(Self::of)
+        process::tracer_of(pid).map(Self::of)
     }
 
     /// Whether they are held still.
@@ -65,22 +63,13 @@ impl Processes {
     }
 
     pub(super) fn traced(&self) -> Vec<u32> {
-        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        entries
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|pid| tracer_of(*pid) == Some(self.tracer))
-            .collect()
+        process::traced_by(self.tracer)
     }
 }
 
 /// Whether a process is stopped by a signal.
 fn is_held(pid: u32) -> bool {
     process::stat(pid).is_ok_and(|stat| stat.state == 'T')
-}
-
-fn tracer_of(pid: u32) -> Option<u32> {
-    let text = files::read_text(Path::new(&format!("/proc/{pid}/status")), 64 << 10).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()
 }
 
 /// One that has ended meanwhile is no error.

@@ -13,6 +13,7 @@ pub(super) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
             spec.mode == Mode::Boot,
             "boot an image: there is no namespace in which its init could be PID 1",
         ),
+        (spec.hostname != spec.name.as_str(), "have a host name of its own"),
         (spec.network == Network::None, "have a network of its own: use --network host"),
         (spec.limits != Default::default(), "limit memory, CPU or I/O: it has no cgroup"),
         (!spec.ulimits.is_empty(), "limit the resources of processes"),
