@@ -194,6 +194,10 @@ operations! {
     "cas_list" CasListOp: GET "/api/v1/cas/trees" Read Plain reads (Nothing, Nothing) -> Vec<CasTree>;
     /// Takes away a name that was built.
     "cas_delete" CasDeleteOp: DELETE "/api/v1/cas/trees" Admin Plain changes (CasName, Nothing) -> Nothing;
+    /// Sends a tree to a registry: only what is not there.
+    "cas_push" CasPushOp: POST "/api/v1/cas/push" Container Progress changes (Nothing, CasPush) -> CasPushed;
+    /// Fetches a tree from a registry: only what is not here.
+    "cas_pull" CasPullOp: POST "/api/v1/cas/pull" Admin Progress changes (Nothing, CasPull) -> CasPulled;
     /// Reads everything in the store, and fetches again what is damaged.
     "cas_verify" CasVerifyOp: POST "/api/v1/cas/verify" Admin Progress changes (Nothing, CasVerify) -> CasVerified;
     /// Removes what nothing in the store reaches.

@@ -68,3 +68,11 @@ pub fn manifest_bytes(data: &[u8]) {
     let again = encoder.finish().expect("a vector takes all that is written");
     assert!(again == data, "two ways to write one tree");
 }
+
+/// Reads these bytes as each document of a tree in a registry. Panics where a list that was taken is not the one way to write it.
+pub fn transfer_bytes(data: &[u8]) {
+    crate::transfer::read_any(data);
+    for magic in [&b"volt-pack 1\n"[..], b"volt-recipes 1\n"] {
+        crate::transfer::read_any(&[magic, data].concat());
+    }
+}

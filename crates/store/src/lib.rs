@@ -7,7 +7,7 @@
 //! - `cas`: objects, leases, refs, garbage; `manifest`: how a tree of files is written there
 //! - `roots`: file systems for containers, assembled from what is stored
 //! - `images`: names, records, import, export, checking; `debian`: images made by debootstrap
-//! - `oci`: images as others write them
+//! - `oci`: images as others write them; `transfer`: trees to and from registries
 //! - `archive`: tar and its compression; `tree`: trees of files on disk, written and read; `memtree`: one in memory
 
 mod archive;
@@ -25,6 +25,7 @@ mod oci;
 mod parallel;
 mod progress;
 mod roots;
+mod transfer;
 mod tree;
 
 pub use archive::Compression;
@@ -43,4 +44,5 @@ pub use images::{
 pub use oci::{Origin, Platform};
 pub use progress::{Progress, Silent};
 pub use roots::{Form, Root, Roots, SweptRoots};
+pub use transfer::{PulledTree, PushedTree, Shelf, TreePull, TreePush};
 pub use tree::Neutralised;

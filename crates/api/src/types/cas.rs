@@ -92,6 +92,63 @@ pub struct CasName {
     pub name: String,
 }
 
+/// Which tree to send to which registry.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CasPush {
+    /// The tree: its name, or `blake3:` and its digest.
+    pub name: String,
+    /// What it is to be called there, with the registry's name, as images are called.
+    pub to: String,
+    /// Who asks for it at the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<super::RegistryAccount>,
+}
+
+/// A tree that a registry has now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CasPushed {
+    /// What it is called there.
+    pub name: String,
+    /// The tree.
+    pub tree: String,
+    /// The digest of its manifest there.
+    pub digest: String,
+    /// Bytes that were sent.
+    pub sent: u64,
+    /// Bytes of it that the registry had.
+    pub present: u64,
+}
+
+/// Which tree to fetch, and how to call it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CasPull {
+    /// What it is called in the registry, with the registry's name.
+    pub from: String,
+    /// What to call it here; the last word of that where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who asks for it at the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<super::RegistryAccount>,
+}
+
+/// A tree that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CasPulled {
+    /// What it is called.
+    pub name: String,
+    /// Its digest.
+    pub tree: String,
+    /// Files, folders and all else in it.
+    pub entries: u64,
+    /// Bytes of its files; what has several names counts once.
+    pub size: u64,
+    /// Bytes that were fetched, as they are compressed there.
+    pub fetched: u64,
+}
+
 /// How to verify.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -3,11 +3,13 @@
 use super::Unseen;
 use super::convert::{change, left_out};
 use super::fields::{Fields, read};
+use super::registry::account;
 use crate::router::Routes;
 use volt_api::operations::*;
 use volt_api::types::*;
 use volt_engine::Engine;
 use volt_engine::cas::{Damage, Pointer, TreeEntry, TreeName};
+use volt_model::image::ImageRef;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     changes(looks(routes))
@@ -63,6 +65,35 @@ fn changes(routes: Routes<Engine>) -> Routes<Engine> {
                 size: stored.size,
                 new: stored.new,
                 left_out: left_out(stored.notes),
+            })
+        })
+        .progress::<CasPushOp>(|cx, _, body, report| {
+            let mut fields = Fields::default();
+            let tree = fields.one::<Pointer>("name", &body.name);
+            let to = fields.one::<ImageRef>("to", &body.to);
+            let (tree, to) = fields.finish(tree.zip(to))?;
+            let pushed = cx.state.cas_push(&tree, &to, body.account.map(account), report)?;
+            Ok(CasPushed {
+                name: to.to_string(),
+                tree: pushed.tree.to_string(),
+                digest: pushed.digest,
+                sent: pushed.sent,
+                present: pushed.present,
+            })
+        })
+        .progress::<CasPullOp>(|cx, _, body, report| {
+            let mut fields = Fields::default();
+            let from = fields.one::<ImageRef>("from", &body.from);
+            let name = fields.maybe::<TreeName>("name", body.name.as_deref());
+            let from = fields.finish(from)?;
+            let (name, pulled) =
+                cx.state.cas_pull(&from, name, body.account.map(account), report)?;
+            Ok(CasPulled {
+                name: name.to_string(),
+                tree: pulled.tree.to_string(),
+                entries: pulled.entries,
+                size: pulled.size,
+                fetched: pulled.fetched,
             })
         })
         .plain::<CasDeleteOp>(|cx, params, _| {

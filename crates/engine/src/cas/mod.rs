@@ -11,13 +11,15 @@ mod export;
 mod gc;
 mod list;
 mod ls;
+mod pull;
+mod push;
 mod status;
 mod verify;
 
 pub use build::Built;
 pub use volt_store::{
-    Change, Damage, Dedup, Difference, NamedTree, Neutralised, Pointer, Shared, Status, Swept,
-    Touch, TreeEntry, TreeName, Verified,
+    Change, Damage, Dedup, Difference, NamedTree, Neutralised, Pointer, PulledTree, PushedTree,
+    Shared, Status, Swept, Touch, TreeEntry, TreeName, Verified,
 };
 
 use crate::Engine;

@@ -17,6 +17,7 @@ pub use import::Source;
 pub use pull::Pull;
 pub use push::{Push, Pushed, Sent};
 pub use registry::FromRegistry;
+pub(crate) use registry::{elsewhere, unread};
 pub use volt_store::{Compression, ExportFormat};
 
 use crate::error::{Error, Result};

@@ -69,7 +69,7 @@ struct Asked {
 impl Origin for Asked {
     fn document(&self, digest: Option<&str>) -> volt_store::Result<Vec<u8>> {
         let remote = digest.map_or_else(|| self.remote.clone(), |digest| self.remote.at(digest));
-        let document = self.client.manifest(&remote).map_err(|e| origin(&e))?;
+        let document = self.client.manifest(&remote).map_err(|e| elsewhere(&e))?;
         Ok(document.bytes)
     }
 
@@ -80,8 +80,8 @@ impl Origin for Asked {
         to: &mut File,
         told: &dyn Fn(u64) -> bool,
     ) -> volt_store::Result<()> {
-        let digest = digest.parse().map_err(|e| origin(&e))?;
-        let mut blob = self.client.blob(&self.remote, &digest, size).map_err(|e| origin(&e))?;
+        let digest = digest.parse().map_err(|e| elsewhere(&e))?;
+        let mut blob = self.client.blob(&self.remote, &digest, size).map_err(|e| elsewhere(&e))?;
         let had =
             to.seek(SeekFrom::Start(0)).and_then(|_| blob.resume(to)).map_err(|e| unread(&e))?;
         told(had);
@@ -106,15 +106,16 @@ impl Origin for Asked {
     }
 }
 
-fn origin(error: &volt_registry::Error) -> volt_store::Error {
+/// An error of a registry as the store has it.
+pub(crate) fn elsewhere(error: &volt_registry::Error) -> volt_store::Error {
     volt_store::Error::Elsewhere { reason: error.to_string(), kind: error.kind() }
 }
 
 /// What a download ended by: the registry's own error where there is one in it.
-fn unread(error: &io::Error) -> volt_store::Error {
+pub(crate) fn unread(error: &io::Error) -> volt_store::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<volt_registry::Error>());
     match inner {
-        Some(inner) => origin(inner),
+        Some(inner) => elsewhere(inner),
         None => {
             volt_store::Error::Elsewhere { reason: error.to_string(), kind: ErrorKind::Network }
         }

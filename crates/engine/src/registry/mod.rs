@@ -2,10 +2,12 @@
 
 mod login;
 mod send;
+mod shelf;
 
 pub use login::Known;
 pub use send::Sent;
 pub(crate) use send::{Parcel, send};
+pub(crate) use shelf::Repository;
 
 use crate::Engine;
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use std::io::{self, Read};
+use std::ops::Range;
 use volt_model::registry::Remote;
 
 /// How often in a row a download may break off without a byte in between.
@@ -19,7 +20,10 @@ pub struct Blob<'a> {
     client: &'a Client,
     place: Remote,
     digest: Digest,
+    /// Where reading ends.
     size: u64,
+    /// Whether that is before its end, or the beginning is not its first byte.
+    is_part: bool,
     at: u64,
     breaks: u32,
     response: Option<Response>,
@@ -38,18 +42,34 @@ impl Client {
     /// # Errors
     /// When no place has it.
     pub fn blob(&self, remote: &Remote, digest: &Digest, size: u64) -> Result<Blob<'_>> {
+        self.blob_part(remote, digest, size, 0..size)
+    }
+
+    /// Begins to read a part of a blob that is `size` bytes long. What is less than all of it can't be checked here.
+    ///
+    /// # Errors
+    /// When no place has it.
+    pub fn blob_part(
+        &self,
+        remote: &Remote,
+        digest: &Digest,
+        size: u64,
+        part: Range<u64>,
+    ) -> Result<Blob<'_>> {
+        let is_part = part != (0..size);
         self.first(remote, |place| {
             let mut blob = Blob {
                 client: self,
                 place: place.clone(),
                 digest: digest.clone(),
-                size,
-                at: 0,
+                size: part.end,
+                is_part,
+                at: part.start,
                 breaks: 0,
                 response: None,
-                hasher: Some(digest.hasher()),
+                hasher: (!is_part).then(|| digest.hasher()),
             };
-            if size > 0 {
+            if part.start < part.end {
                 blob.response = Some(blob.the_rest()?);
             }
             Ok(blob)
@@ -83,9 +103,10 @@ impl Blob<'_> {
         let ask = Ask { remote: &self.place, access: Access::Pull, what: self.digest.as_str() };
         let at = self.at;
         let path = format!("blobs/{}", self.digest);
-        let response = self.client.ask(&ask, &path, &|http, url| match at {
-            0 => http.get(url),
-            at => http.get(url).header(RANGE, format!("bytes={at}-")),
+        let response = self.client.ask(&ask, &path, &|http, url| match (at, self.is_part) {
+            (0, false) => http.get(url),
+            (at, false) => http.get(url).header(RANGE, format!("bytes={at}-")),
+            (at, true) => http.get(url).header(RANGE, format!("bytes={at}-{}", self.size - 1)),
         })?;
         let wrong = |reason: &str| Error::Wrong {
             host: self.place.host.clone(),
@@ -145,7 +166,7 @@ impl Read for Blob<'_> {
             return Ok(0);
         }
         loop {
-            let left = self.size - self.at;
+            let left = self.size.saturating_sub(self.at);
             if left == 0 {
                 self.response = None;
                 return self.check().map(|()| 0);

@@ -155,6 +155,15 @@ fn what_is_sent_comes_back() {
     let mut blob = client.blob(&place, &Digest::of(&layer), 1 << 20).unwrap();
     let error = std::io::copy(&mut blob, &mut std::io::sink()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    // A part of it.
+    for part in [0..10_u64, 1_000_000..2_000_000, (3 << 20) - 1..3 << 20] {
+        let mut blob =
+            client.blob_part(&place, &Digest::of(&layer), 3 << 20, part.clone()).unwrap();
+        let mut read = Vec::new();
+        blob.read_to_end(&mut read).unwrap();
+        let index = |at: u64| usize::try_from(at).unwrap();
+        assert_eq!(read, &layer[index(part.start)..index(part.end)]);
+    }
     // What was read before needs not be asked for again.
     let mut blob = client.blob(&place, &Digest::of(&layer), layer.len() as u64).unwrap();
     assert_eq!(blob.resume(&mut &layer[..2 << 20]).unwrap(), 2 << 20);

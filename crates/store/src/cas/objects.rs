@@ -66,6 +66,13 @@ impl Objects {
         path.try_exists().map_err(|error| Error::io("look at", &path, error))
     }
 
+    /// How large an object is, in bytes.
+    pub(crate) fn size(&self, digest: &Digest) -> Result<u64> {
+        let path = self.path(digest);
+        let data = self.open(digest)?.metadata();
+        data.map(|data| data.len()).map_err(|error| Error::io("look at", &path, error))
+    }
+
     /// Opens an object to read it. What is read is not checked here.
     pub(crate) fn open(&self, digest: &Digest) -> Result<File> {
         let path = self.path(digest);

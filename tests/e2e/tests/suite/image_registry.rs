@@ -405,3 +405,58 @@ fn through_tls(served: &Served, tree: &serde_json::Value) {
     served.serve("");
     host.volt(&["image", "pull", "--force", image]).fails(8);
 }
+
+on_hosts! {
+    fn cas_push_and_pull(host) {
+        let served = Served::new(host, "registry-trees");
+        let host = &served.host;
+        let name = |tag: &str| format!("{AT}/trees/site:{tag}");
+        let push = |tag: &str| host.volt(&["cas", "push", "site", &name(tag), "-o", "json"]).json();
+        // The other side is a store of its own.
+        let pull = |words: &[&str]| host.volt(&[&["--root", "/srv/there", "cas", "pull", "-o", "json"], words].concat()).json();
+        let bytes = |value: &serde_json::Value| value.as_u64().unwrap();
+        let exported = |root: &str, tree: &str| host.sh(&format!("volt --root {root} cas export {tree} | sha256sum")).ok();
+
+        host.sh(TREE).ok();
+        host.sh("cd /tmp/tree && mknod etc/null c 1 3 && for i in $(seq 500); do echo file $i > etc/small-$i; done").ok();
+        let first = host.volt(&["cas", "build", "--ref", "site", "/tmp/tree", "-o", "json"]).json();
+        let pushed = push("1");
+        assert!(bytes(&pushed["sent"]) > 10_000_000 && pushed["tree"] == first["tree"], "{pushed}");
+        assert_eq!(bytes(&push("1")["sent"]), 0);
+        let pulled = pull(&["--ref", "site", &name("1")]);
+        assert_eq!(pulled["tree"], first["tree"]);
+        assert_eq!(exported("/srv/there", "site"), exported("/", "site"));
+
+        // A small file is another, a large one has something put into it.
+        host.sh("cd /tmp/tree/etc && echo other > small-7 && { head -c 5000000 large; echo put in; tail -c +5000001 large; } > new && mv new large").ok();
+        let second = host.volt(&["cas", "build", "--ref", "site", "/tmp/tree", "-o", "json"]).json();
+        let pushed = push("2");
+        assert!(bytes(&pushed["sent"]) < 3_000_000 && bytes(&pushed["present"]) > 10_000_000, "{pushed}");
+        let pulled = pull(&["--ref", "site", &name("2")]);
+        assert!(bytes(&pulled["fetched"]) < 3_000_000 && pulled["tree"] == second["tree"], "{pulled}");
+        assert_eq!(exported("/srv/there", "site"), exported("/", "site"));
+        assert_eq!(bytes(&pull(&[&name("2")])["fetched"]), 0);
+        let listed = host.volt(&["--root", "/srv/there", "cas", "list", "-o", "name"]).ok();
+        assert_eq!(listed, "site\nsite:2");
+        host.volt(&["--root", "/srv/there", "cas", "verify"]).ok();
+
+        // Broken off anywhere, it goes on.
+        for moment in ["0.02", "0.05", "0.1"] {
+            drop(host.sh(&format!("timeout -s KILL {moment} volt --root /srv/broken cas pull {}", name("2"))));
+        }
+        host.volt(&["--root", "/srv/broken", "cas", "pull", &name("2")]).ok();
+        assert_eq!(exported("/srv/broken", "site:2"), exported("/", "site"));
+        host.volt(&["--root", "/srv/broken", "cas", "verify"]).ok();
+
+        // What is no tree, what is not there, and what has rotted there.
+        host.volt(&["cas", "pull", &format!("{AT}/team/app:1")]).fails(2);
+        host.volt(&["cas", "pull", &format!("{AT}/trees/none")]).fails(3);
+        host.volt(&["cas", "push", "none", &name("3")]).fails(3);
+        host.volt(&["cas", "pull", "127.0.0.1:9/trees/site"]).fails(8);
+        host.sh("cd /srv-registry/data/docker/registry/v2/blobs/sha256 && blob=$(ls -S */*/data | head -n 1) && \
+                 printf XXXX | dd of=$blob bs=1 seek=4000000 conv=notrunc 2>/dev/null").ok();
+        host.volt(&["--root", "/srv/rotten", "cas", "pull", &name("1")]).fails(12);
+        assert_eq!(host.volt(&["--root", "/srv/rotten", "cas", "list", "-o", "name"]).ok(), "");
+        host.volt(&["--root", "/srv/rotten", "cas", "verify"]).ok();
+    }
+}

@@ -9,6 +9,8 @@ pub(crate) mod export;
 pub(crate) mod gc;
 pub(crate) mod list;
 pub(crate) mod ls;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod status;
 pub(crate) mod verify;
 
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Cat(cat::Args),
     Diff(diff::Args),
     Export(export::Args),
+    Push(push::Args),
+    Pull(pull::Args),
     Dedup(dedup::Args),
     Verify(verify::Args),
     Gc(gc::Args),
@@ -48,6 +52,8 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Cat(args) => cat::run(ctx, args).await,
         Command::Diff(args) => diff::run(ctx, args).await,
         Command::Export(args) => export::run(ctx, args).await,
+        Command::Push(args) => push::run(ctx, args).await,
+        Command::Pull(args) => pull::run(ctx, args).await,
         Command::Dedup(args) => dedup::run(ctx, args).await,
         Command::Verify(args) => verify::run(ctx, args).await,
         Command::Gc(args) => gc::run(ctx, args).await,

@@ -1,0 +1,344 @@
+//! Getting objects out of packs: which parts of which packs have what is missing, fetched several at once, checked, and put together.
+
+use super::Shelf;
+use super::artifact::PackOf;
+use super::index::Frame;
+use super::recipes::Recipes;
+use crate::cas::{Cas, Lease};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::tree::Meta;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How many parts are fetched at the same time.
+const AT_ONCE: usize = 4;
+/// The longest part of a pack that is asked for at once, in bytes.
+const PART: u64 = 16 << 20;
+/// What lies between two parts and is fetched with them, since it costs less than another request, in bytes.
+const GAP: u64 = 64 << 10;
+/// How often people are told how far it is.
+const TELL: Duration = Duration::from_millis(50);
+
+/// An object that is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) object: Digest,
+    /// How large it is, where that is known.
+    pub(super) size: Option<u64>,
+    /// The attributes of a file that it is in.
+    pub(super) meta: Option<Meta>,
+}
+
+/// A chunk in a local object: which, from where, how long.
+pub(super) type Places = HashMap<Digest, (Digest, u64, u64)>;
+
+/// Where objects come from and go to.
+pub(super) struct Fetch<'a> {
+    pub(super) cas: &'a Cas,
+    pub(super) lease: &'a Lease,
+    pub(super) shelf: &'a dyn Shelf,
+    pub(super) packs: &'a [(PackOf, Vec<Frame>)],
+    pub(super) recipes: &'a Recipes,
+    /// What is here already of large objects.
+    pub(super) places: &'a Places,
+    /// The most that all objects together may be, in bytes.
+    pub(super) limit: u64,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// Chunks of large objects, one after the other in a file without a name.
+struct Spool {
+    file: File,
+    end: u64,
+    chunks: HashMap<Digest, (u64, u64)>,
+}
+
+/// What a chunk is wanted for.
+#[derive(Default)]
+struct Need {
+    /// The object that it is all of.
+    whole: Option<Wanted>,
+    /// Whether it is a part of a larger one.
+    is_part: bool,
+    length: u64,
+}
+
+/// A part of a pack: its frames.
+struct Part<'a> {
+    pack: &'a PackOf,
+    frames: Vec<&'a Frame>,
+}
+
+impl Part<'_> {
+    fn range(&self) -> std::ops::Range<u64> {
+        let end = self.frames.last().map_or(0, |frame| frame.offset + frame.stored);
+        self.frames.first().map_or(0, |frame| frame.offset)..end
+    }
+}
+
+impl Fetch<'_> {
+    /// Gets these objects, none of which is here. How many bytes were fetched.
+    pub(super) fn all(&self, wanted: &[Wanted], stage: &Path) -> Result<u64> {
+        let (mut needs, mut large) = (HashMap::<Digest, Need>::new(), Vec::new());
+        for one in wanted {
+            match self.recipes.get(&one.object) {
+                None => needs.entry(one.object).or_default().whole = Some(one.clone()),
+                Some(recipe) => {
+                    for chunk in recipe.iter().filter(|chunk| !self.places.contains_key(*chunk)) {
+                        needs.entry(*chunk).or_default().is_part = true;
+                    }
+                    large.push(one);
+                }
+            }
+        }
+        let parts = self.parts(&mut needs)?;
+        self.check_sizes(wanted, &needs)?;
+        let path = stage.join("chunks");
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = file.map_err(|error| Error::io("write", &path, error))?;
+        let spool = Mutex::new(Spool { file, end: 0, chunks: HashMap::new() });
+        let fetched = self.parts_at_once(&parts, &needs, &spool)?;
+        let spool = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.progress.step("Putting large files together");
+        for one in large {
+            if self.progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            self.put_together(one, &spool)?;
+        }
+        Ok(fetched)
+    }
+
+    /// The parts of packs that have what is needed, whose lengths are noted.
+    fn parts(&self, needs: &mut HashMap<Digest, Need>) -> Result<Vec<Part<'_>>> {
+        let (mut parts, mut missing) = (Vec::new(), needs.len());
+        for (pack, frames) in self.packs {
+            let mut part: Option<Part<'_>> = None;
+            for frame in frames {
+                let mut is_needed = false;
+                for (chunk, length) in &frame.chunks {
+                    if let Some(need) = needs.get_mut(chunk).filter(|need| need.length == 0) {
+                        need.length = *length;
+                        missing -= 1;
+                        is_needed = true;
+                    }
+                }
+                if !is_needed {
+                    continue;
+                }
+                let (end, begin) = (frame.offset + frame.stored, part.as_ref().map(Part::range));
+                let goes_on = begin.is_some_and(|range| {
+                    frame.offset - range.end <= GAP && end - range.start <= PART
+                });
+                match &mut part {
+                    Some(part) if goes_on => part.frames.push(frame),
+                    _ => parts.extend(part.replace(Part { pack, frames: vec![frame] })),
+                }
+            }
+            parts.extend(part);
+        }
+        match missing {
+            0 => Ok(parts),
+            _ => Err(Error::Damaged("its packs don't have all that is in the tree".into())),
+        }
+    }
+
+    /// Refuses what is not as large as the tree says, or larger than trees may be, before anything is fetched.
+    fn check_sizes(&self, wanted: &[Wanted], needs: &HashMap<Digest, Need>) -> Result<()> {
+        let mut all = 0_u64;
+        for one in wanted {
+            let length = |chunk: &Digest| match self.places.get(chunk) {
+                Some((_, _, length)) => *length,
+                None => needs.get(chunk).map_or(0, |need| need.length),
+            };
+            let size: u64 = match self.recipes.get(&one.object) {
+                Some(recipe) => recipe.iter().map(length).sum(),
+                None => length(&one.object),
+            };
+            if one.size.is_some_and(|said| said != size) {
+                let text = format!("{} has {size} bytes, and not what its tree says", one.object);
+                return Err(Error::Damaged(text));
+            }
+            all = all.saturating_add(size);
+            if all > self.limit {
+                let text = format!("its files have more than {} bytes together", self.limit);
+                return Err(Error::Damaged(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the parts, several at once.
+    fn parts_at_once(
+        &self,
+        parts: &[Part<'_>],
+        needs: &HashMap<Digest, Need>,
+        spool: &Mutex<Spool>,
+    ) -> Result<u64> {
+        self.progress.step("Downloading");
+        let length = |part: &Part<'_>| part.range().end - part.range().start;
+        let total: u64 = parts.iter().map(length).sum();
+        let (next, done, is_over) =
+            (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let (cas, lease, shelf) = (self.cas, self.lease, self.shelf);
+        let work = || -> Result<()> {
+            while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if is_over.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                let one = Storing { cas, lease, needs, spool };
+                one.part(shelf, part).inspect_err(|_| is_over.store(true, Ordering::Relaxed))?;
+                done.fetch_add(length(part), Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        let work = &work;
+        let failures: Vec<Error> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..AT_ONCE.min(parts.len())).map(|_| scope.spawn(work)).collect();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                if self.progress.cancelled() {
+                    is_over.store(true, Ordering::Relaxed);
+                }
+                self.progress.bytes(done.load(Ordering::Relaxed), Some(total));
+                std::thread::sleep(TELL);
+            }
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()
+            };
+            threads.into_iter().filter_map(join).collect()
+        });
+        // Who gave up because of another has less to say.
+        let (gave_up, failed): (Vec<_>, Vec<_>) =
+            failures.into_iter().partition(|error| matches!(error, Error::Cancelled));
+        match failed.into_iter().chain(gave_up).next() {
+            Some(error) => Err(error),
+            None if self.progress.cancelled() => Err(Error::Cancelled),
+            None => Ok(total),
+        }
+    }
+
+    /// Makes a large object of its chunks.
+    fn put_together(&self, one: &Wanted, spool: &Spool) -> Result<()> {
+        let recipe = self.recipes.get(&one.object).into_iter().flatten();
+        let mut places = VecDeque::new();
+        for chunk in recipe {
+            places.push_back(match (spool.chunks.get(chunk), self.places.get(chunk)) {
+                (Some((offset, length)), _) => (None, *offset, *length),
+                (None, Some((object, offset, length))) => (Some(*object), *offset, *length),
+                (None, None) => return Err(Error::Damaged(format!("{chunk} did not come"))),
+            });
+        }
+        let mut input = Chunks { cas: self.cas, spool: &spool.file, places, open: None };
+        let put = self.cas.objects().put_of(self.lease, &mut input, one.meta.as_ref())?;
+        if put.digest == one.object {
+            return Ok(());
+        }
+        Err(Error::Damaged(format!("the chunks of {} make another object", one.object)))
+    }
+}
+
+/// Puts chunks where they are wanted.
+struct Storing<'a> {
+    cas: &'a Cas,
+    lease: &'a Lease,
+    needs: &'a HashMap<Digest, Need>,
+    spool: &'a Mutex<Spool>,
+}
+
+impl Storing<'_> {
+    /// Fetches a part, and stores what is wanted of it.
+    fn part(&self, shelf: &dyn Shelf, part: &Part<'_>) -> Result<()> {
+        let (digest, size) = part.pack.pack.key();
+        let range = part.range();
+        let bytes = shelf.read(&digest.to_string(), size, range.clone())?;
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(Error::Damaged(format!("a part of {digest} is of another length")));
+        }
+        let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        for frame in &part.frames {
+            let begin = index(frame.offset - range.start);
+            let stored = &bytes[begin..begin + index(frame.stored)];
+            let plain = zstd::bulk::decompress(stored, index(frame.plain()))
+                .ok()
+                .filter(|plain| plain.len() as u64 == frame.plain())
+                .ok_or_else(|| Error::Damaged(format!("a frame of {digest} can't be unpacked")))?;
+            let mut at = 0;
+            for (chunk, length) in &frame.chunks {
+                let bytes = &plain[at..at + index(*length)];
+                at += bytes.len();
+                if let Some(need) = self.needs.get(chunk) {
+                    self.chunk(chunk, bytes, need)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&self, chunk: &Digest, bytes: &[u8], need: &Need) -> Result<()> {
+        if Digest::of(bytes) != *chunk {
+            return Err(Error::Damaged(format!("{chunk} is not what its name says")));
+        }
+        if let Some(whole) = &need.whole {
+            self.cas.objects().put_bytes_of(self.lease, bytes, whole.meta.as_ref())?;
+        }
+        if need.is_part {
+            let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
+            if !spool.chunks.contains_key(chunk) {
+                let (end, length) = (spool.end, bytes.len() as u64);
+                spool.file.write_all(bytes).map_err(Error::Output)?;
+                spool.chunks.insert(*chunk, (end, length));
+                spool.end += length;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of chunks one after the other, out of the spool or out of local objects.
+struct Chunks<'a> {
+    cas: &'a Cas,
+    spool: &'a File,
+    /// The object, or none for the spool; from where; how long.
+    places: VecDeque<(Option<Digest>, u64, u64)>,
+    open: Option<(Digest, File)>,
+}
+
+impl Read for Chunks<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some((object, offset, length)) = self.places.front_mut() {
+            if *length == 0 {
+                self.places.pop_front();
+                continue;
+            }
+            let file = match object {
+                None => self.spool,
+                Some(object) => {
+                    if self.open.as_ref().is_none_or(|(open, _)| open != object) {
+                        let file = self.cas.objects().open(object).map_err(io::Error::other)?;
+                        self.open = Some((*object, file));
+                    }
+                    let Some((_, file)) = &self.open else { unreachable!("it was opened") };
+                    file
+                }
+            };
+            let most = usize::try_from(*length).unwrap_or(usize::MAX).min(buffer.len());
+            let got = file.read_at(&mut buffer[..most], *offset)?;
+            if got == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            *offset += got as u64;
+            *length -= got as u64;
+            return Ok(got);
+        }
+        Ok(0)
+    }
+}

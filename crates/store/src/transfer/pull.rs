@@ -1,0 +1,213 @@
+//! From a registry to the store: those parts of packs that have what is not here.
+
+use super::artifact::{About, Artifact, PackOf};
+use super::fetch::{Fetch, Places, Wanted};
+use super::index::{self, Frame};
+use super::recipes;
+use super::{CHUNK, Shelf, small};
+use crate::cas::{Cas, Lease, Manifest, RefKind, Tree, TreeName, Wanted as Standing};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::tree::EntryPath;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use volt_host::files::Stage;
+
+/// The largest manifest of a tree that is fetched, in bytes.
+const TREE: u64 = 1 << 30;
+/// The largest lists of chunks together, in bytes.
+const LISTS: u64 = 512 << 20;
+
+/// What to pull.
+#[derive(Clone, Copy)]
+pub struct TreePull<'a> {
+    /// Where from.
+    pub shelf: &'a dyn Shelf,
+    /// What to call it. A name that is taken passes to it.
+    pub name: &'a TreeName,
+    /// The most that its files may be together, in bytes.
+    pub limit: u64,
+    /// Where small lists lie that were read before.
+    pub cache: &'a Path,
+    /// Where stages are made.
+    pub stages: &'a Path,
+    /// What containers stand on.
+    pub wanted: Standing<'a>,
+}
+
+impl std::fmt::Debug for TreePull<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TreePull({})", self.name)
+    }
+}
+
+/// A tree that was pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulledTree {
+    /// The tree.
+    pub tree: Digest,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The sizes of its files together, in bytes; what has several names counts once.
+    pub size: u64,
+    /// Bytes of packs that were fetched.
+    pub fetched: u64,
+}
+
+impl Cas {
+    /// Fetches a tree and calls it by a name: only what is not here. When this returns, all of it is on disk. What was fetched before
+    /// an error stays until the next collection, and is not fetched again.
+    pub fn pull_tree(&self, pull: TreePull<'_>, progress: &dyn Progress) -> Result<PulledTree> {
+        let TreePull { shelf, name, cache, .. } = pull;
+        self.tidy(pull.wanted)?;
+        progress.step("Asking what is there");
+        let Some(document) = shelf.document(None)? else {
+            let reason = "the registry has no such tree".to_owned();
+            return Err(Error::Elsewhere { reason, kind: volt_model::kind::ErrorKind::NotFound });
+        };
+        if !Artifact::is_one(&document) {
+            let text = "what the registry has of this name is no tree of files: is it an image?";
+            return Err(Error::Invalid(text.into()));
+        }
+        let artifact = Artifact::parse(&document)?;
+        let about = About::parse(&small(shelf, cache, artifact.about.key())?)?;
+        let recipes = recipes::decode(&small(shelf, cache, artifact.recipes.key())?)?;
+        let packs = read_indexes(shelf, cache, artifact.packs)?;
+        let lease = self.lease(pull.wanted)?;
+        let old = self.old_tree(name);
+        let mut fetch = Fetch {
+            cas: self,
+            lease: &lease,
+            shelf,
+            packs: &packs,
+            recipes: &recipes,
+            places: &Places::new(),
+            limit: TREE,
+            progress,
+        };
+        let stage = Stage::new(pull.stages, "pull")?;
+        let mut fetched = 0;
+        if !self.objects().pin_present(&lease, &about.tree)? {
+            let one = Wanted { object: about.tree, size: None, meta: None };
+            let needed = std::slice::from_ref(&one);
+            let places = self.places(old.iter().map(|old| old.digest), needed, fetch.recipes)?;
+            fetched += Fetch { places: &places, ..fetch }.all(needed, stage.path())?;
+        }
+        let tree = self.tree(&about.tree)?;
+        fetch.limit = pull.limit;
+        let missing = self.missing(&tree, &lease)?;
+        let donors = donors(&tree, old.as_ref(), &missing);
+        let places = self.places(donors.into_iter(), &missing, &recipes)?;
+        fetched += Fetch { places: &places, ..fetch }.all(&missing, stage.path())?;
+        progress.step("Writing it to disk");
+        self.sync()?;
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let named = Manifest {
+            version: 1,
+            name: name.as_str(),
+            tree: tree.digest.to_string(),
+            created: jiff::Timestamp::now(),
+            source: None,
+        };
+        self.refs().write(RefKind::Manifests, &name.encoded(), &named)?;
+        lease.end()?;
+        let size = tree.contents().map(|(_, content)| content.size).sum();
+        Ok(PulledTree { tree: tree.digest, entries: tree.nodes.len() as u64, size, fetched })
+    }
+
+    /// The tree that a name stands for now, where it can be read.
+    fn old_tree(&self, name: &TreeName) -> Option<Tree> {
+        let pointer = format!("manifests/{name}").parse().ok()?;
+        self.tree(&self.resolve(&pointer).ok()?).ok()
+    }
+
+    /// What is in a tree and not here, each once; what is here is counted on.
+    fn missing(&self, tree: &Tree, lease: &Lease) -> Result<Vec<Wanted>> {
+        let objects = self.objects();
+        let all: Vec<Digest> = tree.contents().map(|(_, content)| content.digest).collect();
+        let mut gone = objects.pin_all(lease, &all)?;
+        let mut missing = Vec::new();
+        for (node, content) in tree.contents() {
+            if !gone.remove(&content.digest) {
+                continue;
+            }
+            if content.size == 0 {
+                objects.put_bytes_of(lease, b"", Some(&node.meta))?;
+                continue;
+            }
+            let meta = Some(node.meta.clone());
+            missing.push(Wanted { object: content.digest, size: Some(content.size), meta });
+        }
+        Ok(missing)
+    }
+
+    /// Where chunks that are needed are in local objects.
+    fn places(
+        &self,
+        donors: impl Iterator<Item = Digest>,
+        needed: &[Wanted],
+        recipes: &recipes::Recipes,
+    ) -> Result<Places> {
+        let chunks: HashSet<&Digest> =
+            needed.iter().filter_map(|one| recipes.get(&one.object)).flatten().collect();
+        let mut places = Places::new();
+        for donor in donors.filter(|_| !chunks.is_empty()) {
+            let mut at = 0;
+            let mut found = Vec::new();
+            let cut = self.cut_object(&donor, &mut |bytes| {
+                let (chunk, length) = (Digest::of(bytes), bytes.len() as u64);
+                if chunks.contains(&chunk) {
+                    found.push((chunk, (donor, at, length)));
+                }
+                at += length;
+                Ok(())
+            });
+            match cut {
+                Ok(()) => places.extend(found),
+                // What is damaged here is fetched.
+                Err(error) => tracing::warn!(%error, "a local file is of no help"),
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// The local files that are likely to have parts of what is missing: the large ones at the same paths of the old tree.
+fn donors(tree: &Tree, old: Option<&Tree>, missing: &[Wanted]) -> Vec<Digest> {
+    let missing: HashSet<Digest> = missing.iter().map(|one| one.object).collect();
+    let Some(old) = old else { return Vec::new() };
+    let before: HashMap<&EntryPath, Digest> = old
+        .contents()
+        .filter(|(_, content)| content.size > CHUNK)
+        .map(|(node, content)| (&node.path, content.digest))
+        .collect();
+    let changed = tree.contents().filter(|(_, content)| missing.contains(&content.digest));
+    let mut all: Vec<Digest> =
+        changed.filter_map(|(node, _)| before.get(&node.path).copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Reads the indexes of packs, all of them within bounds.
+fn read_indexes(
+    shelf: &dyn Shelf,
+    cache: &Path,
+    packs: Vec<PackOf>,
+) -> Result<Vec<(PackOf, Vec<Frame>)>> {
+    let mut lists = 0_u64;
+    let mut read = Vec::new();
+    for of in packs {
+        lists = lists.saturating_add(of.index.size);
+        if lists > LISTS {
+            return Err(Error::Damaged("the lists of what is in its packs are too long".into()));
+        }
+        let bytes = small(shelf, cache, of.index.key())?;
+        let frames = index::decode(&bytes, Some(of.pack.size))?;
+        read.push((of, frames));
+    }
+    Ok(read)
+}

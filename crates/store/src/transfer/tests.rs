@@ -1,0 +1,251 @@
+//! Trees there and back over a shelf in memory: what is sent, what is fetched, and what is refused.
+
+use super::*;
+use crate::Silent;
+use crate::cas::{Cas, TreeName};
+use crate::digest::Digest;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A registry of one repository.
+#[derive(Default)]
+struct Memory {
+    tag: Mutex<String>,
+    blobs: Mutex<BTreeMap<String, Vec<u8>>>,
+    manifests: Mutex<BTreeMap<String, Vec<u8>>>,
+    read: AtomicU64,
+}
+
+impl Memory {
+    fn at(&self, tag: &str) -> &Self {
+        tag.clone_into(&mut self.tag.lock().unwrap());
+        self
+    }
+
+    /// Bytes that were read since the last time.
+    fn was_read(&self) -> u64 {
+        self.read.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Shelf for Memory {
+    fn document(&self, reference: Option<&str>) -> Result<Option<Vec<u8>>> {
+        let tag = reference.map_or_else(|| self.tag.lock().unwrap().clone(), str::to_owned);
+        Ok(self.manifests.lock().unwrap().get(&tag).cloned())
+    }
+
+    fn tags(&self) -> Result<Vec<String>> {
+        Ok(self.manifests.lock().unwrap().keys().cloned().collect())
+    }
+
+    fn read(&self, digest: &str, _: u64, part: Range<u64>) -> Result<Vec<u8>> {
+        let index = |at: u64| usize::try_from(at).unwrap();
+        self.read.fetch_add(part.end - part.start, Ordering::SeqCst);
+        let blobs = self.blobs.lock().unwrap();
+        let blob = blobs.get(digest).ok_or(Error::Damaged("there is none".into()))?;
+        let part = blob.get(index(part.start)..index(part.end));
+        part.map(<[u8]>::to_vec).ok_or(Error::Damaged("it is not that long".into()))
+    }
+
+    fn send(&self, blobs: &[ReadyBlob], _: &dyn Progress) -> Result<u64> {
+        let mut sent = 0;
+        for blob in blobs {
+            let mut bytes = Vec::new();
+            blob.source.open(0).unwrap().read_to_end(&mut bytes).unwrap();
+            assert_eq!(bytes.len() as u64, blob.size);
+            assert_eq!(Sha256::of(&sha2::Sha256::digest(&bytes)).to_string(), blob.digest);
+            if self.blobs.lock().unwrap().insert(blob.digest.clone(), bytes).is_none() {
+                sent += blob.size;
+            }
+        }
+        Ok(sent)
+    }
+
+    fn publish(&self, _: &str, manifest: &[u8]) -> Result<String> {
+        let tag = self.tag.lock().unwrap().clone();
+        self.manifests.lock().unwrap().insert(tag, manifest.to_vec());
+        Ok(String::new())
+    }
+}
+
+/// A store of its own.
+struct Side {
+    dir: tempfile::TempDir,
+    cas: Cas,
+}
+
+fn nobody() -> Result<Vec<Digest>> {
+    Ok(Vec::new())
+}
+
+impl Side {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cas = Cas::open(&dir.path().join("lib"));
+        Self { dir, cas }
+    }
+
+    fn push(&self, shelf: &Memory, tree: &str) -> Result<PushedTree> {
+        let (cache, stages) = (self.dir.path().join("cache"), self.dir.path().join("tmp"));
+        let tree = &tree.parse().unwrap();
+        self.cas.push_tree(TreePush { tree, shelf, cache: &cache, stages: &stages }, &Silent)
+    }
+
+    fn pull(&self, shelf: &Memory, name: &str, limit: u64) -> Result<PulledTree> {
+        let (cache, stages) = (self.dir.path().join("cache"), self.dir.path().join("tmp"));
+        let name: &TreeName = &name.parse().unwrap();
+        let (cache, stages) = (&*cache, &*stages);
+        self.cas.pull_tree(TreePull { shelf, name, limit, cache, stages, wanted: &nobody }, &Silent)
+    }
+
+    /// Stores a folder with these files.
+    fn store(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Digest {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let name = &name.parse().unwrap();
+        self.cas.store(folder.path(), name, &nobody, &Silent).unwrap().tree
+    }
+
+    fn is_whole(&self) {
+        let verified = self.cas.verify(&Vec::new(), &Silent).unwrap();
+        assert!(verified.damages.is_empty(), "{:?}", verified.damages);
+    }
+}
+
+/// Bytes that don't repeat.
+fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let mut files: BTreeMap<String, Vec<u8>> =
+        (0..300_u64).map(|number| (format!("small-{number}"), bytes(number + 2, 2000))).collect();
+    files.insert("large".into(), bytes(1, 6 << 20));
+    files.insert("empty".into(), Vec::new());
+    files.insert("zeros".into(), vec![0; 3 << 20]);
+    files
+}
+
+#[test]
+fn only_what_is_missing_goes_either_way() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    let mut files = files();
+    let first = here.store("site", &files);
+    let pushed = here.push(shelf.at("1"), "site").unwrap();
+    assert!(pushed.sent > 6 << 20 && pushed.tree == first && pushed.present == 0, "{pushed:?}");
+    assert!(shelf.blobs.lock().unwrap().len() <= 6);
+    let again = here.push(shelf.at("1"), "site").unwrap();
+    assert_eq!(again.sent, 0, "{again:?}");
+
+    shelf.was_read();
+    let pulled = there.pull(shelf.at("1"), "copy", u64::MAX).unwrap();
+    assert_eq!((pulled.tree, pulled.entries), (first, 304));
+    assert!(pulled.fetched < 8 << 20 && shelf.was_read() < 8 << 20);
+    there.is_whole();
+    let pulled = there.pull(shelf.at("1"), "copy", u64::MAX).unwrap();
+    assert_eq!((pulled.fetched, shelf.was_read()), (0, 0));
+
+    // A small file, and some bytes in the middle of a large one.
+    files.insert("small-7".into(), bytes(999, 2000));
+    files.get_mut("large").unwrap().splice(3_000_000..3_000_000, *b"put in");
+    let second = here.store("site", &files);
+    let pushed = here.push(shelf.at("2"), "site").unwrap();
+    assert!(pushed.sent < 2 << 20 && pushed.present > 5 << 20, "{pushed:?}");
+    shelf.was_read();
+    let pulled = there.pull(shelf.at("2"), "copy", u64::MAX).unwrap();
+    assert_eq!(pulled.tree, second);
+    assert!(pulled.fetched < 2 << 20 && shelf.was_read() < 3 << 20, "{pulled:?}");
+    there.is_whole();
+    // Nothing stays behind but what the names stand for.
+    there.cas.collect(&nobody).unwrap();
+    there.is_whole();
+    assert_eq!(there.pull(shelf.at("1"), "one", u64::MAX).unwrap().tree, first);
+}
+
+#[test]
+fn packs_of_which_little_is_needed_are_made_anew() {
+    let (here, shelf) = (Side::new(), Memory::default());
+    let mut files = files();
+    here.store("site", &files);
+    here.push(shelf.at("1"), "site").unwrap();
+    // Most of it goes.
+    files.retain(|name, _| name.starts_with("small-1"));
+    here.store("site", &files);
+    let pushed = here.push(shelf.at("2"), "site").unwrap();
+    assert_eq!(pushed.present, 0);
+    // A hundred versions have not a hundred packs.
+    for number in 0..40 {
+        files.insert(format!("new-{number}"), bytes(10_000 + number, 3000));
+        here.store("site", &files);
+        here.push(shelf.at("2"), "site").unwrap();
+    }
+    let manifest = shelf.document(None).unwrap().unwrap();
+    assert!(artifact::Artifact::parse(&manifest).unwrap().packs.len() <= 20);
+    let there = Side::new();
+    there.pull(&shelf, "copy", u64::MAX).unwrap();
+    there.is_whole();
+}
+
+#[test]
+fn what_is_not_what_it_says_is_refused() {
+    let (here, shelf) = (Side::new(), Memory::default());
+    let mut few = files();
+    few.retain(|name, _| name.starts_with("small-1"));
+    few.insert("large".into(), bytes(1, 1_500_000));
+    here.store("site", &few);
+    here.push(shelf.at("1"), "site").unwrap();
+    let whole = shelf.blobs.lock().unwrap().clone();
+    let fails = |what: &str| {
+        let there = Side::new();
+        let error = there.pull(&shelf, "copy", u64::MAX).unwrap_err();
+        assert!(matches!(error, Error::Damaged(_)), "{what}: {error}");
+        let refs = there.cas.list().unwrap();
+        assert!(refs.is_empty(), "{what}: {refs:?}");
+    };
+    for (digest, bytes) in &whole {
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            shelf.blobs.lock().unwrap().get_mut(digest).unwrap()[at] ^= 1;
+            fails(digest);
+            shelf.blobs.lock().unwrap().clone_from(&whole);
+        }
+    }
+    let error = Side::new().pull(&shelf, "copy", 1 << 20).unwrap_err();
+    assert!(error.to_string().contains("more than"), "{error}");
+    let error = Side::new().pull(shelf.at("none"), "copy", u64::MAX).unwrap_err();
+    assert_eq!(error.kind(), volt_model::kind::ErrorKind::NotFound);
+    // Documents that lie.
+    let manifest = String::from_utf8(shelf.manifests.lock().unwrap()["1"].clone()).unwrap();
+    for (from, to) in [
+        ("\"schemaVersion\":2", "\"schemaVersion\":3"),
+        ("tree.index.v1", "tree.pack.v1"),
+        ("tree.recipes.v1", "tree.index.v1"),
+        ("\"size\":", "\"size\":9"),
+    ] {
+        let lie = manifest.replacen(from, to, 1).into_bytes();
+        assert_ne!(lie, manifest.as_bytes());
+        shelf.manifests.lock().unwrap().insert("1".into(), lie);
+        let error = Side::new().pull(shelf.at("1"), "copy", u64::MAX).map(|p| p.tree);
+        assert!(error.is_err(), "{to}");
+    }
+    // What is no tree of files is told so, and is in nobody's way.
+    shelf.manifests.lock().unwrap().insert("1".into(), b"{}".to_vec());
+    let error = Side::new().pull(&shelf, "copy", u64::MAX).unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    here.push(&shelf, "site").unwrap();
+    // A damaged object never leaves.
+    let object = here.cas.objects().path(&Digest::of(&few["small-1"]));
+    std::fs::remove_file(&object).unwrap();
+    std::fs::write(&object, vec![0; 2000]).unwrap();
+    let empty = Memory::default();
+    let error = here.push(empty.at("1"), "site").unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    assert!(empty.manifests.lock().unwrap().is_empty());
+}
