@@ -59,7 +59,7 @@ impl Cas {
     /// Fetches a tree and calls it by a name: only what is not here. When this returns, all of it is on disk. What was fetched before
     /// an error stays until the next collection, and is not fetched again.
     pub fn pull_tree(&self, pull: TreePull<'_>, progress: &dyn Progress) -> Result<PulledTree> {
-        let TreePull { shelf, name, cache, .. } = pull;
+        let shelf = pull.shelf;
         self.tidy(pull.wanted)?;
         progress.step("Asking what is there");
         let Some(document) = shelf.document(None)? else {
@@ -71,14 +71,35 @@ impl Cas {
             return Err(Error::Invalid(text.into()));
         }
         let artifact = Artifact::parse(&document)?;
+        let lease = self.lease(pull.wanted)?;
+        let pulled = self.fetch_tree(&lease, pull, artifact, progress);
+        // With all of it on disk nobody builds upon what a power cut has halved.
+        if pulled.is_err()
+            && let Err(error) = self.sync()
+        {
+            tracing::warn!(%error, "what was fetched of a tree goes with the next collection");
+            return pulled;
+        }
+        lease.end()?;
+        pulled
+    }
+
+    /// Fetches it and writes the name, under a lease.
+    fn fetch_tree(
+        &self,
+        lease: &Lease,
+        pull: TreePull<'_>,
+        artifact: Artifact,
+        progress: &dyn Progress,
+    ) -> Result<PulledTree> {
+        let TreePull { shelf, name, cache, .. } = pull;
         let about = About::parse(&small(shelf, cache, artifact.about.key())?)?;
         let recipes = recipes::decode(&small(shelf, cache, artifact.recipes.key())?)?;
         let packs = read_indexes(shelf, cache, artifact.packs)?;
-        let lease = self.lease(pull.wanted)?;
         let old = self.old_tree(name);
         let mut fetch = Fetch {
             cas: self,
-            lease: &lease,
+            lease,
             shelf,
             packs: &packs,
             recipes: &recipes,
@@ -88,7 +109,7 @@ impl Cas {
         };
         let stage = Stage::new(pull.stages, "pull")?;
         let mut fetched = 0;
-        if !self.objects().pin_present(&lease, &about.tree)? {
+        if !self.objects().pin_present(lease, &about.tree)? {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
             let places = self.places(old.iter().map(|old| old.digest), needed, fetch.recipes)?;
@@ -96,7 +117,7 @@ impl Cas {
         }
         let tree = self.tree(&about.tree)?;
         fetch.limit = pull.limit;
-        let missing = self.missing(&tree, &lease)?;
+        let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
         let places = self.places(donors.into_iter(), &missing, &recipes)?;
         fetched += Fetch { places: &places, ..fetch }.all(&missing, stage.path())?;
@@ -113,7 +134,6 @@ impl Cas {
             source: None,
         };
         self.refs().write(RefKind::Manifests, &name.encoded(), &named)?;
-        lease.end()?;
         let size = tree.contents().map(|(_, content)| content.size).sum();
         Ok(PulledTree { tree: tree.digest, entries: tree.nodes.len() as u64, size, fetched })
     }

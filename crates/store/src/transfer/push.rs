@@ -79,7 +79,7 @@ struct Known {
 impl Cas {
     /// Sends a tree to a registry: only what is in none of its packs there.
     pub fn push_tree(&self, push: TreePush<'_>, progress: &dyn Progress) -> Result<PushedTree> {
-        let lease = self.lease_on_good()?;
+        let lease = self.lease_to_read()?;
         let tree = self.resolve(push.tree)?;
         progress.step("Reading the tree");
         let (pieces, recipes) = self.pieces(&tree, &lease, progress)?;
@@ -98,7 +98,6 @@ impl Cas {
         let manifest = Artifact::new(key(&about), key(&recipes), packs).encode()?;
         sent += push.shelf.send(&[recipes.1, about.1], progress)?;
         let digest = push.shelf.publish(MANIFEST, &manifest)?;
-        lease.end()?;
         Ok(PushedTree { tree, digest, sent, present })
     }
 
