@@ -1,5 +1,8 @@
 //! The files that tell others how the workload stands: its leader, why it failed, how it ended.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +12,11 @@ use volt_host::files;
 
 /// The most that any of these files has, in bytes.
 const LIMIT: usize = 64 * 1024;
+
+/// A file that is there from the beginning and becomes `exit`: how a workload ends that fills the disk is known all the same.
+const DRAFT: &str = "exit.draft";
+/// More than any exit has, in bytes.
+const DRAFT_SIZE: usize = 512;
 
 /// `RUN_DIR/leader`: the process whose namespaces are the workload's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +102,13 @@ impl Records {
     /// Begins a run: what an earlier one left is removed.
     pub(crate) fn begin(run_dir: Option<&Path>) -> Self {
         let records = Self { run_dir: run_dir.map(Path::to_owned) };
-        for name in ["leader", "failure", "exit", "stop-timeout"] {
+        for name in ["leader", "failure", "exit", "stop-timeout", DRAFT] {
             if let Some(path) = records.path(name) {
                 drop(std::fs::remove_file(path));
             }
+        }
+        if let Some(path) = records.path(DRAFT) {
+            drop(files::write_volatile(&path, &[b' '; DRAFT_SIZE], 0o600));
         }
         records
     }
@@ -127,15 +138,44 @@ impl Records {
     }
 
     pub(crate) fn exit(&self, exit: &Exit) {
-        if let Some(path) = self.path("exit") {
+        let (Some(path), Some(draft)) = (self.path("exit"), self.path(DRAFT)) else { return };
+        if fill(&draft, exit).and_then(|()| std::fs::rename(&draft, &path)).is_err() {
             drop(files::write_json(&path, exit, 0o600));
         }
     }
 }
 
+/// Writes over what is there, which takes no space.
+fn fill(draft: &Path, exit: &Exit) -> io::Result<()> {
+    let text = serde_json::to_vec(exit)?;
+    let file = File::options().write(true).open(draft)?;
+    file.write_all_at(&text, 0)?;
+    file.set_len(text.len() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_is_written_where_space_was_laid_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::begin(Some(folder.path()));
+        let draft = folder.path().join(DRAFT);
+        assert_eq!(draft.metadata().unwrap().len(), DRAFT_SIZE as u64);
+        let exit = Exit {
+            code: 7,
+            signal: None,
+            asked: true,
+            timed_out: false,
+            finished: "2026-01-02T00:00:00Z".parse().unwrap(),
+        };
+        for _ in 0..2 {
+            records.exit(&exit);
+            assert_eq!(Exit::read(folder.path()), Some(exit.clone()));
+            assert!(!draft.exists());
+        }
+    }
 
     #[test]
     fn the_time_of_a_stop_is_that_of_this_run() {

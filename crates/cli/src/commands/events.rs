@@ -3,8 +3,10 @@
 use crate::ctx::Ctx;
 use crate::output::{Outcome, Output};
 use crate::views;
+use volt_api::Problem;
 use volt_api::operations::EventStreamOp;
 use volt_api::types::{Event, Nothing};
+use volt_model::kind::ErrorKind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +33,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         args.kind.as_ref().is_none_or(|kind| *kind == event.kind)
             && args.name.as_ref().is_none_or(|name| *name == event.name)
     };
+    let mut unheard = false;
     let shown = |event: Event| {
         if !wanted(&event) {
             return true;
@@ -40,9 +43,14 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         } else {
             ctx.out.line(&views::workload::event(&event, ctx.out.is_coloured()))
         };
-        written && ctx.out.flush()
+        unheard = !(written && ctx.out.flush());
+        !unheard
     };
     ctx.ends_by_signal();
     ctx.events::<EventStreamOp>(&Nothing {}, shown).await?;
-    Ok(Output::nothing())
+    if unheard {
+        return Ok(Output::nothing());
+    }
+    let title = "The Volt daemon has ended, and the events with it";
+    Err(Problem::new(ErrorKind::Daemon, title).hinted("`volt events` starts it again"))
 }

@@ -244,7 +244,8 @@ impl HttpBody for PipeBody {
                 Some(Poll::Ready(())) => {
                     self.ended = true;
                     let problem = Problem::new(ErrorKind::Daemon, "The Volt daemon is stopping");
-                    Poll::Ready(Some((self.tell)(&problem).map(Frame::data)))
+                    // Events have no form for that, and their end is news enough.
+                    Poll::Ready((self.tell)(&problem).ok().map(|bytes| Ok(Frame::data(bytes))))
                 }
                 _ => Poll::Pending,
             },

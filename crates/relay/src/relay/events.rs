@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::process::Signal;
+use rustix::process::{PidfdFlags, Signal};
 use volt_model::frame::Frame;
 
 use super::{BOOT_PATIENCE, LAST_WORDS, Progress, Relay, Source, TRACED_LOOK};
@@ -16,6 +16,8 @@ use crate::signals;
 use crate::sink::Origin;
 use crate::workload::Read;
 
+/// More than init says in all.
+const LAST_MESSAGES: usize = 4;
 /// How much longer systemd is asked to wait than the workload may take.
 const STOP_SLACK: Duration = Duration::from_secs(15);
 
@@ -35,6 +37,12 @@ impl Relay<'_> {
                 self.status = status.flatten();
             }
             Source::Control => self.control(),
+            Source::Leader => {
+                self.leader_end = None;
+                // What it said last may be unread.
+                (0..LAST_MESSAGES).for_each(|_| self.control());
+                self.end_traced();
+            }
             Source::Words => self.words(),
             Source::Notify => self.notified(),
             Source::Outlet(number) => self.output(number),
@@ -187,7 +195,12 @@ impl Relay<'_> {
         let Some(received) = control.map(crate::control::Control::receive) else { return };
         match received {
             Received::Message(message, sender) => {
-                self.leader = self.leader.or(sender);
+                if let Some(sender) = sender.filter(|_| self.leader.is_none()) {
+                    self.leader = Some(sender);
+                    let pid = rustix::process::Pid::from_raw(sender);
+                    let open = |pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+                    self.leader_end = pid.and_then(open);
+                }
                 self.message(message);
                 self.init_listens();
             }
@@ -195,7 +208,6 @@ impl Relay<'_> {
                 if let Some(program) = &mut self.program {
                     program.control = None;
                 }
-                self.end_traced();
             }
             Received::Unknown | Received::Nothing => {}
         }
@@ -203,11 +215,11 @@ impl Relay<'_> {
 
     /// Kills what the program traces after init is gone without a word: where that was no PID 1, nobody else does.
     pub(super) fn end_traced(&mut self) {
-        let reported = matches!(self.progress, Progress::Exited(_) | Progress::Signaled(_));
-        let Some(program) = self.program.as_ref().filter(|_| self.status.is_none()) else { return };
-        if reported || program.control.is_some() || self.leader.is_none() {
+        let reported = !matches!(self.progress, Progress::Starting | Progress::Running);
+        let Some(program) = self.program.as_ref().filter(|_| !reported && self.status.is_none())
+        else {
             return;
-        }
+        };
         for pid in volt_host::process::traced_by(program.child.id()) {
             signals::send(pid.cast_signed(), libc::SIGKILL);
         }

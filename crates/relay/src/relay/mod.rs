@@ -2,7 +2,7 @@
 
 mod events;
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -46,6 +46,7 @@ enum Source {
     Listener,
     Program,
     Control,
+    Leader,
     Words,
     Notify,
     Outlet(usize),
@@ -100,6 +101,8 @@ struct Relay<'a> {
     status: Option<Status>,
     progress: Progress,
     leader: Option<i32>,
+    /// App and exec mode: readable when init has ended.
+    leader_end: Option<OwnedFd>,
     words: LineCutter,
     last_words: Vec<u8>,
     /// Until when the first client is waited for; nothing when nobody is waited for any more.
@@ -184,6 +187,7 @@ impl<'a> Relay<'a> {
             status: None,
             progress: Progress::Starting,
             leader: None,
+            leader_end: None,
             words: LineCutter::default(),
             last_words: Vec::new(),
             hold_until: match (hold, exec && options.tty) {
@@ -388,6 +392,7 @@ impl<'a> Relay<'a> {
             ];
             polls.extend(fds.into_iter().filter_map(|(source, fd)| Some((source, fd?, read))));
         }
+        polls.extend(self.leader_end.as_ref().map(|fd| (Source::Leader, fd.as_fd(), read)));
         if output {
             let outlets = self.workload.outlets.iter().enumerate();
             polls.extend(outlets.map(|(n, outlet)| (Source::Outlet(n), outlet.fd.as_fd(), read)));

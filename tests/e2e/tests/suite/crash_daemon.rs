@@ -73,11 +73,11 @@ on_hosts! {
         assert_eq!(host.sh("cat /tmp/count.log").ok().lines().collect::<Vec<_>>(), all);
         // Nor does a command that somebody waits for end with the daemon, whether it is removed at its end or not.
         for (how, ends) in [("systemctl restart volt.service", "finished"), ("systemctl kill -s KILL volt.service", "finished")] {
-            let run = "volt run --rm --name job -v /srv:/srv tiny sh -c 'sleep 2; echo finished > /srv/job'";
-            let said = host.sh(&format!("rm -f /srv/job; ({run}; echo rc $?) > /tmp/said 2>&1 & sleep 1; {how}; wait; cat /tmp/said")).ok();
+            let run = "volt run --rm --name job -v job:/out tiny sh -c 'sleep 2; echo finished > /out/job'";
+            let said = host.sh(&format!("rm -f /var/lib/volt/volumes/job/_data/job; ({run}; echo rc $?) > /tmp/said 2>&1 & sleep 1; {how}; wait; cat /tmp/said")).ok();
             assert!(said.contains("rc 6") && said.contains("job runs on"), "{said}");
-            host.until(Duration::from_secs(10), "test -s /srv/job && ! volt ps -a | grep job");
-            assert_eq!(host.sh("cat /srv/job").ok(), ends, "{how}");
+            host.until(Duration::from_secs(10), "test -s /var/lib/volt/volumes/job/_data/job && ! volt ps -a | grep job");
+            assert_eq!(host.sh("cat /var/lib/volt/volumes/job/_data/job").ok(), ends, "{how}");
         }
     }
 }
