@@ -44,6 +44,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
             ("curl", "curl"),
             ("fsck.erofs", "erofs-utils"),
             ("docker-registry", "docker-registry"),
+            ("openssl", "openssl"),
             ("skopeo", "skopeo"),
             ("umoci", "umoci"),
             ("/bin/busybox", "busybox-static"),
