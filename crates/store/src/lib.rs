@@ -42,7 +42,7 @@ pub use images::{
     ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Source, Users, Work,
 };
 pub use oci::{Origin, Platform};
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, at_once};
 pub use roots::{Form, Root, Roots, SweptRoots};
 pub use transfer::{PulledTree, PushedTree, Shelf, TreePull, TreePush};
 pub use tree::Neutralised;

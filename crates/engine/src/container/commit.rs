@@ -8,7 +8,7 @@ use volt_model::container::{Spec, signal_name};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_store::{Existing, ImageConfig, Work};
+use volt_store::{ImageConfig, Work};
 
 /// What an image is to have otherwise than the one that its container began with.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl Engine {
                 Some(message) => format!("container {name}: {message}"),
                 None => format!("container {name}"),
             };
-            let existing = if force { Existing::Replace } else { Existing::Refuse };
+            let existing = crate::image::existing(force);
             let (target, config) = (commit.image.clone(), self.config_of(&spec, commit)?);
             let reading = self.reading(&spec)?;
             let wanted = || self.wanted_trees();

@@ -80,9 +80,7 @@ impl Engine {
         self.remove_image_volumes(&spec);
         Ok(())
     }
-}
 
-impl Engine {
     /// Whether systemd has been asked to start it after it has ended (`systemctl restart`).
     fn is_started_again(&self, name: &Name) -> bool {
         let listed = self

@@ -117,7 +117,7 @@ pub(crate) fn refuse_digest(name: &ImageRef) -> Result<()> {
 }
 
 /// `force` means to replace.
-fn existing(force: bool) -> Existing {
+pub(crate) fn existing(force: bool) -> Existing {
     if force { Existing::Replace } else { Existing::Refuse }
 }
 

@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::registry::{Parcel, send};
 use crate::{Engine, Progress};
 use volt_model::image::ImageRef;
-use volt_model::kind::ErrorKind;
 use volt_model::registry::{Account, Remote};
 use volt_store::{Compression, ReadyImage};
 
@@ -45,12 +44,7 @@ impl Engine {
     pub fn image_push(&self, push: Push, progress: &dyn Progress) -> Result<Pushed> {
         let config = self.config()?.image;
         let to = push.to.as_ref().unwrap_or(&push.image);
-        if to.digest().is_some() {
-            let message = "An image can't be given a digest for its name";
-            return Err(Error::new(ErrorKind::Usage, message)
-                .about(to)
-                .hinted("Say what it is to be called there: volt image push NAME DEST[:TAG]"));
-        }
+        super::refuse_digest(to)?;
         let remote = Remote::of(to, &config.registry);
         let client = self.registry_client(push.account).map_err(|e| e.about(to))?;
         let names = std::iter::once(&push.image).chain(&push.with);

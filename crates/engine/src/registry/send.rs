@@ -4,15 +4,13 @@ use crate::Progress;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use volt_model::kind::ErrorKind;
 use volt_model::registry::Remote;
 use volt_registry::{Client, Outgoing, Told};
-use volt_store::ReadyBlob;
+use volt_store::{ReadyBlob, at_once};
 
 /// How many blobs are sent at the same time.
 const AT_ONCE: usize = 4;
-/// How often people are told how far it is.
-const TELL: Duration = Duration::from_millis(50);
 
 /// A blob, and where else the registry may have it.
 pub(crate) struct Parcel<'a> {
@@ -67,25 +65,14 @@ pub(crate) fn send(
             }
         }
     };
-    let work = &work;
-    let failures: Vec<Error> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..AT_ONCE.min(parcels.len())).map(|_| scope.spawn(work)).collect();
-        while threads.iter().any(|thread| !thread.is_finished()) {
-            if progress.cancelled() {
-                is_over.store(true, Ordering::Relaxed);
-            }
-            progress.bytes(done.iter().map(|at| at.load(Ordering::Relaxed)).sum(), Some(total));
-            std::thread::sleep(TELL);
+    let mut look = || {
+        if progress.cancelled() {
+            is_over.store(true, Ordering::Relaxed);
         }
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()
-        };
-        threads.into_iter().filter_map(join).collect()
-    });
-    // Who gave up because of another has less to say.
-    let is_own = |error: &Error| error.kind != volt_model::kind::ErrorKind::Interrupted;
-    let (own, others): (Vec<_>, Vec<_>) = failures.into_iter().partition(is_own);
-    match own.into_iter().chain(others).next() {
+        progress.bytes(done.iter().map(|at| at.load(Ordering::Relaxed)).sum(), Some(total));
+    };
+    let gave_up = |error: &Error| error.kind == ErrorKind::Interrupted;
+    match at_once(AT_ONCE.min(parcels.len()), &work, &mut look, gave_up) {
         Some(error) => Err(error),
         None => Ok(*sent.lock().unwrap_or_else(PoisonError::into_inner)),
     }

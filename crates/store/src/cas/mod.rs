@@ -52,7 +52,7 @@ pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
 pub use name::{NoTreeName, Pointer, TreeName};
 pub(crate) use name::{shown, unescape};
 pub(crate) use objects::{Objects, Put};
-pub(crate) use refs::{Manifest, RefKind, Refs};
+pub(crate) use refs::{Manifest, RefKind, Refs, read_record};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use store::Stored;
 pub(crate) use tree::Tree;

@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::images::KeptBlob;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use volt_host::files;
 
@@ -182,6 +183,20 @@ impl Refs {
     /// The folders that refs lie in.
     pub(crate) fn folders(&self) -> [PathBuf; 4] {
         RefKind::ALL.map(|kind| self.dir.join(kind.folder()))
+    }
+}
+
+/// More than a record with all that was left out takes, in bytes.
+const RECORD_LIMIT: usize = 8 << 20;
+
+/// Reads the whole record that a ref is; nothing where the file is missing.
+pub(crate) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match files::read_bounded(path, RECORD_LIMIT) {
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Error::Corrupt { path: path.to_owned(), reason: error.to_string() }),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::diff::changes;
 use super::layer::{Layer, Read};
 use super::tree::Tree;
-use super::{Cas, Change, Lease, RefKind};
+use super::{Cas, Change, Lease, RefKind, read_record};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::images::Work;
@@ -14,13 +14,10 @@ use crate::progress::Progress;
 use crate::tree::Neutralised;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use volt_host::files::{self, LockMode};
+use volt_host::files::LockMode;
 use volt_model::image::ImageRef;
 use volt_model::name::Name;
 use volt_model::percent;
-
-/// More than a record with all that was left out takes, in bytes.
-const RECORD_LIMIT: usize = 8 << 20;
 
 /// A snapshot of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,13 +182,13 @@ impl Cas {
         let files = crate::images::entries(&self.refs().folder(RefKind::Snapshots))?;
         let is_ref = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
         // Nothing there any more: removed since the folder was read.
-        let read = |path: PathBuf| read(&path).transpose().map(|read| (path, read));
+        let read = |path: PathBuf| read_record(&path).transpose().map(|read| (path, read));
         Ok(files.into_iter().filter(is_ref).filter_map(read).collect())
     }
 
     /// The snapshot of a container that has this name; none where there is none.
     pub fn find_snapshot(&self, container: &Name, name: &Name) -> Result<Option<Snapshot>> {
-        read(&self.refs().path(RefKind::Snapshots, &encoded(container, name)))
+        read_record(&self.refs().path(RefKind::Snapshots, &encoded(container, name)))
     }
 
     /// Removes a snapshot; false where there was none. What nothing else reaches then is garbage.
@@ -215,7 +212,8 @@ impl Cas {
         // Whoever gathers which trees have names must not miss one that is on its way.
         let _names = self.lock_refs(LockMode::Exclusive)?;
         for stem in stems {
-            if let Some(snapshot) = read(&self.refs().path(RefKind::Snapshots, &stem))? {
+            let path = self.refs().path(RefKind::Snapshots, &stem);
+            if let Some(snapshot) = read_record::<Snapshot>(&path)? {
                 self.write_snapshot(&Snapshot { container: to.clone(), ..snapshot })?;
             }
             self.refs().remove(RefKind::Snapshots, &stem)?;
@@ -261,15 +259,4 @@ impl Cas {
 
 fn encoded(container: &Name, name: &Name) -> String {
     percent::encode(&format!("{container}/{name}"))
-}
-
-/// Reads a record; none where the file is missing.
-fn read(path: &Path) -> Result<Option<Snapshot>> {
-    match files::read_bounded(path, RECORD_LIMIT) {
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), reason: error.to_string() }),
-    }
 }

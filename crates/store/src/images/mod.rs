@@ -28,7 +28,7 @@ pub(crate) use import::{Made, Target};
 pub use push::{ReadyBlob, ReadyImage, Source};
 pub use record::{Image, ImageConfig, KeptBlob};
 
-use crate::cas::{Cas, RefKind};
+use crate::cas::{Cas, RefKind, read_record};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use std::fs;
@@ -91,7 +91,7 @@ impl Images {
 
     /// What is known of an image.
     pub fn inspect(&self, name: &ImageRef) -> Result<Image> {
-        match record::read(&self.ref_path(name))? {
+        match read_record::<Image>(&self.ref_path(name))? {
             Some(image) if image.name == *name => Ok(image),
             _ => Err(Error::NotFound(name.clone())),
         }
@@ -164,7 +164,7 @@ impl Images {
         for path in entries(&self.cas.refs().folder(RefKind::Images))? {
             if path.extension().is_some_and(|extension| extension == "json") {
                 // Nothing there any more: deleted since the folder was read.
-                if let Some(read) = record::read(&path).transpose() {
+                if let Some(read) = read_record(&path).transpose() {
                     records.push((path, read));
                 }
             }

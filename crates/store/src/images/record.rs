@@ -1,16 +1,10 @@
 //! What is written down of an image.
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
 use crate::tree::Neutralised;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
-use volt_host::files;
 use volt_model::image::ImageRef;
-
-/// More than a record with all its neutralised entries takes, in bytes.
-const RECORD_LIMIT: usize = 8 << 20;
 
 /// An image: a name and what it stands for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,15 +86,4 @@ pub struct ImageConfig {
     pub healthcheck: Option<serde_json::Value>,
     /// Whether it can boot: it has an init of its own. Told from the tree, whatever the caller says.
     pub boot: bool,
-}
-
-/// Reads a record; nothing where the file is missing.
-pub(super) fn read(path: &Path) -> Result<Option<Image>> {
-    match files::read_bounded(path, RECORD_LIMIT) {
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| Error::Corrupt { path: path.to_owned(), reason: error.to_string() }),
-    }
 }

@@ -7,7 +7,7 @@ use super::recipes::Recipes;
 use crate::cas::{Cas, Lease};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::progress::Progress;
+use crate::progress::{Progress, at_once};
 use crate::tree::Meta;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -16,7 +16,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 /// How many parts are fetched at the same time.
 const AT_ONCE: usize = 4;
@@ -24,8 +23,6 @@ const AT_ONCE: usize = 4;
 const PART: u64 = 16 << 20;
 /// What lies between two parts and is fetched with them, since it costs less than another request, in bytes.
 const GAP: u64 = 64 << 10;
-/// How often people are told how far it is.
-const TELL: Duration = Duration::from_millis(50);
 
 /// An object that is wanted.
 #[derive(Debug, Clone)]
@@ -200,26 +197,14 @@ impl Fetch<'_> {
             }
             Ok(())
         };
-        let work = &work;
-        let failures: Vec<Error> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..AT_ONCE.min(parts.len())).map(|_| scope.spawn(work)).collect();
-            while threads.iter().any(|thread| !thread.is_finished()) {
-                if self.progress.cancelled() {
-                    is_over.store(true, Ordering::Relaxed);
-                }
-                self.progress.bytes(done.load(Ordering::Relaxed), Some(total));
-                std::thread::sleep(TELL);
+        let mut look = || {
+            if self.progress.cancelled() {
+                is_over.store(true, Ordering::Relaxed);
             }
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()
-            };
-            threads.into_iter().filter_map(join).collect()
-        });
-        // Who gave up because of another has less to say.
-        let (gave_up, failed): (Vec<_>, Vec<_>) =
-            failures.into_iter().partition(|error| matches!(error, Error::Cancelled));
-        match failed.into_iter().chain(gave_up).next() {
+            self.progress.bytes(done.load(Ordering::Relaxed), Some(total));
+        };
+        let gave_up = |error: &Error| matches!(error, Error::Cancelled);
+        match at_once(AT_ONCE.min(parts.len()), &work, &mut look, gave_up) {
             Some(error) => Err(error),
             None if self.progress.cancelled() => Err(Error::Cancelled),
             None => Ok(total),
