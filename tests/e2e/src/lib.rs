@@ -221,6 +221,15 @@ impl Host {
         self.up(&format!("{}-{purpose}", self.name), "--no-build")
     }
 
+    /// A host in namespaces with the same suite, for what takes a VM too long.
+    ///
+    /// # Panics
+    /// When it doesn't come up.
+    #[must_use]
+    pub fn in_namespaces(&self, purpose: &str) -> PrivateHost {
+        self.up(&format!("{}-{purpose}", self.name.replace("-vm-", "-")), "--no-build")
+    }
+
     /// The same as [`Host::private`], as a machine that never saw Volt.
     ///
     /// # Panics
@@ -254,6 +263,14 @@ impl Host {
     /// When it can't be.
     pub fn put(&self, file: &str, path: &str) {
         xtask(&["host", "copy", file, &format!("{}:{path}", self.name)]);
+    }
+
+    /// Copies a file of the host to this machine.
+    ///
+    /// # Panics
+    /// When it can't be.
+    pub fn get(&self, path: &str, file: &str) {
+        xtask(&["host", "copy", &format!("{}:{path}", self.name), file]);
     }
 
     /// Stops the host's PID 1 and boots the host again.

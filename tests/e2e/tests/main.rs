@@ -5,6 +5,7 @@
 mod suite {
     mod boot;
     mod cas;
+    mod cas_power;
     mod command_line;
     mod container_boot;
     mod container_confinement;

@@ -10,13 +10,14 @@ use crate::packages;
 use crate::run::{Context, Program, Result};
 
 /// What is installed beyond a minimal Debian, sorted.
-pub(crate) const PACKAGES: [&str; 27] = [
+pub(crate) const PACKAGES: [&str; 28] = [
     "adduser",
     "busybox-static",
     "ca-certificates",
     "curl",
     "dbus",
     "debootstrap",
+    "dmsetup",
     "e2fsprogs",
     "gpgv",
     "iproute2",

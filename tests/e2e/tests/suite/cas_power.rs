@@ -1,0 +1,83 @@
+//! Power cuts: all that a host's disk was sent is recorded while trees are stored, deleted and collected; then the power is cut at
+//! every flush. Whatever was acknowledged before a cut reads back whole after it, and nothing half is built upon.
+
+use volt_e2e::Host;
+
+/// A disk whose writes are recorded, mounted on /mnt/cut. The record is on a file, the disk in memory.
+const RECORD: &str = "
+set -e
+modprobe dm-log-writes
+mkdir -p /mnt/cut /mnt/trial /var/tmp/cut /dev/shm/cut
+truncate -s 48M /dev/shm/cut/disk; truncate -s 4G /var/tmp/cut/log
+disk=$(losetup -f --show /dev/shm/cut/disk); log=$(losetup -f --show /var/tmp/cut/log)
+dmsetup create volt-cut --table \"0 $(blockdev --getsz $disk) log-writes $disk $log\"
+mkfs.ext4 -q -E lazy_itable_init=0,nodiscard /dev/mapper/volt-cut
+mount /dev/mapper/volt-cut /mnt/cut
+";
+
+/// What is done on it. A name is marked once it was acknowledged, and before it is taken away; a mark is one word.
+const WORK: &str = "
+set -e
+mark() { dmsetup message volt-cut 0 mark \"$1\"; }
+mkdir -p /dev/shm/cut/tree/deep && cd /dev/shm/cut/tree
+cp /bin/ls . && ln ls same && ln -s ls link
+mark begin
+for i in $(seq 1 44); do
+  echo $i > changes; echo $i > deep/$i; head -c 30000 /dev/urandom > file$((i % 7)); rm -f deep/$((i - 9))
+  built=$(volt --root /mnt/cut cas build --ref r$i . | head -n 1)
+  mark \"acked,${built% *},${built#* }\"
+  if [ $((i % 5)) = 0 ]; then
+    mark dropped,r$((i - 3))
+    volt --root /mnt/cut cas delete r$((i - 3))
+    volt --root /mnt/cut cas gc -q
+  fi
+done
+cd /; umount /mnt/cut
+end=$(dmsetup status volt-cut | cut -d ' ' -f 5); dmsetup remove volt-cut; losetup -D
+# Its own last words come behind that.
+truncate -s $((end * 512 + 1048576)) /var/tmp/cut/log
+";
+
+/// A host that comes up after a cut is another boot, so the id of this one is hidden. All that was acknowledged is there as it
+/// was, all that is stored is good, and the same tree is stored again upon what is left.
+const CHECK: &str = "
+cp /dev/shm/cut/replayed /dev/shm/cut/trial
+unshare --mount sh -ec '
+  mount --bind /var/tmp/cut/boot_id /proc/sys/kernel/random/boot_id
+  mount -o loop /dev/shm/cut/trial /mnt
+  volt --root /mnt cas list -o json | tr -d \" \n\" | tr \"{\" \"\n\" > /var/tmp/cut/list
+  sed -n \"s/^dropped,//p\" /dev/shm/cut/replayed.marks > /var/tmp/cut/dropped
+  sed -n \"s/^acked,//p\" /dev/shm/cut/replayed.marks | tr , \" \" | while read -r name tree; do
+    grep -qx \"$name\" /var/tmp/cut/dropped && continue
+    grep -q \"\\\"name\\\":\\\"$name\\\",.*\\\"tree\\\":\\\"$tree\\\"\" /var/tmp/cut/list || { echo \"$name is not $tree\"; exit 1; }
+  done
+  volt --root /mnt cas build --ref again /etc/systemd > /var/tmp/cut/said 2>&1
+  volt --root /mnt cas verify >> /var/tmp/cut/said 2>&1 || { cat /var/tmp/cut/said; exit 1; }
+' 2>&1
+";
+
+/// On one suite: the disk is what is asked, and it takes minutes.
+mod cas_loses_nothing_at_power_cuts {
+    use super::*;
+
+    #[test]
+    fn t3_trixie() {
+        let host = Host::shared("vm-trixie");
+        host.sh(RECORD).ok();
+        host.sh(WORK).ok();
+        let log = std::env::temp_dir().join(format!("{}-cut.log", host.name()));
+        host.get("/var/tmp/cut/log", log.to_str().unwrap());
+        host.sh("rm -rf /var/tmp/cut /dev/shm/cut").ok();
+
+        let replay = host.in_namespaces("cut");
+        replay.sh("mkdir -p /var/tmp/cut && echo 01234567-89ab-4cde-8f01-23456789abcd > /var/tmp/cut/boot_id && mkdir /dev/shm/cut && truncate -s 48M /dev/shm/cut/replayed").ok();
+        replay.put(log.to_str().unwrap(), "/var/tmp/cut/log");
+        replay.put(env!("CARGO_BIN_EXE_powercut"), "/var/tmp/cut/powercut");
+        std::fs::remove_file(log).unwrap();
+        let cuts = replay
+            .run(&["/var/tmp/cut/powercut", "/var/tmp/cut/log", "/dev/shm/cut/replayed", CHECK])
+            .ok();
+        let cuts: u32 = cuts.lines().last().unwrap_or_default().parse().unwrap();
+        assert!(cuts >= 500, "{cuts} cuts");
+    }
+}
