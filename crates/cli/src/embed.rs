@@ -27,6 +27,8 @@ pub struct Embed {
     pub finish: Finish,
     /// Runs the daemon until it has no duty.
     pub run_daemon: fn(DaemonArgs) -> ExitCode,
+    /// Runs the server of names until it is told to go.
+    pub run_dns: fn(DnsArgs) -> ExitCode,
     /// Installs or uninstalls Volt's units and folders; what was (or would be) done, one line each.
     pub system_install: fn(InstallArgs) -> Result<Vec<String>, Problem>,
     /// Runs a program (the first word) on this very terminal, waits for it and returns its exit code.
@@ -61,6 +63,13 @@ pub struct DaemonArgs {
     pub idle: Option<Duration>,
     /// `--debug`.
     pub debug: bool,
+}
+
+/// How `volt dns serve` was called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DnsArgs {
+    /// `--root`.
+    pub root: Option<PathBuf>,
 }
 
 /// How `volt system install` or `uninstall` was called.

@@ -73,6 +73,7 @@ fn context(
         }),
         finish: Arc::new(|| Box::pin(async {})),
         run_daemon: |_| ExitCode::FAILURE,
+        run_dns: |_| ExitCode::FAILURE,
         system_install: |_| Err(Problem::new(ErrorKind::General, "not here")),
         foreground: |_| Ok(0),
     };

@@ -6,12 +6,14 @@
 //! - Names and words: [`name`], [`image`], [`registry`], [`size`], [`time`]
 //! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
 //! - Talking to a workload: [`frame`], [`initspec`]
+//! - Names on networks: [`dns`]
 //! - Confinement: [`caps`], [`seccomp`], [`ids`]
 //! - The house: [`percent`], [`kind`] (errors and exit codes), [`paths`], [`config`]
 
 pub mod caps;
 pub mod config;
 pub mod container;
+pub mod dns;
 pub mod frame;
 pub mod ids;
 pub mod image;

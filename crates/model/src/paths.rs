@@ -129,6 +129,12 @@ impl Paths {
         self.lib.join("tmp")
     }
 
+    /// What the server of names answers from ([`crate::dns::Table`]).
+    #[must_use]
+    pub fn dns_table(&self) -> PathBuf {
+        self.run.join("dns.json")
+    }
+
     /// Lock files.
     #[must_use]
     pub fn locks(&self) -> PathBuf {

@@ -110,13 +110,13 @@ fn text(name: &str) -> String {
 }
 
 /// Says why on standard error, which is the journal's, and ends with the kind's code.
-fn failed(kind: ErrorKind, message: &str) -> ExitCode {
+pub(crate) fn failed(kind: ErrorKind, message: &str) -> ExitCode {
     // Where even that can't be written, the code has to do.
     drop(writeln!(std::io::stderr(), "{message}"));
     ExitCode::from(kind.exit_code())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -6,11 +6,12 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use volt_cli::{DaemonArgs, Embed, EmbedRequest, InstallArgs, Problem};
+use volt_cli::{DaemonArgs, DnsArgs, Embed, EmbedRequest, InstallArgs, Problem};
 use volt_daemon::embedded::Embedded;
 use volt_engine::system::{InstallOptions, UninstallOptions};
 use volt_engine::{Engine, Settings};
 use volt_host::command::{Command, Stream};
+use volt_model::kind::ErrorKind;
 
 /// The server inside this process, once something was asked of it.
 static SERVER: OnceLock<Embedded> = OnceLock::new();
@@ -27,6 +28,7 @@ pub(crate) fn embed() -> Embed {
             })
         }),
         run_daemon,
+        run_dns,
         system_install,
         foreground,
     }
@@ -51,6 +53,20 @@ fn run_daemon(args: DaemonArgs) -> ExitCode {
         idle: args.idle,
         debug: args.debug,
     })
+}
+
+/// Serves names. What keeps it from that is said on standard error.
+fn run_dns(args: DnsArgs) -> ExitCode {
+    volt_daemon::run::log_to_stderr();
+    let settings = volt_dns::Settings {
+        table: installation::below(args.root, None).paths.dns_table(),
+        resolv_conf: "/etc/resolv.conf".into(),
+        port: 53,
+    };
+    match volt_dns::serve(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => crate::internal::failed(ErrorKind::Network, &crate::internal::chain(&error)),
+    }
 }
 
 /// Installs or uninstalls by the engine itself: it is what makes the daemon, so it can't be asked of one.

@@ -5,6 +5,7 @@ mod container;
 pub(crate) mod driver;
 mod groups;
 mod host;
+mod net;
 mod peers;
 mod report;
 mod samples;
@@ -48,6 +49,7 @@ const BENCHES: &[Bench] = &[
         about: "the content-addressed store against cp, b3sum, ostree, casync, restic and borg",
         run: store::run,
     },
+    Bench { name: "net", about: "networks: names against dnsmasq and unbound", run: net::run },
 ];
 
 /// What was asked for.

@@ -29,6 +29,10 @@ pub(crate) const STORES: Peers =
 pub(crate) const IMAGES: Peers =
     Peers { name: "images", packages: &["podman", "crun", "netavark", "skopeo", "umoci"] };
 
+/// What serves names, and what asks for them.
+pub(crate) const NAMES: Peers =
+    Peers { name: "names", packages: &["dnsperf", "dnsmasq-base", "unbound"] };
+
 impl Peers {
     /// The folder of packages for this suite.
     pub(crate) fn get(&self, suite: &str) -> Result<PathBuf> {

@@ -19,9 +19,9 @@ pub(crate) struct Figure {
     pub(crate) about: &'static str,
     /// What theirs does; empty where ours is measured alone.
     pub(crate) against: &'static str,
-    /// `ms` or `MiB`.
+    /// `ms`, `MiB` or `queries/s`.
     pub(crate) unit: &'static str,
-    /// `<=0.8` or `<40`: of the median of the pairs' ratios, or of our median where there is no
+    /// `<=0.8`, `<40` or `>=1`: of the median of the pairs' ratios, or of our median where there is no
     /// peer. Empty where nothing is demanded.
     pub(crate) wanted: &'static str,
 }
@@ -207,6 +207,9 @@ fn holds(wanted: &str, value: f64) -> Option<bool> {
     if let Some(most) = wanted.strip_prefix("<=") {
         return Some(value <= most.parse().ok()?);
     }
+    if let Some(least) = wanted.strip_prefix(">=") {
+        return Some(value >= least.parse().ok()?);
+    }
     Some(value < wanted.strip_prefix('<')?.parse().ok()?)
 }
 
@@ -240,6 +243,8 @@ mod tests {
         for (against, wanted, held) in [
             ("x", "<=0.5", Some(true)),
             ("x", "<0.5", Some(false)),
+            ("x", ">=0.5", Some(true)),
+            ("x", ">=0.6", Some(false)),
             ("", "<3", Some(true)),
             ("", "<=1.9", Some(false)),
             ("", "", None),

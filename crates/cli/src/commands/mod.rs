@@ -6,6 +6,7 @@ mod completion;
 pub(crate) mod config;
 pub(crate) mod container;
 mod daemon;
+mod dns;
 mod events;
 pub(crate) mod image;
 mod logs;
@@ -94,6 +95,9 @@ pub(crate) enum Command {
     /// The audit trail
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The server of names
+    #[command(subcommand)]
+    Dns(dns::Command),
     Daemon(daemon::Args),
     Completion(completion::Args),
     Version(version::Args),
@@ -103,6 +107,7 @@ pub(crate) enum Command {
 pub(crate) fn local(command: Command, ctx: &Ctx) -> ControlFlow<ExitCode, Command> {
     let outcome = match command {
         Command::Daemon(args) => return ControlFlow::Break(daemon::run(ctx, &args)),
+        Command::Dns(command) => return ControlFlow::Break(dns::run(ctx, &command)),
         Command::Completion(args) => completion::run(ctx, &args),
         Command::Version(args) if !args.server => version::run_local(),
         Command::System(system::Command::Install(args)) => system::install::run(ctx, &args),
@@ -145,7 +150,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Config(command) => config::dispatch(command, ctx).await,
         Command::Audit(command) => audit::dispatch(command, ctx).await,
         Command::Version(args) => version::run(ctx, args).await,
-        Command::Daemon(_) | Command::Completion(_) => {
+        Command::Daemon(_) | Command::Dns(_) | Command::Completion(_) => {
             unreachable!("`local` has run what needs no API")
         }
     }

@@ -61,7 +61,7 @@ impl Engine {
         }
         if self.can_use_systemd() {
             self.systemd().disable(&[SOCKET], Lifetime::Persistent)?;
-            for unit in [SOCKET, "volt.service"] {
+            for unit in [SOCKET, "volt.service", "volt-dns.service"] {
                 match self.systemd().run_job(JobKind::Stop, unit, LIMIT) {
                     Ok(_) | Err(volt_host::systemd::Error::NoSuchUnit { .. }) => {}
                     Err(error) => return Err(error.into()),

@@ -6,6 +6,7 @@ mod first;
 mod images;
 mod lists;
 mod memory;
+mod names;
 mod peer;
 mod podman;
 mod runs;
@@ -40,6 +41,7 @@ const GROUPS: &[Group] = &[
     Group { name: "store-large", run: stores::large },
     Group { name: "store-small", run: stores::small },
     Group { name: "store-images", run: images::all },
+    Group { name: "dns", run: names::all },
 ];
 
 /// Runs the task.
