@@ -1,5 +1,4 @@
 //! The whole server, on the loopback: real sockets, a real table, a resolver whose answers are made up.
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 

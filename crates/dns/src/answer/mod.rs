@@ -83,7 +83,7 @@ pub fn answer(
         Subject::Host { host, network, ours } => {
             let all = view.find(host, network);
             let known = all.clone().next().is_some();
-            (ours || known).then(|| reply.addresses(all, known, out))
+            (ours || known).then(|| reply.addresses(&all, known, out))
         }
         Subject::Address(address) => Some(reply.pointer(address, out)),
         Subject::Zone => Some(reply.nothing(Found::Records, out)),
@@ -161,7 +161,7 @@ impl Reply<'_> {
     /// The addresses of a workload, or of all that share an alias.
     fn addresses<'b>(
         &self,
-        all: impl Iterator<Item = &'b Addresses> + Clone,
+        all: &(impl Iterator<Item = &'b Addresses> + Clone),
         known: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), PushError> {

@@ -87,13 +87,16 @@ impl Names {
     /// What whoever asks from this address may see; nothing where he is on none of the networks.
     #[must_use]
     pub fn view(&self, source: IpAddr) -> Option<View<'_>> {
-        let on = || self.networks.iter().position(|zone| zone.has(source));
         let seen = if let Some(networks) = self.members.get(&source) {
             Seen::Some(networks)
-        } else if source.is_loopback() || self.gateways.contains(&source) {
+        } else if self.gateways.contains(&source) {
+            Seen::All
+        } else if let Some(network) = self.networks.iter().position(|zone| zone.has(source)) {
+            Seen::One(network)
+        } else if source.is_loopback() {
             Seen::All
         } else {
-            Seen::One(on()?)
+            return None;
         };
         Some(View { names: self, seen })
     }

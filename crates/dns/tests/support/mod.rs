@@ -8,7 +8,6 @@ use domain::base::{Name, Ttl};
 use domain::rdata::{A, AllRecordData, Soa};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
