@@ -5,8 +5,15 @@ use std::collections::BTreeSet;
 use volt_api::operations::OPERATIONS;
 
 /// Commands that ask for no operation: the binary does them itself.
-const LOCAL: &[&str] =
-    &["completion", "daemon", "logout", "registry logout", "system install", "system uninstall"];
+const LOCAL: &[&str] = &[
+    "completion",
+    "daemon",
+    "dns serve",
+    "logout",
+    "registry logout",
+    "system install",
+    "system uninstall",
+];
 
 /// Commands whose operations are not called as they are.
 const OTHERS: &[(&str, &[&str])] = &[

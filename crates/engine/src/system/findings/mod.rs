@@ -188,6 +188,7 @@ impl Engine {
             "volt.service",
             "volt.socket",
             "volt-boot.service",
+            "volt-dns.service",
             "volt-container@*.service",
             "volt-prepare@*.service",
             "volt-exited@*.service",
