@@ -7,7 +7,7 @@ use crate::names::{Addresses, Names, View};
 use crate::query::{Bad, MAX_DATAGRAM, Query, QueryName, Way};
 use domain::base::iana::{Class, OptRcode, Rcode, Rtype};
 use domain::base::message_builder::{
-    AnswerBuilder, MessageBuilder, PushError, QuestionBuilder, StaticCompressor,
+    AdditionalBuilder, AnswerBuilder, MessageBuilder, PushError, QuestionBuilder, StaticCompressor,
 };
 use domain::base::name::ParsedName;
 use domain::base::question::Question;
@@ -99,11 +99,22 @@ pub fn answer(
 
 /// An answer with a code and no records, no longer than its query.
 pub fn plain(query: &Query, code: Rcode, out: &mut Vec<u8>) -> Verdict {
-    let written = question(query, out).map(|mut builder| {
+    let written = question(query, out).and_then(|mut builder| {
         builder.header_mut().set_ra(query.recursive);
         builder.header_mut().set_rcode(code);
+        put_opt(builder.additional(), query)
     });
     if written.is_ok() { Verdict::Reply } else { Verdict::Drop }
+}
+
+/// Says what we take by EDNS, to whom has said it of himself.
+fn put_opt(mut builder: AdditionalBuilder<Target<'_>>, query: &Query) -> Result<(), PushError> {
+    let Some(edns) = query.edns else { return Ok(()) };
+    builder.opt(|opt| {
+        opt.set_udp_payload_size(MAX_DATAGRAM);
+        opt.set_dnssec_ok(edns.signatures);
+        Ok(())
+    })
 }
 
 /// Begins an answer: header and question.
@@ -250,13 +261,7 @@ impl Reply<'_> {
         }
         let mut builder = builder.additional();
         builder.clear_push_limit();
-        match self.query.edns {
-            Some(_) => builder.opt(|opt| {
-                opt.set_udp_payload_size(MAX_DATAGRAM);
-                Ok(())
-            }),
-            None => Ok(()),
-        }
+        put_opt(builder, self.query)
     }
 }
 
@@ -292,7 +297,7 @@ fn subject<'a>(names: &Names, view: &View<'_>, name: &'a QueryName) -> Subject<'
         }
         // A network may be called as a domain of the world is: what is not here may be there.
         Some([host, network]) if view.knows(network) => {
-            Subject::Host { host, network: Some(network), ours: false }
+            Subject::Host { host, network: Some(network), ours: !view.forwards() }
         }
         Some([host, network, last]) if *last == zone => {
             Subject::Host { host, network: Some(network), ours: true }

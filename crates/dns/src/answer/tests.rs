@@ -76,6 +76,7 @@ fn who_asks_what_is_told() {
         ),
         // A network that reaches nothing outside; the host; nobody.
         ("10.0.3.2", "probe", Rtype::A, "NOERROR 10.0.3.2"),
+        ("10.0.3.2", "nobody.lab", Rtype::A, "NXDOMAIN"),
         ("10.0.3.2", "example.com", Rtype::A, "REFUSED"),
         ("10.0.1.1", "proxy.volt", Rtype::A, "NOERROR 10.0.2.3"),
         ("10.0.1.1", "example.com", Rtype::A, "REFUSED"),
