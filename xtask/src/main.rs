@@ -11,6 +11,7 @@ mod install;
 mod packages;
 mod paths;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 mod vm;
@@ -40,6 +41,12 @@ const TASKS: &[Task] = &[
         arguments: "[FILTER]",
         about: "run the tests of all tiers",
         run: test::task,
+    },
+    Task {
+        name: "soak",
+        arguments: "store [--minutes N]",
+        about: "run what has chance in it for long",
+        run: soak::task,
     },
     Task {
         name: "host",

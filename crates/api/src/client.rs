@@ -234,21 +234,31 @@ fn uri<P: Serialize>(operation: &OperationInfo, params: &P) -> Result<String, Pr
     let mut path = operation.path.to_owned();
     let mut query = String::new();
     let values = serde_json::to_value(params).map_err(|e| internal(&e))?;
+    let mut add = |name: &str, text: &str| {
+        let separator = if query.is_empty() { '?' } else { '&' };
+        query.push_str(&format!("{separator}{name}={}", percent::encode(text)));
+    };
     for (name, value) in values.as_object().into_iter().flatten() {
         let text = match value {
             serde_json::Value::Null | serde_json::Value::Bool(false) => continue,
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
+            serde_json::Value::Array(list) => {
+                list.iter().for_each(|one| add(name, &text_of(one)));
+                continue;
+            }
+            other => text_of(other),
         };
         let placeholder = format!("{{{name}}}");
         if path.contains(&placeholder) {
             path = path.replace(&placeholder, &percent::encode(&text));
         } else if !text.is_empty() {
-            let separator = if query.is_empty() { '?' } else { '&' };
-            query.push_str(&format!("{separator}{name}={}", percent::encode(&text)));
+            add(name, &text);
         }
     }
     Ok(path + &query)
+}
+
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn empty() -> RequestBody {
@@ -389,8 +399,8 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::{ContainerStopOp, ImageInspectOp};
-    use crate::types::{ContainerStop, ImageName};
+    use crate::operations::{ContainerStopOp, ImageBuildOp, ImageInspectOp};
+    use crate::types::{ContainerStop, ImageBuild, ImageName};
 
     #[test]
     fn parameters_fill_path_and_query() {
@@ -400,5 +410,9 @@ mod tests {
         let image = ImageName { image: "registry.example/a b:1".into() };
         let text = uri(&ImageInspectOp::INFO, &image).unwrap();
         assert_eq!(text, "/api/v1/images/inspect?image=registry.example%2Fa%20b%3A1");
+        let env = vec!["A=1".into(), String::new()];
+        let build = ImageBuild { image: "a".into(), env, ..ImageBuild::default() };
+        let text = uri(&ImageBuildOp::INFO, &build).unwrap();
+        assert_eq!(text, "/api/v1/images/build?image=a&env=A%3D1&env=");
     }
 }

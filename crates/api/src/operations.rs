@@ -172,6 +172,8 @@ operations! {
     "image_push" ImagePushOp: POST "/api/v1/images/push" Container Progress changes (Nothing, ImagePush) -> ImagePushed;
     /// Takes in a root file system: a tar archive as the body, or a path of the host (root only).
     "image_import" ImageImportOp: POST "/api/v1/images/import" Container UploadProgress changes (ImageImport, Nothing) -> Image;
+    /// Makes an image of a folder, or of what a Containerfile says.
+    "image_build" ImageBuildOp: POST "/api/v1/images/build" Container UploadProgress changes (ImageBuild, Nothing) -> Image;
     /// Writes an image out as a tar archive.
     "image_export" ImageExportOp: GET "/api/v1/images/export" Container Download reads (ImageExport, Nothing) -> Nothing;
     /// Lists images.

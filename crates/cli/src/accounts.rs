@@ -8,7 +8,9 @@ use volt_api::operations::ConfigGetOp;
 use volt_api::types::{ConfigKey, Nothing, RegistryAccount};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_model::registry::{Account, Credentials, DOCKER, Remote, with_account, without_account};
+use volt_model::registry::{
+    Account, Credentials, DOCKER, Helper, Remote, with_account, without_account,
+};
 
 /// The largest file that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -32,10 +34,38 @@ pub(crate) async fn of(ctx: &Ctx, image: &str) -> Result<Option<RegistryAccount>
         remote = Remote::of(&name, &short_registry(ctx).await);
     }
     let whose = RegistryAccount { registry: remote.host.clone(), ..RegistryAccount::default() };
-    Ok(all.account(&remote.host, &remote.repository).cloned().map(|account| match account {
+    let account = all.account(&remote.host, &remote.repository).cloned();
+    let account = account.or_else(|| kept(ctx, &all, &remote.host));
+    Ok(account.map(|account| match account {
         Account::Password { user, password } => RegistryAccount { user, password, ..whose },
         Account::Identity(identity_token) => RegistryAccount { identity_token, ..whose },
     }))
+}
+
+/// The account that a program keeps which a file names. One that fails is no reason not to ask as nobody.
+fn kept(ctx: &Ctx, all: &Credentials, host: &str) -> Option<Account> {
+    let Helper { program, server } = all.helper(host)?;
+    match (ctx.embed.ask)(&[&program, "get"], &server) {
+        Ok((0, answer)) => {
+            let account = Account::kept(&answer);
+            if account.is_none() {
+                ctx.out.warn(&format!("{program} has answered with no account for {host}"));
+            }
+            account
+        }
+        // That there is none is an answer too.
+        Ok((_, said)) => {
+            let said = String::from_utf8_lossy(&said).trim().to_owned();
+            if !said.contains("credentials not found") {
+                ctx.out.warn(&format!("{program} has failed for {host}: {said}"));
+            }
+            None
+        }
+        Err(error) => {
+            ctx.out.warn(&format!("{program} can't be asked for {host}: {error}"));
+            None
+        }
+    }
 }
 
 /// The registry that names without one mean, as whoever is asked has it configured.

@@ -18,6 +18,9 @@ pub type Serve =
 /// Waits until the server inside this process has finished or undone what it was doing.
 pub type Finish = Arc<dyn Fn() -> BoxFuture<()> + Send + Sync>;
 
+/// Runs a program (the first word) with a text on its standard input; its exit code, and what it wrote to its standard output.
+pub type Ask = fn(&[&str], &str) -> io::Result<(i32, Vec<u8>)>;
+
 /// What the binary lends to the command line.
 #[derive(Clone)]
 pub struct Embed {
@@ -33,6 +36,8 @@ pub struct Embed {
     pub system_install: fn(InstallArgs) -> Result<Vec<String>, Problem>,
     /// Runs a program (the first word) on this very terminal, waits for it and returns its exit code.
     pub foreground: fn(&[OsString]) -> io::Result<i32>,
+    /// Asks a program something, such as one that keeps secrets.
+    pub ask: Ask,
 }
 
 impl fmt::Debug for Embed {

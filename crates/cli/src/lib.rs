@@ -26,7 +26,7 @@ mod views;
 
 pub use cli::command;
 pub use docs::{man_pages, reference, write_docs};
-pub use embed::{DaemonArgs, DnsArgs, Embed, EmbedRequest, Finish, InstallArgs, Serve};
+pub use embed::{Ask, DaemonArgs, DnsArgs, Embed, EmbedRequest, Finish, InstallArgs, Serve};
 /// What [`Embed`]'s functions speak of, for the binary, which doesn't link the API itself.
 pub use volt_api::Problem;
 pub use volt_api::client::{BoxFuture, Connection};

@@ -76,6 +76,7 @@ fn context(
         run_dns: |_| ExitCode::FAILURE,
         system_install: |_| Err(Problem::new(ErrorKind::General, "not here")),
         foreground: |_| Ok(0),
+        ask: |_, _| Err(io::ErrorKind::NotFound.into()),
     };
     (Ctx::new(parsed.global, embed), parsed.command)
 }

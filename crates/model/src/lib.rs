@@ -3,7 +3,7 @@
 //! Nothing here does I/O, is asynchronous, logs, or knows HTTP or D-Bus. Text and bytes come in, types come out,
 //! and the other way round.
 //!
-//! - Names and words: [`name`], [`image`], [`registry`], [`size`], [`time`]
+//! - Names and words: [`name`], [`image`], [`registry`], [`containerfile`], [`size`], [`time`]
 //! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Names on networks: [`dns`]
@@ -13,6 +13,7 @@
 pub mod caps;
 pub mod config;
 pub mod container;
+pub mod containerfile;
 pub mod dns;
 pub mod frame;
 pub mod ids;

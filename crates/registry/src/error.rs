@@ -31,6 +31,12 @@ pub enum Error {
         /// What happened last.
         reason: String,
     },
+    /// Nobody listens there, and nobody did before.
+    #[error("nobody listens at the registry {host}")]
+    Nobody {
+        /// The registry.
+        host: String,
+    },
     /// It answered with a failure of its own.
     #[error("the registry {host} answered {status} for {what}{}", said(detail))]
     Refused {
@@ -74,9 +80,10 @@ impl Error {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Permission,
-            Self::Unreachable { .. } | Self::Refused { .. } | Self::Wrong { .. } => {
-                ErrorKind::Network
-            }
+            Self::Unreachable { .. }
+            | Self::Nobody { .. }
+            | Self::Refused { .. }
+            | Self::Wrong { .. } => ErrorKind::Network,
             Self::Unread(_) => ErrorKind::General,
             Self::Cancelled => ErrorKind::Interrupted,
             Self::Invalid(_) => ErrorKind::Usage,

@@ -75,6 +75,14 @@ pub enum Error {
         /// How it ended.
         source: volt_host::command::Error,
     },
+    /// buildah ran and failed.
+    #[error("the image could not be built{}", last_lines(lines))]
+    Build {
+        /// The last lines it wrote.
+        lines: Vec<String>,
+        /// How it ended.
+        source: volt_host::command::Error,
+    },
     /// A program that is needed is missing or could not be run.
     #[error(transparent)]
     Program(#[from] volt_host::command::Error),
@@ -165,6 +173,7 @@ impl Error {
                 ErrorKind::Network
             }
             Self::Debootstrap { .. }
+            | Self::Build { .. }
             | Self::Program(_)
             | Self::Corrupt { .. }
             | Self::BadObject { .. }

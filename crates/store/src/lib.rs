@@ -38,8 +38,9 @@ pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
-    Commit, Existing, ExportFormat, ExportOptions, Exported, Hold, Image, ImageConfig, Images,
-    ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Source, Users, Work,
+    Commit, Existing, ExportFormat, ExportOptions, Exported, Folder, Hold, Image, ImageConfig,
+    Images, ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Recipe,
+    Source, Users, Work,
 };
 pub use oci::{Origin, Platform};
 pub use progress::{Progress, Silent, at_once};

@@ -6,15 +6,19 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use volt_cli::{DaemonArgs, DnsArgs, Embed, EmbedRequest, InstallArgs, Problem};
 use volt_daemon::embedded::Embedded;
 use volt_engine::system::{InstallOptions, UninstallOptions};
 use volt_engine::{Engine, Settings};
-use volt_host::command::{Command, Stream};
+use volt_host::command::{self, Command, Stream};
 use volt_model::kind::ErrorKind;
 
 /// The server inside this process, once something was asked of it.
 static SERVER: OnceLock<Embedded> = OnceLock::new();
+
+/// How long a program may take to answer: it may ask a person for a password first.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// All that is lent. Nothing is made until it is used.
 pub(crate) fn embed() -> Embed {
@@ -31,6 +35,7 @@ pub(crate) fn embed() -> Embed {
         run_dns,
         system_install,
         foreground,
+        ask,
     }
 }
 
@@ -106,14 +111,32 @@ fn foreground(words: &[OsString]) -> io::Result<i32> {
     let Some((program, args)) = words.split_first() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let mut command = Command::new(program)
+    let command = Command::new(program)
         .args(args)
         .stdin(Stream::Inherit)
         .stdout(Stream::Inherit)
         .stderr(Stream::Inherit);
+    let mut child = as_caller(command).spawn().map_err(io::Error::other)?;
+    Ok(child.wait().map_err(io::Error::other)?.code())
+}
+
+/// Runs a program such as one that keeps secrets, which finds them by the caller's own environment.
+fn ask(words: &[&str], input: &str) -> io::Result<(i32, Vec<u8>)> {
+    let Some((program, args)) = words.split_first() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let command = Command::new(program).args(args).input(input).time_limit(ANSWER_LIMIT);
+    let output = as_caller(command).output_any_status().map_err(|error| match error {
+        command::Error::Missing { .. } => io::Error::new(io::ErrorKind::NotFound, error),
+        error => io::Error::other(error),
+    })?;
+    Ok((output.status.code(), output.stdout))
+}
+
+/// With the caller's own environment and folder.
+fn as_caller(mut command: Command) -> Command {
     for (name, value) in env::vars_os() {
         command = command.env(name, value);
     }
-    let mut child = command.cwd(".").spawn().map_err(io::Error::other)?;
-    Ok(child.wait().map_err(io::Error::other)?.code())
+    command.cwd(".")
 }

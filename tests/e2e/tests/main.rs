@@ -30,6 +30,7 @@ mod suite {
     mod full_disk;
     mod hosts;
     mod image;
+    mod image_build;
     mod image_registry;
     mod kernel;
     mod privileges;

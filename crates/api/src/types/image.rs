@@ -154,6 +154,49 @@ pub struct ImageImport {
     pub force: bool,
 }
 
+/// What to build, and what to call it; the body is a tar archive of the folder.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageBuild {
+    /// What to call it.
+    pub image: String,
+    /// The folder on the daemon's host in place of a body, by absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The Containerfile in the folder, by its path there. Without one the folder is the root file system itself, and how the image is
+    /// run is what the fields below say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// `NAME=VALUE` for each `ARG` of the Containerfile.
+    pub build_args: Vec<String>,
+    /// The stage of the Containerfile to stop at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// What runs first.
+    pub entrypoint: Vec<String>,
+    /// What runs, or the entrypoint's arguments.
+    pub command: Vec<String>,
+    /// `NAME=VALUE`.
+    pub env: Vec<String>,
+    /// Who runs it: `NAME[:GROUP]` or numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where it starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// The signal that asks it to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Paths that are to be volumes.
+    pub volumes: Vec<String>,
+    /// Ports that it listens on: `80` or `53/udp`.
+    pub exposed_ports: Vec<String>,
+    /// `KEY=VALUE`.
+    pub labels: Vec<String>,
+    /// Replace the image of that name.
+    pub force: bool,
+}
+
 /// Which image.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -3,12 +3,16 @@
 use super::convert;
 use super::fields::{Fields, read};
 use super::registry::account;
-use crate::router::{Cx, Routes};
+use crate::router::{Cx, Failure, Routes};
+use volt_api::Problem;
 use volt_api::operations::*;
-use volt_api::types::{Image, ImagePushed, Nothing};
+use volt_api::types::{Image, ImageBuild, ImagePushed, Nothing};
 use volt_engine::Engine;
-use volt_engine::image::{Compression, ExportFormat, FromRegistry, Pull, Push, Source, View};
+use volt_engine::image::{
+    Build, ByFile, Compression, ExportFormat, FromRegistry, ImageConfig, Pull, Push, Source, View,
+};
 use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
@@ -57,6 +61,26 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             };
             Ok(shown(cx, cx.state.image_import(&name, source, params.force, report)?))
         })
+        .upload_progress::<ImageBuildOp>(|cx, params, body, report| {
+            let source = match &params.path {
+                Some(path) => {
+                    // It is read with root's rights.
+                    cx.require_root("building from a path of the host")?;
+                    Source::Path(path.into())
+                }
+                None => Source::Reader(Box::new(body)),
+            };
+            if params.file.is_some() {
+                // And so do its commands run.
+                cx.require_root("building by a Containerfile")?;
+            }
+            let (build, how) = what_to_build(params, source)?;
+            let view = match how {
+                How::AsItIs(config) => cx.state.image_build(build, *config, report)?,
+                How::ByFile(by) => cx.state.image_build_by_file(build, by, report)?,
+            };
+            Ok(shown(cx, view))
+        })
         .download::<ImageExportOp>(|cx, params, out| {
             let mut fields = Fields::default();
             let name = fields.one::<ImageRef>("image", &params.image);
@@ -87,6 +111,47 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             cx.state.image_delete(&read("image", &params.image)?)?;
             Ok(Nothing {})
         })
+}
+
+/// How an image is built.
+enum How {
+    AsItIs(Box<ImageConfig>),
+    ByFile(ByFile),
+}
+
+/// What is asked for, of which each part is for one of the ways.
+fn what_to_build(params: ImageBuild, source: Source) -> Result<(Build, How), Failure> {
+    let image: ImageRef = read("image", &params.image)?;
+    let refused = |title: &str| Err(Failure::of_request(Problem::new(ErrorKind::Usage, title)));
+    let labels = params.labels.iter().map(|label| {
+        let (key, value) = label.split_once('=').unwrap_or((label, ""));
+        (key.to_owned(), value.to_owned())
+    });
+    let config = ImageConfig {
+        entrypoint: params.entrypoint,
+        cmd: params.command,
+        env: params.env,
+        user: params.user,
+        workdir: params.workdir,
+        stop_signal: params.stop_signal,
+        volumes: params.volumes,
+        exposed_ports: params.exposed_ports,
+        labels: labels.collect(),
+        ..ImageConfig::default()
+    };
+    let how = match params.file {
+        Some(file) => {
+            if config != ImageConfig::default() {
+                return refused("A Containerfile says itself how the image is run");
+            }
+            How::ByFile(ByFile { file, args: params.build_args, target: params.target })
+        }
+        None if !params.build_args.is_empty() || params.target.is_some() => {
+            return refused("Arguments and stages are those of a Containerfile, and there is none");
+        }
+        None => How::AsItIs(Box::new(config)),
+    };
+    Ok((Build { image, source, force: params.force }, how))
 }
 
 fn compression_of(text: &str) -> Result<Compression, &'static str> {

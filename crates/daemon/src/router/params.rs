@@ -1,13 +1,13 @@
 //! Parameters of a request, from its path and query, into the operation's type. Pure.
 
-use serde::de::value::{Error as ValueError, MapDeserializer};
+use serde::de::value::{Error as ValueError, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer, Visitor};
 use volt_api::Problem;
 use volt_model::kind::ErrorKind;
 use volt_model::percent;
 
 /// The most parameters one request may have.
-const MAX_PAIRS: usize = 64;
+const MAX_PAIRS: usize = 512;
 
 /// Names with their texts, percent-decoded, in the order they came.
 #[derive(Clone, Debug, Default)]
@@ -36,10 +36,16 @@ impl Pairs {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// All of them as the type an operation takes.
+    /// All of them as the type an operation takes; a list is a parameter that is there more than once.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let texts = self.0.iter().map(|(n, v)| (n.as_str(), Text { name: n, value: v }));
-        T::deserialize(MapDeserializer::<_, ValueError>::new(texts))
+        let mut all: Vec<(&str, Texts<'_>)> = Vec::new();
+        for (name, value) in &self.0 {
+            match all.iter_mut().find(|(other, _)| other == name) {
+                Some((_, texts)) => texts.values.push(value),
+                None => all.push((name, Texts { name, values: vec![value] })),
+            }
+        }
+        T::deserialize(MapDeserializer::<_, ValueError>::new(all.into_iter()))
             .map_err(|error| wrong("The request's parameters are wrong").because(&error))
     }
 }
@@ -48,22 +54,29 @@ fn wrong(title: &str) -> Problem {
     Problem::new(ErrorKind::Usage, title)
 }
 
-/// A parameter's text, read as whatever the operation's field is.
-#[derive(Clone, Copy)]
-struct Text<'a> {
+/// A parameter's texts, read as whatever the operation's field is. There is at least one.
+struct Texts<'a> {
     name: &'a str,
-    value: &'a str,
+    values: Vec<&'a str>,
 }
 
-impl Text<'_> {
+impl<'a> Texts<'a> {
+    /// The only one.
+    fn one(&self) -> Result<&'a str, ValueError> {
+        match self.values[..] {
+            [value] => Ok(value),
+            _ => Err(ValueError::custom(format_args!("duplicate field `{}`", self.name))),
+        }
+    }
+
     fn number<T: std::str::FromStr>(self) -> Result<T, ValueError> {
-        self.value.parse().map_err(|_| {
+        self.one()?.parse().map_err(|_| {
             ValueError::custom(format_args!("`{}` takes a number that fits", self.name))
         })
     }
 }
 
-impl<'de> IntoDeserializer<'de, ValueError> for Text<'_> {
+impl<'de> IntoDeserializer<'de, ValueError> for Texts<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -79,7 +92,7 @@ macro_rules! numbers {
     };
 }
 
-impl<'de> serde::Deserializer<'de> for Text<'_> {
+impl<'de> serde::Deserializer<'de> for Texts<'_> {
     type Error = ValueError;
 
     numbers! {
@@ -89,11 +102,11 @@ impl<'de> serde::Deserializer<'de> for Text<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        visitor.visit_str(self.value)
+        visitor.visit_str(self.one()?)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        match self.value {
+        match self.one()? {
             // A bare `?all` means what it says.
             "true" | "1" | "" => visitor.visit_bool(true),
             "false" | "0" => visitor.visit_bool(false),
@@ -103,6 +116,12 @@ impl<'de> serde::Deserializer<'de> for Text<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_some(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        let name = self.name;
+        let each = self.values.into_iter().map(|value| Texts { name, values: vec![value] });
+        visitor.visit_seq(SeqDeserializer::new(each))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -119,7 +138,7 @@ impl<'de> serde::Deserializer<'de> for Text<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i128 u128 f32 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
+        i128 u128 f32 char str string bytes byte_buf unit unit_struct tuple tuple_struct map
         struct enum identifier
     }
 }
@@ -128,7 +147,7 @@ impl<'de> serde::Deserializer<'de> for Text<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use volt_api::types::{AuditList, ContainerDelete, ContainerStop, Nothing};
+    use volt_api::types::{AuditList, ContainerDelete, ContainerStop, ImageBuild, Nothing};
 
     fn pairs(name: &str, query: &str) -> Pairs {
         Pairs::collect(vec![("name", name.to_owned())], query).unwrap()
@@ -157,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_parameters_that_are_there_more_than_once() {
+        let read =
+            |query: &str| Pairs::collect(vec![], query).unwrap().read::<ImageBuild>().unwrap();
+        assert_eq!(read("image=a&env=A%3D1&env=&env=B").env, ["A=1", "", "B"]);
+        assert_eq!(read("image=a&env=A").env, ["A"]);
+        assert_eq!(read("image=a").env, [""; 0]);
+        assert!(cause::<ImageBuild>("image=a&image=b").contains("duplicate field `image`"));
+    }
+
+    #[test]
     fn errors_name_the_parameter() {
         assert_eq!(cause::<ContainerStop>("timeout=soon"), "`timeout` takes a number that fits");
         assert_eq!(cause::<ContainerStop>("timeout=-1"), "`timeout` takes a number that fits");
@@ -179,7 +208,7 @@ mod tests {
             assert_eq!(percent::decode(text).as_deref(), decoded, "{text}");
         }
         assert!(Pairs::collect(vec![], "a=%ff").is_err());
-        assert!(Pairs::collect(vec![], &"a=1&".repeat(65)).is_err());
+        assert!(Pairs::collect(vec![], &"a=1&".repeat(MAX_PAIRS + 1)).is_err());
     }
 
     proptest! {

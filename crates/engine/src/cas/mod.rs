@@ -66,7 +66,7 @@ impl Engine {
 }
 
 /// Refuses what is no absolute path of a folder.
-fn folder(path: &Path) -> Result<()> {
+pub(crate) fn folder(path: &Path) -> Result<()> {
     let shown = path.display();
     if !path.is_absolute() {
         return Err(Error::new(ErrorKind::Usage, format!("{shown} is no absolute path")));

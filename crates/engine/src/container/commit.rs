@@ -103,7 +103,7 @@ fn changed(config: &mut ImageConfig, commit: Commit) -> Result<()> {
     if let Some(command) = commit.command {
         config.cmd = command;
     }
-    config.env = super::create::merged_environment(&config.env, &commit.env)?;
+    config.env = super::merged_environment(&config.env, &commit.env)?;
     config.user = commit.user.or(config.user.take());
     config.workdir = commit.workdir.or(config.workdir.take());
     config.labels.extend(commit.labels);

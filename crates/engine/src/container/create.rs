@@ -359,7 +359,7 @@ fn command_of(create: &Create, image: &Image) -> Result<Vec<String>> {
 }
 
 /// `base` with `over` put over it, by name; what has no `=` or a bad name is refused.
-pub(super) fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
+pub(crate) fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
     let mut all: Vec<String> = Vec::new();
     for entry in base.iter().chain(over) {
         let name = entry.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty());

@@ -40,5 +40,6 @@ pub use inspect::View;
 pub use update::Update;
 
 pub(crate) use backend::RunState;
+pub(crate) use create::merged_environment;
 pub(crate) use root::tree_of;
 pub(crate) use start::refuse;

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_store::{Image, ImportOptions, Limits, Work};
+use volt_store::{Image, ImageConfig, ImportOptions, Limits, Work};
 
 /// Where the root file system comes from.
 pub enum Source {
@@ -40,14 +40,20 @@ impl Engine {
         force: bool,
         progress: &dyn Progress,
     ) -> Result<View> {
+        self.image_import_as(name, source, (ImageConfig::default(), force), progress)
+    }
+
+    /// The same of one that does not say itself how it is run.
+    pub(super) fn image_import_as(
+        &self,
+        name: &ImageRef,
+        source: Source,
+        (config, force): (ImageConfig, bool),
+        progress: &dyn Progress,
+    ) -> Result<View> {
         super::refuse_digest(name)?;
         self.tidy_images();
-        let max = self.config()?.image.max_size.0;
-        let options = ImportOptions {
-            limits: Limits { bytes: max, ..Limits::default() },
-            existing: existing(force),
-            ..ImportOptions::default()
-        };
+        let options = ImportOptions { config, ..self.import_options(force)? };
         let wanted = || self.wanted_trees();
         let work = Work { wanted: &wanted, progress };
         let image = match source {
@@ -59,6 +65,12 @@ impl Engine {
         }
         self.assemble_image(&image, progress);
         self.image_view(image)
+    }
+
+    /// How images are taken in here.
+    pub(super) fn import_options(&self, force: bool) -> Result<ImportOptions> {
+        let limits = Limits { bytes: self.config()?.image.max_size.0, ..Limits::default() };
+        Ok(ImportOptions { limits, existing: existing(force), ..ImportOptions::default() })
     }
 
     fn import_path(

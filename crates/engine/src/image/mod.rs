@@ -3,6 +3,7 @@
 //! No lock is held here: a pull and an import may wait on the network. The store locks where names change, and refuses a
 //! name that was taken meanwhile.
 
+mod build;
 mod delete;
 mod export;
 mod import;
@@ -13,12 +14,13 @@ mod push;
 mod registry;
 mod tag;
 
+pub use build::{Build, ByFile};
 pub use import::Source;
 pub use pull::Pull;
 pub use push::{Push, Pushed, Sent};
 pub use registry::FromRegistry;
 pub(crate) use registry::{elsewhere, unread};
-pub use volt_store::{Compression, ExportFormat};
+pub use volt_store::{Compression, ExportFormat, ImageConfig};
 
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};

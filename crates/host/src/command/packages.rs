@@ -32,4 +32,5 @@ const TABLE: &[(&[&str], &str)] = &[
     (&["qemu-img"], "qemu-utils"),
     (&["ssh"], "openssh-client"),
     (&["podman"], "podman"),
+    (&["buildah"], "buildah"),
 ];

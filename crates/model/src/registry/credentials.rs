@@ -1,7 +1,8 @@
 //! Who we are at a registry: from files as `docker login`, `podman login` and `volt login` write them.
 //!
 //! Source: the `config.json` of Docker's command line, and containers-auth.json(5), which also has entries for single
-//! repositories. Programs that keep secrets (`credHelpers`) are not run.
+//! repositories. Where a file names a program that keeps secrets (`credHelpers`, `credsStore`), which one is told, and what it
+//! answers is read; running it is up to whoever asks.
 
 use super::DOCKER;
 use base64::Engine as _;
@@ -38,12 +39,40 @@ impl fmt::Debug for Account {
 
 /// Accounts by what they are for: `HOST` or `HOST/NAMESPACE…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Credentials(BTreeMap<String, Account>);
+pub struct Credentials {
+    accounts: BTreeMap<String, Account>,
+    /// By registry.
+    helpers: BTreeMap<String, String>,
+    /// For all others.
+    store: Option<String>,
+}
+
+/// A program that keeps accounts: its name, and by what it is asked for one, on its standard input after the argument `get`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helper {
+    /// Such as `docker-credential-pass`.
+    pub program: String,
+    /// What the registry is called there.
+    pub server: String,
+}
 
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
     auths: BTreeMap<String, Entry>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: Option<String>,
+}
+
+/// What a helper answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Kept {
+    #[serde(default)]
+    username: String,
+    secret: String,
 }
 
 #[derive(Deserialize)]
@@ -57,9 +86,13 @@ struct Entry {
 impl Credentials {
     /// Those of `other` too, where there is none for the same place yet.
     pub fn extend(&mut self, other: Self) {
-        for (place, account) in other.0 {
-            self.0.entry(place).or_insert(account);
+        for (place, account) in other.accounts {
+            self.accounts.entry(place).or_insert(account);
         }
+        for (host, helper) in other.helpers {
+            self.helpers.entry(host).or_insert(helper);
+        }
+        self.store = self.store.take().or(other.store);
     }
 
     /// Those of a file's bytes.
@@ -72,29 +105,46 @@ impl Credentials {
             .auths
             .into_iter()
             .filter_map(|(key, entry)| Some((place_of_key(&key), entry.account()?)));
-        Ok(Self(accounts.collect()))
+        let is_name = |name: &String| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            !name.is_empty() && name.chars().all(is_part)
+        };
+        let helpers = file.helpers.into_iter().filter(|(_, name)| is_name(name));
+        Ok(Self {
+            accounts: accounts.collect(),
+            helpers: helpers.map(|(key, name)| (place_of_key(&key), name)).collect(),
+            store: file.store.filter(is_name),
+        })
     }
 
-    /// Whether there is no account at all.
+    /// Who may have an account for a registry for which there is none here.
+    #[must_use]
+    pub fn helper(&self, host: &str) -> Option<Helper> {
+        let name = self.helpers.get(host).or(self.store.as_ref())?;
+        let server = if host == DOCKER { DOCKER_KEY } else { host };
+        Some(Helper { program: format!("docker-credential-{name}"), server: server.to_owned() })
+    }
+
+    /// Whether there is no account at all, and nobody who may have one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.accounts.is_empty() && self.helpers.is_empty() && self.store.is_none()
     }
 
     /// Whether there is an account for just this place.
     #[must_use]
     pub fn has(&self, place: &str) -> bool {
-        self.0.contains_key(place)
+        self.accounts.contains_key(place)
     }
 
     /// What there are accounts for, sorted.
     pub fn places(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.accounts.keys().map(String::as_str)
     }
 
     /// An account for a place.
     pub fn insert(&mut self, place: &str, account: Account) {
-        self.0.insert(place_of(place), account);
+        self.accounts.insert(place_of(place), account);
     }
 
     /// The account for a repository: of the longest place that it is in.
@@ -102,10 +152,24 @@ impl Credentials {
     pub fn account(&self, host: &str, repository: &str) -> Option<&Account> {
         let mut place = format!("{host}/{repository}");
         loop {
-            if let Some(account) = self.0.get(&place) {
+            if let Some(account) = self.accounts.get(&place) {
                 return Some(account);
             }
             place.truncate(place.rfind('/')?);
+        }
+    }
+}
+
+impl Account {
+    /// What a helper has answered; nothing where that is no account.
+    #[must_use]
+    pub fn kept(answer: &[u8]) -> Option<Self> {
+        let Kept { username, secret } = serde_json::from_slice(answer).ok()?;
+        match username.as_str() {
+            "" => None,
+            _ if secret.is_empty() => None,
+            "<token>" => Some(Self::Identity(secret)),
+            _ => Some(Self::Password { user: username, password: secret }),
         }
     }
 }
@@ -181,6 +245,32 @@ mod tests {
         all.extend(one("second"));
         let found = all.account("r.example", "a").unwrap();
         assert!(matches!(found, Account::Password { user, .. } if user == "first"));
+    }
+
+    #[test]
+    fn helpers_and_what_they_answer() {
+        let text = r#"{"credHelpers":{"r.example":"own","bad.example":"../x"},"credsStore":"all"}"#;
+        let all = Credentials::parse(text.as_bytes()).unwrap();
+        let asked = |host: &str| all.helper(host).map(|helper| (helper.program, helper.server));
+        let of = |name: &str, server: &str| {
+            Some((format!("docker-credential-{name}"), server.to_owned()))
+        };
+        assert_eq!(asked("r.example"), of("own", "r.example"));
+        assert_eq!(asked("bad.example"), of("all", "bad.example"));
+        assert_eq!(asked(DOCKER), of("all", DOCKER_KEY));
+        assert_eq!(Credentials::parse(br#"{"auths":{}}"#).unwrap().helper("r.example"), None);
+        for (answer, account) in [
+            (
+                r#"{"ServerURL":"x","Username":"joe","Secret":"s"}"#,
+                Some(Account::Password { user: "joe".into(), password: "s".into() }),
+            ),
+            (r#"{"Username":"<token>","Secret":"t"}"#, Some(Account::Identity("t".into()))),
+            (r#"{"Username":"joe","Secret":""}"#, None),
+            (r#"{"Username":"","Secret":"s"}"#, None),
+            ("credentials not found in native keychain", None),
+        ] {
+            assert_eq!(Account::kept(answer.as_bytes()), account, "{answer}");
+        }
     }
 
     proptest! {

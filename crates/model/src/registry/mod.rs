@@ -4,6 +4,6 @@ mod credentials;
 mod file;
 mod remote;
 
-pub use credentials::{Account, Credentials};
+pub use credentials::{Account, Credentials, Helper};
 pub use file::{with_account, without_account};
 pub use remote::{DOCKER, Remote, api_host, host, is_loopback};

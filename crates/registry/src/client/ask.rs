@@ -93,7 +93,7 @@ impl Client {
         auth: Option<&Auth>,
     ) -> Result<Response> {
         let host = &ask.remote.host;
-        let mut last = String::new();
+        let (mut last, mut is_nobody_there) = (String::new(), !self.has_answered(host));
         for &scheme in self.schemes(host) {
             let repository = &ask.remote.repository;
             let url = match path.contains("://") {
@@ -112,8 +112,15 @@ impl Client {
                     self.reached(host, scheme);
                     return Ok(response);
                 }
-                Err(error) => last = reason(&error),
+                Err(error) => {
+                    is_nobody_there &= is_refused(&error);
+                    last = reason(&error);
+                }
             }
+        }
+        // One that has answered before may be back in a moment.
+        if is_nobody_there {
+            return Err(Error::Nobody { host: host.clone() });
         }
         Err(Error::Unreachable { host: host.clone(), reason: last })
     }
@@ -152,6 +159,19 @@ impl Client {
 
 fn key(ask: &Ask<'_>) -> String {
     format!("{} {} {}", ask.remote.host, ask.remote.repository, ask.access.words())
+}
+
+/// Whether the host said that nobody listens.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let io = cause.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// Whether it may be gone at the next try.

@@ -156,6 +156,11 @@ impl Client {
         }
     }
 
+    /// Whether the registry was reached before.
+    fn has_answered(&self, host: &str) -> bool {
+        self.schemes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(host)
+    }
+
     fn reached(&self, host: &str, scheme: &'static str) {
         let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
         schemes.insert(host.to_owned(), scheme);

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use volt_model::registry::Account;
 
+/// Less than what is waited for before a second try.
+const FIRST_TRY: Duration = Duration::from_millis(450);
+
 /// `joe` with the password `secret`, as htpasswd(1) writes it.
 const USERS: &str = "joe:$2y$05$oospjdKcwyuO9uwPhB4OdOSyNscw3m10kL5CkjZhZ19VAF4Gajryq\n";
 
@@ -418,4 +421,30 @@ fn failures_that_pass_are_waited_for_and_others_told() {
     let endless = answering(|_, _| reply("200 OK", "", &"x".repeat(5 << 20)));
     let error = client().manifest(&remote(endless, "v1")).unwrap_err().to_string();
     assert!(error.contains("larger than 4 MiB"), "{error}");
+}
+
+#[test]
+fn where_nobody_listens_is_said_at_once() {
+    let begun = std::time::Instant::now();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = client().manifest(&remote(address, "v1")).unwrap_err();
+    assert!(matches!(&error, Error::Nobody { host } if *host == address.to_string()), "{error}");
+    assert!(begun.elapsed() < FIRST_TRY, "it was tried again");
+    // One that has answered may be back in a moment.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let client = client();
+    client.reached(&address.to_string(), "http");
+    let counter = Arc::clone(&asked);
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        let listener = TcpListener::bind(address).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        stream.write_all(reply("200 OK", "content-type: a/b\r\n", "{}").as_bytes()).unwrap();
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    assert!(client.manifest(&remote(address, "v1")).is_ok());
+    back.join().unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

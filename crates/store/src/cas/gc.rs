@@ -3,7 +3,7 @@
 use super::lease::{Collection, Pinned};
 use super::{Cas, Objects};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::manifest::NodeKind;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -105,7 +105,7 @@ impl Cas {
             }
             let data = std::fs::metadata(&path);
             if remove {
-                std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+                volt_host::files::remove_file(&path)?;
             }
             swept.objects += 1;
             swept.bytes += data.as_ref().map_or(0, std::fs::Metadata::len);

@@ -58,13 +58,17 @@ impl Lease {
         match Lock::take(&tmp.join(GATE), LockMode::Shared, Wait::No) {
             Ok(_gate) => Ok(self.lock.remove()?),
             Err(LockError::Held { .. }) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let ended = tmp.join(format!("{ENDED}{name}"));
-                fs::rename(&path, &ended).map_err(|error| Error::io("rename", &path, error))
+                fs::rename(&path, ended(&path)).map_err(|error| Error::io("rename", &path, error))
             }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What a lease is called that ended during a collection.
+fn ended(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{ENDED}{name}"))
 }
 
 /// The lease of whoever only reads: it ends when it is dropped, also on an error, since nothing was stored under it.
@@ -139,31 +143,38 @@ impl Pinned {
 
     /// Reads what was written since the last time.
     pub(super) fn refresh(&mut self, tmp: &Path) -> Result<()> {
-        use std::os::unix::fs::FileExt;
         for path in named(tmp, &[&self.own, ENDED])? {
-            let file = match File::open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file.map_err(|error| Error::io("read", &path, error))?,
-            };
-            // One that has ended since is read anew, by its new name; its digests are in the set already.
-            let at = self.read.entry(path.clone()).or_default();
-            let mut bytes = [0; 32 * 128];
-            loop {
-                let length = file
-                    .read_at(&mut bytes, *at)
-                    .map_err(|error| Error::io("read", &path, error))?;
-                let whole = length / 32 * 32;
-                for digest in bytes[..whole].chunks_exact(32) {
-                    let digest = digest.try_into().expect("chunks are of that size");
-                    self.digests.insert(Digest::from_bytes(digest));
-                }
-                *at += whole as u64;
-                if whole < bytes.len() {
-                    break;
-                }
+            // One that ends at this very moment has its other name by now, which was not there to be listed.
+            if !self.read_on(&path)? {
+                self.read_on(&ended(&path))?;
             }
         }
         Ok(())
+    }
+
+    /// Reads what was written to one of them since the last time; false where it is not there. One that has ended since is read anew,
+    /// by its new name; its digests are in the set already.
+    fn read_on(&mut self, path: &Path) -> Result<bool> {
+        use std::os::unix::fs::FileExt;
+        let failed = |error| Error::io("read", path, error);
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.map_err(failed)?,
+        };
+        let at = self.read.entry(path.to_owned()).or_default();
+        let mut bytes = [0; 32 * 128];
+        loop {
+            let length = file.read_at(&mut bytes, *at).map_err(failed)?;
+            let whole = length / 32 * 32;
+            for digest in bytes[..whole].chunks_exact(32) {
+                let digest = digest.try_into().expect("chunks are of that size");
+                self.digests.insert(Digest::from_bytes(digest));
+            }
+            *at += whole as u64;
+            if whole < bytes.len() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Whether somebody counts on it.
@@ -247,4 +258,25 @@ pub(super) fn boot() -> Result<String> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
     Ok(text.trim().replace('-', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The collection has listed the leases, and reads them one after the other.
+    #[test]
+    fn one_that_ends_while_they_are_read_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let collection = Collection::begin(dir.path()).unwrap();
+        let mut pinned = Pinned::read(dir.path()).unwrap();
+        let (lease, digest) = (Lease::take(dir.path()).unwrap(), Digest::of(b"counted on"));
+        lease.pin(&digest).unwrap();
+        let path = lease.lock.path().to_owned();
+        lease.end().unwrap();
+        assert!(!pinned.read_on(&path).unwrap() && !pinned.has(&digest));
+        assert!(pinned.read_on(&ended(&path)).unwrap() && pinned.has(&digest));
+        drop(collection);
+        assert!(!ended(&path).exists());
+    }
 }

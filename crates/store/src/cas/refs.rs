@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use volt_host::files;
 
 /// What kinds of refs there are: a folder each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum RefKind {
     /// Images.
     Images,
@@ -157,7 +157,10 @@ impl Refs {
     /// All refs that can be read, sorted by kind and name.
     pub(crate) fn all(&self) -> Result<Vec<Found>> {
         let read = |(kind, path): (_, PathBuf)| read(kind, &path).ok().flatten();
-        Ok(self.files()?.into_iter().filter_map(read).collect())
+        let mut all: Vec<Found> = self.files()?.into_iter().filter_map(read).collect();
+        // Files are by encoded names, which sort otherwise. The sort is stable: kinds stay as they are.
+        all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        Ok(all)
     }
 
     /// All refs, each as it could be read.

@@ -309,7 +309,7 @@ impl Images {
         })
     }
 
-    fn refuse_taken(&self, target: &Target) -> Result<()> {
+    pub(super) fn refuse_taken(&self, target: &Target) -> Result<()> {
         if target.existing == Existing::Refuse && self.has(&target.name)? {
             return Err(Error::Exists(target.name.clone()));
         }

@@ -11,6 +11,7 @@
 //! - A tree lives as long as a ref or a container ([`Users`]) stands on it. A container pins its tree by writing its own config
 //!   while it holds [`Images::hold`]: a collection reads the refs first and the containers then, under the same lock.
 
+mod build;
 mod check;
 mod export;
 mod facts;
@@ -21,6 +22,7 @@ mod record;
 pub(crate) mod tests;
 mod unpack;
 
+pub use build::{Folder, Recipe};
 pub use check::Problem;
 pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Commit, Existing, ImportOptions, Limits, Pulled, Work};

@@ -189,8 +189,7 @@ impl Roots {
                 Err(LockError::Io(error)) => return Err(error.into()),
             };
             if !wanted()?.contains(&tree) {
-                self.remove(&path)?;
-                swept.roots += 1;
+                swept.roots += u64::from(self.remove(&path)?);
             }
             lock.remove()?;
         }
@@ -244,11 +243,14 @@ impl Roots {
         made.publish(&self.variants)
     }
 
-    /// Out of its place in one step, then away.
-    fn remove(&self, path: &Path) -> Result<()> {
+    /// Out of its place in one step, then away. False where another was first.
+    fn remove(&self, path: &Path) -> Result<bool> {
         let stage = Stage::new(&self.stages(), "removed")?;
         let to = stage.path().join("root");
-        fs::rename(path, to).map_err(|error| Error::io("remove", path, error))
+        match fs::rename(path, to) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            moved => moved.map(|()| true).map_err(|error| Error::io("remove", path, error)),
+        }
     }
 
     fn lock(

@@ -55,7 +55,7 @@ impl Variants {
         for folder in crate::images::entries(&self.dir)? {
             for path in crate::images::entries(&folder)? {
                 if inode(&path).is_some_and(|inode| bad.contains(&inode)) {
-                    fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+                    volt_host::files::remove_file(&path)?;
                 }
             }
         }
@@ -67,11 +67,9 @@ impl Variants {
         let mut count = 0;
         for folder in crate::images::entries(&self.dir)? {
             for path in crate::images::entries(&folder)? {
-                let failed = |error| Error::io("remove", &path, error);
-                // A root that comes by right now makes it again where it is gone.
-                if fs::symlink_metadata(&path).map_err(failed)?.nlink() == 1 {
-                    fs::remove_file(&path).map_err(failed)?;
-                    count += 1;
+                // A root that comes by right now makes it again where it is gone; another sweep may have been first.
+                if fs::symlink_metadata(&path).is_ok_and(|data| data.nlink() == 1) {
+                    count += u64::from(files::remove_file(&path)?);
                 }
             }
         }

@@ -154,7 +154,10 @@ on_hosts! {
         host.volt(&["image", "pull", &name("1")]).fails(4);
         let missing = host.volt(&["image", "pull", &name("none")]).fails(3);
         assert!(missing.contains("team/app:none"), "{missing}");
-        host.volt(&["image", "pull", "127.0.0.1:9/team/app"]).fails(8);
+        // Where nobody listens, that is said at once.
+        let begun = std::time::Instant::now();
+        let nobody = host.volt(&["image", "pull", "127.0.0.1:9/team/app"]).fails(8);
+        assert!(nobody.contains("obody listens") && begun.elapsed() < Duration::from_secs(3), "{nobody}");
         let check = host.volt(&["system", "check", "-o", "json"]).json();
         assert_eq!(check["findings"], serde_json::json!([]));
     }
@@ -189,9 +192,44 @@ on_hosts! {
         registry_login_and_logout(host, &image);
         host.volt(&["logout", AT]).ok();
         host.volt(&["image", "push", &image, &to]).fails(5);
+        kept_by_a_program(host, &image);
         // Neither in the record of what was done nor in the journal.
         assert_ne!(host.sh("grep -r -e secret -e am9lOnNlY3JldA /var/log/volt /var/lib/volt/cas/refs").code, 0);
         assert_ne!(host.sh("journalctl --no-pager | grep -e am9lOnNlY3JldA").code, 0);
+    }
+}
+
+/// An account that a program keeps, which Docker's file names.
+fn kept_by_a_program(host: &Host, image: &str) {
+    let helper = |name: &str, body: &str| {
+        let path = format!("/usr/local/bin/docker-credential-{name}");
+        host.run_with(&["sh", "-c", &format!("cat > {path} && chmod 755 {path}")], body.as_bytes())
+            .ok();
+    };
+    helper(
+        "one",
+        "#!/bin/sh\nread server; test \"$1 $server\" = \"get 127.0.0.1:5000\" && echo '{\"Username\":\"joe\",\"Secret\":\"secret\"}' && echo $HOME > /tmp/asked\n",
+    );
+    helper("none", "#!/bin/sh\necho credentials not found in native keychain; exit 1\n");
+    helper("broken", "#!/bin/sh\necho the keychain is locked; exit 2\n");
+    let file = |text: &str| host.sh(&format!("echo '{text}' > ~/.docker/config.json")).ok();
+    let pull = || host.volt(&["image", "pull", "--force", image]);
+    file(&format!("{{\"credHelpers\": {{\"{AT}\": \"one\"}}, \"credsStore\": \"broken\"}}"));
+    pull().ok();
+    assert_eq!(host.sh("cat /tmp/asked").ok(), "/root");
+    file("{\"credsStore\": \"one\"}");
+    pull().ok();
+    for (store, said) in [
+        ("none", ""),
+        ("broken", "the keychain is locked"),
+        ("missing", "docker-credential-missing can't be asked"),
+    ] {
+        file(&format!("{{\"credsStore\": \"{store}\"}}"));
+        let refused = pull().fails(5);
+        assert!(
+            refused.contains(said) && refused.contains("warning") != said.is_empty(),
+            "{store}: {refused}"
+        );
     }
 }
 

@@ -74,6 +74,8 @@ on_hosts! {
         assert!(check.code == 1 && check.stdout.contains("containers/unread/config.json"), "{check:?}");
         let listed = host.sh("volt ps -a | grep '^unread '").ok();
         assert!(listed.contains("can't be read"), "{listed}");
+        let listed = host.volt(&["container", "list"]);
+        assert!(listed.code == 0 && listed.stderr.contains("unread: its record can't be read"), "{listed:?}");
         host.sh("cp /root/config.json /var/lib/volt/containers/unread/ && grep -x kept /var/lib/volt/volumes/precious/_data/file").ok();
         assert_eq!(host.volt(&["exec", "unread", "cat", "/data/file"]).ok(), "kept");
         // Given up, it goes with all that runs of it.

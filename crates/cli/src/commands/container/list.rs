@@ -3,8 +3,8 @@
 use crate::ctx::Ctx;
 use crate::output::Outcome;
 use crate::views;
-use volt_api::operations::ContainerListOp;
-use volt_api::types::{ContainerList, Nothing};
+use volt_api::operations::{ContainerListOp, WorkloadListOp};
+use volt_api::types::{ContainerList, Nothing, WorkloadList};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,5 +25,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     let list = ContainerList { all: args.all };
     let containers = ctx.call::<ContainerListOp>(&list, &Nothing {}).await?;
+    // Those of which no more than the name is known are no containers as they are listed here; but they are not to be overlooked.
+    let every = WorkloadList { all: args.all, kind: Some("container".into()) };
+    for workload in ctx.call::<WorkloadListOp>(&every, &Nothing {}).await? {
+        if let Some(problem) = workload.problem {
+            ctx.out.warn(&format!("{}: {problem}", workload.name));
+        }
+    }
     Ok(views::container::list(&containers))
 }

@@ -1,5 +1,6 @@
 //! Commands on images.
 
+pub(crate) mod build;
 pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Pull(pull::Args),
     Push(push::Args),
     Import(import::Args),
+    Build(Box<build::Args>),
     Export(export::Args),
     #[command(visible_alias = "ls")]
     List(list::Args),
@@ -34,6 +36,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Pull(args) => pull::run(ctx, args).await,
         Command::Push(args) => push::run(ctx, args).await,
         Command::Import(args) => import::run(ctx, args).await,
+        Command::Build(args) => build::run(ctx, *args).await,
         Command::Export(args) => export::run(ctx, args).await,
         Command::List(args) => list::run(ctx, args).await,
         Command::Inspect(args) => inspect::run(ctx, args).await,

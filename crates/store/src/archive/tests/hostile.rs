@@ -6,7 +6,7 @@ use crate::archive::TarReader;
 use crate::archive::compress::{self, Compression, Packer, StreamLimits};
 use std::io::{Read, Write};
 
-const SMALL: Limits = Limits { bytes: 1 << 20, entries: 50, ratio: 1000 };
+pub(super) const SMALL: Limits = Limits { bytes: 1 << 20, entries: 50, ratio: 1000 };
 
 /// Lies told in a header: what is written into its field before the checksum is made.
 fn lie(range: std::ops::Range<usize>, value: &[u8]) -> Vec<u8> {
@@ -50,7 +50,7 @@ fn long(flag: u8, body: &[u8]) -> Raw {
 
 /// Archives and a part of the reason they are refused for.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let raw = Raw::default;
     let deep = "d/".repeat(2100);
     vec![
@@ -232,7 +232,7 @@ fn what_is_refused_leaves_nothing() {
 }
 
 /// Archives, and a part of what is noted about them.
-fn neutralised() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+pub(super) fn neutralised() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let raw = Raw::default;
     let xattr =
         |key: &str| raw().pax(&[(&format!("SCHILY.xattr.{key}"), b"x")]).file("f", b"").end();

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod hostile;
+mod layers;
 
 use super::BLOCK;
 use super::header::{put_octal, seal};
