@@ -224,6 +224,21 @@ operations! {
     /// Removes a volume and what is in it.
     "volume_delete" VolumeDeleteOp: DELETE "/api/v1/volumes/{name}" Container Plain changes (Named, Nothing) -> Nothing;
 
+    /// Makes a network with its bridge.
+    "net_create" NetCreateOp: POST "/api/v1/networks" Admin Plain changes (Nothing, NetCreate) -> Network;
+    /// Lists networks.
+    "net_list" NetListOp: GET "/api/v1/networks" Read Plain reads (Nothing, Nothing) -> Vec<Network>;
+    /// Shows all that is known of a network.
+    "net_inspect" NetInspectOp: GET "/api/v1/networks/{name}" Read Plain reads (Named, Nothing) -> Network;
+    /// Removes a network and its bridge.
+    "net_delete" NetDeleteOp: DELETE "/api/v1/networks/{name}" Admin Plain changes (Named, Nothing) -> Nothing;
+    /// Connects a container to a network, also while it runs.
+    "net_connect" NetConnectOp: POST "/api/v1/networks/{name}/connect" Container Plain changes (Named, NetConnect) -> Container;
+    /// Disconnects a container from a network.
+    "net_disconnect" NetDisconnectOp: POST "/api/v1/networks/{name}/disconnect" Container Plain changes (Named, NetDisconnect) -> Container;
+    /// Lists the connections of workloads to networks, and what goes through them.
+    "net_status" NetStatusOp: GET "/api/v1/network-connections" Read Plain reads (NetStatus, Nothing) -> Vec<NetConnection>;
+
     /// Lists workloads of every kind.
     "workload_list" WorkloadListOp: GET "/api/v1/workloads" Read Plain reads (WorkloadList, Nothing) -> Vec<Workload>;
     /// Shows all that is known of a workload or a unit of the host.

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
-    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, SnapshotListOp, VolumeListOp,
+    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, NetListOp, SnapshotListOp, VolumeListOp,
     WorkloadListOp,
 };
 use volt_api::types::{ContainerList, Nothing, SnapshotList, WorkloadList};
@@ -166,6 +166,15 @@ pub(crate) fn volumes(word: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(async |ctx: &Ctx| {
         let all = ctx.call::<VolumeListOp>(&Nothing {}, &Nothing {}).await?;
         Ok(all.into_iter().map(|v| (v.name, v.used_by.join(", "))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of networks.
+pub(crate) fn networks(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<NetListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|n| (n.name, n.subnet)).collect())
     });
     names.starting_with(word)
 }

@@ -40,7 +40,7 @@ impl Default for Daemon {
 pub struct Container {
     /// The backend: `systemd` or `proot`; empty takes what the host can do.
     pub backend: String,
-    /// The network: `none` or `host`.
+    /// The network: `none`, `host` or what one is called.
     pub network: String,
     /// Seconds between the stop signal and the kill.
     pub stop_timeout: u32,

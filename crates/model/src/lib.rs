@@ -5,6 +5,7 @@
 //!
 //! - Names and words: [`name`], [`image`], [`registry`], [`containerfile`], [`size`], [`time`]
 //! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
+//! - Networks: [`net`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Names on networks: [`dns`]
 //! - Confinement: [`caps`], [`seccomp`], [`ids`]
@@ -23,6 +24,7 @@ pub mod kind;
 pub mod limits;
 pub mod mount;
 pub mod name;
+pub mod net;
 pub mod paths;
 pub mod percent;
 pub mod registry;

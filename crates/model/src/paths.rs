@@ -105,6 +105,24 @@ impl Paths {
         self.netns.join(format!("volt-{name}"))
     }
 
+    /// The networks that were asked for.
+    #[must_use]
+    pub fn networks(&self) -> PathBuf {
+        self.lib.join("networks")
+    }
+
+    /// What workloads have of networks while they are connected.
+    #[must_use]
+    pub fn attached(&self) -> PathBuf {
+        self.run.join("networks")
+    }
+
+    /// The database of what must be unique: addresses.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.lib.join("volt.db")
+    }
+
     /// The folder of all volumes.
     #[must_use]
     pub fn volumes(&self) -> PathBuf {

@@ -39,6 +39,23 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
                 Err(error) => failed(error.kind, &error.chain().join(": ")),
             }
         }
+        Some("networks") => {
+            volt_daemon::run::log_to_stderr();
+            match engine().watch_networks(&mut || volt_relay::notify(env::vars_os(), "READY=1")) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(error.kind, &error.chain().join(": ")),
+            }
+        }
+        Some("no-networks") => {
+            volt_daemon::run::log_to_stderr();
+            match engine().networks_down() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(error.kind, &error.chain().join(": ")),
+            }
+        }
+        Some("proxy") => about(args, |engine, name| {
+            engine.proxy(name, &mut || volt_relay::notify(env::vars_os(), "READY=1"))
+        }),
         Some("docs") => match args.next() {
             Some(folder) => match volt_cli::write_docs(folder.as_ref()) {
                 Ok(()) => ExitCode::SUCCESS,

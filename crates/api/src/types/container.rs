@@ -38,9 +38,10 @@ pub struct ContainerCreate {
     /// Boot the image's own init; by the image where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<bool>,
-    /// `none` or `host`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub network: Option<String>,
+    /// `none`, `host`, or networks as `NAME[:ip=ADDRESS][:alias=NAME]…`; by the configuration where nothing is said.
+    pub networks: Vec<String>,
+    /// `[HOST_IP:][HOST:]CONTAINER[/tcp|udp]`, each a port or a range.
+    pub publish: Vec<String>,
     /// `SOURCE:TARGET[:ro]`.
     pub volumes: Vec<String>,
     /// `TARGET[:size=SIZE]`.
@@ -195,8 +196,14 @@ pub struct Container {
     /// How often systemd has started it again since it was last started by hand.
     #[serde(default)]
     pub restarts: u32,
-    /// `none` or `host`.
+    /// `none`, `host`, or the networks that it is connected to, with commas between them.
     pub network: String,
+    /// What it has of them at this moment; only of one that is looked at alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ContainerConnection>,
+    /// The host's ports that lead to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<String>,
     /// The host name inside.
     pub hostname: String,
     /// Who runs the command.
@@ -245,6 +252,22 @@ pub struct Container {
     /// What its snapshots are called; only of one that is looked at alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<String>,
+}
+
+/// What a container has of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerConnection {
+    /// The network.
+    pub network: String,
+    /// What the interface is called inside.
+    pub interface: String,
+    /// The address.
+    pub ip: String,
+    /// The IPv6 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<String>,
+    /// The hardware address.
+    pub mac: String,
 }
 
 /// How a run ended.

@@ -3,6 +3,7 @@
 mod cas;
 mod container;
 mod image;
+mod net;
 mod registry;
 mod snapshot;
 mod system;
@@ -12,6 +13,7 @@ mod workload;
 pub use cas::*;
 pub use container::*;
 pub use image::*;
+pub use net::*;
 pub use registry::*;
 pub use snapshot::*;
 pub use system::*;

@@ -10,6 +10,7 @@ mod dns;
 mod events;
 pub(crate) mod image;
 mod logs;
+pub(crate) mod net;
 mod ps;
 pub(crate) mod registry;
 pub(crate) mod run;
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     /// Volumes
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Networks
+    #[command(subcommand)]
+    Net(net::Command),
     /// Workloads of every kind, and units of the host
     #[command(subcommand)]
     Workload(workload::Command),
@@ -145,6 +149,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Snapshot(command) => snapshot::dispatch(command, ctx).await,
         Command::Cas(command) => cas::dispatch(command, ctx).await,
         Command::Volume(command) => volume::dispatch(command, ctx).await,
+        Command::Net(command) => net::dispatch(command, ctx).await,
         Command::Workload(command) => workload::dispatch(command, ctx).await,
         Command::System(command) => system::dispatch(command, ctx).await,
         Command::Config(command) => config::dispatch(command, ctx).await,

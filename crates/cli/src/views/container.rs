@@ -2,7 +2,7 @@
 
 use super::{command, labels, yes_no};
 use crate::output::{Cell, Column, Details, Output, ago, or_dash, short, when_and_ago};
-use volt_api::types::{Container, Exit, Limits};
+use volt_api::types::{Container, ContainerConnection, Exit, Limits};
 
 /// How long a command in a list may be, in characters.
 const COMMAND: usize = 40;
@@ -83,6 +83,8 @@ pub(super) fn sections(c: &Container) -> Details {
         .row("Standard input", yes_no(c.stdin))
         .row("Host name", &c.hostname)
         .row("Network", &c.network)
+        .each("Addresses", &addresses(c))
+        .each("Published", &c.publish)
         .row("Restart", format!("{} ({} so far)", c.restart, c.restarts))
         .row("Stop", format!("{}, killed after {} s", c.stop_signal, c.stop_timeout))
         .row("Remove at end", yes_no(c.auto_remove))
@@ -99,6 +101,14 @@ pub(super) fn sections(c: &Container) -> Details {
         .row("Syscalls", &c.seccomp)
         .some("Host id of root", c.id_base.map(|id| id.to_string()));
     c.labels.iter().fold(details.section("Labels"), |d, (key, value)| d.row(key, value))
+}
+
+fn addresses(c: &Container) -> Vec<String> {
+    let one = |to: &ContainerConnection| {
+        let ipv6 = to.ipv6.as_ref().map(|ip| format!("  {ip}")).unwrap_or_default();
+        format!("{}  {}{ipv6}  {}  {}", to.interface, to.ip, to.mac, to.network)
+    };
+    c.connections.iter().map(one).collect()
 }
 
 fn limits(details: Details, limits: &Limits) -> Details {

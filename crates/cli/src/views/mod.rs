@@ -3,6 +3,7 @@
 pub(crate) mod cas;
 pub(crate) mod container;
 pub(crate) mod image;
+pub(crate) mod net;
 pub(crate) mod snapshot;
 pub(crate) mod system;
 pub(crate) mod volume;

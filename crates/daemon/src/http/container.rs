@@ -17,6 +17,7 @@ use volt_engine::container::{Commit, Create, Exec, Update, View};
 use volt_model::container::parse_signal;
 use volt_model::limits::{self, DeviceRate, Limits as ModelLimits};
 use volt_model::name::Name;
+use volt_model::net::connections;
 use volt_model::size::Bytes;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
@@ -136,7 +137,11 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
     let mut fields = Fields::default();
     let image = fields.one("image", &body.image);
     let name = fields.maybe("name", body.name.as_deref());
-    let network = fields.maybe("network", body.network.as_deref());
+    let network = match body.networks.as_slice() {
+        [] => None,
+        words => fields.with("networks", "", |_| connections(words)),
+    };
+    let publish = fields.all("publish", &body.publish);
     let binds = fields.all("volumes", &body.volumes);
     let tmpfs = fields.all("tmpfs", &body.tmpfs);
     let limits = limits(&mut fields, &body.limits);
@@ -161,6 +166,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         auto_remove: body.auto_remove,
         boot: body.boot,
         network,
+        publish,
         binds,
         tmpfs,
         read_only: body.read_only,

@@ -3,14 +3,16 @@
 use volt_api::types as wire;
 use volt_engine::cas::{Change, Difference, Neutralised};
 use volt_engine::container::View;
-use volt_model::container::{Exit, Mode, Seccomp, signal_name};
+use volt_model::container::{Exit, Mode, Seccomp, Spec, signal_name};
 use volt_model::limits::{DeviceRate, Limits};
+use volt_model::net::Endpoint;
 use volt_model::size::Bytes;
 
 /// A container; its environment only for those who may see secrets.
 pub(super) fn container(view: View, secrets: bool) -> wire::Container {
     let unit = view.unit();
     let spec = view.spec;
+    let network = network(&spec);
     let held = spec.held_capabilities();
     let capabilities = held.map(|set| set.iter().map(|c| c.to_string()).collect());
     wire::Container {
@@ -26,7 +28,9 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         started: view.started.map(|t| t.to_string()),
         exit: view.exit.map(exit),
         restarts: view.restarts,
-        network: spec.network.to_string(),
+        network,
+        connections: view.connections.into_iter().map(connection).collect(),
+        publish: spec.publish.iter().map(ToString::to_string).collect(),
         hostname: spec.hostname,
         user: spec.user,
         workdir: spec.workdir,
@@ -52,6 +56,24 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         ulimits: spec.ulimits.iter().map(ToString::to_string).collect(),
         labels: spec.labels,
         snapshots: view.snapshots.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What a container is connected to, in words.
+fn network(spec: &Spec) -> String {
+    if spec.networks.is_empty() {
+        return spec.network.to_string();
+    }
+    spec.networks.iter().map(|one| one.network.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn connection(endpoint: Endpoint) -> wire::ContainerConnection {
+    wire::ContainerConnection {
+        network: endpoint.network.to_string(),
+        interface: endpoint.interface,
+        ip: endpoint.ip.to_string(),
+        ipv6: endpoint.ipv6.map(|ip| ip.to_string()),
+        mac: endpoint.mac.to_string(),
     }
 }
 

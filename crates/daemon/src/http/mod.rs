@@ -8,6 +8,7 @@ mod container;
 mod convert;
 mod fields;
 mod image;
+mod net;
 mod registry;
 mod snapshot;
 mod system;
@@ -25,7 +26,7 @@ use volt_engine::{Engine, Progress};
 pub fn routes() -> Routes<Engine> {
     let routes = snapshot::routes(container::routes(Routes::new()));
     let routes = registry::routes(image::routes(routes));
-    let routes = volume::routes(cas::routes(routes));
+    let routes = net::routes(volume::routes(cas::routes(routes)));
     let routes = system::routes(workload::routes(routes));
     audit::routes(config::routes(routes))
 }

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Mirror,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// `none`, `host` or a network.
+    Network,
     /// Internet addresses.
     Addresses,
     /// A registry: its host, with a port where it has one.
@@ -76,8 +78,8 @@ pub(super) const KEYS: [Key; 11] = [
     },
     Key {
         name: "container.network",
-        kind: Kind::Choice(&["none", "host"]),
-        description: "The network of a container where nothing else is said: none or host",
+        kind: Kind::Network,
+        description: "The network of a container where nothing else is said: none, host or a network",
     },
     Key {
         name: "container.stop_timeout",
@@ -148,7 +150,7 @@ impl Key {
                 Value::from(text)
             }
             Kind::Switch => Value::from(text.parse::<bool>().map_err(|_| self.wrong(text))?),
-            Kind::Mirror | Kind::Choice(_) | Kind::Registry => Value::from(text),
+            Kind::Mirror | Kind::Choice(_) | Kind::Network | Kind::Registry => Value::from(text),
             Kind::Addresses | Kind::Registries => text
                 .split(',')
                 .map(str::trim)
@@ -171,6 +173,7 @@ impl Key {
                 value.as_str().is_some_and(|s| s.is_empty() || volt_store::is_mirror(s))
             }
             Kind::Choice(words) => value.as_str().is_some_and(|s| words.contains(&s)),
+            Kind::Network => value.as_str().is_some_and(is_network),
             Kind::Addresses => value.as_array().is_some_and(|all| all.iter().all(is_address)),
             Kind::Switch => value.is_boolean(),
             Kind::Registry => is_registry(value),
@@ -195,6 +198,7 @@ impl Key {
                     .collect();
                 format!("one of {}", words.join(", "))
             }
+            Kind::Network => "`none`, `host` or the name of a network".to_owned(),
             Kind::Addresses => {
                 "a list of internet addresses such as 192.0.2.1,192.0.2.2".to_owned()
             }
@@ -211,6 +215,10 @@ impl Key {
         .about(&self.name)
         .hinted(format!("It must be {wanted}"))
     }
+}
+
+fn is_network(text: &str) -> bool {
+    volt_model::net::connections(&[text.to_owned()]).is_ok()
 }
 
 fn is_address(value: &Value) -> bool {

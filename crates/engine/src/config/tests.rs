@@ -53,8 +53,11 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(why.contains("line 2"), "{why}");
     let (why, _) = refused("daemon: [\n");
     assert!(why.contains("line "), "{why}");
-    let (why, hint) = refused("container:\n  network: bridge\n");
-    assert!(why.contains("container.network") && hint.contains("`none`, `host`"), "{why} {hint}");
+    let (why, hint) = refused("container:\n  network: a_b\n");
+    assert!(
+        why.contains("container.network") && hint.contains("`none`, `host` or"),
+        "{why} {hint}"
+    );
     assert!(why.contains("line 2: "), "{why}");
 }
 

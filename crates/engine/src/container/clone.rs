@@ -61,7 +61,10 @@ impl Engine {
             created: Timestamp::now(),
             ..from.clone()
         };
+        // An address is one container's.
+        spec.networks.iter_mut().for_each(|attachment| attachment.ip = None);
         self.backend_of(&spec).check(self, &spec)?;
+        let _networks = self.hold_networks(&spec.networks)?;
         let own = self.replace_image_volumes(&from.name, &mut spec)?;
         self.check_binds(&spec)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.

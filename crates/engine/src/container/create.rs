@@ -14,6 +14,7 @@ use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::name::Name;
+use volt_model::net::{self, Attachment, connections};
 use volt_model::restart::Restart;
 use volt_store::Image;
 
@@ -47,8 +48,10 @@ pub struct Create {
     pub auto_remove: bool,
     /// Boot the image's own init.
     pub boot: Option<bool>,
-    /// Its network.
-    pub network: Option<Network>,
+    /// Whose network it has, and to which networks it is connected.
+    pub network: Option<(Network, Vec<Attachment>)>,
+    /// The host's ports that lead to it.
+    pub publish: Vec<net::Publish>,
     /// Its mounts.
     pub binds: Vec<Bind>,
     /// Its memory file systems.
@@ -115,6 +118,9 @@ impl Engine {
         backend.check(self, &spec)?;
         let own = self.add_image_volumes(&mut spec, &image)?;
         self.check_binds(&spec)?;
+        // Held as the volumes below.
+        let _networks = self.hold_networks(&spec.networks)?;
+        self.choose_ports(&mut spec)?;
         super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;
@@ -150,6 +156,10 @@ impl Engine {
         if backend.maps_ids() {
             spec.ids = Some(self.claim_ids(&spec.name)?);
         }
+        for attachment in &spec.networks {
+            let network = self.network(&attachment.network)?;
+            self.own_number(&network, &spec.name, attachment)?;
+        }
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         write_record(stage.path(), spec, environment)?;
         files::create_dirs(&self.paths().containers(), 0o755)?;
@@ -166,6 +176,7 @@ impl Engine {
         for volume in volumes {
             self.remove_volume(volume)?;
         }
+        self.give_addresses_back(name)?;
         self.release_ids(name)
     }
 
@@ -227,11 +238,11 @@ impl Engine {
             super::boots::check(&create, image)?;
         }
         let command = if mode == Mode::Boot { Vec::new() } else { command_of(&create, image)? };
-        let network = match create.network.or(backend::of(backend).only_network()) {
+        let only = backend::of(backend).only_network().map(|network| (network, Vec::new()));
+        let (network, networks) = match create.network.or(only) {
             Some(network) => network,
-            None => {
-                config.container.network.parse().map_err(|e| invalid("container.network", e))?
-            }
+            None => connections(&[config.container.network])
+                .map_err(|e| invalid("container.network", e))?,
         };
         let stop_signal = match (create.stop_signal, image.config.stop_signal.as_deref()) {
             (Some(signal), _) => signal,
@@ -253,6 +264,8 @@ impl Engine {
             stdin: create.stdin,
             auto_remove: create.auto_remove,
             network,
+            networks,
+            publish: create.publish,
             binds: create.binds,
             tmpfs: create.tmpfs,
             read_only: create.read_only,
@@ -399,6 +412,19 @@ fn refuse_useless_capabilities(spec: &Spec) -> Result<()> {
         .hinted(hint))
 }
 
+/// Ports of the host lead to a container through its first network.
+fn refuse_unreachable_ports(spec: &Spec) -> Result<()> {
+    if spec.publish.is_empty() || !spec.networks.is_empty() {
+        return Ok(());
+    }
+    let title = format!("No port can lead to {}: it is connected to no network", spec.name);
+    let hint = match spec.network {
+        Network::Host => "With the host's network its ports are the host's: leave --publish out",
+        Network::None => "Connect it to one: --network volt0",
+    };
+    Err(Error::new(ErrorKind::Usage, title).about(&spec.name).hinted(hint))
+}
+
 /// What is removed when it ends can't be started again.
 pub(super) fn refuse_restart_of_removed(spec: &Spec) -> Result<()> {
     if !spec.auto_remove || spec.restart == Restart::No {
@@ -418,6 +444,7 @@ fn validate(spec: &Spec) -> Result<()> {
     };
     refuse_restart_of_removed(spec)?;
     refuse_useless_capabilities(spec)?;
+    refuse_unreachable_ports(spec)?;
     spec.limits.validate().map_err(|e| wrong(e.into()))?;
     spec.capabilities().map_err(|e| wrong(e.into()))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

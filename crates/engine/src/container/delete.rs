@@ -66,6 +66,7 @@ impl Engine {
         self.cas().forget_snapshots(name)?;
         self.forget_layer(name);
         files::remove_tree(&self.paths().container(name))?;
+        self.give_addresses_back(name)?;
         self.release_ids(name)
     }
 }

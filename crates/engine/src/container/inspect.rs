@@ -9,6 +9,7 @@ use volt_host::{block, cgroup, files};
 use volt_model::container::{Exit, Spec};
 use volt_model::limits::Property;
 use volt_model::name::Name;
+use volt_model::net::Endpoint;
 use volt_model::state::State;
 
 use super::{RunState, backend};
@@ -34,6 +35,8 @@ pub struct View {
     pub unenforced: Vec<String>,
     /// What its snapshots are called.
     pub snapshots: Vec<Name>,
+    /// What it has of networks.
+    pub connections: Vec<Endpoint>,
 }
 
 impl View {
@@ -59,6 +62,7 @@ impl View {
             environment: None,
             unenforced: Vec::new(),
             snapshots: Vec::new(),
+            connections: Vec::new(),
         }
     }
 }
@@ -96,6 +100,7 @@ impl Engine {
         view.environment = self.environment(&spec.name);
         view.unenforced = unenforced(spec);
         view.snapshots = self.cas().snapshot_names(&spec.name)?;
+        view.connections = self.attached(&spec.name).map(|all| all.endpoints).unwrap_or_default();
         Ok(view)
     }
 

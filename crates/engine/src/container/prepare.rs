@@ -13,6 +13,7 @@ use volt_model::container::{Mode, Network, Spec, unit};
 use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::net::Attached;
 
 /// What the roots of containers have as their source in lists of mounts.
 const SOURCE: &str = "volt";
@@ -83,14 +84,21 @@ impl Engine {
         clear_hold(&run)?;
         clear_after_nspawn(&spec.name)?;
         self.mount_root(spec)?;
-        self.write_guest_files(spec, &run)?;
-        if spec.network == Network::None {
-            let path = self.paths().container_netns(&spec.name);
-            if !namespaces::is_netns(&path)? {
-                drop(NetNs::create(&path)?);
-            }
-        }
-        Ok(())
+        let attached = match spec.network {
+            Network::None => self.make_namespace(spec)?,
+            Network::Host => None,
+        };
+        self.write_guest_files(spec, &run, attached.as_ref())
+    }
+
+    /// Makes the network namespace, and plugs it into the networks.
+    fn make_namespace(&self, spec: &Spec) -> Result<Option<Attached>> {
+        let path = self.paths().container_netns(&spec.name);
+        let namespace = match namespaces::is_netns(&path)? {
+            true => NetNs::open(&path)?,
+            false => NetNs::create(&path)?,
+        };
+        self.plug_in(spec, &namespace)
     }
 
     /// Mounts the container's root: its writable layer over the image's tree.
@@ -187,18 +195,17 @@ impl Engine {
         Ok(())
     }
 
-    fn write_guest_files(&self, spec: &Spec, run: &Path) -> Result<()> {
-        let hosts = match spec.network {
-            Network::Host => files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default(),
-            Network::None => format!(
-                "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {}\n",
-                spec.hostname
-            ),
-        };
+    fn write_guest_files(
+        &self,
+        spec: &Spec,
+        run: &Path,
+        attached: Option<&Attached>,
+    ) -> Result<()> {
+        let hosts = self.hosts_file(spec, attached);
         files::write_volatile(&run.join("hosts"), hosts.as_bytes(), 0o644)?;
         let hostname = format!("{}\n", spec.hostname);
         files::write_volatile(&run.join("hostname"), hostname.as_bytes(), 0o644)?;
-        files::write_volatile(&run.join("resolv.conf"), self.resolv_conf(spec)?.as_bytes(), 0o644)?;
+        files::write_volatile(&run.join("resolv.conf"), self.resolv_file(spec)?.as_bytes(), 0o644)?;
         if spec.mode == Mode::App {
             let path = run.join("spec");
             files::write_volatile(&path, &self.rendered(spec, &self.init_spec(spec)?)?, 0o400)?;
@@ -207,19 +214,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    fn resolv_conf(&self, spec: &Spec) -> Result<String> {
-        let servers = self.config()?.container.dns;
-        if !servers.is_empty() {
-            return Ok(servers.iter().map(|server| format!("nameserver {server}\n")).collect());
-        }
-        Ok(match spec.network {
-            Network::Host => {
-                files::read_text("/etc/resolv.conf".as_ref(), 1 << 16).unwrap_or_default()
-            }
-            Network::None => String::new(),
-        })
     }
 
     /// An init spec as the bytes that init reads.

@@ -24,14 +24,15 @@ impl Drop for Keep {
 }
 
 impl Engine {
-    /// Unmounts the root, removes the network namespace and the run folder; and the container itself where that was asked for.
+    /// Unmounts the root, removes the connections to networks, the network namespace and the run folder; and the container itself where that was asked for.
     ///
     /// # Errors
     /// With the first thing that could not be taken away; the others are taken away all the same.
     pub fn release(&self, name: &Name) -> Result<()> {
         let root = self.paths().container(name).join("rootfs");
-        let steps: [Result<()>; 3] = [
+        let steps: [Result<()>; 4] = [
             self.unmount(&root),
+            self.plug_out(name),
             namespaces::remove(&self.paths().container_netns(name)).map(drop).map_err(Into::into),
             files::remove_tree(&self.paths().container_run(name)).map_err(Into::into),
         ];
@@ -74,6 +75,9 @@ impl Engine {
         }
         // The folder last: until it is gone nobody else can have the name, and so the ids that go with it.
         self.release_ids(name)?;
+        if !spec.networks.is_empty() {
+            self.give_addresses_back(name)?;
+        }
         self.remove_units(name)?;
         self.forget_layer(name);
         files::remove_tree(&self.paths().container(name))?;

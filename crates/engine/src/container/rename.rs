@@ -53,6 +53,7 @@ impl Engine {
         if let Some(ids) = spec.ids {
             self.pass_ids(ids, to)?;
         }
+        self.pass_addresses(from, to)?;
         self.cas().pass_snapshots(from, to)?;
         let at_boot = self.starts_at_boot(from);
         let backend = self.backend_of(&spec);

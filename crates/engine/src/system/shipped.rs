@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 12] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -25,6 +25,14 @@ const FILES: [(&str, &str); 10] = [
     ),
     ("etc/systemd/system/volt-dns.service", include_str!("../../../../systemd/volt-dns.service")),
     ("etc/systemd/system/volt-boot.service", include_str!("../../../../systemd/volt-boot.service")),
+    (
+        "etc/systemd/system/volt-network.service",
+        include_str!("../../../../systemd/volt-network.service"),
+    ),
+    (
+        "etc/systemd/system/volt-proxy@.service",
+        include_str!("../../../../systemd/volt-proxy@.service"),
+    ),
     ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),
     ("etc/logrotate.d/volt", include_str!("../../../../packaging/logrotate.d/volt")),
     ("etc/tmpfiles.d/volt.conf", include_str!("../../../../systemd/tmpfiles.d/volt.conf")),

@@ -50,6 +50,8 @@ pub(crate) fn spec(name: &str) -> Spec {
         stdin: false,
         auto_remove: false,
         network: Network::None,
+        networks: vec![],
+        publish: vec![],
         binds: vec![],
         tmpfs: vec![],
         read_only: false,

@@ -61,13 +61,14 @@ impl Engine {
         }
         if self.can_use_systemd() {
             self.systemd().disable(&[SOCKET], Lifetime::Persistent)?;
-            for unit in [SOCKET, "volt.service", "volt-dns.service"] {
+            for unit in [SOCKET, "volt.service", "volt-dns.service", "volt-network.service"] {
                 match self.systemd().run_job(JobKind::Stop, unit, LIMIT) {
                     Ok(_) | Err(volt_host::systemd::Error::NoSuchUnit { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
         }
+        self.networks_down()?;
         for path in self.installed_files(options) {
             files::remove_tree(&path)?;
             done.push(format!("removed {}", path.display()));

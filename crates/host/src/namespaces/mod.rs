@@ -128,6 +128,23 @@ pub fn is_netns(path: &Path) -> Result<bool> {
     }
 }
 
+/// Does work in the network of the host, that is of PID 1, wherever this process is: the main process of a container's unit is in the
+/// container's.
+pub fn in_network_of_host<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    let host = Path::new("/proc/1/ns/net");
+    let own = fs::read_link("/proc/thread-self/ns/net").ok();
+    // Who may not look at PID 1 may not enter its namespaces either.
+    if own.is_none() || fs::read_link(host).map_or(true, |host| own == Some(host)) {
+        return Ok(work());
+    }
+    let fd = openat(CWD, host, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).on("open", host)?;
+    on_thread(|| {
+        move_into_thread_name_spaces(fd.as_fd(), ThreadNameSpaceType::NETWORK)?;
+        Ok(work())
+    })
+    .on("work in", host)
+}
+
 fn on_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new().name("netns".into()).spawn_scoped(scope, work)?;

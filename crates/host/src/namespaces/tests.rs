@@ -23,6 +23,13 @@ fn made_used_and_removed() {
     .unwrap();
     let range = ns.run(|| fs::read_to_string("/proc/sys/net/ipv4/ping_group_range")).unwrap();
     assert_eq!(range.split_whitespace().last(), Some("2147483647"));
+    let links = || fs::read_to_string("/proc/thread-self/net/dev").unwrap().lines().count();
+    assert_eq!(ns.run(|| Ok(links())).unwrap(), 3);
+    // From within, the host's network is had all the same, where PID 1 may be looked at.
+    if fs::read_link("/proc/1/ns/net").is_ok() {
+        let from_within = ns.run(|| Ok(in_network_of_host(links).unwrap())).unwrap();
+        assert_eq!(from_within, in_network_of_host(links).unwrap());
+    }
     drop(ns);
     assert_eq!(list(path.parent().unwrap()).unwrap(), std::slice::from_ref(&path));
     NetNs::open(&path).unwrap();

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "fork has no safe wrapper")]
 
 mod daemonize;
+mod listeners;
 mod proc;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use daemonize::{Forked, daemonize, is_single_threaded};
+pub use listeners::{Holder, Listener};
 pub use proc::{Stat, Status, parse_cgroup, parse_children, parse_stat, parse_status};
 
 /// The most that is read of a file in `/proc`, in bytes.

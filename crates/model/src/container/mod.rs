@@ -8,6 +8,7 @@ use crate::image::ImageRef;
 use crate::limits::Limits;
 use crate::mount::{Bind, Tmpfs};
 use crate::name::Name;
+use crate::net::{Attachment, Publish};
 use crate::restart::Restart;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -76,27 +77,15 @@ pub enum Mode {
     Boot,
 }
 
-/// What network a container has.
+/// Whose network a container has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
-    /// Loopback only, in a namespace of its own.
+    /// None but its own: a namespace with the loopback and the networks that it is connected to.
     #[default]
     None,
     /// The host's.
     Host,
-}
-
-impl FromStr for Network {
-    type Err = ChoiceError;
-
-    fn from_str(text: &str) -> Result<Self, ChoiceError> {
-        match text {
-            "none" => Ok(Self::None),
-            "host" => Ok(Self::Host),
-            _ => Err(ChoiceError { word: text.into(), what: "network", choices: "none or host" }),
-        }
-    }
 }
 
 impl fmt::Display for Network {
@@ -166,8 +155,14 @@ pub struct Spec {
     pub stdin: bool,
     /// Whether the container is removed when it ends.
     pub auto_remove: bool,
-    /// Its network.
+    /// Whose network it has.
     pub network: Network,
+    /// The networks that it is connected to.
+    #[serde(default)]
+    pub networks: Vec<Attachment>,
+    /// The host's ports that lead to it.
+    #[serde(default)]
+    pub publish: Vec<Publish>,
     /// Volumes and folders of the host.
     pub binds: Vec<Bind>,
     /// Memory file systems.

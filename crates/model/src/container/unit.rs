@@ -35,6 +35,12 @@ pub fn exited_name(container: &Name) -> String {
     format!("volt-exited@{container}.service")
 }
 
+/// `volt-proxy@NAME.service`.
+#[must_use]
+pub fn proxy_name(container: &Name) -> String {
+    format!("volt-proxy@{container}.service")
+}
+
 /// The container whose unit this is.
 #[must_use]
 pub fn container_of(unit: &str) -> Option<Name> {
@@ -73,6 +79,10 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     }
     if burst > 0 {
         line(format_args!("StartLimitIntervalSec=1h\nStartLimitBurst={burst}"));
+    }
+    if !spec.publish.is_empty() {
+        // It leads in what comes by the loopback.
+        line(format_args!("Wants={}", proxy_name(&spec.name)));
     }
     line(format_args!("\n[Service]"));
     line(format_args!("ExecStart=\nExecStart=:{}", command_line(spec, context)));
@@ -263,6 +273,8 @@ mod tests {
             stdin: false,
             auto_remove: false,
             network: Network::None,
+            networks: vec![],
+            publish: vec![],
             binds: vec!["/srv/a b%c:/data:ro".parse().unwrap(), "pg:/var/lib/pg".parse().unwrap()],
             tmpfs: vec!["/cache:size=1M".parse().unwrap()],
             read_only: false,

@@ -5,6 +5,7 @@ use crate::number::{seconds, whole};
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use volt_api::Problem;
@@ -12,6 +13,7 @@ use volt_api::types::{ContainerCreate, Limits, LimitsChange};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::DeviceRate;
 use volt_model::mount::{Bind, Tmpfs};
+use volt_model::net::Publish;
 use volt_model::size::Bytes;
 
 /// Parses by a type of the model and keeps the text, which is what travels.
@@ -190,9 +192,15 @@ pub(crate) struct CreateFlags {
     /// Run a command although the image boots
     #[arg(long, overrides_with = "boot")]
     no_boot: bool,
-    /// The network: none or host
-    #[arg(long, value_name = "NETWORK")]
-    network: Option<String>,
+    /// Connect it to a network; none has no other than its own loopback, host shares the host's
+    #[arg(long, value_name = "NETWORK[:ip=ADDRESS][:alias=NAME]", add = ArgValueCompleter::new(complete::networks))]
+    network: Vec<String>,
+    /// The address that it is to have in the first network
+    #[arg(long, value_name = "ADDRESS", requires = "network")]
+    ip: Option<Ipv4Addr>,
+    /// Let a port of the host lead to one of the container, or as many to as many; any free one where none is said
+    #[arg(long, short, value_name = "[HOST_IP:][HOST:]CONTAINER[/udp]", value_parser = checked::<Publish>)]
+    publish: Vec<String>,
     /// Mount a volume or a folder of the host
     #[arg(long, short, value_name = "SOURCE:TARGET[:ro]")]
     volume: Vec<String>,
@@ -269,7 +277,8 @@ impl CreateFlags {
             stdin: self.interactive,
             auto_remove: self.rm,
             boot: (self.boot || self.no_boot).then_some(self.boot),
-            network: self.network,
+            networks: networks(self.network, self.ip),
+            publish: self.publish,
             volumes: volumes.collect::<Result<_, _>>()?,
             tmpfs: self.tmpfs,
             read_only: self.read_only,
@@ -285,6 +294,14 @@ impl CreateFlags {
             backend: self.backend,
         })
     }
+}
+
+/// The networks, the first with the address that it is to have.
+fn networks(mut words: Vec<String>, ip: Option<Ipv4Addr>) -> Vec<String> {
+    if let (Some(first), Some(ip)) = (words.first_mut(), ip) {
+        first.push_str(&format!(":ip={ip}"));
+    }
+    words
 }
 
 /// `--cap-add A,B --cap-add C` as one list.

@@ -59,6 +59,14 @@ impl Engine {
                     .push((path, "the network namespace of a run that is over"));
             }
         }
+        for file in names_in(&self.paths().attached()) {
+            if let Some(Ok(name)) = file.strip_suffix(".json").map(str::parse) {
+                let path = self.paths().attached().join(&file);
+                left.entry(name)
+                    .or_default()
+                    .push((path, "the connections to networks of a run that is over"));
+            }
+        }
         let containers = self.paths().containers();
         for mount in mounts::mounts_below(&containers).unwrap_or_default() {
             if let Some(name) = container_of_path(&mount.mount_point, &containers) {
@@ -90,6 +98,7 @@ impl Engine {
             self.paths().ids(),
             self.paths().intents(),
             self.paths().volumes(),
+            self.paths().networks(),
             lib.clone(),
         ];
         dirs.extend(

@@ -7,6 +7,7 @@ mod cas;
 mod containers;
 mod images;
 mod leftovers;
+mod networks;
 mod running;
 mod snapshots;
 mod volumes;
@@ -58,6 +59,14 @@ pub(super) enum Mend {
     WriteVolume(Name),
     /// A ref that can't be read is moved to quarantine.
     MoveAway(PathBuf),
+    /// Bridges, ports and the firewall are made what they are to be.
+    Networks,
+    /// A container that runs is connected as its record says.
+    Reconnect(Name),
+    /// An interface is removed.
+    RemoveLink(String),
+    /// The address that a workload has in a network, the second, is given back.
+    GiveAddressBack(Name, Name),
     /// The image store mends it.
     Images,
     /// The content-addressed store mends it.
@@ -125,6 +134,7 @@ impl Engine {
         all.extend(self.image_findings());
         all.extend(self.cas_findings());
         all.extend(self.snapshot_findings(&facts));
+        all.extend(self.network_findings(&facts));
         all.extend(self.draft_findings());
         all
     }
@@ -163,6 +173,13 @@ impl Engine {
             Mend::Remove(path) => Ok(files::remove_tree(path)?),
             Mend::MoveAway(path) => Ok(self.cas().move_ref_away(path)?),
             Mend::WriteVolume(name) => self.rewrite_volume(name),
+            Mend::Networks => self.networks_up(),
+            Mend::Reconnect(name) => {
+                let _lock = self.lock_name(name)?;
+                self.reconnect(&self.spec(name)?)
+            }
+            Mend::RemoveLink(name) => self.remove_link(name),
+            Mend::GiveAddressBack(name, network) => self.give_address_back(name, network),
             Mend::Cas => Ok(self.cas().tidy(&|| self.wanted_trees())?),
         }
     }
@@ -189,6 +206,7 @@ impl Engine {
             "volt.socket",
             "volt-boot.service",
             "volt-dns.service",
+            "volt-network.service",
             "volt-container@*.service",
             "volt-prepare@*.service",
             "volt-exited@*.service",

@@ -15,6 +15,7 @@ pub(super) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
         ),
         (spec.hostname != spec.name.as_str(), "have a host name of its own"),
         (spec.network == Network::None, "have a network of its own: use --network host"),
+        (!spec.publish.is_empty(), "publish ports: its ports are the host's"),
         (spec.limits != Default::default(), "limit memory, CPU or I/O: it has no cgroup"),
         (!spec.ulimits.is_empty(), "limit the resources of processes"),
         (spec.read_only, "make its root read-only"),

@@ -1,0 +1,40 @@
+//! Commands on networks.
+
+pub(crate) mod connect;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod disconnect;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod status;
+
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+use clap::Subcommand;
+
+/// Commands on networks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(create::Args),
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    Inspect(inspect::Args),
+    Status(status::Args),
+    #[command(visible_alias = "rm")]
+    Delete(delete::Args),
+    Connect(connect::Args),
+    Disconnect(disconnect::Args),
+}
+
+/// Runs one of them.
+pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
+    match command {
+        Command::Create(args) => create::run(ctx, args).await,
+        Command::List(args) => list::run(ctx, args).await,
+        Command::Inspect(args) => inspect::run(ctx, args).await,
+        Command::Status(args) => status::run(ctx, args).await,
+        Command::Delete(args) => delete::run(ctx, args).await,
+        Command::Connect(args) => connect::run(ctx, args).await,
+        Command::Disconnect(args) => disconnect::run(ctx, args).await,
+    }
+}

@@ -1,0 +1,74 @@
+//! How networks look.
+
+use super::{labels, yes_no};
+use crate::output::{Column, Details, Output, ago, or_dash, size, when_and_ago};
+use volt_api::types::{NetConnection, Network, NetworkMember};
+
+const COLUMNS: &[Column<Network>] = &[
+    Column::new("NAME", |n| n.name.as_str().into()),
+    Column::new("SUBNET", |n| n.subnet.as_str().into()),
+    Column::new("IPV6", |n| or_dash(n.ipv6.as_deref()).into()),
+    Column::new("MEMBERS", |n| n.members.len().to_string().into()),
+    Column::new("CREATED", |n| ago(&n.created).into()),
+    Column::wide("BRIDGE", |n| n.bridge.as_str().into()),
+    Column::wide("UP", |n| yes_no(n.up).into()),
+    Column::wide("INTERNAL", |n| yes_no(n.internal).into()),
+    Column::wide("ISOLATED", |n| yes_no(n.isolate).into()),
+    Column::wide("LABELS", |n| labels(&n.labels).into()),
+];
+
+const CONNECTIONS: &[Column<NetConnection>] = &[
+    Column::new("NAME", |c| c.name.as_str().into()),
+    Column::new("NETWORK", |c| c.network.as_str().into()),
+    Column::new("ADDRESS", |c| c.ip.as_str().into()),
+    Column::new("RECEIVED", |c| size(c.received_bytes).into()),
+    Column::new("SENT", |c| size(c.sent_bytes).into()),
+    Column::new("PUBLISHED", |c| or_dash(Some(&c.published.join(", "))).into()),
+    Column::wide("IPV6", |c| or_dash(c.ipv6.as_deref()).into()),
+    Column::wide("INTERFACE", |c| c.interface.as_str().into()),
+    Column::wide("PORT", |c| c.port.as_str().into()),
+    Column::wide("UP", |c| yes_no(c.up).into()),
+    Column::wide("MAC", |c| c.mac.as_str().into()),
+    Column::wide("DROPPED", |c| c.dropped_packets.to_string().into()),
+];
+
+/// A list of networks.
+pub(crate) fn list(networks: &[Network]) -> Output {
+    Output::list(networks, COLUMNS, |n| &n.name, "No networks.")
+}
+
+/// A list of connections.
+pub(crate) fn status(connections: &[NetConnection]) -> Output {
+    Output::list(connections, CONNECTIONS, |c| &c.name, "Nobody is connected.")
+}
+
+/// All that is known of one network.
+pub(crate) fn details(n: &Network) -> Output {
+    let details = Details::new()
+        .row("Name", &n.name)
+        .row("Created", when_and_ago(&n.created))
+        .row("Bridge", &n.bridge)
+        .row("Up", yes_no(n.up))
+        .row("Subnet", &n.subnet)
+        .row("Gateway", &n.gateway)
+        .some("IPv6", n.ipv6.as_ref())
+        .some("IPv6 gateway", n.gateway_ipv6.as_ref())
+        .some("MTU", n.mtu.map(|mtu| mtu.to_string()))
+        .row("Internal", yes_no(n.internal))
+        .row("Isolated", yes_no(n.isolate))
+        .row("Names by Volt", yes_no(n.dns))
+        .section("Members");
+    let details = n.members.iter().fold(details, |d, one| d.row(&one.name, member(one)));
+    let details = details.section("Labels");
+    let details = n.labels.iter().fold(details, |d, (key, value)| d.row(key, value));
+    Output::details(n, &n.name, details)
+}
+
+fn member(member: &NetworkMember) -> String {
+    let known = [member.ip.as_deref(), member.ipv6.as_deref(), Some(&member.mac)];
+    let mut words: Vec<&str> = known.into_iter().flatten().collect();
+    if !member.connected {
+        words.push("(not connected)");
+    }
+    words.join("  ")
+}

@@ -1,0 +1,120 @@
+//! Networks.
+
+use super::convert::container;
+use super::fields::{Fields, read};
+use crate::router::{Failure, Routes};
+use volt_api::operations::*;
+use volt_api::types as wire;
+use volt_api::types::Nothing;
+use volt_engine::Engine;
+use volt_engine::net::{Create, Member, Status, View};
+use volt_model::name::Name;
+use volt_model::net::Attachment;
+
+pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
+    routes
+        .plain::<NetCreateOp>(|cx, _, body| Ok(shown(cx.state.net_create(wanted(body)?)?)))
+        .plain::<NetListOp>(|cx, _, _| Ok(cx.state.net_list()?.into_iter().map(shown).collect()))
+        .plain::<NetInspectOp>(|cx, params, _| {
+            Ok(shown(cx.state.net_inspect(&read("name", &params.name)?)?))
+        })
+        .plain::<NetDeleteOp>(|cx, params, _| {
+            cx.state.net_delete(&read("name", &params.name)?)?;
+            Ok(Nothing {})
+        })
+        .plain::<NetConnectOp>(|cx, params, body| {
+            let (name, attachment) = connection(&params.name, &body)?;
+            Ok(container(cx.state.net_connect(&name, &attachment)?, cx.sees_secrets()))
+        })
+        .plain::<NetDisconnectOp>(|cx, params, body| {
+            let mut fields = Fields::default();
+            let network = fields.one::<Name>("name", &params.name);
+            let name = fields.one::<Name>("container", &body.container);
+            let (network, name) = fields.finish(network.zip(name))?;
+            Ok(container(cx.state.net_disconnect(&name, &network)?, cx.sees_secrets()))
+        })
+        .plain::<NetStatusOp>(|cx, params, _| {
+            let mut fields = Fields::default();
+            let network = fields.maybe::<Name>("network", params.network.as_deref());
+            let network = fields.finish(Some(network))?;
+            Ok(cx.state.net_status(network.as_ref())?.into_iter().map(status).collect())
+        })
+}
+
+fn wanted(body: wire::NetCreate) -> Result<Create, Failure> {
+    let mut fields = Fields::default();
+    let name = fields.one("name", &body.name);
+    let subnet = fields.maybe("subnet", body.subnet.as_deref());
+    let ipv6 = fields.maybe("ipv6", body.ipv6.as_deref());
+    fields.finish(name).map(|name| Create {
+        name,
+        subnet,
+        ipv6,
+        internal: body.internal,
+        isolate: body.isolate,
+        dns: !body.no_dns,
+        mtu: body.mtu,
+        labels: body.labels,
+    })
+}
+
+fn connection(network: &str, body: &wire::NetConnect) -> Result<(Name, Attachment), Failure> {
+    let mut fields = Fields::default();
+    let network = fields.one("name", network);
+    let name = fields.one("container", &body.container);
+    let ip = fields.maybe("ip", body.ip.as_deref());
+    let aliases = fields.all("aliases", &body.aliases);
+    let (name, network) = fields.finish(name.zip(network))?;
+    Ok((name, Attachment { network, ip, aliases }))
+}
+
+fn shown(view: View) -> wire::Network {
+    let network = view.network;
+    wire::Network {
+        name: network.name.to_string(),
+        bridge: network.bridge(),
+        up: view.up,
+        subnet: network.subnet.to_string(),
+        gateway: network.gateway().to_string(),
+        ipv6: network.ipv6.map(|subnet| subnet.to_string()),
+        gateway_ipv6: network.gateway_ipv6().map(|ip| ip.to_string()),
+        internal: network.internal,
+        isolate: network.isolate,
+        dns: network.dns,
+        mtu: network.mtu,
+        created: network.created.to_string(),
+        members: view.members.iter().map(member).collect(),
+        labels: network.labels,
+    }
+}
+
+fn member(member: &Member) -> wire::NetworkMember {
+    wire::NetworkMember {
+        name: member.workload.to_string(),
+        connected: member.connected,
+        ip: member.ip.map(|ip| ip.to_string()),
+        ipv6: member.ipv6.map(|ip| ip.to_string()),
+        mac: member.mac.to_string(),
+    }
+}
+
+fn status(status: Status) -> wire::NetConnection {
+    let endpoint = status.endpoint;
+    wire::NetConnection {
+        name: status.workload.to_string(),
+        network: endpoint.network.to_string(),
+        interface: endpoint.interface,
+        port: endpoint.port,
+        up: status.up,
+        ip: endpoint.ip.to_string(),
+        ipv6: endpoint.ipv6.map(|ip| ip.to_string()),
+        mac: endpoint.mac.to_string(),
+        aliases: endpoint.aliases.iter().map(ToString::to_string).collect(),
+        published: status.published.iter().map(ToString::to_string).collect(),
+        received_bytes: status.counters.received_bytes,
+        received_packets: status.counters.received_packets,
+        sent_bytes: status.counters.sent_bytes,
+        sent_packets: status.counters.sent_packets,
+        dropped_packets: status.counters.dropped,
+    }
+}

@@ -1,0 +1,155 @@
+//! Raising a network on the host: forwarding, the bridge, the firewall. Done again it changes nothing.
+
+use super::plug::First;
+use crate::Engine;
+use crate::error::{Error, Result};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::path::Path;
+use volt_host::files::{self, LockMode};
+use volt_host::namespaces::NetNs;
+use volt_host::netlink::{Bridge, Link, Netlink};
+use volt_host::nft;
+use volt_model::kind::ErrorKind;
+use volt_model::net::{Network, mac_of, ruleset};
+
+const FORWARD_IPV4: &str = "/proc/sys/net/ipv4/ip_forward";
+const FORWARD_IPV6: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
+const IPV6_INTERFACES: &str = "/proc/sys/net/ipv6/conf";
+
+impl Engine {
+    /// Makes the kernel have of all networks what it is to have: the bridges, the firewall, and the ports of whoever is connected.
+    ///
+    /// # Errors
+    /// With the first thing that can't be made; the others are all the same.
+    pub fn networks_up(&self) -> Result<()> {
+        // Whoever removes one is waited for: its bridge must not come back.
+        let _lock = self.lock_networks(LockMode::Shared)?;
+        let mut outcome = match self.network_names()?.is_empty() {
+            true => self.apply_firewall(),
+            false => Ok(()),
+        };
+        for network in self.networks()? {
+            let raised = self.raise(&network).and_then(|()| self.plug_in_again(&network));
+            outcome = outcome.and(raised);
+        }
+        outcome
+    }
+
+    /// Takes all bridges and the firewall away; what networks there are stays written down.
+    ///
+    /// # Errors
+    /// With the first thing that can't be taken away; the others are all the same.
+    pub fn networks_down(&self) -> Result<()> {
+        if self.network_names()?.is_empty() {
+            return Ok(());
+        }
+        let mut netlink = Netlink::open()?;
+        let mut outcome = Ok(());
+        for network in self.networks()? {
+            outcome = outcome.and(netlink.delete(&network.bridge()).map(drop).map_err(Error::from));
+        }
+        let _lock = self.lock_firewall()?;
+        outcome.and(nft::apply(ruleset::NOTHING).map_err(Error::from))
+    }
+
+    /// Plugs in again whoever is connected to a network and has lost its port, or whose port has lost its bridge.
+    fn plug_in_again(&self, network: &Network) -> Result<()> {
+        let mut netlink = Netlink::open()?;
+        let bridge = self.raised(&mut netlink, network)?;
+        for attached in self.all_attached()? {
+            let path = self.paths().container_netns(&attached.workload);
+            for (i, endpoint) in attached.endpoints.iter().enumerate() {
+                if endpoint.network != network.name {
+                    continue;
+                }
+                let port = netlink.link(&endpoint.port)?;
+                if port.is_some_and(|port| port.is_up && port.bridge == Some(bridge.index)) {
+                    continue;
+                }
+                // Where the namespace is gone, the run is over.
+                if let Ok(namespace) = NetNs::open(&path) {
+                    let publishes = i == 0 && !attached.published.is_empty();
+                    let first = First { leads_out: i == 0, publishes };
+                    self.plug(network, endpoint, &namespace, first)?;
+                    // Nor must a port of a run that ended meanwhile.
+                    if self.attached(&attached.workload).is_none() {
+                        netlink.delete(&endpoint.port)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes an interface that belongs to nobody.
+    pub(crate) fn remove_link(&self, name: &str) -> Result<()> {
+        Netlink::open()?.delete(name)?;
+        Ok(())
+    }
+
+    /// Makes the bridge of a network and what belongs to it, where they are missing.
+    pub(crate) fn raise(&self, network: &Network) -> Result<()> {
+        forward(network.ipv6.is_some())?;
+        let name = network.bridge();
+        let mut netlink = Netlink::open()?;
+        if netlink.link(&name)?.is_some_and(|link| !link.is_bridge) {
+            let title = format!("The host has an interface {name} that is no bridge");
+            return Err(Error::new(ErrorKind::Conflict, title)
+                .about(&network.name)
+                .hinted("Give that another name, or the network"));
+        }
+        let own = Ipv4Net::new(network.gateway(), network.subnet.prefix_len());
+        let mut addresses = vec![IpNet::V4(own.expect("the subnet's own length"))];
+        if let (Some(subnet), Some(gateway)) = (network.ipv6, network.gateway_ipv6()) {
+            let own = Ipv6Net::new(gateway, subnet.prefix_len());
+            addresses.push(IpNet::V6(own.expect("the subnet's own length")));
+        }
+        netlink.ensure_bridge(&Bridge {
+            name: &name,
+            mac: mac_of(&network.name, &network.name),
+            mtu: network.mtu,
+            addresses: &addresses,
+        })?;
+        self.apply_firewall()
+    }
+
+    /// The bridge of a network, which is raised where it isn't up.
+    pub(super) fn raised(&self, netlink: &mut Netlink, network: &Network) -> Result<Link> {
+        let name = network.bridge();
+        let up = |link: &Link| link.is_bridge && link.is_up;
+        if let Some(link) = netlink.link(&name)?.filter(up) {
+            return Ok(link);
+        }
+        self.raise(network)?;
+        netlink.link(&name)?.ok_or_else(|| {
+            Error::new(ErrorKind::Conflict, format!("The bridge {name} was removed a moment ago"))
+                .about(&network.name)
+        })
+    }
+}
+
+/// Lets the host pass packets on. A host that passes IPv6 on would no longer listen to its own router, unless told to.
+fn forward(ipv6: bool) -> Result<()> {
+    set(FORWARD_IPV4.as_ref(), "1")?;
+    if !ipv6 || value(FORWARD_IPV6.as_ref()).as_deref() == Some("1") {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(IPV6_INTERFACES).into_iter().flatten().flatten() {
+        let listens = entry.path().join("accept_ra");
+        if value(&listens).as_deref() == Some("1") {
+            set(&listens, "2")?;
+        }
+    }
+    set(FORWARD_IPV6.as_ref(), "1")
+}
+
+fn value(path: &Path) -> Option<String> {
+    files::read_text(path, 64).ok().map(|text| text.trim().to_owned())
+}
+
+fn set(path: &Path, to: &str) -> Result<()> {
+    if value(path).as_deref() == Some(to) {
+        return Ok(());
+    }
+    Ok(std::fs::write(path, to).map_err(|e| files::Error::new("write", path, e))?)
+}

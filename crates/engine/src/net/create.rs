@@ -1,0 +1,232 @@
+//! Making a network. The default one is made when somebody first wants it.
+
+use super::View;
+use crate::Engine;
+use crate::error::{Error, Result};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use volt_host::files::{self, LockMode};
+use volt_host::netlink::Netlink;
+use volt_host::systemd::JobKind;
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::net::{self, Network, check_ipv4, check_ipv6, unique_local};
+
+/// The smallest packet that IPv6 can do with, and the largest that there is, in bytes.
+const MTU: std::ops::RangeInclusive<u32> = 1280..=65_535;
+
+/// What watches over the networks.
+const WATCHER: &str = "volt-network.service";
+/// How long it may take to raise them.
+const WATCHER_LIMIT: Duration = Duration::from_secs(30);
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// What to call it.
+    pub name: Name,
+    /// Its subnet; a free one where nothing is said.
+    pub subnet: Option<Ipv4Net>,
+    /// Its IPv6 subnet.
+    pub ipv6: Option<Ipv6Net>,
+    /// Whether its members reach nothing outside.
+    pub internal: bool,
+    /// Whether its members can't reach each other.
+    pub isolate: bool,
+    /// Whether its members ask Volt for names.
+    pub dns: bool,
+    /// The largest packet, in bytes.
+    pub mtu: Option<u32>,
+    /// Free words of the user.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Engine {
+    /// Makes a network with its bridge.
+    ///
+    /// # Errors
+    /// `AlreadyExists` for a taken name, `Usage` for a subnet that can't be one, `Conflict` for one that overlaps with another network or a
+    /// route of the host, `Resource` where none is free.
+    pub fn net_create(&self, create: Create) -> Result<View> {
+        self.refuse_without_networks()?;
+        let name = create.name.clone();
+        self.create_network(create)?;
+        self.have_networks_watched();
+        self.net_inspect(&name)
+    }
+
+    fn create_network(&self, create: Create) -> Result<()> {
+        let _lock = self.lock_networks(LockMode::Exclusive)?;
+        if self.network_path(&create.name).exists() {
+            let title = format!("There is a network named {} already", create.name);
+            return Err(Error::new(ErrorKind::AlreadyExists, title).about(&create.name));
+        }
+        check(&create)?;
+        let taken = self.taken()?;
+        let subnet = match create.subnet {
+            Some(subnet) => subnet,
+            None => free_subnet(&taken)?,
+        };
+        for wanted in [Some(IpNet::V4(subnet)), create.ipv6.map(IpNet::V6)].into_iter().flatten() {
+            refuse_overlap(wanted, &taken)?;
+        }
+        let network = Network {
+            version: Network::VERSION,
+            name: create.name,
+            subnet,
+            ipv6: create.ipv6,
+            internal: create.internal,
+            isolate: create.isolate,
+            dns: create.dns,
+            mtu: create.mtu,
+            labels: create.labels,
+            created: Timestamp::now(),
+        };
+        self.make_network(&network)
+    }
+
+    /// Starts what puts back what other programs take away; at boot it starts by itself. No lock may be held that it takes.
+    fn have_networks_watched(&self) {
+        if !self.can_use_systemd() {
+            return;
+        }
+        if let Err(error) = self.systemd().run_job(JobKind::Start, WATCHER, WATCHER_LIMIT) {
+            tracing::warn!(%error, "nobody watches over the networks");
+        }
+    }
+
+    /// Makes the default network where there is none.
+    pub(crate) fn make_default_network(&self) -> Result<()> {
+        let name: Name = net::DEFAULT.parse().expect("a name");
+        if self.network_path(&name).exists() {
+            return Ok(());
+        }
+        self.refuse_without_networks()?;
+        let lock = self.lock_networks(LockMode::Exclusive)?;
+        if self.network_path(&name).exists() {
+            return Ok(());
+        }
+        let taken = self.taken()?;
+        let usual: Ipv4Net = net::DEFAULT_SUBNET.parse().expect("a subnet");
+        let free = refuse_overlap(IpNet::V4(usual), &taken).is_ok();
+        let machine = files::read_text("/etc/machine-id".as_ref(), 256).unwrap_or_default();
+        let ipv6 = has_ipv6().then(|| unique_local(machine.trim()));
+        self.make_network(&Network {
+            version: Network::VERSION,
+            name,
+            subnet: if free { usual } else { free_subnet(&taken)? },
+            ipv6: ipv6.filter(|subnet| refuse_overlap(IpNet::V6(*subnet), &taken).is_ok()),
+            internal: false,
+            isolate: false,
+            dns: true,
+            mtu: None,
+            labels: BTreeMap::new(),
+            created: Timestamp::now(),
+        })?;
+        drop(lock);
+        self.have_networks_watched();
+        Ok(())
+    }
+
+    /// Writes a network down and raises its bridge, or does neither.
+    fn make_network(&self, network: &Network) -> Result<()> {
+        files::create_dirs(&self.paths().networks(), 0o755)?;
+        let path = self.network_path(&network.name);
+        files::write_json(&path, network, 0o644)?;
+        let raised = self.raise(network);
+        if raised.is_err() {
+            let undone = files::remove_file(&path).map_err(Error::from);
+            if let Err(undo) = undone
+                .and_then(|_| self.remove_link(&network.bridge()))
+                .and_then(|()| self.apply_firewall())
+            {
+                tracing::error!(network = %network.name, error = %undo.chain().join(": "), "a network half made could not be undone");
+            }
+        }
+        raised
+    }
+
+    /// What nobody else may have: other networks' subnets, and where the host sends packets by interfaces that are not Volt's.
+    fn taken(&self) -> Result<Vec<(IpNet, String)>> {
+        let mut taken = Vec::new();
+        let networks = self.networks()?;
+        for network in &networks {
+            let by = format!("the network {}", network.name);
+            taken.push((IpNet::V4(network.subnet), by.clone()));
+            taken.extend(network.ipv6.map(|subnet| (IpNet::V6(subnet), by)));
+        }
+        let mut netlink = Netlink::open()?;
+        let links = netlink.links()?;
+        for route in netlink.routes()? {
+            let link = links.iter().find(|link| Some(link.index) == route.interface);
+            let name = link.map_or("another interface", |link| link.name.as_str());
+            if !networks.iter().any(|network| network.bridge() == name) {
+                taken.push((route.to, format!("the host's route by {name}")));
+            }
+        }
+        Ok(taken)
+    }
+}
+
+fn check(create: &Create) -> Result<()> {
+    let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
+        let title = format!("The network {} can't be so", create.name);
+        Error::new(ErrorKind::Usage, title).about(&create.name).because(e)
+    };
+    create.subnet.map(check_ipv4).transpose().map_err(|e| wrong(e.into()))?;
+    create.ipv6.map(check_ipv6).transpose().map_err(|e| wrong(e.into()))?;
+    if let Some(mtu) = create.mtu.filter(|mtu| !MTU.contains(mtu)) {
+        return Err(wrong(format!("{mtu} is no MTU: it is from 1280 to 65535 bytes").into()));
+    }
+    if ["none", "host"].contains(&create.name.as_str()) {
+        return Err(wrong("`none` and `host` mean something else".into()));
+    }
+    if create.ipv6.is_some() && !has_ipv6() {
+        let title = "This host's kernel has no IPv6";
+        return Err(Error::new(ErrorKind::Dependency, title).about(&create.name));
+    }
+    Ok(())
+}
+
+fn refuse_overlap(wanted: IpNet, taken: &[(IpNet, String)]) -> Result<()> {
+    let overlaps = |other: &IpNet| other.contains(&wanted) || wanted.contains(other);
+    match taken.iter().find(|(other, _)| overlaps(other)) {
+        None => Ok(()),
+        Some((other, by)) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("The subnet {wanted} overlaps with {other} of {by}"),
+        )
+        .about(&wanted)
+        .hinted("Choose another one; without --subnet a free one is taken")),
+    }
+}
+
+/// The first of 10.0.1.0/24, 10.0.2.0/24, … that nobody has.
+fn free_subnet(taken: &[(IpNet, String)]) -> Result<Ipv4Net> {
+    let all: Ipv4Net = "10.0.0.0/8".parse().expect("a subnet");
+    // The first is the default network's.
+    let mut each = all.subnets(24).expect("24 is longer than 8").skip(1);
+    each.find(|subnet| refuse_overlap(IpNet::V4(*subnet), taken).is_ok()).ok_or_else(|| {
+        Error::new(ErrorKind::Resource, "No subnet of 10.0.0.0/8 is free")
+            .hinted("Give one with --subnet")
+    })
+}
+
+/// Whether the kernel speaks IPv6.
+fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/sys/net/ipv6/conf/all/forwarding").exists()
+}
+
+impl From<volt_host::netlink::Error> for Error {
+    fn from(error: volt_host::netlink::Error) -> Self {
+        let refused = error.source.kind() == std::io::ErrorKind::PermissionDenied;
+        let (kind, title) = match refused {
+            true => (ErrorKind::Permission, "This needs more rights"),
+            false => (ErrorKind::General, "The kernel's network could not be changed"),
+        };
+        let out = Self::new(kind, title).because(error);
+        if refused { out.hinted("Run it as root") } else { out }
+    }
+}

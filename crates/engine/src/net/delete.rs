@@ -1,0 +1,46 @@
+//! Removing a network.
+
+use super::is_member;
+use crate::Engine;
+use crate::error::{Error, Result};
+use volt_host::files::{self, LockMode};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+
+impl Engine {
+    /// Removes a network and its bridge.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict`, naming them, while containers are connected to it.
+    pub fn net_delete(&self, name: &Name) -> Result<()> {
+        let _lock = self.lock_networks(LockMode::Exclusive)?;
+        let network = match self.network(name) {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                // A removal that was killed may have left the firewall as it was.
+                if self.refuse_without_networks().is_ok() {
+                    self.apply_firewall()?;
+                }
+                return Err(error);
+            }
+            read => read?,
+        };
+        let specs = self.every_spec()?;
+        let users: Vec<&str> = specs
+            .iter()
+            .filter(|spec| is_member(spec, name))
+            .map(|spec| spec.name.as_str())
+            .collect();
+        if !users.is_empty() {
+            let title = format!("The network {name} is used by {}", users.join(", "));
+            return Err(Error::new(ErrorKind::Conflict, title)
+                .about(name)
+                .hinted(format!("Disconnect them first: volt net disconnect {name} CONTAINER")));
+        }
+        // The record last: until then it is a network whose bridge is raised when somebody needs it.
+        self.remove_link(&network.bridge())?;
+        self.addresses()?.forget(name)?;
+        files::remove_file(&self.network_path(name))?;
+        files::sync_dir(&self.paths().networks())?;
+        self.apply_firewall()
+    }
+}

@@ -1,0 +1,155 @@
+//! Networks: bridges of the host, and who is connected to them by which addresses.
+//!
+//! ```text
+//! var/lib/volt/networks/NAME.json   what was asked for of a network
+//! var/lib/volt/volt.db              who has which address (`addresses`)
+//! run/volt/networks/NAME.json       what a workload has while it is connected (`plug`)
+//! ```
+//! A container's record says to which networks it is to be connected. It is when it is prepared, by whoever prepares it, and no longer
+//! when it is released; the bridge is made where it is missing. Locks, in their order: the name of the workload, `networks` (alone for
+//! whoever makes or removes one), `firewall`.
+
+mod addresses;
+mod bridge;
+mod connect;
+mod create;
+mod delete;
+mod inspect;
+mod plug;
+mod ports;
+mod proxy;
+mod resolve;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use create::Create;
+pub use inspect::{Member, Status, View};
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use addresses::Addresses;
+use std::path::PathBuf;
+use std::time::Duration;
+use volt_host::files::{self, Lock, LockMode, Wait};
+use volt_model::container::Spec;
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::net::{Attached, Network};
+
+/// The most that is read of a network's or a connection's file, in bytes.
+const MAX: usize = 1 << 20;
+/// How long a command waits while another makes or removes a network.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Engine {
+    fn network_path(&self, name: &Name) -> PathBuf {
+        self.paths().networks().join(format!("{name}.json"))
+    }
+
+    fn attached_path(&self, workload: &Name) -> PathBuf {
+        self.paths().attached().join(format!("{workload}.json"))
+    }
+
+    /// A network.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidConfig` for a record that can't be read.
+    pub(crate) fn network(&self, name: &Name) -> Result<Network> {
+        match files::read_json::<Network>(&self.network_path(name), MAX) {
+            Ok(network) if network.version == Network::VERSION && network.name == *name => {
+                Ok(network)
+            }
+            Ok(_) => Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!(
+                    "The record of the network {name} is another's, or of another version of Volt"
+                ),
+            )
+            .about(name)),
+            Err(e) if e.is_not_found() => Err(Error::not_found("network", name)
+                .hinted("`volt net list` lists all there are, `volt net create` makes one")),
+            Err(e) => Err(Error::new(
+                ErrorKind::InvalidConfig,
+                format!("The record of the network {name} can't be read"),
+            )
+            .about(name)
+            .because(e)),
+        }
+    }
+
+    /// The names of all networks, sorted.
+    pub(crate) fn network_names(&self) -> Result<Vec<Name>> {
+        Ok(stems(&self.paths().networks())?)
+    }
+
+    /// All networks, sorted by name. One that can't be read is told in the log and left out.
+    pub(crate) fn networks(&self) -> Result<Vec<Network>> {
+        let mut all = Vec::new();
+        for name in self.network_names()? {
+            match self.network(&name) {
+                Ok(network) => all.push(network),
+                Err(e) if e.kind == ErrorKind::NotFound => {}
+                Err(e) => {
+                    tracing::warn!(%name, error = %e.chain().join(": "), "a network's record can't be read");
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// What a workload has of networks; none where it is not connected.
+    pub(crate) fn attached(&self, workload: &Name) -> Option<Attached> {
+        files::read_json(&self.attached_path(workload), MAX).ok()
+    }
+
+    /// What all workloads have that are connected, sorted by name: all that names and the firewall are rendered from.
+    pub(crate) fn all_attached(&self) -> Result<Vec<Attached>> {
+        let names: Vec<Name> = stems(&self.paths().attached())?;
+        Ok(names.iter().filter_map(|name| self.attached(name)).collect())
+    }
+
+    /// Locks the networks against being made and removed; alone for whoever does so.
+    pub(crate) fn lock_networks(&self, mode: LockMode) -> Result<Lock> {
+        Ok(self.locks().lock("networks", mode, Wait::For(PATIENCE))?)
+    }
+
+    pub(crate) fn addresses(&self) -> Result<Addresses> {
+        files::create_dirs(&self.paths().lib, 0o755)?;
+        Addresses::open(&self.paths().database())
+    }
+
+    /// Gives back all addresses of a workload that is gone.
+    pub(crate) fn give_addresses_back(&self, workload: &Name) -> Result<()> {
+        if !self.paths().database().exists() {
+            return Ok(());
+        }
+        self.addresses()?.give_back(workload, None)
+    }
+
+    /// Passes the addresses of a workload to its new name.
+    pub(crate) fn pass_addresses(&self, from: &Name, to: &Name) -> Result<()> {
+        if !self.paths().database().exists() {
+            return Ok(());
+        }
+        self.addresses()?.pass(from, to)
+    }
+}
+
+/// Whether a container is to be connected to a network.
+fn is_member(spec: &Spec, network: &Name) -> bool {
+    spec.networks.iter().any(|attachment| attachment.network == *network)
+}
+
+/// The names that files `NAME.json` in a folder have, sorted.
+fn stems(dir: &std::path::Path) -> files::Result<Vec<Name>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(files::Error::new("read", dir, e)),
+    };
+    let stem = |e: std::fs::DirEntry| e.file_name().to_str()?.strip_suffix(".json")?.parse().ok();
+    let mut names: Vec<Name> = entries.flatten().filter_map(stem).collect();
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,118 @@
+//! Published ports: which they are, and that nobody else has them.
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use volt_host::process::Listener;
+use volt_model::container::{Spec, unit};
+use volt_model::kind::ErrorKind;
+use volt_model::net::{Attached, Endpoint, Protocol, Publish, Published};
+
+/// How often a free port is looked for that no container wants either.
+const TRIES: usize = 100;
+
+impl Engine {
+    /// The ports that lead to a container with these connections: to its first one.
+    pub(super) fn published(&self, spec: &Spec, endpoints: &[Endpoint]) -> Result<Vec<Published>> {
+        let Some(first) = endpoints.first() else { return Ok(Vec::new()) };
+        let each = |publish: &Publish| {
+            let host = publish.host.unwrap_or(publish.container);
+            let (publish, count) = (publish.clone(), publish.count);
+            (0..count).map(move |n| Published {
+                address: publish.address,
+                host: host + n,
+                container: publish.container + n,
+                protocol: publish.protocol,
+                ip: first.ip,
+                ipv6: first.ipv6,
+            })
+        };
+        let all: Vec<Published> = spec.publish.iter().flat_map(each).collect();
+        let own = |i: usize| all[..i].iter().find(|other| other.collides(&all[i]));
+        if let Some(i) = (0..all.len()).find(|i| own(*i).is_some()) {
+            let title = format!("The port {}/{} is published twice", all[i].host, all[i].protocol);
+            return Err(Error::new(ErrorKind::Usage, title).about(&spec.name));
+        }
+        Ok(all)
+    }
+
+    /// Chooses ports of the host where any free one will do.
+    pub(crate) fn choose_ports(&self, spec: &mut Spec) -> Result<()> {
+        if spec.publish.iter().all(|publish| publish.host.is_some()) {
+            return Ok(());
+        }
+        let specs = self.specs()?;
+        let mut wanted: Vec<(u16, Protocol)> = specs
+            .iter()
+            .chain([&*spec])
+            .flat_map(|spec| spec.publish.iter().flat_map(ports_of))
+            .collect();
+        for publish in spec.publish.iter_mut().filter(|publish| publish.host.is_none()) {
+            let free = (0..TRIES)
+                .filter_map(|_| free_port(publish.protocol).ok())
+                .find(|port| !wanted.contains(&(*port, publish.protocol)));
+            let port = free.ok_or_else(|| {
+                Error::new(ErrorKind::Resource, "No port of the host is free").about(&spec.name)
+            })?;
+            publish.host = Some(port);
+            wanted.push((port, publish.protocol));
+        }
+        Ok(())
+    }
+
+    /// Refuses ports that another workload or a program of the host has. The firewall's lock must be held.
+    pub(super) fn refuse_taken_ports(&self, attached: &Attached) -> Result<()> {
+        if attached.published.is_empty() {
+            return Ok(());
+        }
+        let name = &attached.workload;
+        let others = self.all_attached()?;
+        let others = || others.iter().filter(|other| other.workload != *name);
+        let proxies = unit::proxy_name(name);
+        let listeners = Listener::all().unwrap_or_default();
+        for port in &attached.published {
+            let by = others().find(|other| other.published.iter().any(|one| one.collides(port)));
+            if let Some(other) = by {
+                return Err(taken(port, &format!("the container {}", other.workload)).about(name));
+            }
+            let heard = listeners.iter().filter(|listener| hears(listener, port));
+            let mut programs = heard.filter_map(Listener::process);
+            if let Some(program) = programs.find(|program| !program.is_in_unit(&proxies)) {
+                return Err(
+                    taken(port, &format!("{} (process {})", program.name, program.pid)).about(name)
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn taken(port: &Published, by: &str) -> Error {
+    let title = format!("The port {}/{} of the host is used by {by}", port.host, port.protocol);
+    Error::new(ErrorKind::Conflict, title).hinted("Publish another one, or stop what has it")
+}
+
+/// Whether packets for the port would be packets for the listener too.
+fn hears(listener: &Listener, port: &Published) -> bool {
+    let same = match (port.address, listener.address) {
+        (Some(one), two) if !two.is_unspecified() => one == two,
+        _ => true,
+    };
+    same && listener.port == port.host && listener.protocol == port.protocol
+}
+
+/// The ports of the host that one `-p` names.
+fn ports_of(publish: &Publish) -> impl Iterator<Item = (u16, Protocol)> {
+    let (host, count, protocol) = (publish.host, publish.count, publish.protocol);
+    host.into_iter().flat_map(move |host| (0..count).map(move |n| (host + n, protocol)))
+}
+
+/// A port that the kernel gives to whoever asks for any.
+fn free_port(protocol: Protocol) -> std::io::Result<u16> {
+    let any = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    Ok(match protocol {
+        Protocol::Tcp => TcpListener::bind(any)?.local_addr()?,
+        Protocol::Udp => UdpSocket::bind(any)?.local_addr()?,
+    }
+    .port())
+}

@@ -1,0 +1,85 @@
+//! The ways in by the host's loopback, `volt-proxy@NAME.service`: the kernel can't lead there what published ports lead elsewhere.
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use volt_host::proxy::{self, Way};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::net::Published;
+
+impl Engine {
+    /// Passes on what comes to the loopback's ports of a container that runs, until the process ends. `ready` is called when all listen.
+    ///
+    /// # Errors
+    /// `NotFound` for a container that is not connected, `Conflict` for a port that another program has.
+    pub fn proxy(&self, name: &Name, ready: &mut dyn FnMut()) -> Result<()> {
+        let attached =
+            self.attached(name).ok_or_else(|| Error::not_found("connected container", name))?;
+        let ways: Vec<Way> = attached.published.iter().flat_map(ways).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime
+            .map_err(|e| Error::new(ErrorKind::General, "The proxy can't run").because(e))?;
+        runtime.block_on(proxy::serve(&ways, ready)).map_err(|(way, error)| {
+            let title = format!("Nobody can listen on {}", way.from);
+            Error::new(ErrorKind::Conflict, title).about(name).because(error)
+        })
+    }
+}
+
+/// The ways in of a published port. To a member without IPv6 the loopback's IPv6 address leads by IPv4.
+fn ways(published: &Published) -> Vec<Way> {
+    let loopback: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::LOCALHOST.into(), published.ip.into()),
+        (Ipv6Addr::LOCALHOST.into(), published.ipv6.map_or(published.ip.into(), IpAddr::V6)),
+    ];
+    let way = |from: IpAddr, to: IpAddr| Way {
+        protocol: published.protocol,
+        from: SocketAddr::new(from, published.host),
+        to: SocketAddr::new(to, published.container),
+    };
+    match published.address {
+        None => loopback
+            .into_iter()
+            .filter(|(from, _)| from.is_ipv4() || has_ipv6_loopback())
+            .map(|(from, to)| way(from, to))
+            .collect(),
+        Some(address) if address.is_loopback() => {
+            let to = if address.is_ipv4() { loopback[0].1 } else { loopback[1].1 };
+            vec![way(address, to)]
+        }
+        Some(_) => Vec::new(),
+    }
+}
+
+/// Whether the host has `::1`.
+fn has_ipv6_loopback() -> bool {
+    std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_loopbacks_ports_go_by_the_proxy() {
+        let published = |address: Option<&str>| Published {
+            address: address.map(|ip| ip.parse().unwrap()),
+            host: 8080,
+            container: 80,
+            protocol: volt_model::net::Protocol::Tcp,
+            ip: "10.0.0.2".parse().unwrap(),
+            ipv6: None,
+        };
+        let shown = |address| {
+            ways(&published(address))
+                .iter()
+                .map(|w| format!("{} {}", w.from, w.to))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shown(Some("127.0.0.3")), ["127.0.0.3:8080 10.0.0.2:80"]);
+        assert_eq!(shown(Some("::1")), ["[::1]:8080 10.0.0.2:80"]);
+        assert!(shown(Some("192.0.2.1")).is_empty());
+        assert_eq!(shown(None)[0], "127.0.0.1:8080 10.0.0.2:80");
+    }
+}

@@ -1,0 +1,162 @@
+//! The table of addresses, and what networks leave behind. Traffic is proved end to end.
+
+use super::addresses::Addresses;
+use super::*;
+use crate::system::tests::{engine, spec, write_record};
+use std::collections::BTreeSet;
+use volt_model::net::{Attachment, Endpoint, Published, mac_of, port_name};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn network(text: &str, subnet: &str) -> Network {
+    Network {
+        version: Network::VERSION,
+        name: name(text),
+        subnet: subnet.parse().unwrap(),
+        ipv6: None,
+        internal: false,
+        isolate: false,
+        dns: true,
+        mtu: None,
+        labels: std::collections::BTreeMap::new(),
+        created: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn addresses_stay_with_their_names_and_are_reused_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volt.db");
+    assert!(Addresses::read(&path).unwrap().is_none());
+    let (net, other) = (network("back", "10.9.0.0/29"), network("front", "10.8.0.0/24"));
+    let mut table = Addresses::open(&path).unwrap();
+    let claim = |table: &mut Addresses, net: &Network, who: &str, wanted| {
+        table.claim(net, &name(who), wanted)
+    };
+    for (who, number) in [("a", 2), ("b", 3), ("a", 2)] {
+        assert_eq!(claim(&mut table, &net, who, None).unwrap(), number, "{who}");
+    }
+    assert_eq!(claim(&mut table, &other, "b", None).unwrap(), 2);
+    assert_eq!(claim(&mut table, &net, "c", Some(5)).unwrap(), 5);
+    let error = claim(&mut table, &net, "d", Some(5)).unwrap_err();
+    assert!(
+        error.kind == ErrorKind::Conflict && error.message.contains("10.9.0.5 is c's"),
+        "{error:?}"
+    );
+    // One that is gone leaves its number to others only when all else is taken; and has it again where it comes back.
+    table.give_back(&name("a"), None).unwrap();
+    assert_eq!(claim(&mut table, &net, "d", None).unwrap(), 4);
+    assert_eq!(claim(&mut table, &net, "a", None).unwrap(), 2);
+    table.give_back(&name("a"), Some(&net.name)).unwrap();
+    assert_eq!(claim(&mut table, &net, "e", None).unwrap(), 6);
+    assert_eq!(claim(&mut table, &net, "f", None).unwrap(), 2);
+    let error = claim(&mut table, &net, "a", None).unwrap_err();
+    assert!(error.kind == ErrorKind::Resource && error.message.contains("All 5 "), "{error:?}");
+    // A new name takes over what the old one had.
+    table.pass(&name("b"), &name("bee")).unwrap();
+    assert_eq!(table.number(&net.name, &name("bee")).unwrap(), Some(3));
+    assert_eq!(table.number(&other.name, &name("bee")).unwrap(), Some(2));
+    assert_eq!(table.number(&net.name, &name("b")).unwrap(), None);
+    table.forget(&net.name).unwrap();
+    let held = Addresses::read(&path).unwrap().unwrap().held().unwrap();
+    assert_eq!(held.len(), 1, "{held:?}");
+}
+
+#[test]
+fn no_address_is_given_out_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volt.db");
+    let net = network("back", "10.9.0.0/24");
+    std::thread::scope(|scope| {
+        for worker in 0..6 {
+            let (path, net) = (&path, &net);
+            scope.spawn(move || {
+                for n in 0..20 {
+                    let who = name(&format!("w{worker}-{n}"));
+                    // Each opens the table anew, as each process does.
+                    Addresses::open(path).unwrap().claim(net, &who, None).unwrap();
+                    if n % 5 == 4 {
+                        Addresses::open(path).unwrap().give_back(&who, None).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let held = Addresses::open(&path).unwrap().held().unwrap();
+    let numbers: BTreeSet<u32> = held.iter().map(|one| one.number).collect();
+    assert_eq!((held.len(), numbers.len()), (96, 96));
+}
+
+#[test]
+fn a_network_in_use_stays() {
+    let (_dir, engine) = engine();
+    let net = network("back", "10.9.0.0/24");
+    std::fs::create_dir_all(engine.paths().networks()).unwrap();
+    files::write_json(&engine.network_path(&net.name), &net, 0o644).unwrap();
+    let mut web = spec("web");
+    web.networks = vec![Attachment::to(net.name.clone())];
+    write_record(&engine, &web);
+    if crate::system::can::program("nft").is_none() {
+        println!("SKIPPED: needs nft");
+        return;
+    }
+    let error = engine.net_delete(&net.name).unwrap_err();
+    assert!(
+        error.kind == ErrorKind::Conflict && error.message.ends_with("used by web"),
+        "{error:?}"
+    );
+    assert!(engine.network(&net.name).is_ok());
+}
+
+#[test]
+fn ports_are_refused_by_the_name_of_who_has_them() {
+    let (_dir, engine) = engine();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = listener.local_addr().unwrap().port();
+    let attached = |who: &str, host: u16, address: Option<&str>| Attached {
+        workload: name(who),
+        endpoints: vec![Endpoint {
+            network: name("back"),
+            interface: "eth0".into(),
+            port: port_name(&name(who), &name("back")),
+            mac: mac_of(&name(who), &name("back")),
+            ip: "10.9.0.2".parse().unwrap(),
+            ipv6: None,
+            aliases: vec![],
+        }],
+        published: vec![Published {
+            address: address.map(|ip| ip.parse().unwrap()),
+            host,
+            container: 80,
+            protocol: volt_model::net::Protocol::Tcp,
+            ip: "10.9.0.2".parse().unwrap(),
+            ipv6: None,
+        }],
+    };
+    std::fs::create_dir_all(engine.paths().attached()).unwrap();
+    let web = attached("web", 1, None);
+    std::fs::write(engine.attached_path(&web.workload), serde_json::to_vec(&web).unwrap()).unwrap();
+    let own = format!("(process {})", std::process::id());
+    for (who, host, address, said) in [
+        ("db", 1, None, Some("the container web")),
+        ("db", 1, Some("127.0.0.1"), Some("the container web")),
+        ("web", 1, None, None),
+        ("db", busy, None, Some(own.as_str())),
+        ("db", busy, Some("127.0.0.1"), Some(own.as_str())),
+        ("db", busy, Some("127.0.0.2"), None),
+    ] {
+        let refused = engine.refuse_taken_ports(&attached(who, host, address));
+        match (said, refused) {
+            (None, refused) => refused.unwrap(),
+            (Some(said), refused) => {
+                let error = refused.unwrap_err();
+                assert!(
+                    error.kind == ErrorKind::Conflict && error.message.ends_with(said),
+                    "{error:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Bridges with the host's own addresses.
+
+use super::link::{named, switch_on};
+use super::socket::Request;
+use super::veth::address;
+use super::{Netlink, Result};
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo};
+use volt_model::net::Mac;
+
+/// A bridge as it is to be.
+#[derive(Clone, Debug)]
+pub struct Bridge<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Its hardware address: without one it would change with every port that comes and goes.
+    pub mac: Mac,
+    /// The largest packet, in bytes.
+    pub mtu: Option<u32>,
+    /// The host's own addresses in its subnets.
+    pub addresses: &'a [IpNet],
+}
+
+impl Netlink {
+    /// Makes a bridge, or gives one that is there what it lacks. It is on when this returns.
+    pub fn ensure_bridge(&mut self, bridge: &Bridge<'_>) -> Result<()> {
+        let name = bridge.name;
+        let mut message = named(name);
+        switch_on(&mut message);
+        message.attributes.push(LinkAttribute::Address(bridge.mac.0.to_vec()));
+        message.attributes.extend(bridge.mtu.map(LinkAttribute::Mtu));
+        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
+        let make = Request {
+            what: format!("make the bridge {name}"),
+            message: RouteNetlinkMessage::NewLink(message),
+            flags: NLM_F_CREATE | NLM_F_EXCL,
+        };
+        match self.change(vec![make]) {
+            Err(error) if !error.is_there_already() => return Err(error),
+            _ => {}
+        }
+        let Some(link) = self.link(name)? else { return Ok(()) };
+        let mut requests = Vec::new();
+        if !link.is_up {
+            let mut message = named(name);
+            switch_on(&mut message);
+            let what = format!("switch {name} on");
+            requests.push(Request {
+                what,
+                message: RouteNetlinkMessage::NewLink(message),
+                flags: 0,
+            });
+        }
+        requests.extend(bridge.addresses.iter().map(|own| Request {
+            what: format!("give {name} the address {own}"),
+            message: RouteNetlinkMessage::NewAddress(address(link.index, *own)),
+            flags: NLM_F_CREATE | NLM_F_REPLACE,
+        }));
+        self.change(requests)
+    }
+}

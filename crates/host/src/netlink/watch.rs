@@ -1,0 +1,89 @@
+//! News of the kernel's network: that interfaces or tables of the packet filter have changed, whoever changed them.
+
+use super::{Error, Result};
+use netlink_sys::{
+    Socket,
+    protocols::{NETLINK_NETFILTER, NETLINK_ROUTE},
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// `RTNLGRP_LINK`: interfaces that come, change and go.
+const LINKS: u32 = 1;
+/// `NFNLGRP_NFTABLES`: tables and what is in them.
+const TABLES: u32 = 7;
+
+/// Somebody who listens to such news.
+#[derive(Debug)]
+pub struct Watch {
+    sockets: [Socket; 2],
+}
+
+impl Watch {
+    /// Listens from now on.
+    pub fn new() -> Result<Self> {
+        let failed = |e: io::Error| Error::new("listen to the kernel's network", e);
+        let listen = |protocol, group| {
+            let mut socket = Socket::new(protocol)?;
+            socket.bind_auto()?;
+            socket.add_membership(group)?;
+            socket.set_non_blocking(true)?;
+            Ok(socket)
+        };
+        let sockets = [
+            listen(NETLINK_ROUTE, LINKS).map_err(failed)?,
+            listen(NETLINK_NETFILTER, TABLES).map_err(failed)?,
+        ];
+        Ok(Self { sockets })
+    }
+
+    /// Waits for news, and then until there has been none for `quiet`, or there has been some all the time for `most`.
+    pub fn wait(&self, quiet: Duration, most: Duration) -> io::Result<()> {
+        self.poll(None)?;
+        let end = std::time::Instant::now() + most;
+        loop {
+            self.forget();
+            let left = end.saturating_duration_since(std::time::Instant::now()).min(quiet);
+            if left.is_zero() || !self.poll(Some(left))? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there is news within this time.
+    fn poll(&self, limit: Option<Duration>) -> io::Result<bool> {
+        let [links, tables] = &self.sockets;
+        let mut all = [
+            PollFd::from_borrowed_fd(links.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(tables.as_fd(), PollFlags::IN),
+        ];
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: limit.subsec_nanos().into(),
+        });
+        loop {
+            match poll(&mut all, limit.as_ref()) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(ready) => return Ok(ready > 0),
+            }
+        }
+    }
+
+    /// Reads all there is. What it says doesn't matter, nor that some was lost: whoever waits looks for himself.
+    fn forget(&self) {
+        let mut bytes = Vec::with_capacity(1 << 16);
+        for socket in &self.sockets {
+            loop {
+                bytes.clear();
+                match socket.recv(&mut bytes, 0) {
+                    Ok(_) => {}
+                    Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+}

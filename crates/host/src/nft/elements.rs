@@ -1,0 +1,145 @@
+//! Adding and removing elements of sets and maps, without a program.
+
+use super::encode::{Header, Message, fields, protocol_family};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use std::io;
+use volt_model::net::ruleset::{Element, Family, TABLE};
+
+/// `NFNL_SUBSYS_NFTABLES`.
+const NFTABLES: u16 = 10;
+/// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
+const BATCH: [u16; 2] = [0x10, 0x11];
+/// `NFT_MSG_GETTABLE`, `NFT_MSG_NEWSETELEM`, `NFT_MSG_DELSETELEM`.
+const GET_TABLE: u16 = NFTABLES << 8 | 1;
+const NEW_ELEMENT: u16 = NFTABLES << 8 | 12;
+const DELETE_ELEMENT: u16 = NFTABLES << 8 | 14;
+/// `NFTA_TABLE_NAME`.
+const TABLE_NAME: u16 = 1;
+/// `NFTA_SET_ELEM_LIST_TABLE`, `_SET`, `_ELEMENTS`, and `NFTA_LIST_ELEM`.
+const LIST_TABLE: u16 = 1;
+const LIST_SET: u16 = 2;
+const LIST_ELEMENTS: u16 = 3;
+const LIST_ELEMENT: u16 = 1;
+/// `NFTA_SET_ELEM_KEY`, `NFTA_SET_ELEM_DATA`, `NFTA_DATA_VALUE`.
+const KEY: u16 = 1;
+const DATA: u16 = 2;
+const VALUE: u16 = 1;
+/// `NLMSG_ERROR`.
+const ERROR: u16 = 2;
+/// How many bytes of headers an error's code stands behind, and ends at.
+const CODE: std::ops::Range<usize> = 16..20;
+
+/// What is done with an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is to be there.
+    Add(Element),
+    /// It is not to be there.
+    Remove(Element),
+}
+
+/// Makes all these changes, or none.
+///
+/// # Errors
+/// `NotFound` where a table, a set or an element to be removed isn't there; `AlreadyExists` where a key leads elsewhere.
+pub fn change(changes: &[Change]) -> io::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut bytes = batch(BATCH[0]);
+    for (change, sequence) in changes.iter().zip(1..) {
+        let (kind, flags, element) = match change {
+            Change::Add(element) => (NEW_ELEMENT, NLM_F_CREATE | NLM_F_EXCL, element),
+            Change::Remove(element) => (DELETE_ELEMENT, 0, element),
+        };
+        let flags = flags | NLM_F_REQUEST | NLM_F_ACK;
+        bytes.extend(message(element, kind, flags, sequence));
+    }
+    bytes.extend(batch(BATCH[1]));
+    let socket = connect()?;
+    socket.send(&bytes, 0)?;
+    answers(&socket, changes.len())
+}
+
+/// Whether there is a table of Volt's of this family.
+///
+/// # Errors
+/// When the kernel can't be asked.
+pub fn has_table(family: Family) -> io::Result<bool> {
+    let header = Header {
+        kind: GET_TABLE,
+        flags: NLM_F_REQUEST | NLM_F_ACK,
+        sequence: 1,
+        family: protocol_family(family),
+        resource: 0,
+    };
+    let mut question = Message::new(header);
+    question.text(TABLE_NAME, TABLE);
+    let socket = connect()?;
+    socket.send(&question.finish(), 0)?;
+    match answers(&socket, 1) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn connect() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+fn batch(kind: u16) -> Vec<u8> {
+    let header = Header { kind, flags: NLM_F_REQUEST, sequence: 0, family: 0, resource: NFTABLES };
+    Message::new(header).finish()
+}
+
+fn message(element: &Element, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
+    let family = protocol_family(element.family);
+    let mut message = Message::new(Header { kind, flags, sequence, family, resource: 0 });
+    message.text(LIST_TABLE, TABLE);
+    message.text(LIST_SET, element.set);
+    message.nested(LIST_ELEMENTS, |list| {
+        list.nested(LIST_ELEMENT, |one| {
+            one.nested(KEY, |key| key.attribute(VALUE, &fields(&element.key)));
+            if !element.value.is_empty() {
+                one.nested(DATA, |data| data.attribute(VALUE, &fields(&element.value)));
+            }
+        });
+    });
+    message.finish()
+}
+
+/// Reads that many answers and returns the first that is an error. When a batch fails, the kernel may say so once for all.
+fn answers(socket: &Socket, mut wanted: usize) -> io::Result<()> {
+    let mut outcome = Ok(());
+    while wanted > 0 {
+        let (bytes, _) = socket.recv_from_full()?;
+        let mut rest = bytes.as_slice();
+        while let Some((length, kind)) = header_of(rest) {
+            if kind == ERROR
+                && let Some(code) = rest.get(CODE).and_then(|code| code.try_into().ok())
+            {
+                let code = i32::from_ne_bytes(code);
+                wanted = wanted.saturating_sub(1);
+                if code != 0 && outcome.is_ok() {
+                    outcome = Err(io::Error::from_raw_os_error(-code));
+                    // What follows is about the same failure, or doesn't come.
+                    wanted = 0;
+                }
+            }
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+    }
+    outcome
+}
+
+/// The length and the kind of the first message; none where there is no whole one.
+fn header_of(bytes: &[u8]) -> Option<(usize, u16)> {
+    let length = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
+    (length >= 16 && length <= bytes.len()).then_some((length, kind))
+}

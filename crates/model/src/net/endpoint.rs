@@ -1,0 +1,40 @@
+//! What a workload has of networks while it is connected: `run/volt/networks/NAME.json`.
+
+use super::{Mac, Published};
+use crate::name::Name;
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// All that a workload has. What is in such a file the firewall lets through, and names lead to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attached {
+    /// Whose.
+    pub workload: Name,
+    /// One for each network.
+    pub endpoints: Vec<Endpoint>,
+    /// The host's ports that lead to it.
+    #[serde(default)]
+    pub published: Vec<Published>,
+}
+
+/// A workload's connection to a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// The network.
+    pub network: Name,
+    /// What the interface is called inside.
+    pub interface: String,
+    /// What the port of the bridge is called.
+    pub port: String,
+    /// The hardware address inside.
+    pub mac: Mac,
+    /// The address.
+    pub ip: Ipv4Addr,
+    /// The IPv6 address, where the network has such.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Further names in this network.
+    #[serde(default)]
+    pub aliases: Vec<Name>,
+}

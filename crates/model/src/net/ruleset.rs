@@ -1,0 +1,258 @@
+//! The firewall: two tables of nftables, rendered whole from the networks there are and the workloads that are connected.
+//!
+//! `inet volt` lets members out by the host's address, leads published ports in, and keeps networks apart from each other and from what
+//! is outside. `bridge volt` stands before every port of a bridge and lets through only what a member sends as itself. What changes
+//! when a workload comes or goes are [`Element`]s of sets and maps, never rules.
+
+use super::{Attached, Mac, Network, Protocol, Published};
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+/// What both tables are called.
+pub const TABLE: &str = "volt";
+
+/// A family of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// What the host routes.
+    Inet,
+    /// What crosses a bridge.
+    Bridge,
+}
+
+/// A part of a key or value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// An interface.
+    Interface(String),
+    /// A hardware address.
+    Mac(Mac),
+    /// An address.
+    Ip(IpAddr),
+    /// What a packet carries.
+    Protocol(Protocol),
+    /// A port.
+    Port(u16),
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(name) => write!(f, "\"{name}\""),
+            Self::Mac(mac) => mac.fmt(f),
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Protocol(protocol) => protocol.fmt(f),
+            Self::Port(port) => port.fmt(f),
+        }
+    }
+}
+
+/// An element of a set, or of a map where it has a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// The table's family.
+    pub family: Family,
+    /// The set or map.
+    pub set: &'static str,
+    /// What is looked up.
+    pub key: Vec<Field>,
+    /// What is found; empty in a set.
+    pub value: Vec<Field>,
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&joined(&self.key))?;
+        if self.value.is_empty() { Ok(()) } else { write!(f, " : {}", joined(&self.value)) }
+    }
+}
+
+fn joined(fields: &[Field]) -> String {
+    fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(" . ")
+}
+
+/// What a connected workload is among the rules.
+#[must_use]
+pub fn elements(attached: &Attached) -> Vec<Element> {
+    let mut all = Vec::new();
+    for endpoint in &attached.endpoints {
+        let mut own = |set, ip: Option<IpAddr>| {
+            let mut key = vec![Field::Interface(endpoint.port.clone()), Field::Mac(endpoint.mac)];
+            key.extend(ip.map(Field::Ip));
+            all.push(Element { family: Family::Bridge, set, key, value: Vec::new() });
+        };
+        own("own", None);
+        own("own4", Some(endpoint.ip.into()));
+        if let Some(ip) = endpoint.ipv6 {
+            own("own6", Some(ip.into()));
+        }
+    }
+    all.extend(attached.published.iter().flat_map(led_in));
+    all
+}
+
+/// The way in of a published port. By the loopback's addresses a proxy leads in: a packet with such an address may not leave the host.
+fn led_in(published: &Published) -> Vec<Element> {
+    let way = |set, address: Option<IpAddr>, to: IpAddr| {
+        let mut key: Vec<Field> = address.map(Field::Ip).into_iter().collect();
+        key.extend([Field::Protocol(published.protocol), Field::Port(published.host)]);
+        let value = vec![Field::Ip(to), Field::Port(published.container)];
+        Element { family: Family::Inet, set, key, value }
+    };
+    let ipv6 = published.ipv6.map(IpAddr::V6);
+    match published.address {
+        Some(address) if address.is_loopback() => Vec::new(),
+        Some(IpAddr::V4(_)) => vec![way("host_ports4", published.address, published.ip.into())],
+        Some(IpAddr::V6(_)) => {
+            ipv6.map(|to| way("host_ports6", published.address, to)).into_iter().collect()
+        }
+        None => {
+            let mut all = vec![way("ports4", None, published.ip.into())];
+            all.extend(ipv6.map(|to| way("ports6", None, to)));
+            all
+        }
+    }
+}
+
+/// The sets and maps of a table with their types.
+const INET_SETS: [(&str, &str, &str); 6] = [
+    ("set", "bridges", "ifname"),
+    ("set", "internal", "ifname"),
+    ("map", "ports4", "inet_proto . inet_service : ipv4_addr . inet_service"),
+    ("map", "ports6", "inet_proto . inet_service : ipv6_addr . inet_service"),
+    ("map", "host_ports4", "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service"),
+    ("map", "host_ports6", "ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service"),
+];
+const BRIDGE_SETS: [(&str, &str, &str); 3] = [
+    ("set", "own", "ifname . ether_addr"),
+    ("set", "own4", "ifname . ether_addr . ipv4_addr"),
+    ("set", "own6", "ifname . ether_addr . ipv6_addr"),
+];
+
+/// What every `inet volt` has beside what its networks need.
+const INPUT: &str = "\tchain input {
+\t\ttype filter hook input priority filter; policy accept;
+\t\tiifname != @internal accept
+\t\tct state established,related accept
+\t\tmeta l4proto { icmp, icmpv6 } accept
+\t\tth dport 53 accept comment \"names\"
+\t\tdrop comment \"an internal network reaches nothing of the host\"
+\t}
+";
+const NAT_IN: &str = "\tchain prerouting {
+\t\ttype nat hook prerouting priority dstnat; policy accept;
+\t\tfib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @host_ports4
+\t\tfib daddr type local dnat ip to meta l4proto . th dport map @ports4
+\t\tfib daddr type local dnat ip6 to ip6 daddr . meta l4proto . th dport map @host_ports6
+\t\tfib daddr type local dnat ip6 to meta l4proto . th dport map @ports6
+\t}
+\tchain output {
+\t\ttype nat hook output priority -100; policy accept;
+\t\toifname != \"lo\" accept
+\t\tip daddr 127.0.0.0/8 accept comment \"a proxy leads in\"
+\t\tip6 daddr ::1 accept
+\t\tdnat ip to ip daddr . meta l4proto . th dport map @host_ports4
+\t\tdnat ip to meta l4proto . th dport map @ports4
+\t\tdnat ip6 to ip6 daddr . meta l4proto . th dport map @host_ports6
+\t\tdnat ip6 to meta l4proto . th dport map @ports6
+\t}
+";
+const OWN: &str = "\tchain prerouting {
+\t\ttype filter hook prerouting priority -300; policy accept;
+\t\tiifname != \"vt-*\" accept
+\t\tiifname . ether saddr . ip saddr @own4 accept
+\t\tiifname . ether saddr . arp saddr ip @own4 iifname . arp saddr ether . arp saddr ip @own4 accept
+\t\ticmpv6 type { nd-router-advert, nd-redirect } drop comment \"the host is the router\"
+\t\tiifname . ether saddr . ip6 saddr @own6 accept
+\t\tip6 saddr fe80::/10 iifname . ether saddr @own accept
+\t\tip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr @own accept
+\t\tdrop comment \"nobody sends as somebody else\"
+\t}
+";
+
+/// Renders both tables, for one transaction that puts them in the place of what there was.
+#[must_use]
+pub fn render(networks: &[Network], attached: &[Attached]) -> String {
+    let mut elements: Vec<Element> = attached.iter().flat_map(self::elements).collect();
+    for network in networks {
+        let mut bridge = |set| {
+            let key = vec![Field::Interface(network.bridge())];
+            elements.push(Element { family: Family::Inet, set, key, value: Vec::new() });
+        };
+        bridge("bridges");
+        if network.internal {
+            bridge("internal");
+        }
+    }
+    let mut out = String::from("table inet volt\ndelete table inet volt\ntable inet volt {\n");
+    sets(&mut out, Family::Inet, &INET_SETS, &elements);
+    forward(&mut out, networks);
+    out.push_str(INPUT);
+    out.push_str(NAT_IN);
+    postrouting(&mut out, networks);
+    out.push_str("}\ntable bridge volt\ndelete table bridge volt\ntable bridge volt {\n");
+    sets(&mut out, Family::Bridge, &BRIDGE_SETS, &elements);
+    out.push_str(OWN);
+    out.push_str("}\n");
+    out
+}
+
+/// What takes both tables away, whether or not they are there.
+pub const NOTHING: &str =
+    "table inet volt\ndelete table inet volt\ntable bridge volt\ndelete table bridge volt\n";
+
+fn sets(out: &mut String, family: Family, sets: &[(&str, &str, &str)], elements: &[Element]) {
+    for (kind, name, of) in sets {
+        let _ = writeln!(out, "\t{kind} {name} {{\n\t\ttype {of};");
+        let mut own = elements.iter().filter(|e| e.family == family && e.set == *name).peekable();
+        if own.peek().is_some() {
+            let all: Vec<String> = own.map(ToString::to_string).collect();
+            let _ = writeln!(out, "\t\telements = {{ {} }}", all.join(",\n\t\t\t"));
+        }
+        out.push_str("\t}\n");
+    }
+}
+
+fn forward(out: &mut String, networks: &[Network]) {
+    out.push_str(
+        "\tchain forward {
+\t\ttype filter hook forward priority filter; policy accept;
+\t\tiifname != @bridges oifname != @bridges accept
+\t\tct state vmap { established : accept, related : accept, invalid : drop }
+",
+    );
+    for network in networks {
+        let bridge = network.bridge();
+        let _ = writeln!(out, "\t\tiifname \"{bridge}\" oifname \"{bridge}\" accept");
+    }
+    out.push_str(
+        "\t\tiifname @internal drop comment \"it reaches nothing outside\"
+\t\tct status dnat accept comment \"published ports\"
+\t\toifname @bridges drop comment \"else nothing comes in, from outside or from another network\"
+\t}
+",
+    );
+}
+
+fn postrouting(out: &mut String, networks: &[Network]) {
+    out.push_str(
+        "\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
+    );
+    for network in networks {
+        let bridge = network.bridge();
+        let mut subnets = vec![("ip", network.subnet.to_string())];
+        subnets.extend(network.ipv6.map(|subnet| ("ip6", subnet.to_string())));
+        for (family, subnet) in subnets {
+            if !network.internal {
+                let _ =
+                    writeln!(out, "\t\t{family} saddr {subnet} oifname != \"{bridge}\" masquerade");
+            }
+            // Whoever reaches a member by a published port must get its answers from the host, not from the member.
+            let _ = writeln!(
+                out,
+                "\t\t{family} saddr {subnet} oifname \"{bridge}\" ct status dnat masquerade"
+            );
+        }
+    }
+    out.push_str("\t}\n");
+}
