@@ -33,6 +33,8 @@ mod suite {
     mod image_build;
     mod image_registry;
     mod kernel;
+    mod net;
+    mod net_ports;
     mod privileges;
     mod races;
     mod snapshot;

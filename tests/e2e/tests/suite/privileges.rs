@@ -95,12 +95,12 @@ on_hosts! {
         for line in [
             "container create tiny true", "container exec shown true", "container attach shown", "container copy shown:/etc/passwd -",
             "container copy /etc/passwd shown:/tmp/", "container export shown", "image pull debian", "image import /srv/images/tiny.tar mine", "image export tiny",
-            "volume create mine", "snapshot create shown", "container commit shown mine", "container clone shown mine", "workload freeze shown", "audit list",
+            "volume create mine", "net connect volt0 shown", "net disconnect volt0 shown", "snapshot create shown", "container commit shown mine", "container clone shown mine", "workload freeze shown", "audit list",
         ] {
             let said = ask("outsider", line).fails(5);
             assert!(said.contains("this takes the group `volt`") && said.contains("sudo usermod -aG volt outsider"), "{line}: {said}");
         }
-        for line in ["config set container.dns 192.0.2.1", "cas gc", "system prune --yes", "system check --repair"] {
+        for line in ["config set container.dns 192.0.2.1", "net create mine", "net delete volt0", "cas gc", "system prune --yes", "system check --repair"] {
             for user in ["outsider", "member"] {
                 assert!(ask(user, line).fails(5).contains(&format!("{user} may not do this: this needs root")), "{line}");
             }

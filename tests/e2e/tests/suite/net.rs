@@ -1,0 +1,284 @@
+//! Networks: bridges, addresses, who reaches whom. All by traffic; no test reads the text of a rule.
+
+use std::time::Duration;
+use volt_e2e::{Host, on_hosts, xtask};
+
+/// A page that says its container's name.
+pub(super) const SERVE: &str =
+    "mkdir -p /www && hostname > /www/index.html && exec httpd -f -p 80 -h /www";
+
+/// Runs a container that serves its name.
+pub(super) fn serve(host: &Host, name: &str, flags: &str) {
+    host.sh(&format!("volt run -d --name {name} {flags} tiny sh -c '{SERVE}'")).ok();
+}
+
+/// A ping from the network of a container, by the host's tool: that of the image needs rights that nobody inside has.
+fn ping(name: &str) -> String {
+    format!("ip netns exec volt-{name} ping -c 1 -W 2")
+}
+
+/// Whether the page of `name` is had at this address, from a container or, without one, from the host.
+pub(super) fn reaches(host: &Host, from: Option<&str>, address: &str, name: &str) -> bool {
+    let inside = from.map(|from| format!("volt exec {from} ")).unwrap_or_default();
+    // busybox has no time-out for the connection alone.
+    let line = format!(
+        "timeout 3 {inside}{}wget -q -O - http://{address}/",
+        if from.is_some() { "" } else { "busybox " }
+    );
+    host.sh(&line).stdout.trim() == name
+}
+
+/// The first address of a container, and its IPv6 one.
+pub(super) fn address(host: &Host, name: &str) -> (String, String) {
+    let seen = host.volt(&["container", "inspect", name, "-o", "json"]).json();
+    let first = &seen["connections"][0];
+    (
+        first["ip"].as_str().unwrap().to_owned(),
+        first["ipv6"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+on_hosts! {
+    fn net_create_list_inspect_delete(host) {
+        host.tiny();
+        host.sh("volt net delete life 2>/dev/null; volt net delete lifetoo 2>/dev/null; true").ok();
+        host.sh("volt net create --subnet 10.77.0.0/24 --ipv6 fd77::/64 --label a=b --mtu 1400 life").ok();
+        host.sh("ip -o addr show volt-life | grep -q 10.77.0.1/24 && ip -o addr show volt-life | grep -q fd77::1/64").ok();
+        let seen = host.volt(&["net", "inspect", "life", "-o", "json"]).json();
+        assert_eq!((seen["gateway"].as_str(), seen["up"].as_bool()), (Some("10.77.0.1"), Some(true)), "{seen}");
+        assert!(host.volt(&["net", "list", "-o", "name"]).ok().lines().any(|name| name == "life"));
+        for (words, code, said) in [
+            ("create life", 4, "life"),
+            ("create --subnet 10.77.0.128/25 lifetoo", 9, "life"),
+            ("create --subnet 10.0.0.0/8 lifetoo", 9, "overlaps"),
+            ("create --subnet 10.99.1.0/24 --ipv6 fd77::/48 lifetoo", 9, "life"),
+            ("create --subnet 10.99.0.1/24 lifetoo", 2, "10.99.0.0/24"),
+            ("create --subnet nonsense lifetoo", 2, "subnet"),
+            ("create --mtu 100 lifetoo", 2, "1280"),
+            ("create host", 2, "host"),
+            ("inspect nowhere", 3, "nowhere"),
+            ("delete nowhere", 3, "nowhere"),
+            ("connect life nobody", 3, "nobody"),
+            ("disconnect life nobody", 3, "nobody"),
+            ("status nowhere", 3, "nowhere"),
+        ] {
+            let error = host.sh(&format!("volt net {words}")).fails(code);
+            assert!(error.contains(said), "{words}: {error}");
+        }
+        // Where the host sends packets already, nobody may be.
+        host.sh("ip link add taken type bridge && ip link set taken up && ip addr add 10.98.0.1/16 dev taken").ok();
+        let error = host.sh("volt net create --subnet 10.98.7.0/24 lifetoo").fails(9);
+        assert!(error.contains("taken"), "{error}");
+        host.sh("ip link delete taken").ok();
+        // Without a subnet a free one is found.
+        host.sh("volt net create lifetoo && volt net delete lifetoo").ok();
+        let _guard = host.container("lifer");
+        host.sh("volt container create --name lifer --network life tiny true").ok();
+        assert!(host.sh("volt net delete life").fails(9).contains("lifer"));
+        host.sh("volt container delete lifer && volt net delete life").ok();
+        host.sh("! ip link show volt-life").ok();
+        host.sh("volt net inspect life").fails(3);
+    }
+}
+
+on_hosts! {
+    fn net_members_reach_each_other_by_addresses_that_stay(host) {
+        host.tiny();
+        let _guards = ["neta", "netb", "netc"].map(|name| host.container(name));
+        host.sh("volt net delete mem 2>/dev/null; volt net create --subnet 10.76.0.0/24 --ipv6 fd76::/64 mem").ok();
+        serve(host, "neta", "--network mem");
+        serve(host, "netb", "--network mem --ip 10.76.0.40");
+        let (a, a6) = address(host, "neta");
+        assert_eq!(address(host, "netb"), ("10.76.0.40".into(), "fd76::28".into()));
+        for (from, to, name) in [
+            (Some("netb"), a.clone(), "neta"),
+            (Some("netb"), format!("[{a6}]"), "neta"),
+            (Some("neta"), "10.76.0.40".into(), "netb"),
+            (None, a.clone(), "neta"),
+            (None, format!("[{a6}]"), "neta"),
+        ] {
+            assert!(reaches(host, from, &to, name), "{from:?} does not reach {to}");
+        }
+        host.sh(&format!("{} 10.76.0.1 && {} fd76::1", ping("neta"), ping("neta"))).ok();
+        host.sh("volt exec neta grep neta /etc/hosts").ok();
+        // Nobody inside can change them.
+        assert_ne!(host.sh("volt exec neta ip addr add 10.76.0.99/24 dev eth0").code, 0);
+        let mac = || host.sh("volt exec neta cat /sys/class/net/eth0/address").ok();
+        let first = mac();
+        host.sh("volt container restart neta").ok();
+        assert_eq!((address(host, "neta").0, mac()), (a.clone(), first));
+        // By systemd alone, too.
+        host.sh("systemctl restart volt-container@neta").ok();
+        assert!(reaches(host, Some("netb"), &a, "neta"));
+        assert!(host.sh("volt run --name netc --network mem --ip 10.76.0.40 tiny true").fails(9).contains("netb"));
+        host.sh("volt run --name netc --network mem --ip 10.75.0.4 tiny true").fails(2);
+        // It stays the name's while others are free.
+        host.sh("volt delete --force neta").ok();
+        serve(host, "netc", "--network mem");
+        serve(host, "neta", "--network mem");
+        assert_eq!(address(host, "neta").0, a);
+        let seen = host.volt(&["net", "status", "mem", "-o", "json"]).json();
+        assert_eq!(seen.as_array().unwrap().len(), 3, "{seen}");
+        assert!(seen.as_array().unwrap().iter().all(|c| c["up"] == true), "{seen}");
+        host.sh("volt delete --force neta netb netc && volt net delete mem").ok();
+        host.sh("! ip link | grep -e 76_ -e volt-mem").ok();
+    }
+}
+
+on_hosts! {
+    fn net_full_subnet_is_told_with_its_size(host) {
+        host.tiny();
+        let _guards = ["full1", "full2"].map(|name| host.container(name));
+        host.sh("volt net delete full 2>/dev/null; volt net create --subnet 10.75.0.0/30 full").ok();
+        host.sh("volt container create --name full1 --network full tiny true").ok();
+        assert!(host.sh("volt container create --name full2 --network full tiny true").fails(11).contains("All 1 addresses"));
+        host.volt(&["container", "inspect", "full2"]).fails(3);
+        host.sh("volt delete full1 && volt container create --name full2 --network full tiny true").ok();
+        host.sh("volt delete full2 && volt net delete full").ok();
+    }
+}
+
+on_hosts! {
+    fn net_connect_disconnect_while_it_runs(host) {
+        host.tiny();
+        let _guards = ["con1", "con2"].map(|name| host.container(name));
+        host.sh("for n in cona conb; do volt net delete $n 2>/dev/null; volt net create $n; done").ok();
+        serve(host, "con1", "--network cona");
+        host.sh("volt run -d --name con2 --network none tiny sleep 1000").ok();
+        let (one, _) = address(host, "con1");
+        assert!(!reaches(host, Some("con2"), &one, "con1"));
+        host.sh("volt net connect cona con2").ok();
+        assert!(reaches(host, Some("con2"), &one, "con1"));
+        host.sh("volt net connect cona con2").fails(9);
+        // A second network, and the first taken away: it goes on by the other.
+        host.sh("volt net connect conb con1 && volt net connect conb con2").ok();
+        host.sh("volt net disconnect cona con2").ok();
+        assert!(!reaches(host, Some("con2"), &one, "con1"), "networks are not apart");
+        let seen = host.volt(&["container", "inspect", "con1", "-o", "json"]).json();
+        let second = seen["connections"][1]["ip"].as_str().unwrap().to_owned();
+        assert_eq!(seen["network"], "cona,conb");
+        assert!(reaches(host, Some("con2"), &second, "con1"));
+        host.sh("volt net disconnect cona con2").fails(3);
+        host.sh("volt container restart con2").ok();
+        assert!(reaches(host, Some("con2"), &second, "con1"));
+        host.sh("volt container rename con2 con3").fails(9);
+        host.sh("volt stop con2 && volt container rename con2 con3 && volt start con3").ok();
+        let _third = host.container_as_it_is("con3");
+        assert!(reaches(host, Some("con3"), &second, "con1"));
+        host.sh("volt delete --force con1 con3 && volt net delete cona conb").ok();
+        host.sh("volt run --rm --network host --network cona tiny true").fails(2);
+    }
+}
+
+on_hosts! {
+    fn net_isolated_internal_and_honest(host) {
+        let host = host.private("nets");
+        host.tiny();
+        host.sh("volt net create --isolate --subnet 10.74.0.0/24 cells && volt net create --internal --subnet 10.73.0.0/24 --ipv6 fd73::/64 vault").ok();
+        serve(&host, "cell1", "--network cells");
+        serve(&host, "cell2", "--network cells");
+        serve(&host, "safe1", "--network vault");
+        serve(&host, "safe2", "--network vault");
+        let at = |name: &str| address(&host, name).0;
+        assert!(!reaches(&host, Some("cell1"), &at("cell2"), "cell2"));
+        assert!(reaches(&host, None, &at("cell2"), "cell2"));
+        assert!(reaches(&host, Some("safe1"), &at("safe2"), "safe2"));
+        assert!(!reaches(&host, Some("safe1"), &at("cell1"), "cell1"));
+        assert!(!reaches(&host, Some("cell1"), &at("safe1"), "safe1"));
+        // A second host beyond: one goes out by the first host's address, the other nowhere.
+        let other = host.private("far");
+        xtask(&["host", "link", &format!("{}:wan=10.200.0.1/24", host.name()), &format!("{}:wan=10.200.0.2/24", other.name())]);
+        other.sh("mkdir -p /srv/cgi/cgi-bin && printf '#!/bin/sh\\nprintf \"\\\\n\"; echo $REMOTE_ADDR\\n' > /srv/cgi/cgi-bin/who && chmod +x /srv/cgi/cgi-bin/who && systemd-run --quiet --collect busybox httpd -f -p 80 -h /srv/cgi").ok();
+        host.until(Duration::from_secs(20), "busybox wget -q -O - http://10.200.0.2/cgi-bin/who");
+        let seen = host.sh("volt exec cell1 wget -q -O - http://10.200.0.2/cgi-bin/who").ok();
+        assert!(seen.contains("10.200.0.1"), "{seen}");
+        assert!(!host.sh("timeout 3 volt exec safe1 wget -q -O - http://10.200.0.2/cgi-bin/who").stdout.contains("10."));
+        // Nothing of the host's but names, and from outside nobody gets in by a route.
+        host.sh("systemd-run --quiet --collect busybox httpd -f -p 81 -h /srv").ok();
+        host.until(Duration::from_secs(10), "busybox nc -w 2 10.73.0.1 81 < /dev/null");
+        assert_ne!(host.sh("timeout 3 volt exec safe1 nc -w 2 10.73.0.1 81 < /dev/null").code, 0);
+        host.sh("timeout 3 volt exec cell1 nc -w 2 10.74.0.1 81 < /dev/null").ok();
+        other.sh("ip route add 10.74.0.0/24 via 10.200.0.1").ok();
+        assert!(!reaches(&other, None, &at("cell2"), "cell2"));
+        // Whoever sends as somebody else is not heard: root of the host tries it in the member's own namespace.
+        let heard = "ping -c 1 -W 1";
+        host.sh(&format!("ip netns exec volt-safe1 {heard} 10.73.0.1 && ip netns exec volt-safe1 {heard} fd73::1")).ok();
+        host.sh("ip -n volt-safe1 addr add 10.73.0.200/24 dev eth0 && ip -n volt-safe1 addr add fd73::c8/64 nodad dev eth0").ok();
+        for spoofed in ["-I 10.73.0.200 10.73.0.1", "-I fd73::c8 fd73::1"] {
+            assert_ne!(host.sh(&format!("ip netns exec volt-safe1 {heard} {spoofed}")).code, 0, "{spoofed}");
+        }
+        host.sh("ip -n volt-safe1 link set eth0 address 02:00:00:00:00:77").ok();
+        assert_ne!(host.sh(&format!("ip netns exec volt-safe1 {heard} 10.73.0.1")).code, 0);
+    }
+}
+
+on_hosts! {
+    fn net_what_others_break_is_found_and_mended(host) {
+        let host = host.private("mend");
+        host.tiny();
+        // Somebody else's rules are nobody else's business.
+        host.sh("nft add table inet theirs && nft add chain inet theirs own '{ type filter hook input priority 5; }' && nft add rule inet theirs own tcp dport 99 counter").ok();
+        let theirs = || host.sh("nft -s list table inet theirs").ok();
+        let before = theirs();
+        serve(&host, "kept", "--network volt0");
+        host.sh("volt run -d --name other --network volt0 tiny sleep 1000").ok();
+        let (ip, _) = address(&host, "kept");
+        host.sh("volt system check && systemctl is-active volt-network.service").ok();
+        // By itself within seconds, and where nobody watches by the command.
+        for broken in ["ip link delete volt0", "nft delete table inet volt; nft delete table bridge volt", "ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')"] {
+            host.sh(broken).ok();
+            host.until(Duration::from_secs(10), &format!("volt system check && timeout 2 volt exec other wget -q -O - http://{ip}/"));
+        }
+        host.sh("systemctl stop volt-network.service").ok();
+        for (broken, said) in [
+            ("ip link delete volt0", "bridge"),
+            ("nft delete table bridge volt", "tables"),
+            ("nft delete table inet volt", "tables"),
+            ("ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')", "port"),
+        ] {
+            host.sh(broken).ok();
+            let check = host.volt(&["system", "check"]);
+            assert!(check.code == 1 && check.stdout.contains(said), "{broken}: {check:?}");
+            host.sh("volt system check --repair && volt system check").ok();
+            assert!(reaches(&host, Some("other"), &ip, "kept"), "{broken}");
+        }
+        // What is nobody's.
+        host.sh("ip link add volt-gone type bridge && ip link add vt-xyz_00000000 type bridge").ok();
+        host.sh("volt system check").fails(1);
+        host.sh("volt system check --repair && ! ip link show volt-gone && ! ip link show vt-xyz_00000000").ok();
+        assert_eq!(theirs(), before);
+        // Nothing of Volt's needs to run for what is connected.
+        assert!(reaches(&host, Some("other"), &ip, "kept"));
+        host.reboot();
+        host.sh("ip addr show volt0 && volt start kept other").ok();
+        assert!(reaches(&host, Some("other"), &ip, "kept"));
+        assert_eq!(address(&host, "kept").0, ip);
+        host.sh("volt delete --force kept other && volt net delete volt0 && ! nft list table inet volt && volt system check").ok();
+    }
+}
+
+/// What four people do at once with containers of one network.
+const CHURN: &str = "for p in 1 2 3 4; do ( i=0; while test $i -lt 12; do i=$((i+1)); n=$(($(od -An -N1 -tu1 /dev/urandom) % 12)); \
+    case $(($(od -An -N1 -tu1 /dev/urandom) % 4)) in \
+    0) volt stop -t 1 churn$n;; 1) volt delete --force churn$n; volt container create --name churn$n --network churn tiny sleep 1000;; \
+    2) volt run --rm --network churn --network volt0 tiny true;; *) volt start churn$n;; esac; done ) >/dev/null 2>&1 & done; wait";
+
+on_hosts! {
+    fn net_churn_leaves_no_address_twice_and_nothing_behind(host) {
+        let host = host.private("churn");
+        host.tiny();
+        host.sh("volt net create --subnet 10.72.0.0/27 --ipv6 fd72::/64 churn; for n in $(seq 0 11); do volt container create --name churn$n --network churn tiny sleep 1000; done").ok();
+        host.sh(CHURN).ok();
+        host.sh("for n in $(seq 0 11); do volt container inspect churn$n >/dev/null 2>&1 || volt container create --name churn$n --network churn tiny sleep 1000; volt start churn$n; done").ok();
+        let seen = host.volt(&["net", "inspect", "churn", "-o", "json"]).json();
+        let mut ips: Vec<&str> = seen["members"].as_array().unwrap().iter().map(|m| m["ip"].as_str().unwrap()).collect();
+        ips.sort_unstable();
+        ips.dedup();
+        assert_eq!(ips.len(), 12, "{seen}");
+        for n in 1..12 {
+            let (ip, ipv6) = address(&host, &format!("churn{n}"));
+            host.sh(&format!("{} {ip} && {} {ipv6}", ping("churn0"), ping("churn0"))).ok();
+        }
+        host.sh("volt system check && volt delete --force $(volt ps -a -o name) && volt net delete churn && ! ip link | grep vt- && volt system check").ok();
+    }
+}
