@@ -3,6 +3,7 @@
 //! One file, `run/volt/dns.json`, written whole and renamed into place. The server knows of workloads only what stands here.
 
 use crate::name::Name;
+use crate::net::{self, Attached};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -53,6 +54,33 @@ pub struct Member {
     pub aliases: Vec<Name>,
 }
 
+/// The networks that have names, with all who are connected to them.
+#[must_use]
+pub fn networks(all: &[net::Network], attached: &[Attached]) -> Vec<Network> {
+    all.iter().filter(|network| network.dns).map(|network| of(network, attached)).collect()
+}
+
+fn of(network: &net::Network, attached: &[Attached]) -> Network {
+    let member = |attached: &Attached| {
+        let own = attached.endpoints.iter().find(|endpoint| endpoint.network == network.name)?;
+        let addresses = [Some(own.ip.into()), own.ipv6.map(IpAddr::V6)];
+        Some(Member {
+            name: attached.workload.clone(),
+            addresses: addresses.into_iter().flatten().collect(),
+            aliases: own.aliases.clone(),
+        })
+    };
+    let gateways = [Some(network.gateway().into()), network.gateway_ipv6().map(IpAddr::V6)];
+    let subnets = [Some(network.subnet.into()), network.ipv6.map(IpNet::V6)];
+    Network {
+        name: network.name.clone(),
+        gateways: gateways.into_iter().flatten().collect(),
+        subnets: subnets.into_iter().flatten().collect(),
+        forwards: !network.internal,
+        members: attached.iter().filter_map(member).collect(),
+    }
+}
+
 /// The zones of the reverse lookup of a subnet's addresses, such as `0.0.10.in-addr.arpa`. A zone ends where a label does: a subnet
 /// that doesn't is covered by several.
 #[must_use]
@@ -100,6 +128,28 @@ mod tests {
         let table: Table = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&table).unwrap(), text);
         assert_eq!(table.networks[0].members[0].aliases[0].as_str(), "www");
+    }
+
+    #[test]
+    fn the_table_follows_from_networks_and_who_is_connected() {
+        let network = |name: &str, more: &str| -> net::Network {
+            let text = format!(
+                r#"{{"version":1,"name":"{name}","subnet":"10.9.0.0/24","created":"2026-01-01T00:00:00Z",{more}}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let all = [
+            network("back", r#""dns":true,"internal":true,"ipv6":"fd00:9::/64""#),
+            network("mute", r#""dns":false"#),
+        ];
+        let attached: Attached = serde_json::from_str(
+            r#"{"workload":"web","endpoints":[
+              {"network":"mute","interface":"eth0","port":"a","mac":"02:00:00:00:00:01","ip":"10.9.0.3","ipv6":null},
+              {"network":"back","interface":"eth1","port":"b","mac":"02:00:00:00:00:02","ip":"10.9.0.2","ipv6":"fd00:9::2","aliases":["www"]}]}"#,
+        )
+        .unwrap();
+        let wanted = r#"[{"name":"back","gateways":["10.9.0.1","fd00:9::1"],"subnets":["10.9.0.0/24","fd00:9::/64"],"forwards":false,"members":[{"name":"web","addresses":["10.9.0.2","fd00:9::2"],"aliases":["www"]}]}]"#;
+        assert_eq!(serde_json::to_string(&networks(&all, &[attached])).unwrap(), wanted);
     }
 
     #[test]

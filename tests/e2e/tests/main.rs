@@ -34,6 +34,7 @@ mod suite {
     mod image_registry;
     mod kernel;
     mod net;
+    mod net_names;
     mod net_ports;
     mod privileges;
     mod races;

@@ -205,7 +205,8 @@ impl Engine {
         files::write_volatile(&run.join("hosts"), hosts.as_bytes(), 0o644)?;
         let hostname = format!("{}\n", spec.hostname);
         files::write_volatile(&run.join("hostname"), hostname.as_bytes(), 0o644)?;
-        files::write_volatile(&run.join("resolv.conf"), self.resolv_file(spec)?.as_bytes(), 0o644)?;
+        let resolv = self.resolv_file(spec, attached)?;
+        files::write_volatile(&run.join("resolv.conf"), resolv.as_bytes(), 0o644)?;
         if spec.mode == Mode::App {
             let path = run.join("spec");
             files::write_volatile(&path, &self.rendered(spec, &self.init_spec(spec)?)?, 0o400)?;

@@ -1,5 +1,6 @@
 //! Raising a network on the host: forwarding, the bridge, the firewall. Done again it changes nothing.
 
+use super::names::tell_resolved;
 use super::plug::First;
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -110,6 +111,10 @@ impl Engine {
             mtu: network.mtu,
             addresses: &addresses,
         })?;
+        if let Some(link) = netlink.link(&name)? {
+            tell_resolved(network, link.index);
+        }
+        self.tell_names()?;
         self.apply_firewall()
     }
 
@@ -118,6 +123,8 @@ impl Engine {
         let name = network.bridge();
         let up = |link: &Link| link.is_bridge && link.is_up;
         if let Some(link) = netlink.link(&name)?.filter(up) {
+            // It may have been installed or started since.
+            tell_resolved(network, link.index);
             return Ok(link);
         }
         self.raise(network)?;

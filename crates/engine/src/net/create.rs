@@ -141,6 +141,7 @@ impl Engine {
             if let Err(undo) = undone
                 .and_then(|_| self.remove_link(&network.bridge()))
                 .and_then(|()| self.apply_firewall())
+                .and_then(|()| self.tell_names())
             {
                 tracing::error!(network = %network.name, error = %undo.chain().join(": "), "a network half made could not be undone");
             }

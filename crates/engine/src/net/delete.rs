@@ -18,7 +18,7 @@ impl Engine {
             Err(error) if error.kind == ErrorKind::NotFound => {
                 // A removal that was killed may have left the firewall as it was.
                 if self.refuse_without_networks().is_ok() {
-                    self.apply_firewall()?;
+                    self.apply_firewall().and_then(|()| self.tell_names())?;
                 }
                 return Err(error);
             }
@@ -41,6 +41,9 @@ impl Engine {
         self.addresses()?.forget(name)?;
         files::remove_file(&self.network_path(name))?;
         files::sync_dir(&self.paths().networks())?;
-        self.apply_firewall()
+        self.apply_firewall()?;
+        self.tell_names()?;
+        self.serve_names_no_more();
+        Ok(())
     }
 }

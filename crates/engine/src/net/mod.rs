@@ -4,6 +4,7 @@
 //! var/lib/volt/networks/NAME.json   what was asked for of a network
 //! var/lib/volt/volt.db              who has which address (`addresses`)
 //! run/volt/networks/NAME.json       what a workload has while it is connected (`plug`)
+//! run/volt/dns.json                 what the server of names answers from (`names`)
 //! ```
 //! A container's record says to which networks it is to be connected. It is when it is prepared, by whoever prepares it, and no longer
 //! when it is released; the bridge is made where it is missing. Locks, in their order: the name of the workload, `networks` (alone for
@@ -15,6 +16,7 @@ mod connect;
 mod create;
 mod delete;
 mod inspect;
+mod names;
 mod plug;
 mod ports;
 mod proxy;

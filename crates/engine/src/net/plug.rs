@@ -146,20 +146,25 @@ impl Engine {
     /// Writes down what a workload has, and lets it through the firewall.
     pub(super) fn let_through(&self, attached: &Attached) -> Result<()> {
         files::create_dirs(&self.paths().attached(), 0o755)?;
-        let _lock = self.lock_firewall()?;
+        let lock = self.lock_firewall()?;
         self.refuse_taken_ports(attached)?;
         let before = self.attached(&attached.workload);
         let bytes = serde_json::to_vec_pretty(attached).map_err(|e| {
             Error::new(ErrorKind::General, "A connection can't be written").because(e)
         })?;
         files::write_volatile(&self.attached_path(&attached.workload), &bytes, 0o644)?;
-        self.change_firewall(before.as_ref(), Some(attached))
+        self.change_firewall(before.as_ref(), Some(attached))?;
+        drop(lock);
+        self.tell_names()?;
+        self.serve_names(attached)
     }
 
     fn let_through_no_more(&self, name: &Name) -> Result<()> {
-        let _lock = self.lock_firewall()?;
+        let lock = self.lock_firewall()?;
         let before = self.attached(name);
         files::remove_file(&self.attached_path(name))?;
-        self.change_firewall(before.as_ref(), None)
+        let shut = self.change_firewall(before.as_ref(), None);
+        drop(lock);
+        shut.and(self.tell_names())
     }
 }

@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// What its `/etc/resolv.conf` says.
-    pub(crate) fn resolv_file(&self, spec: &Spec) -> Result<String> {
+    pub(crate) fn resolv_file(&self, spec: &Spec, attached: Option<&Attached>) -> Result<String> {
         let servers = self.config()?.container.dns;
         if !servers.is_empty() {
             return Ok(servers.iter().map(|server| format!("nameserver {server}\n")).collect());
@@ -45,6 +45,10 @@ impl Engine {
         }
         if spec.networks.is_empty() {
             return Ok(String::new());
+        }
+        let own = attached.map(|attached| self.name_servers(attached)).transpose()?;
+        if let Some(own) = own.filter(|own| !own.is_empty()) {
+            return Ok(own.iter().map(|server| format!("nameserver {server}\n")).collect());
         }
         Ok(upstream(
             &RESOLV_CONF.map(|path| files::read_text(path.as_ref(), 1 << 16).unwrap_or_default()),

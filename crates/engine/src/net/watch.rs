@@ -26,6 +26,10 @@ impl Engine {
             watch.wait(QUIET, MOST).map_err(|e| {
                 Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
             })?;
+            // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
+            if let Err(error) = self.tell_names() {
+                tracing::error!(error = %error.chain().join(": "), "names can't be told");
+            }
             match self.lost_networks() {
                 Ok(lost) if lost.is_empty() => {}
                 Ok(lost) => {

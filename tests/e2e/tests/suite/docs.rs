@@ -19,6 +19,7 @@ documents! {
     docs_cas: "docs/cas.md";
     docs_volumes: "docs/volumes.md";
     docs_networks: "docs/networks.md";
+    docs_dns: "docs/dns.md";
     docs_workloads: "docs/workloads.md";
     docs_system: "docs/system.md";
     docs_configuration: "docs/configuration.md";

@@ -1,0 +1,118 @@
+//! Names: the table that the server of names answers from, that server, and the host's own resolver.
+//!
+//! The table follows from the networks and from what is connected, and is written whole whenever either changes. The server is a unit of
+//! its own: it reads the table, and needs nothing of this while it runs.
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+use volt_host::command::Command;
+use volt_host::files::{self, LockMode, Wait};
+use volt_host::systemd::JobKind;
+use volt_model::dns::{self, MAX_TABLE, Table, ZONE};
+use volt_model::kind::ErrorKind;
+use volt_model::net::{Attached, Network};
+
+/// The server.
+const UNIT: &str = "volt-dns.service";
+/// Its runtime folder, which systemd makes and takes away with it.
+const RUNNING: &str = "/run/volt-dns";
+/// How long it may take to begin, and others to write.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What systemd-resolved writes when it runs, and where it keeps what it was told of links.
+const RESOLVED: &str = "/run/systemd/resolve/stub-resolv.conf";
+const RESOLVED_LINKS: &str = "/run/systemd/resolve/netif";
+/// A subnet whose reverse lookup is in more zones than this is left to others by the host.
+const MOST_ZONES: usize = 16;
+/// As many name servers as a resolv.conf may have.
+const MOST_SERVERS: usize = 3;
+
+impl Engine {
+    /// Writes the table anew where it is no longer true.
+    pub(super) fn tell_names(&self) -> Result<()> {
+        // Whoever comes last has read what all before have written.
+        let _lock = self.locks().lock("names", LockMode::Exclusive, Wait::For(PATIENCE))?;
+        let path = self.paths().dns_table();
+        let old: Table = files::read_json(&path, MAX_TABLE).unwrap_or_default();
+        let networks = dns::networks(&self.networks()?, &self.all_attached()?);
+        if networks == old.networks {
+            return Ok(());
+        }
+        let table = Table { generation: old.generation + 1, networks };
+        let bytes = serde_json::to_vec(&table).map_err(|e| {
+            Error::new(ErrorKind::General, "The table of names can't be written").because(e)
+        })?;
+        Ok(files::write_volatile(&path, &bytes, 0o644)?)
+    }
+
+    /// Where a workload asks for names: the gateways of its networks that have names; none where it has no such network.
+    pub(super) fn name_servers(&self, attached: &Attached) -> Result<Vec<IpAddr>> {
+        let mut servers = Vec::new();
+        for endpoint in &attached.endpoints {
+            let network = self.network(&endpoint.network)?;
+            if network.dns {
+                servers.push(network.gateway().into());
+            }
+        }
+        // Programs ask no more than these.
+        servers.truncate(MOST_SERVERS);
+        Ok(servers)
+    }
+
+    /// Has the server run where somebody is to ask it. A container starts without it too.
+    pub(super) fn serve_names(&self, attached: &Attached) -> Result<()> {
+        if Path::new(RUNNING).exists()
+            || self.name_servers(attached)?.is_empty()
+            || !self.can_use_systemd()
+        {
+            return Ok(());
+        }
+        if let Err(error) = self.systemd().run_job(JobKind::Start, UNIT, PATIENCE) {
+            tracing::warn!(%error, "the server of names can't be started");
+        }
+        Ok(())
+    }
+
+    /// Ends the server where no network has names any more.
+    pub(super) fn serve_names_no_more(&self) {
+        let table: Table =
+            files::read_json(&self.paths().dns_table(), MAX_TABLE).unwrap_or_default();
+        if !table.networks.is_empty() || !Path::new(RUNNING).exists() || !self.can_use_systemd() {
+            return;
+        }
+        if let Err(error) = self.systemd().queue_job(JobKind::Stop, UNIT) {
+            tracing::warn!(%error, "the server of names can't be stopped");
+        }
+    }
+}
+
+/// Tells systemd-resolved, where that runs, to ask the gateway for Volt's names, and for nothing else. What it was told it keeps for as
+/// long as it has the link.
+pub(super) fn tell_resolved(network: &Network, link: u32) {
+    let told = || Path::new(RESOLVED_LINKS).join(link.to_string()).exists();
+    if !network.dns || !Path::new(RESOLVED).exists() || told() {
+        return;
+    }
+    let bridge = network.bridge();
+    let gateways: Vec<String> =
+        [Some(network.gateway().to_string()), network.gateway_ipv6().map(|ip| ip.to_string())]
+            .into_iter()
+            .flatten()
+            .collect();
+    let subnets = [Some(network.subnet.into()), network.ipv6.map(Into::into)];
+    let reverse = subnets.into_iter().flatten().map(dns::reverse_zones);
+    let zones = reverse.filter(|zones| zones.len() <= MOST_ZONES).flatten();
+    let zones: Vec<String> =
+        [ZONE.to_owned()].into_iter().chain(zones).map(|zone| format!("~{zone}")).collect();
+    for (verb, words) in
+        [("default-route", vec!["no".to_owned()]), ("domain", zones), ("dns", gateways)]
+    {
+        let done = Command::new("resolvectl").arg(verb).arg(&bridge).args(words).run();
+        if let Err(error) = done {
+            tracing::warn!(%bridge, %error, "systemd-resolved can't be told of a network");
+            return;
+        }
+    }
+}
