@@ -156,7 +156,7 @@ fn runs_as_podman_runs_it(host: &Host) {
     here(&format!("sh {at}/make {at} 2>&1"));
     host.put(&format!("{at}/layout.tar.gz"), "/srv/layout.tar.gz");
     // Not every podman takes the overlays of a test host for ones of its own.
-    host.sh("mkdir -p /var/lib/machines/podman && printf '[storage]\\ndriver = \"overlay\"\\ngraphroot = \"/var/lib/machines/podman\"\\nrunroot = \"/run/containers/storage\"\\n' \
+    host.sh("mkdir -p /var/lib/machines/podman && printf '[storage]\\ndriver = \"vfs\"\\ngraphroot = \"/var/lib/machines/podman\"\\nrunroot = \"/run/containers/storage\"\\n' \
         > /etc/containers/storage.conf").ok();
     host.sh("cd /srv && tar -xzf layout.tar.gz && podman pull -q oci:/srv/layout:app > /srv/id && podman tag $(cat /srv/id) localhost/umoci:1 && volt image import /srv/layout umoci:1").ok();
     host.sh("podman import -q /srv/images/tiny.tar localhost/tiny:latest && cd /srv/app && \
