@@ -11,7 +11,7 @@ use volt_host::namespaces::NetNs;
 use volt_host::netlink::{Bridge, Link, Netlink};
 use volt_host::nft;
 use volt_model::kind::ErrorKind;
-use volt_model::net::{Network, mac_of, ruleset};
+use volt_model::net::{Network, bridge_mac, ruleset};
 
 const FORWARD_IPV4: &str = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD_IPV6: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
@@ -107,7 +107,7 @@ impl Engine {
         }
         netlink.ensure_bridge(&Bridge {
             name: &name,
-            mac: mac_of(&network.name, &network.name),
+            mac: bridge_mac(&network.name),
             mtu: network.mtu,
             addresses: &addresses,
         })?;

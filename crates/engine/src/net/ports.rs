@@ -60,17 +60,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses ports that another workload or a program of the host has. The firewall's lock must be held.
+    /// Refuses ports that another workload or a program of the host has, but for those that it leads in already. The firewall's lock must
+    /// be held.
     pub(super) fn refuse_taken_ports(&self, attached: &Attached) -> Result<()> {
-        if attached.published.is_empty() {
+        let name = &attached.workload;
+        let before = self.attached(name).map(|before| before.published).unwrap_or_default();
+        let fresh: Vec<_> =
+            attached.published.iter().filter(|port| !before.contains(port)).collect();
+        if fresh.is_empty() {
             return Ok(());
         }
-        let name = &attached.workload;
         let others = self.all_attached()?;
         let others = || others.iter().filter(|other| other.workload != *name);
         let proxies = unit::proxy_name(name);
         let listeners = Listener::all().unwrap_or_default();
-        for port in &attached.published {
+        for port in fresh {
             let by = others().find(|other| other.published.iter().any(|one| one.collides(port)));
             if let Some(other) = by {
                 return Err(taken(port, &format!("the container {}", other.workload)).about(name));

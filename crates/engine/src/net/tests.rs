@@ -115,6 +115,8 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
     let (_dir, engine) = engine();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = listener.local_addr().unwrap().port();
+    let later = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = later.local_addr().unwrap().port();
     let attached = |who: &str, host: u16, address: Option<&str>| Attached {
         workload: name(who),
         endpoints: vec![Endpoint {
@@ -137,7 +139,11 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
     };
     std::fs::create_dir_all(engine.paths().attached()).unwrap();
     let web = attached("web", 1, None);
-    std::fs::write(engine.attached_path(&web.workload), serde_json::to_vec(&web).unwrap()).unwrap();
+    // One of them has its port already, whoever listens there now.
+    for all in [web, attached("old", held, Some("127.0.0.1"))] {
+        let bytes = serde_json::to_vec(&all).unwrap();
+        std::fs::write(engine.attached_path(&all.workload), bytes).unwrap();
+    }
     let own = format!("(process {})", std::process::id());
     for (who, host, address, said) in [
         ("db", 1, None, Some("the container web")),
@@ -146,6 +152,7 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
         ("db", busy, None, Some(own.as_str())),
         ("db", busy, Some("127.0.0.1"), Some(own.as_str())),
         ("db", busy, Some("127.0.0.2"), None),
+        ("old", held, Some("127.0.0.1"), None),
     ] {
         let refused = engine.refuse_taken_ports(&attached(who, host, address));
         match (said, refused) {

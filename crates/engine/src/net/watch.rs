@@ -11,17 +11,22 @@ use volt_model::net::ruleset::Family;
 /// How long nothing must have happened before it is looked at, and how long that may be put off.
 const QUIET: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(2);
+/// How long at the most is waited before what could not be put back is tried again.
+const LONGEST: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// Raises all networks, calls `ready`, and puts back what is taken away from then on. Returns only with an error.
+    /// Raises all networks that can be, calls `ready`, and puts back what is taken away from then on. Returns only with an error.
     ///
     /// # Errors
-    /// When the networks can't be raised, or the kernel's news can't be had.
+    /// When the kernel's news can't be had.
     pub fn watch_networks(&self, ready: &mut dyn FnMut()) -> Result<()> {
         // What happens while they are raised is news already.
         let watch = Watch::new()?;
-        self.networks_up()?;
+        if let Err(error) = self.networks_up() {
+            tracing::error!(error = %error.chain().join(": "), "not all networks could be raised");
+        }
         ready();
+        let (mut before, mut pause) = (Vec::new(), Duration::ZERO);
         loop {
             watch.wait(QUIET, MOST).map_err(|e| {
                 Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
@@ -31,8 +36,13 @@ impl Engine {
                 tracing::error!(error = %error.chain().join(": "), "names can't be told");
             }
             match self.lost_networks() {
-                Ok(lost) if lost.is_empty() => {}
+                Ok(lost) if lost.is_empty() => (before, pause) = (lost, Duration::ZERO),
                 Ok(lost) => {
+                    // What can't be put back is tried ever more seldom: each try makes news of its own.
+                    if lost == before {
+                        pause = (pause * 2).clamp(QUIET, LONGEST);
+                        std::thread::sleep(pause);
+                    }
                     tracing::warn!(
                         lost = lost.join(", "),
                         "another program took away what networks need; it is put back"
@@ -40,6 +50,7 @@ impl Engine {
                     if let Err(error) = self.networks_up() {
                         tracing::error!(error = %error.chain().join(": "), "it can't be put back");
                     }
+                    before = lost;
                 }
                 Err(error) => {
                     tracing::error!(error = %error.chain().join(": "), "networks can't be looked at");

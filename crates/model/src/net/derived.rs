@@ -41,6 +41,13 @@ pub fn mac_of(workload: &Name, network: &Name) -> Mac {
     Mac([0x02, hash[3], hash[4], hash[5], hash[6], hash[7]])
 }
 
+/// The hardware address of a network's bridge, which no member has, whatever it is called.
+#[must_use]
+pub fn bridge_mac(network: &Name) -> Mac {
+    let hash = hash(&["bridge", network.as_str()]).to_be_bytes();
+    Mac([0x02, hash[3], hash[4], hash[5], hash[6], hash[7]])
+}
+
 /// A unique local IPv6 subnet (RFC 4193) that follows from `seed`, which only this host has.
 #[must_use]
 pub fn unique_local(seed: &str) -> Ipv6Net {

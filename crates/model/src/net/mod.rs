@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use attachment::{Attachment, AttachmentError, connections};
-pub use derived::{Mac, MacError, PORT_PREFIX, bridge_name, mac_of, port_name, unique_local};
+pub use derived::{
+    Mac, MacError, PORT_PREFIX, bridge_mac, bridge_name, mac_of, port_name, unique_local,
+};
 pub use endpoint::{Attached, Endpoint};
 pub use publish::{Protocol, Publish, PublishError, Published};
 pub use subnet::{SubnetError, check_ipv4, check_ipv6, ip_of, ipv6_of, number_of, numbers};

@@ -223,7 +223,12 @@ fn forward(out: &mut String, networks: &[Network]) {
     );
     for network in networks {
         let bridge = network.bridge();
-        let _ = writeln!(out, "\t\tiifname \"{bridge}\" oifname \"{bridge}\" accept");
+        let within = format!("\t\tiifname \"{bridge}\" oifname \"{bridge}\"");
+        // Isolated members can't reach each other by the host either, but for what is published.
+        let _ = match network.isolate {
+            true => writeln!(out, "{within} ct status dnat accept\n{within} drop"),
+            false => writeln!(out, "{within} accept"),
+        };
     }
     out.push_str(
         "\t\tiifname @internal drop comment \"it reaches nothing outside\"

@@ -182,6 +182,12 @@ on_hosts! {
         let at = |name: &str| address(&host, name).0;
         assert!(!reaches(&host, Some("cell1"), &at("cell2"), "cell2"));
         assert!(reaches(&host, None, &at("cell2"), "cell2"));
+        // Nor by way of the host. Who is called as the network is reached as any other.
+        host.sh(&format!("ip -n volt-cell1 route add {}/32 via 10.74.0.1", at("cell2"))).ok();
+        assert_ne!(host.sh(&format!("{} {}", ping("cell1"), at("cell2"))).code, 0);
+        host.sh(&format!("{} 10.74.0.1", ping("cell1"))).ok();
+        serve(&host, "cells", "--network cells");
+        assert!(reaches(&host, None, &at("cells"), "cells"));
         assert!(reaches(&host, Some("safe1"), &at("safe2"), "safe2"));
         assert!(!reaches(&host, Some("safe1"), &at("cell1"), "cell1"));
         assert!(!reaches(&host, Some("cell1"), &at("safe1"), "safe1"));
