@@ -5,8 +5,15 @@ use std::process::ExitCode;
 use crate::paths;
 use crate::run::{Outcome, fail, program};
 
-/// What can be soaked: its name, the package and the test.
-const SOAKS: [(&str, &str, &str); 1] = [("store", "volt-store", "soak")];
+/// What can be soaked: its name, and the words by which its test is run: cargo's, or those of `cargo xtask test`.
+const SOAKS: [(&str, &str, &[&str]); 2] = [
+    (
+        "store",
+        "cargo",
+        &["test", "--quiet", "--package", "volt-store", "--test", "soak", "--", "--nocapture"],
+    ),
+    ("net", "/proc/self/exe", &["test", "net_churn"]),
+];
 /// How long it goes on where nothing is said.
 const MINUTES: u64 = 60;
 
@@ -19,12 +26,12 @@ pub(crate) fn task(words: &[String]) -> Outcome {
         _ => ("", None),
     };
     let found = SOAKS.iter().find(|(known, ..)| *known == name);
-    let (Some((_, package, test)), Some(minutes)) = (found, minutes) else {
+    let (Some((_, runner, words)), Some(minutes)) = (found, minutes) else {
         let names = SOAKS.map(|(name, ..)| name).join("|");
         return fail(format!("usage: cargo xtask soak {names} [--minutes N]"));
     };
-    program("cargo")
-        .args(["test", "--quiet", "--package", package, "--test", test, "--", "--nocapture"])
+    program(runner)
+        .args(*words)
         .env("VOLT_SOAK_SECONDS", (minutes * 60).to_string())
         .dir(paths::root())
         .run()?;

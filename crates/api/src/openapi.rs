@@ -83,7 +83,7 @@ fn answer(operation: &OperationInfo, reply: &Schema) -> Value {
             json!({ "application/x-ndjson": { "schema": reply } })
         }
         Shape::Events => json!({ "text/event-stream": { "schema": reply } }),
-        Shape::Download => json!({ "application/x-tar": {} }),
+        Shape::Download => json!({ "application/octet-stream": {} }),
         Shape::Stream => json!({}),
     }
 }

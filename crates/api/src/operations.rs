@@ -238,6 +238,14 @@ operations! {
     "net_disconnect" NetDisconnectOp: POST "/api/v1/networks/{name}/disconnect" Container Plain changes (Named, NetDisconnect) -> Container;
     /// Lists the connections of workloads to networks, and what goes through them.
     "net_status" NetStatusOp: GET "/api/v1/network-connections" Read Plain reads (NetStatus, Nothing) -> Vec<NetConnection>;
+    /// Captures the packets of a workload's connection, as a pcap file.
+    "net_capture" NetCaptureOp: POST "/api/v1/network-connections/{name}/capture" Admin Download changes (NetCapture, Nothing) -> Nothing;
+    /// Makes a bridge that belongs to no network.
+    "net_bridge_create" NetBridgeCreateOp: POST "/api/v1/bridges" Admin Plain changes (Nothing, NetBridgeCreate) -> NetBridge;
+    /// Lists all bridges of the host.
+    "net_bridge_list" NetBridgeListOp: GET "/api/v1/bridges" Read Plain reads (Nothing, Nothing) -> Vec<NetBridge>;
+    /// Removes a bridge that belongs to no network.
+    "net_bridge_delete" NetBridgeDeleteOp: DELETE "/api/v1/bridges/{name}" Admin Plain changes (Named, Nothing) -> Nothing;
 
     /// Lists workloads of every kind.
     "workload_list" WorkloadListOp: GET "/api/v1/workloads" Read Plain reads (WorkloadList, Nothing) -> Vec<Workload>;

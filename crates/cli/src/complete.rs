@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
-    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, NetListOp, SnapshotListOp, VolumeListOp,
-    WorkloadListOp,
+    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, NetBridgeListOp, NetListOp,
+    SnapshotListOp, VolumeListOp, WorkloadListOp,
 };
 use volt_api::types::{ContainerList, Nothing, SnapshotList, WorkloadList};
 use volt_model::kind::ErrorKind;
@@ -175,6 +175,16 @@ pub(crate) fn networks(word: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(async |ctx: &Ctx| {
         let all = ctx.call::<NetListOp>(&Nothing {}, &Nothing {}).await?;
         Ok(all.into_iter().map(|n| (n.name, n.subnet)).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of bridges that belong to no network.
+pub(crate) fn bridges(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<NetBridgeListOp>(&Nothing {}, &Nothing {}).await?;
+        let own = all.into_iter().filter(|b| b.created.is_some());
+        Ok(own.map(|b| (b.name, b.ports.join(", "))).collect())
     });
     names.starting_with(word)
 }

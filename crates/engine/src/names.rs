@@ -50,8 +50,8 @@ impl Engine {
     /// Removes what killed commands were building: stages, and drafts of files.
     pub(crate) fn sweep_leftovers(&self) {
         let paths = self.paths();
-        let folders =
-            [paths.intents(), paths.ids(), paths.volumes(), paths.networks(), paths.etc.clone()];
+        let mut folders = vec![paths.intents(), paths.ids(), paths.volumes()];
+        folders.extend([paths.networks(), paths.bridges(), paths.etc.clone()]);
         let trees = self.cas().ref_folders();
         let drafts = folders.iter().chain(&trees).try_for_each(|dir| files::sweep_drafts(dir));
         if let Err(error) = files::sweep(&paths.stages()).map(drop).and(drafts) {

@@ -5,6 +5,7 @@
 //! a narrow trait with a same-named fake behind the feature `fakes`.
 
 pub mod block;
+pub mod capture;
 pub mod cgroup;
 pub mod command;
 pub mod files;

@@ -52,7 +52,7 @@ impl Default for Container {
     fn default() -> Self {
         Self {
             backend: String::new(),
-            network: "none".to_owned(),
+            network: crate::net::DEFAULT.to_owned(),
             stop_timeout: 10,
             dns: Vec::new(),
         }

@@ -1,5 +1,6 @@
-//! Resource limits of a workload, as systemd's unit properties enforce them.
+//! Resource limits of a workload, as systemd's unit properties enforce them, and the ends of its connections.
 
+use crate::net::BitRate;
 use crate::size::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -76,6 +77,9 @@ pub struct Limits {
     /// Writes a second, by device.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_write_iops: Vec<DeviceRate>,
+    /// What is received and what is sent a second by each connection to a network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<BitRate>,
 }
 
 /// A change of limits. `None` leaves one as it is; `Some(None)`, or an empty list, takes it away.
@@ -101,6 +105,8 @@ pub struct LimitsChange {
     pub io_read_iops: Option<Vec<DeviceRate>>,
     /// Writes a second, by device.
     pub io_write_iops: Option<Vec<DeviceRate>>,
+    /// What is received and what is sent a second by each connection to a network.
+    pub rate: Option<Option<BitRate>>,
 }
 
 /// Why limits can't be so.
@@ -175,7 +181,7 @@ impl Limits {
         }
     }
 
-    /// The unit properties that enforce these limits.
+    /// The unit properties that enforce these limits. That of connections is none.
     #[must_use]
     pub fn properties(&self) -> Vec<Property> {
         let number = |directive, controller, value: Option<u64>| {
@@ -228,6 +234,7 @@ impl Limits {
             io_write_bps: list(&change.io_write_bps, &self.io_write_bps),
             io_read_iops: list(&change.io_read_iops, &self.io_read_iops),
             io_write_iops: list(&change.io_write_iops, &self.io_write_iops),
+            rate: change.rate.unwrap_or(self.rate),
         }
     }
 }

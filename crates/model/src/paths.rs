@@ -111,10 +111,28 @@ impl Paths {
         self.lib.join("networks")
     }
 
+    /// The bridges that belong to no network.
+    #[must_use]
+    pub fn bridges(&self) -> PathBuf {
+        self.lib.join("bridges")
+    }
+
     /// What workloads have of networks while they are connected.
     #[must_use]
     pub fn attached(&self) -> PathBuf {
         self.run.join("networks")
+    }
+
+    /// What was put back of networks that another program had taken away.
+    #[must_use]
+    pub fn restored(&self) -> PathBuf {
+        self.run.join("restored")
+    }
+
+    /// What is being fetched of images, and was by a pull that broke off.
+    #[must_use]
+    pub fn downloads(&self) -> PathBuf {
+        self.cache.join("blobs")
     }
 
     /// The database of what must be unique: addresses.

@@ -11,6 +11,6 @@ pub mod client;
 pub mod digest;
 mod error;
 
-pub use client::{Client, Open, Outgoing, Settings, Told};
+pub use client::{Blob, Client, Open, Outgoing, Settings, Told};
 pub use digest::Digest;
 pub use error::{Error, Result};

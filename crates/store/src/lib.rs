@@ -42,7 +42,7 @@ pub use images::{
     Images, ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Recipe,
     Source, Users, Work,
 };
-pub use oci::{Origin, Platform};
+pub use oci::{Origin, Platform, forget_downloads};
 pub use progress::{Progress, Silent, at_once};
 pub use roots::{Form, Root, Roots, SweptRoots};
 pub use transfer::{PulledTree, PushedTree, Shelf, TreePull, TreePush};

@@ -125,6 +125,13 @@ impl Output {
     }
 }
 
+/// For how long a test with chance in it is to go on, where `cargo xtask soak` runs it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the runner says it so")]
+pub fn soak_seconds() -> Option<u64> {
+    std::env::var("VOLT_SOAK_SECONDS").ok()?.parse().ok()
+}
+
 impl Host {
     /// The host of that name.
     #[must_use]

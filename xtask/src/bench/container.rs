@@ -10,7 +10,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "memory",
         pairs: 5,
-        peers: None,
+        peers: &[],
         figures: &[
             Figure {
                 name: "daemon-rss",
@@ -31,7 +31,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "version",
         pairs: 30,
-        peers: Some(&PODMAN),
+        peers: &[&PODMAN],
         figures: &[Figure {
             name: "version",
             about: "`volt version`",
@@ -43,7 +43,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "start",
         pairs: 25,
-        peers: None,
+        peers: &[],
         figures: &[Figure {
             name: "start",
             about: "`volt container start` to the first line of its command",
@@ -55,7 +55,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "start-50",
         pairs: 15,
-        peers: None,
+        peers: &[],
         figures: &[Figure {
             name: "start-50",
             about: "50 containers in one `volt container start`, to the last one's first line",
@@ -67,7 +67,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "run",
         pairs: 25,
-        peers: None,
+        peers: &[],
         figures: &[Figure {
             name: "run",
             about: "`volt run --rm tiny true`, create to delete",
@@ -79,7 +79,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "run-podman",
         pairs: 15,
-        peers: Some(&PODMAN),
+        peers: &[&PODMAN],
         figures: &[Figure {
             name: "run-podman",
             about: "the same",
@@ -91,7 +91,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "create",
         pairs: 25,
-        peers: None,
+        peers: &[],
         figures: &[Figure {
             name: "create",
             about: "`volt container create` on an image of 1 GiB in 16,000 files",
@@ -103,7 +103,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "ps",
         pairs: 15,
-        peers: Some(&PODMAN),
+        peers: &[&PODMAN],
         figures: &[
             Figure {
                 name: "ps",

@@ -14,7 +14,7 @@ pub(super) struct Group {
     /// How many pairs a figure.
     pub(super) pairs: usize,
     /// What is to be installed for it.
-    pub(super) peers: Option<&'static Peers>,
+    pub(super) peers: &'static [&'static Peers],
     /// The figures, in their order.
     pub(super) figures: &'static [Figure],
 }
@@ -37,7 +37,10 @@ pub(super) fn run(all: &[Group], options: &Options) -> Result<Report> {
     report.host = host.describe()?;
     let mut there = Vec::new();
     for group in groups {
-        if let Some(peers) = group.peers.filter(|peers| !there.contains(&peers.name)) {
+        for peers in group.peers {
+            if there.contains(&peers.name) {
+                continue;
+            }
             there.push(peers.name);
             // Without them the figures that need them say so.
             let _noted = peers

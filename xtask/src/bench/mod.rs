@@ -49,7 +49,11 @@ const BENCHES: &[Bench] = &[
         about: "the content-addressed store against cp, b3sum, ostree, casync, restic and borg",
         run: store::run,
     },
-    Bench { name: "net", about: "networks: names against dnsmasq and unbound", run: net::run },
+    Bench {
+        name: "net",
+        about: "networks against what is made by hand, names against dnsmasq and unbound",
+        run: net::run,
+    },
 ];
 
 /// What was asked for.

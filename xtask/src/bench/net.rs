@@ -1,7 +1,7 @@
 //! `bench net`: what is measured of networks, against what, and what is wanted of it.
 
 use super::groups::{self, Group};
-use super::peers::NAMES;
+use super::peers::{NAMES, TRAFFIC};
 use super::report::Figure;
 use super::{Options, Report};
 use crate::run::Result;
@@ -9,10 +9,33 @@ use crate::run::Result;
 const DNSMASQ: &str = "dnsmasq with the same names and resolver, `dnsperf` at each in turn";
 const UNBOUND: &str = "unbound in the same way";
 
-const GROUPS: &[Group] = &[Group {
+const ATTACH: Group = Group {
+    name: "attach",
+    pairs: 21,
+    peers: &[],
+    figures: &[
+        Figure {
+            name: "attach",
+            about: "`volt net connect` and `disconnect` of a container that runs: two commands, and what must not be lost is on disk",
+            against: "the same interfaces, addresses, routes and elements by `ip -batch` and `nft` in one script",
+            unit: "ms",
+            wanted: "<1",
+        },
+        Figure {
+            name: "start-linked",
+            about: "`volt start` of a container with a network",
+            against: "the same with `--network none`",
+            unit: "ms",
+            wanted: "",
+        },
+    ],
+};
+const GROUPS: &[Group] = &[DNS, ATTACH, THROUGHPUT];
+
+const DNS: Group = Group {
     name: "dns",
     pairs: 7,
-    peers: Some(&NAMES),
+    peers: &[&NAMES],
     figures: &[
         Figure {
             name: "dns-local",
@@ -64,7 +87,38 @@ const GROUPS: &[Group] = &[Group {
             wanted: "<12",
         },
     ],
-}];
+};
+
+const BY_HAND: &str = "a bridge, veth pairs and NAT made by `ip` and `nft`";
+
+const THROUGHPUT: Group = Group {
+    name: "throughput",
+    pairs: 9,
+    peers: &[&TRAFFIC],
+    figures: &[
+        Figure {
+            name: "between",
+            about: "one TCP stream between two members of a network",
+            against: BY_HAND,
+            unit: "Gbit/s",
+            wanted: ">=noise",
+        },
+        Figure {
+            name: "out",
+            about: "one TCP stream to a second host, through NAT",
+            against: BY_HAND,
+            unit: "Gbit/s",
+            wanted: ">=noise",
+        },
+        Figure {
+            name: "in",
+            about: "one TCP stream from a second host by a published port",
+            against: BY_HAND,
+            unit: "Gbit/s",
+            wanted: ">=noise",
+        },
+    ],
+};
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Report> {

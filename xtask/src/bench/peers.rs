@@ -18,6 +18,9 @@ pub(crate) struct Peers {
     packages: &'static [&'static str],
 }
 
+/// What the suite's security updates and its next point release have in place of what is in the tree.
+pub(crate) const UPDATES: Peers = Peers { name: "updates", packages: &[] };
+
 /// What runs containers.
 pub(crate) const PODMAN: Peers =
     Peers { name: "podman", packages: &["podman", "crun", "netavark"] };
@@ -32,6 +35,9 @@ pub(crate) const IMAGES: Peers =
 /// What serves names, and what asks for them.
 pub(crate) const NAMES: Peers =
     Peers { name: "names", packages: &["dnsperf", "dnsmasq-base", "unbound"] };
+
+/// What measures how much a network carries.
+pub(crate) const TRAFFIC: Peers = Peers { name: "traffic", packages: &["iperf3"] };
 
 impl Peers {
     /// The folder of packages for this suite.
@@ -50,7 +56,14 @@ fn fetch(wanted: &[&str], suite: &str, tree: &Path, stage: &Path) -> Result<()> 
         return fail("apt is set up with no Debian mirror (see sources.list(5))");
     };
     let list = stage.join("apt/sources.list");
-    cache::write(&list, format!("deb [signed-by={KEYRING}] {mirror} {suite} main\n"))?;
+    let mut lines = vec![format!("{mirror} {suite}")];
+    if wanted.is_empty() {
+        lines.push(format!("{mirror} {suite}-updates"));
+        lines.extend(sources::security().map(|mirror| format!("{mirror} {suite}-security")));
+    }
+    let lines: String =
+        lines.iter().map(|line| format!("deb [signed-by={KEYRING}] {line} main\n")).collect();
+    cache::write(&list, lines)?;
     for folder in ["apt/state/lists/partial", "apt/cache/archives/partial"] {
         let path = stage.join(folder);
         fs::create_dir_all(&path).context(|| path.display().to_string())?;
@@ -70,8 +83,9 @@ fn fetch(wanted: &[&str], suite: &str, tree: &Path, stage: &Path) -> Result<()> 
         .collect();
     let apt = || program("apt-get").arg("--quiet").args(&options);
     apt().arg("update").read()?;
+    let what = if wanted.is_empty() { "dist-upgrade" } else { "install" };
     apt()
-        .args(["install", "--download-only", "--yes", "--no-install-recommends"])
+        .args([what, "--download-only", "--yes", "--no-install-recommends"])
         .args(wanted)
         .read()?;
     let archives = stage.join("apt/cache/archives");

@@ -19,10 +19,10 @@ pub(crate) struct Figure {
     pub(crate) about: &'static str,
     /// What theirs does; empty where ours is measured alone.
     pub(crate) against: &'static str,
-    /// `ms`, `MiB` or `queries/s`.
+    /// `ms`, `MiB`, `queries/s`, …
     pub(crate) unit: &'static str,
     /// `<=0.8`, `<40` or `>=1`: of the median of the pairs' ratios, or of our median where there is no
-    /// peer. Empty where nothing is demanded.
+    /// peer. `>=noise`: the peer against itself is no better. Empty where nothing is demanded.
     pub(crate) wanted: &'static str,
 }
 
@@ -52,7 +52,11 @@ impl Measured {
 
     /// Whether it is as wanted; none where nothing was measured or nothing is wanted.
     pub(crate) fn held(&self) -> Option<bool> {
-        holds(self.figure.wanted, self.judged()?.median)
+        let value = self.judged()?.median;
+        if self.figure.wanted == ">=noise" {
+            return Some(value >= self.noise()?.low);
+        }
+        holds(self.figure.wanted, value)
     }
 
     /// The line of JSON.
@@ -245,6 +249,7 @@ mod tests {
             ("x", "<0.5", Some(false)),
             ("x", ">=0.5", Some(true)),
             ("x", ">=0.6", Some(false)),
+            ("x", ">=noise", Some(false)),
             ("", "<3", Some(true)),
             ("", "<=1.9", Some(false)),
             ("", "", None),

@@ -2,7 +2,7 @@
 //! what it wrote on disk: the peers are followed by `sync -f`, ours is durable when it returns.
 
 use super::groups::{self, Group};
-use super::peers::{IMAGES, STORES};
+use super::peers::{IMAGES, STORES, UPDATES};
 use super::report::Figure;
 use super::{Options, Report};
 use crate::run::Result;
@@ -11,7 +11,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "store-root",
         pairs: 15,
-        peers: Some(&STORES),
+        peers: &[&STORES],
         figures: &[
             Figure {
                 name: "build-root",
@@ -42,6 +42,13 @@ const GROUPS: &[Group] = &[
                 wanted: "<=1.2",
             },
             Figure {
+                name: "cores-root",
+                about: "the processors that the first build keeps busy, until all is on disk",
+                against: "",
+                unit: "CPUs",
+                wanted: ">=1.2",
+            },
+            Figure {
                 name: "memory-root",
                 about: "the most memory that the first build had",
                 against: "",
@@ -53,7 +60,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "store-large",
         pairs: 7,
-        peers: Some(&STORES),
+        peers: &[&STORES],
         figures: &[
             Figure {
                 name: "build-large",
@@ -84,6 +91,13 @@ const GROUPS: &[Group] = &[
                 wanted: "<=1.2",
             },
             Figure {
+                name: "cores-large",
+                about: "the processors that the first build keeps busy, until all is on disk",
+                against: "",
+                unit: "CPUs",
+                wanted: ">=1.2",
+            },
+            Figure {
                 name: "memory-large",
                 about: "the most memory that the first build had",
                 against: "",
@@ -95,7 +109,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "store-small",
         pairs: 7,
-        peers: Some(&STORES),
+        peers: &[&STORES],
         figures: &[
             Figure {
                 name: "build-small",
@@ -126,6 +140,13 @@ const GROUPS: &[Group] = &[
                 wanted: "<=1.2",
             },
             Figure {
+                name: "cores-small",
+                about: "the processors that the first build keeps busy, until all is on disk",
+                against: "",
+                unit: "CPUs",
+                wanted: ">=1.2",
+            },
+            Figure {
                 name: "memory-small",
                 about: "the most memory that the first build had",
                 against: "",
@@ -137,7 +158,7 @@ const GROUPS: &[Group] = &[
     Group {
         name: "store-images",
         pairs: 7,
-        peers: Some(&IMAGES),
+        peers: &[&IMAGES],
         figures: &[
             Figure {
                 name: "oci-umoci",
@@ -154,11 +175,32 @@ const GROUPS: &[Group] = &[
                 wanted: "<=0.5",
             },
             Figure {
+                name: "cores-import",
+                about: "the processors that such an import of three gzip layers keeps busy, until all is on disk",
+                against: "",
+                unit: "CPUs",
+                wanted: ">=1.2",
+            },
+            Figure {
                 name: "root",
-                about: "a container's root put together on an image that is there, with all that a start prepares, by a process of its own",
+                about: "a container's root put together on an image that is there, with all that a start prepares but a network, by a process of its own",
                 against: "",
                 unit: "ms",
                 wanted: "<30",
+            },
+            Figure {
+                name: "root-links",
+                about: "the same on a tree of hard links, as before Linux 6.5",
+                against: "",
+                unit: "ms",
+                wanted: "<30",
+            },
+            Figure {
+                name: "root-image",
+                about: "the first such root of an image: the EROFS image that all stand on is made of the tree on the way, its objects were verified before",
+                against: "",
+                unit: "ms",
+                wanted: "",
             },
             Figure {
                 name: "memory-image",
@@ -168,6 +210,18 @@ const GROUPS: &[Group] = &[
                 wanted: "<200",
             },
         ],
+    },
+    Group {
+        name: "store-dedup",
+        pairs: 2,
+        peers: &[&STORES, &UPDATES],
+        figures: &[Figure {
+            name: "dedup",
+            about: "what the store takes on disk for two Debian roots that differ as point releases do",
+            against: "the least that `ostree`, `restic` and `borg` take, without compression",
+            unit: "MiB",
+            wanted: "",
+        }],
     },
 ];
 

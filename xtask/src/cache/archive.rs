@@ -14,8 +14,17 @@ use crate::run::{Context, Result, fail, program};
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HELPER: &str = "/usr/lib/apt/apt-helper";
 /// What tests install in a host by its own apt.
-const FOR_TESTS: [&str; 8] =
-    ["bind9-dnsutils", "buildah", "crun", "fish", "netavark", "podman", "systemd-resolved", "zsh"];
+const FOR_TESTS: [&str; 9] = [
+    "bind9-dnsutils",
+    "buildah",
+    "crun",
+    "fish",
+    "netavark",
+    "podman",
+    "systemd-resolved",
+    "tcpdump",
+    "zsh",
+];
 
 /// What is known of a package from the archive's index.
 #[derive(Debug, Clone, Default)]

@@ -54,6 +54,13 @@ impl Case {
     fn limit(&self) -> Duration {
         LIMITS.iter().find(|(part, _)| self.name.contains(part)).map_or(Duration::MAX, |l| l.1)
     }
+
+    /// The same, and what a soak is to go on for.
+    fn patience(&self) -> Duration {
+        let soak = paths::variable("VOLT_SOAK_SECONDS").and_then(|text| text.parse().ok());
+        // What is done before and after takes longer too.
+        self.limit() * if soak.is_some() { 4 } else { 1 } + Duration::from_secs(soak.unwrap_or(0))
+    }
 }
 
 /// Builds the tests of the whole workspace, and lists them.
@@ -165,13 +172,13 @@ fn watched(case: &Case, mut run: Program) -> Result<(Option<String>, String)> {
         File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC).context(trouble)?);
     let (out, err) = (output.try_clone().context(trouble)?, output.try_clone().context(trouble)?);
     run.command().stdin(Stdio::null()).stdout(out).stderr(err);
-    let ended = wait(run.spawn()?, &case.name, case.limit())?;
+    let ended = wait(run.spawn()?, &case.name, case.patience())?;
     let mut bytes = Vec::new();
     output.rewind().and_then(|()| output.read_to_end(&mut bytes)).context(trouble)?;
     let failure = match ended {
         Some(status) if status.success() => None,
         Some(status) => Some(crate::run::ended(status)),
-        None => Some(format!("ended because it took more than {} s", case.limit().as_secs())),
+        None => Some(format!("ended because it took more than {} s", case.patience().as_secs())),
     };
     Ok((failure, String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -109,6 +109,9 @@ pub struct Limits {
     /// `DEVICE:RATE` in writes a second.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_write_iops: Vec<String>,
+    /// Bits received and sent a second on each of its networks, such as `100mbit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
 }
 
 /// A change of limits. What is left out stays; `null`, and an empty list, take a limit away.
@@ -155,6 +158,10 @@ pub struct LimitsChange {
     #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>")]
     pub io_write_iops: Option<Option<Vec<String>>>,
+    /// Bits received and sent a second on each of its networks, such as `100mbit`.
+    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub rate: Option<Option<String>>,
 }
 
 /// Tells what is `null` from what is left out.

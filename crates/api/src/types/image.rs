@@ -150,6 +150,9 @@ pub struct ImageImport {
     /// A file or folder of the daemon's host in place of a body, by absolute path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// A tree of the store in place of a body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
     /// Replace the image of that name.
     pub force: bool,
 }

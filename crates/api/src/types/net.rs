@@ -112,6 +112,26 @@ pub struct NetStatus {
     pub network: Option<String>,
 }
 
+/// Which packets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetCapture {
+    /// The workload.
+    pub name: String,
+    /// By which of its networks; the first where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Only what this fits, in the words of pcap-filter(7); takes tcpdump on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// End after so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Keep at most so many bytes of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snap_length: Option<u32>,
+}
+
 /// A workload's connection to a network as it is at this moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NetConnection {
@@ -136,6 +156,9 @@ pub struct NetConnection {
     pub aliases: Vec<String>,
     /// The host's ports that lead through it, `[ADDRESS:]HOST:CONTAINER/PROTOCOL`.
     pub published: Vec<String>,
+    /// How many bits may go through a second, in either direction; where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
     /// Bytes that the workload has received.
     pub received_bytes: u64,
     /// Packets that it has received.
@@ -146,4 +169,39 @@ pub struct NetConnection {
     pub sent_packets: u64,
     /// Packets of either direction that were dropped.
     pub dropped_packets: u64,
+}
+
+/// A bridge of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NetBridge {
+    /// What it is called.
+    pub name: String,
+    /// The network that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// When it was made as a bridge without a network, RFC 3339; other programs' have no such time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// Whether it is there and on.
+    pub up: bool,
+    /// Its hardware address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// The largest packet, in bytes; 0 where it is not there.
+    pub mtu: u32,
+    /// The interfaces that are plugged in.
+    pub ports: Vec<String>,
+}
+
+/// What bridge to make.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetBridgeCreate {
+    /// What to call it.
+    pub name: String,
+    /// The largest packet, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// Interfaces of the host to plug in.
+    pub ports: Vec<String>,
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A workload or a unit of the host, as `ps` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +104,7 @@ pub struct LogLine {
 }
 
 /// What a workload uses at this moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// What it is called.
     pub name: String,
@@ -127,9 +128,40 @@ pub struct Usage {
     /// Bytes written since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub io_written: Option<u64>,
+    /// Bytes received from networks since it was connected; none where it is on none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_received: Option<u64>,
+    /// Bytes sent to networks since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_sent: Option<u64>,
+    /// Bytes received a second, over the measured interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_receive_rate: Option<u64>,
+    /// Bytes sent a second, over the measured interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_send_rate: Option<u64>,
     /// Processes and threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<u64>,
+}
+
+impl Usage {
+    /// The same with what was used a second since an earlier measurement, `time` ago; unknown where there is none, or where the workload
+    /// began anew meanwhile.
+    #[must_use]
+    pub fn since(self, earlier: Option<&Self>, time: Duration) -> Self {
+        let more = |count: fn(&Self) -> Option<u64>| count(&self)?.checked_sub(count(earlier?)?);
+        let a_second = |bytes: Option<u64>| {
+            u64::try_from(u128::from(bytes?) * 1_000_000_000 / time.as_nanos().max(1)).ok()
+        };
+        let cpu = more(|usage| usage.cpu_nanoseconds).map(|used| {
+            let ratio = Duration::from_nanos(used).as_secs_f64() / time.as_secs_f64();
+            (ratio * 1000.0).round() / 10.0
+        });
+        let received = a_second(more(|usage| usage.network_received));
+        let sent = a_second(more(|usage| usage.network_sent));
+        Self { cpu_percent: cpu, network_receive_rate: received, network_send_rate: sent, ..self }
+    }
 }
 
 /// What happened to a workload, image or volume.

@@ -15,7 +15,7 @@ Examples:
   volt top --once -o json
   volt top --interval 5";
 
-/// Show what every running workload uses: CPU, memory, I/O, tasks
+/// Show what every running workload uses: CPU, memory, I/O, network, tasks
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -55,17 +55,14 @@ async fn measure(ctx: &Ctx) -> Result<(Instant, Vec<Usage>), volt_api::Problem> 
     Ok((Instant::now(), rows))
 }
 
-/// The later measurement with the CPU time between the two, the busiest first.
+/// The later measurement with what was used a second between the two, the busiest first.
 fn compare(before: &[Usage], after: &[Usage], between: Duration) -> Vec<Usage> {
-    let earlier: BTreeMap<&str, u64> =
-        before.iter().filter_map(|u| Some((u.name.as_str(), u.cpu_nanoseconds?))).collect();
-    let percent = |usage: &Usage| {
-        let used = usage.cpu_nanoseconds?.checked_sub(*earlier.get(usage.name.as_str())?)?;
-        let ratio = Duration::from_nanos(used).as_secs_f64() / between.as_secs_f64();
-        Some((ratio * 1000.0).round() / 10.0)
+    let earlier: BTreeMap<&str, &Usage> = before.iter().map(|u| (u.name.as_str(), u)).collect();
+    let since = |usage: &Usage| {
+        let earlier = earlier.get(usage.name.as_str()).copied();
+        usage.clone().since(earlier, between)
     };
-    let mut rows: Vec<Usage> =
-        after.iter().map(|u| Usage { cpu_percent: percent(u), ..u.clone() }).collect();
+    let mut rows: Vec<Usage> = after.iter().map(since).collect();
     let load = |usage: &Usage| usage.cpu_percent.unwrap_or(-1.0);
     rows.sort_by(|a, b| load(b).total_cmp(&load(a)).then_with(|| a.name.cmp(&b.name)));
     rows
@@ -76,24 +73,14 @@ mod tests {
     use super::*;
 
     fn usage(name: &str, nanoseconds: u64) -> Usage {
-        Usage {
-            name: name.into(),
-            kind: "container".into(),
-            cpu_percent: None,
-            cpu_nanoseconds: Some(nanoseconds),
-            memory: None,
-            memory_limit: None,
-            io_read: None,
-            io_written: None,
-            tasks: None,
-        }
+        Usage { name: name.into(), cpu_nanoseconds: Some(nanoseconds), ..Usage::default() }
     }
 
     #[test]
-    fn cpu_time_between_two_measurements() {
+    fn what_is_used_a_second_between_two_measurements() {
         let before = [usage("a", 1_000_000_000), usage("b", 0), usage("again", 9)];
         let after = [
-            usage("a", 1_500_000_000),
+            Usage { network_received: Some(5), ..usage("a", 1_500_000_000) },
             usage("b", 4_000_000_000),
             usage("new", 5),
             usage("again", 1),
@@ -101,5 +88,13 @@ mod tests {
         let rows = compare(&before, &after, Duration::from_secs(2));
         let seen: Vec<_> = rows.iter().map(|u| (u.name.as_str(), u.cpu_percent)).collect();
         assert_eq!(seen, [("b", Some(200.0)), ("a", Some(25.0)), ("again", None), ("new", None)]);
+        let with = |received, sent| Usage {
+            network_received: Some(received),
+            network_sent: Some(sent),
+            ..usage("a", 0)
+        };
+        let rows = compare(&[with(1000, 50)], &[with(4000, 40)], Duration::from_millis(500));
+        let seen = (rows[0].network_receive_rate, rows[0].network_send_rate);
+        assert_eq!(seen, (Some(6000), None), "it was connected anew, or one of its networks left");
     }
 }

@@ -124,6 +124,7 @@ fn limits(details: Details, limits: &Limits) -> Details {
         .each("Write bytes/s", &limits.io_write_bps)
         .each("Reads/s", &limits.io_read_iops)
         .each("Writes/s", &limits.io_write_iops)
+        .some("Network rate", limits.rate.as_ref())
 }
 
 #[cfg(test)]

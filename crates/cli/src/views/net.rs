@@ -2,7 +2,7 @@
 
 use super::{labels, yes_no};
 use crate::output::{Column, Details, Output, ago, or_dash, size, when_and_ago};
-use volt_api::types::{NetConnection, Network, NetworkMember};
+use volt_api::types::{NetBridge, NetConnection, Network, NetworkMember};
 
 const COLUMNS: &[Column<Network>] = &[
     Column::new("NAME", |n| n.name.as_str().into()),
@@ -29,8 +29,26 @@ const CONNECTIONS: &[Column<NetConnection>] = &[
     Column::wide("PORT", |c| c.port.as_str().into()),
     Column::wide("UP", |c| yes_no(c.up).into()),
     Column::wide("MAC", |c| c.mac.as_str().into()),
+    Column::wide("RATE", |c| or_dash(c.rate.as_deref()).into()),
+    Column::wide("PACKETS IN", |c| c.received_packets.to_string().into()),
+    Column::wide("PACKETS OUT", |c| c.sent_packets.to_string().into()),
     Column::wide("DROPPED", |c| c.dropped_packets.to_string().into()),
 ];
+
+const BRIDGES: &[Column<NetBridge>] = &[
+    Column::new("NAME", |b| b.name.as_str().into()),
+    Column::new("NETWORK", |b| or_dash(b.network.as_deref()).into()),
+    Column::new("UP", |b| yes_no(b.up).into()),
+    Column::new("PORTS", |b| or_dash(Some(&b.ports.join(", "))).into()),
+    Column::wide("MTU", |b| b.mtu.to_string().into()),
+    Column::wide("MAC", |b| or_dash(b.mac.as_deref()).into()),
+    Column::wide("CREATED", |b| b.created.as_deref().map_or_else(|| "-".into(), ago).into()),
+];
+
+/// A list of bridges.
+pub(crate) fn bridges(bridges: &[NetBridge]) -> Output {
+    Output::list(bridges, BRIDGES, |b| &b.name, "No bridges.")
+}
 
 /// A list of networks.
 pub(crate) fn list(networks: &[Network]) -> Output {

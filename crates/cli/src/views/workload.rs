@@ -4,7 +4,7 @@ use super::container::{sections, status};
 use super::labels;
 use crate::output::{
     Cell, Column, Details, Output, Tone, ago, clean, exactly_when, or_dash, paint, percent, short,
-    size_or_dash, when, when_and_ago,
+    size, size_or_dash, when, when_and_ago,
 };
 use volt_api::types::{Event, LogLine, Usage, Workload, WorkloadDetails};
 
@@ -34,8 +34,15 @@ const USAGE: &[Column<Usage>] = &[
     Column::number("LIMIT", |u| size_or_dash(u.memory_limit).into()),
     Column::number("READ", |u| size_or_dash(u.io_read).into()),
     Column::number("WRITTEN", |u| size_or_dash(u.io_written).into()),
+    Column::number("NET IN", |u| a_second(u.network_receive_rate).into()),
+    Column::number("NET OUT", |u| a_second(u.network_send_rate).into()),
     Column::number("TASKS", |u| u.tasks.map_or_else(|| "-".into(), |t| t.to_string().into())),
 ];
+
+/// Bytes a second, or a dash where they are not known.
+fn a_second(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{}/s", size(bytes)))
+}
 
 /// A list of workloads.
 pub(crate) fn list(workloads: &[Workload], all: bool) -> Output {

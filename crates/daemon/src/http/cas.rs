@@ -119,7 +119,8 @@ fn changes(routes: Routes<Engine>) -> Routes<Engine> {
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
 fn status(status: volt_engine::cas::Status) -> CasStatus {
-    let ratio = match status.stored {
+    // Kept blobs are what is in the trees once more, for registries.
+    let ratio = match status.stored.saturating_sub(status.blob_bytes) {
         0 => 0.0,
         stored => status.logical as f64 / stored as f64,
     };

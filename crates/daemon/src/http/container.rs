@@ -195,6 +195,7 @@ fn limits(fields: &mut Fields, wanted: &Limits) -> ModelLimits {
         io_write_bps: fields.all("limits.io_write_bps", &wanted.io_write_bps),
         io_read_iops: fields.all("limits.io_read_iops", &wanted.io_read_iops),
         io_write_iops: fields.all("limits.io_write_iops", &wanted.io_write_iops),
+        rate: fields.maybe("limits.rate", wanted.rate.as_deref()),
     }
 }
 
@@ -204,6 +205,7 @@ fn change(fields: &mut Fields, wanted: &LimitsChange) -> limits::LimitsChange {
     };
     let memory = size("limits.memory", &wanted.memory);
     let memory_swap = size("limits.memory_swap", &wanted.memory_swap);
+    let rate = wanted.rate.as_ref().map(|text| fields.maybe("limits.rate", text.as_deref()));
     let mut rates = |field, list: &Option<Option<Vec<String>>>| {
         let list = list.as_ref().map(|list| list.as_deref().unwrap_or_default());
         list.map(|list| fields.all::<DeviceRate>(field, list))
@@ -219,6 +221,7 @@ fn change(fields: &mut Fields, wanted: &LimitsChange) -> limits::LimitsChange {
         io_write_bps: rates("limits.io_write_bps", &wanted.io_write_bps),
         io_read_iops: rates("limits.io_read_iops", &wanted.io_read_iops),
         io_write_iops: rates("limits.io_write_iops", &wanted.io_write_iops),
+        rate,
     }
 }
 

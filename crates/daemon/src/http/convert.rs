@@ -111,6 +111,7 @@ fn limits(limits: &Limits) -> wire::Limits {
         io_write_bps: rates(&limits.io_write_bps),
         io_read_iops: rates(&limits.io_read_iops),
         io_write_iops: rates(&limits.io_write_iops),
+        rate: limits.rate.map(|rate| rate.to_string()),
     }
 }
 

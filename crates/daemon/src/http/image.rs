@@ -51,13 +51,18 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
         })
         .upload_progress::<ImageImportOp>(|cx, params, body, report| {
             let name: ImageRef = read("image", &params.image)?;
-            let source = match params.path {
-                Some(path) => {
+            let source = match (params.path, &params.tree) {
+                (Some(path), None) => {
                     // It is read with root's rights.
                     cx.require_root("importing from a path of the host")?;
                     Source::Path(path.into())
                 }
-                None => Source::Reader(Box::new(body)),
+                (None, Some(tree)) => Source::Tree(read("tree", tree)?),
+                (None, None) => Source::Reader(Box::new(body)),
+                (Some(_), Some(_)) => {
+                    let title = "An image is made of a path or of a tree, not of both";
+                    return Err(Failure::of_request(Problem::new(ErrorKind::Usage, title)));
+                }
             };
             Ok(shown(cx, cx.state.image_import(&name, source, params.force, report)?))
         })

@@ -7,7 +7,7 @@ use volt_api::operations::*;
 use volt_api::types as wire;
 use volt_api::types::Nothing;
 use volt_engine::Engine;
-use volt_engine::net::{Create, Member, Status, View};
+use volt_engine::net::{BridgeView, Capture, Create, Member, Status, View};
 use volt_model::name::Name;
 use volt_model::net::Attachment;
 
@@ -39,6 +39,23 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             let network = fields.finish(Some(network))?;
             Ok(cx.state.net_status(network.as_ref())?.into_iter().map(status).collect())
         })
+        .plain::<NetBridgeCreateOp>(|cx, _, body| {
+            let mut fields = Fields::default();
+            let name = fields.one("name", &body.name);
+            let ports = fields.all("ports", &body.ports);
+            let name: Name = fields.finish(name)?;
+            Ok(bridge(cx.state.net_bridge_create(&name, body.mtu, ports)?))
+        })
+        .plain::<NetBridgeListOp>(|cx, _, _| {
+            Ok(cx.state.net_bridge_list()?.into_iter().map(bridge).collect())
+        })
+        .plain::<NetBridgeDeleteOp>(|cx, params, _| {
+            cx.state.net_bridge_delete(&read("name", &params.name)?)?;
+            Ok(Nothing {})
+        })
+        .download::<NetCaptureOp>(|cx, params, out| {
+            Ok(cx.state.net_capture(&captured(params)?, out, &cx.gone())?)
+        })
 }
 
 fn wanted(body: wire::NetCreate) -> Result<Create, Failure> {
@@ -66,6 +83,19 @@ fn connection(network: &str, body: &wire::NetConnect) -> Result<(Name, Attachmen
     let aliases = fields.all("aliases", &body.aliases);
     let (name, network) = fields.finish(name.zip(network))?;
     Ok((name, Attachment { network, ip, aliases }))
+}
+
+fn captured(params: wire::NetCapture) -> Result<Capture, Failure> {
+    let mut fields = Fields::default();
+    let workload = fields.one("name", &params.name);
+    let network = fields.maybe("network", params.network.as_deref());
+    fields.finish(workload).map(|workload| Capture {
+        workload,
+        network,
+        filter: params.filter,
+        count: params.count,
+        snap: params.snap_length,
+    })
 }
 
 fn shown(view: View) -> wire::Network {
@@ -98,6 +128,18 @@ fn member(member: &Member) -> wire::NetworkMember {
     }
 }
 
+fn bridge(view: BridgeView) -> wire::NetBridge {
+    wire::NetBridge {
+        name: view.name,
+        network: view.network.map(|name| name.to_string()),
+        created: view.created.map(|time| time.to_string()),
+        up: view.up,
+        mac: view.mac.map(|mac| mac.to_string()),
+        mtu: view.mtu,
+        ports: view.ports,
+    }
+}
+
 fn status(status: Status) -> wire::NetConnection {
     let endpoint = status.endpoint;
     wire::NetConnection {
@@ -111,6 +153,7 @@ fn status(status: Status) -> wire::NetConnection {
         mac: endpoint.mac.to_string(),
         aliases: endpoint.aliases.iter().map(ToString::to_string).collect(),
         published: status.published.iter().map(ToString::to_string).collect(),
+        rate: endpoint.rate.map(|rate| rate.to_string()),
         received_bytes: status.counters.received_bytes,
         received_packets: status.counters.received_packets,
         sent_bytes: status.counters.sent_bytes,

@@ -12,7 +12,7 @@ use volt_engine::{Engine, event, workload};
 use volt_model::name::Target;
 use volt_model::time::parse_point;
 
-/// Over how long the use of the CPU is measured.
+/// Over how long it is measured what is used a second.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
@@ -98,39 +98,36 @@ fn stream_of(text: &str) -> Result<&'static str, &'static str> {
     }
 }
 
-/// What everything uses, with the CPU's use measured between two looks.
+/// What everything uses, with what that is a second measured between two looks.
 fn top(engine: &Engine) -> Result<Vec<Usage>, Failure> {
     let began = Instant::now();
-    let first: HashMap<String, u64> = engine
-        .workload_top()?
-        .into_iter()
-        .filter_map(|usage| Some((usage.name, usage.cpu_nanoseconds?)))
-        .collect();
+    let first: HashMap<String, Usage> =
+        engine.workload_top()?.into_iter().map(|usage| (usage.name.clone(), used(usage))).collect();
     if !first.is_empty() {
         std::thread::sleep(INTERVAL);
     }
     let second = engine.workload_top()?;
-    let passed = began.elapsed().as_secs_f64() * 1e9;
-    Ok(second.into_iter().map(|usage| used(usage, &first, passed)).collect())
+    let passed = began.elapsed();
+    let measured = |usage: workload::Usage| {
+        let earlier = first.get(&usage.name);
+        used(usage).since(earlier, passed)
+    };
+    Ok(second.into_iter().map(measured).collect())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a percentage needs no nanoseconds")]
-fn used(usage: workload::Usage, first: &HashMap<String, u64>, passed: f64) -> Usage {
-    let before = first.get(&usage.name);
-    let percent = before.zip(usage.cpu_nanoseconds).map(|(before, now)| {
-        let tenths = now.saturating_sub(*before) as f64 / passed * 1000.0;
-        tenths.round() / 10.0
-    });
+fn used(usage: workload::Usage) -> Usage {
     Usage {
         name: usage.name,
         kind: usage.kind.to_owned(),
-        cpu_percent: percent,
         cpu_nanoseconds: usage.cpu_nanoseconds,
         memory: usage.memory,
         memory_limit: usage.memory_limit,
         io_read: usage.io_read,
         io_written: usage.io_written,
+        network_received: usage.network.map(|network| network.received_bytes),
+        network_sent: usage.network.map(|network| network.sent_bytes),
         tasks: usage.tasks,
+        ..Usage::default()
     }
 }
 

@@ -404,7 +404,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                 finish(&outlet, job.run(work));
             });
             let how = Streamed {
-                media_type: "application/x-tar",
+                media_type: "application/octet-stream",
                 tell: break_off,
                 patience: None,
                 endless: false,

@@ -76,7 +76,7 @@ pub fn answer(
     if query.class != Class::IN {
         return plain(&query, Rcode::REFUSED, out);
     }
-    let subject = subject(names, &view, &query.name);
+    let subject = subject(names, &view, &query);
     let reply = Reply { names, view, query: &query, room: query.room(way) };
     let done = match subject {
         Subject::Foreign => None,
@@ -274,7 +274,8 @@ fn turned<T>(
     all.cycle().skip(turn.checked_rem(total).unwrap_or(0)).take(total)
 }
 
-fn subject<'a>(names: &Names, view: &View<'_>, name: &'a QueryName) -> Subject<'a> {
+fn subject<'a>(names: &Names, view: &View<'_>, query: &'a Query) -> Subject<'a> {
+    let name = &query.name;
     let mut labels = [&[][..]; 4];
     let mut count = 0;
     for label in name.labels() {
@@ -287,7 +288,12 @@ fn subject<'a>(names: &Names, view: &View<'_>, name: &'a QueryName) -> Subject<'
     match labels.get(..count) {
         Some([]) => Subject::Foreign,
         Some([only]) if *only == zone => Subject::Zone,
-        Some([host]) => Subject::Host { host, network: None, ours: true },
+        // The world has records of its topmost names too (`com NS`), but no addresses.
+        Some([host]) => {
+            let ours =
+                matches!(query.rtype, Rtype::A | Rtype::AAAA | Rtype::ANY) || !view.forwards();
+            Subject::Host { host, network: None, ours }
+        }
         Some([host, last]) if *last == zone => {
             // Where a network's names are, there is something, though it has no records.
             match view.find(host, None).next().is_none() && view.knows(host) {

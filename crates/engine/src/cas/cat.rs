@@ -1,4 +1,4 @@
-//! Writing out what is in a file of a tree.
+//! Writing out what is in a file of a tree, or in an object.
 
 use crate::Engine;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use std::io::Write;
 use volt_store::Pointer;
 
 impl Engine {
-    /// Writes what is in a file of a tree. Whoever gets an error must not trust what was written.
+    /// Writes what is in a file of a tree, or where no path is given what is in the object that the digest names. Whoever gets an error must not trust what was written.
     ///
     /// # Errors
     /// `NotFound`; `General`, naming the object, where it is damaged; what the writer says.

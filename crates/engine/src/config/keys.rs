@@ -96,7 +96,11 @@ pub(super) const KEYS: [Key; 11] = [
         kind: Kind::Mirror,
         description: "The Debian mirror that `image pull debian` uses; empty takes the host's",
     },
-    Key { name: "image.max_size", kind: Kind::Size, description: "The largest image, unpacked" },
+    Key {
+        name: "image.max_size",
+        kind: Kind::Size,
+        description: "The largest image, unpacked, and the most that is read of a container for a snapshot",
+    },
     Key {
         name: "image.registry",
         kind: Kind::Registry,

@@ -101,17 +101,18 @@ impl Engine {
     }
 
     fn create_named(&self, create: Create) -> Result<super::View> {
+        let name = match &create.name {
+            Some(name) => name.clone(),
+            None => self.free_name(&create.image)?,
+        };
+        // Names of containers before those of images, as everywhere: whoever has one and waits for the other is in nobody's way.
+        let _lock = self.lock_name(&name)?;
         // While it is held no tree vanishes; after it the record pins this one.
         let hold = self.images().hold()?;
         let image = self
             .images()
             .inspect(&create.image)
             .map_err(|e| missing_image(e.into(), &create.image))?;
-        let name = match &create.name {
-            Some(name) => name.clone(),
-            None => self.free_name(&create.image)?,
-        };
-        let _lock = self.lock_name(&name)?;
         self.refuse_taken(&name)?;
         let (mut spec, environment) = self.resolve(name.clone(), create, &image)?;
         let backend = self.backend_of(&spec);
@@ -120,6 +121,7 @@ impl Engine {
         self.check_binds(&spec)?;
         // Held as the volumes below.
         let _networks = self.hold_networks(&spec.networks)?;
+        self.refuse_ports_of_internal(&spec)?;
         self.choose_ports(&mut spec)?;
         super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
@@ -241,8 +243,7 @@ impl Engine {
         let only = backend::of(backend).only_network().map(|network| (network, Vec::new()));
         let (network, networks) = match create.network.or(only) {
             Some(network) => network,
-            None => connections(&[config.container.network])
-                .map_err(|e| invalid("container.network", e))?,
+            None => self.usual_network(config.container.network)?,
         };
         let stop_signal = match (create.stop_signal, image.config.stop_signal.as_deref()) {
             (Some(signal), _) => signal,
@@ -284,6 +285,14 @@ impl Engine {
         };
         validate(&spec)?;
         Ok((spec, environment))
+    }
+
+    /// The network of whoever asked for none. That which all have is not there for an installation below a folder.
+    fn usual_network(&self, configured: String) -> Result<(Network, Vec<Attachment>)> {
+        if self.paths().root.is_some() && configured == net::DEFAULT {
+            return Ok((Network::None, Vec::new()));
+        }
+        connections(&[configured]).map_err(|e| invalid("container.network", e))
     }
 
     fn choose_backend(&self, asked: Option<Backend>, configured: &str) -> Result<Backend> {
@@ -436,6 +445,17 @@ pub(super) fn refuse_restart_of_removed(spec: &Spec) -> Result<()> {
         .hinted(format!("Choose one of --rm and --restart {}", spec.restart)))
 }
 
+/// What goes through the host's network is not the container's alone.
+pub(super) fn refuse_rate_of_host(spec: &Spec) -> Result<()> {
+    if spec.limits.rate.is_none() || spec.network != Network::Host {
+        return Ok(());
+    }
+    let title = format!("The container {} has the host's network, which has no rate", spec.name);
+    Err(Error::new(ErrorKind::Usage, title)
+        .about(&spec.name)
+        .hinted("Leave out --rate, or connect it to a network of its own"))
+}
+
 fn validate(spec: &Spec) -> Result<()> {
     let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::Usage, format!("The container {} can't be so", spec.name))
@@ -445,6 +465,7 @@ fn validate(spec: &Spec) -> Result<()> {
     refuse_restart_of_removed(spec)?;
     refuse_useless_capabilities(spec)?;
     refuse_unreachable_ports(spec)?;
+    refuse_rate_of_host(spec)?;
     spec.limits.validate().map_err(|e| wrong(e.into()))?;
     spec.capabilities().map_err(|e| wrong(e.into()))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

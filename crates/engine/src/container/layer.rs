@@ -19,6 +19,7 @@ pub(crate) struct Reading<'a> {
     spec: &'a Spec,
     below: Option<Digest>,
     dir: PathBuf,
+    limit: u64,
     held: RefCell<Option<Held<'a>>>,
     /// Why it could not be kept as it is; the store passes on only what it says.
     failed: RefCell<Option<Error>>,
@@ -40,7 +41,8 @@ impl Engine {
         let has_layer = self.backend_of(spec).maps_ids();
         let below = has_layer.then(|| tree_of(spec)).transpose()?;
         let (dir, held, failed) = (self.layer_dir(spec), RefCell::default(), RefCell::default());
-        Ok(Reading { engine: self, spec, below, dir, held, failed })
+        let limit = self.config()?.image.max_size.0;
+        Ok(Reading { engine: self, spec, below, dir, limit, held, failed })
     }
 
     /// The folder that has what a container has written: a layer, or the whole of its root.
@@ -94,7 +96,7 @@ impl FreshLayer {
 impl Reading<'_> {
     /// As the store reads it.
     pub(crate) fn layer(&self) -> Layer<'_> {
-        Layer { below: self.below, dir: &self.dir, keeper: self }
+        Layer { below: self.below, dir: &self.dir, keeper: self, limit: self.limit }
     }
 
     /// The same without anybody who keeps it as it is.

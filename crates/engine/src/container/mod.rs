@@ -27,6 +27,8 @@ mod root;
 mod start;
 mod still;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod told;
 mod unit;
 mod update;

@@ -1,6 +1,6 @@
 //! Changing a container's limits and restart policy, at once where it runs.
 
-use super::create::refuse_restart_of_removed;
+use super::create::{refuse_rate_of_host, refuse_restart_of_removed};
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
@@ -36,6 +36,7 @@ impl Engine {
                 .because(e)
         })?;
         refuse_restart_of_removed(&spec)?;
+        refuse_rate_of_host(&spec)?;
         self.backend_of(&spec).check(self, &spec)?;
         if spec.limits != old.limits {
             super::disks::name_disks(&mut spec.limits)?;

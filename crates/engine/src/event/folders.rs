@@ -9,13 +9,18 @@ use volt_model::name::Name;
 use volt_model::paths::Paths;
 
 /// The folders that are watched, with what lies in each.
-pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 3] {
+pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 5] {
     [
         (paths.containers(), "container"),
         (paths.lib.join("cas/refs/images"), "image"),
         (paths.volumes(), "volume"),
+        (paths.networks(), "network"),
+        (paths.restored(), RESTORED),
     ]
 }
+
+/// The folder whose files tell that something of a network was put back.
+pub(super) const RESTORED: &str = "restored";
 
 /// What is in the folders, as far as it has been told.
 #[derive(Debug)]
@@ -61,6 +66,9 @@ impl Folders {
 
     fn appeared(&mut self, folder: usize, file: &str) -> Option<News> {
         let name = self.shown(folder, file)?;
+        if self.kinds[folder] == RESTORED {
+            return Some(News::new("network", name, RESTORED));
+        }
         let action =
             if self.known.insert((folder, file.to_owned())) { "created" } else { "updated" };
         Some(News::new(self.kinds[folder], name, action))
@@ -79,7 +87,11 @@ impl Folders {
             let stem = file.strip_suffix(".json").filter(|stem| !stem.starts_with('.'))?;
             return ImageRef::decode(stem).ok().map(|name| name.to_string());
         }
-        file.parse::<Name>().ok().map(|name| name.to_string())
+        let stem = match self.kinds[folder] {
+            "network" | RESTORED => file.strip_suffix(".json")?,
+            _ => file,
+        };
+        stem.parse::<Name>().ok().map(|name| name.to_string())
     }
 }
 
@@ -88,7 +100,8 @@ mod tests {
     use super::*;
 
     fn told(changes: Vec<Change>) -> Vec<String> {
-        let mut folders = Folders { kinds: vec!["container", "image"], known: BTreeSet::new() };
+        let kinds = vec!["container", "image", "network", RESTORED];
+        let mut folders = Folders { kinds, known: BTreeSet::new() };
         let news = changes.into_iter().filter_map(|change| folders.news(change));
         news.map(|n| format!("{} {} {}", n.kind, n.name, n.action)).collect()
     }
@@ -112,6 +125,10 @@ mod tests {
             renamed(1, ".volt-y", "debian%3Atrixie.json"),
             renamed(1, ".volt-z", "debian%3Atrixie.json"),
             gone(1, "debian%3Atrixie.json"),
+            renamed(2, ".volt-x", "back.json"),
+            renamed(3, ".volt-x", "back.json"),
+            renamed(3, ".volt-x", "back.json"),
+            gone(2, "back.json"),
         ];
         assert_eq!(
             told(changes),
@@ -122,6 +139,10 @@ mod tests {
                 "image debian:trixie created",
                 "image debian:trixie updated",
                 "image debian:trixie deleted",
+                "network back created",
+                "network back restored",
+                "network back restored",
+                "network back deleted",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! What happens to workloads, images and volumes, told as it happens.
+//! What happens to workloads, images, volumes and networks, told as it happens.
 //!
 //! `folders` reads what appears in and goes from Volt's folders, `states` what the states of containers become. No operation
 //! reports to this module: it looks at what systemd and the disk say, so it also tells what `systemctl` did.
@@ -17,13 +17,14 @@ pub struct Event {
     pub id: u64,
     /// When it was seen.
     pub time: Timestamp,
-    /// `container`, `image` or `volume`.
+    /// `container`, `image`, `volume` or `network`.
     pub kind: &'static str,
     /// What it is called.
     pub name: String,
-    /// `created`, `started`, `stopped`, `failed`, `restarting`, `frozen`, `thawed`, `renamed`, `updated`, `deleted`.
+    /// `created`, `started`, `stopped`, `failed`, `restarting`, `frozen`, `thawed`, `renamed`, `updated`, `restored`,
+    /// `deleted`.
     pub action: &'static str,
-    /// More, where there is more: an exit code, a reason, a former name.
+    /// More, where there is more: an exit code, a reason, a former name, what was lost.
     pub details: BTreeMap<&'static str, String>,
 }
 

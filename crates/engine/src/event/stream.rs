@@ -1,6 +1,6 @@
 //! The stream of events.
 
-use super::folders::{Folders, watched};
+use super::folders::{Folders, RESTORED, watched};
 use super::states::States;
 use super::{Event, News};
 use crate::Engine;
@@ -182,7 +182,17 @@ impl Teller<'_> {
                 _ => {}
             }
         }
+        let restored = news.action == RESTORED;
+        let news = if restored { self.with_what_was_lost(news) } else { news };
         self.send(news)
+    }
+
+    fn with_what_was_lost(&self, news: News) -> News {
+        let path = self.engine.paths().restored().join(format!("{}.json", news.name));
+        match files::read_json::<Vec<String>>(&path, 1 << 16) {
+            Ok(lost) => news.with("lost", &lost.join(", ")),
+            Err(_) => news,
+        }
     }
 
     fn state(&mut self, name: &Name, state: State) -> bool {

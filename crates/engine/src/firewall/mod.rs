@@ -9,7 +9,7 @@ use std::time::Duration;
 use volt_host::files::{Lock, LockMode, Wait};
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
-use volt_model::net::{Attached, ruleset};
+use volt_model::net::{Attached, Network, ruleset};
 
 /// How long a command waits while another changes the firewall.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,18 +43,23 @@ impl Engine {
         self.render_firewall()
     }
 
-    /// Makes of what a workload had what it has now. The firewall's lock must be held, and the files be as they are to be.
+    /// Makes of what a workload had what it has now, and has `write` bring the file up to that which tells of it. What it has no more goes
+    /// before, what is new comes after: whoever is killed meanwhile leaves a file by which others find what there is to mend. The
+    /// firewall's lock must be held.
     pub(crate) fn change_firewall(
         &self,
         before: Option<&Attached>,
         now: Option<&Attached>,
+        write: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let old = before.map(ruleset::elements).unwrap_or_default();
         let new = now.map(ruleset::elements).unwrap_or_default();
-        let gone = old.iter().filter(|element| !new.contains(element)).cloned().map(Change::Remove);
-        let come = new.iter().filter(|element| !old.contains(element)).cloned().map(Change::Add);
-        let changes: Vec<Change> = gone.chain(come).collect();
-        match nft::change(&changes) {
+        let gone = old.into_iter().filter(|element| !new.contains(element));
+        let gone = nft::change(&gone.map(Change::Remove).collect::<Vec<_>>());
+        write()?;
+        // What it had already is added once more: somebody was killed perhaps who had told of it and no more.
+        let come: Vec<Change> = new.into_iter().map(Change::Add).collect();
+        match gone.and_then(|()| nft::change(&come)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::debug!(%error, "the firewall is rendered anew");
@@ -63,12 +68,37 @@ impl Engine {
         }
     }
 
-    fn render_firewall(&self) -> Result<()> {
-        let (networks, attached) = (self.networks()?, self.all_attached()?);
-        let text = match networks.is_empty() && attached.is_empty() {
-            true => ruleset::NOTHING.to_owned(),
-            false => ruleset::render(&networks, &attached),
-        };
-        Ok(nft::apply(&text)?)
+    pub(crate) fn render_firewall(&self) -> Result<()> {
+        // Without the record of one network it would be open: so the rules stay as they are.
+        let (networks, attached) = (self.networks_or_none()?, self.all_attached()?);
+        Ok(nft::apply(&whole(&networks, &attached))?)
+    }
+
+    /// Whether the kernel's firewall is what would be rendered: as many rules, and the same elements.
+    ///
+    /// # Errors
+    /// When a record can't be read or the kernel can't be asked.
+    pub(crate) fn is_firewall_whole(&self) -> Result<bool> {
+        let _lock = self.lock_firewall()?;
+        let (networks, attached) = (self.networks_or_none()?, self.all_attached()?);
+        if networks.is_empty() && attached.is_empty() {
+            return Ok(true);
+        }
+        let asked =
+            |e| Error::new(ErrorKind::General, "The firewall can't be looked at").because(e);
+        for (family, count) in ruleset::count_rules(&whole(&networks, &attached)) {
+            if nft::count_rules(family).map_err(asked)? != count {
+                return Ok(false);
+            }
+        }
+        let wanted = ruleset::all_elements(&networks, &attached);
+        nft::has_elements(ruleset::sets_of_elements(), &wanted).map_err(asked)
+    }
+}
+
+fn whole(networks: &[Network], attached: &[Attached]) -> String {
+    match networks.is_empty() && attached.is_empty() {
+        true => ruleset::NOTHING.to_owned(),
+        false => ruleset::render(networks, attached),
     }
 }

@@ -71,6 +71,9 @@ impl Engine {
                 (Folder::Path(path), false)
             }
             Source::Reader(reader) => (Folder::Archive(reader), true),
+            Source::Tree(_) => {
+                return Err(wrong("A Containerfile is followed in a folder, not in a tree"));
+            }
         };
         let recipe = Recipe { folder, file: by.file, args, target: by.target };
         let wanted = || self.wanted_trees();

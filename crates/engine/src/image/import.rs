@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_store::{Image, ImageConfig, ImportOptions, Limits, Work};
+use volt_store::{Image, ImageConfig, ImportOptions, Limits, Pointer, Work};
 
 /// Where the root file system comes from.
 pub enum Source {
@@ -17,6 +17,8 @@ pub enum Source {
     Reader(Box<dyn Read + Send>),
     /// A tar archive or a folder of this host, by absolute path. Only root may name one: it is read with the engine's rights.
     Path(PathBuf),
+    /// A tree of the store.
+    Tree(Pointer),
 }
 
 impl std::fmt::Debug for Source {
@@ -24,6 +26,7 @@ impl std::fmt::Debug for Source {
         match self {
             Self::Reader(_) => f.write_str("Reader"),
             Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Tree(tree) => f.debug_tuple("Tree").field(tree).finish(),
         }
     }
 }
@@ -59,6 +62,7 @@ impl Engine {
         let image = match source {
             Source::Reader(reader) => self.images().import_tar(name, reader, options, work)?,
             Source::Path(path) => self.import_path(name, &path, options, work)?,
+            Source::Tree(tree) => self.images().import_tree(name, &tree, options, work)?,
         };
         if force {
             self.collect_images();

@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::registry::{Account, Remote};
-use volt_registry::Client;
+use volt_registry::{Blob, Client};
 use volt_store::{ImportOptions, Limits, Origin, Platform, Pulled, Work};
 
 /// The piece in which a download is written, in bytes.
@@ -45,7 +45,7 @@ impl Engine {
             ImportOptions { limits, existing: existing(force), ..ImportOptions::default() };
         let wanted = || self.wanted_trees();
         let work = Work { wanted: &wanted, progress };
-        let dir = self.paths().cache.join("blobs");
+        let dir = self.paths().downloads();
         let keep = config.keep_blobs;
         let pulled = Pulled { origin: &origin, platform: &platform, dir: &dir, keep };
         let image = self
@@ -81,27 +81,40 @@ impl Origin for Asked {
         told: &dyn Fn(u64) -> bool,
     ) -> volt_store::Result<()> {
         let digest = digest.parse().map_err(|e| elsewhere(&e))?;
-        let mut blob = self.client.blob(&self.remote, &digest, size).map_err(|e| elsewhere(&e))?;
-        let had =
-            to.seek(SeekFrom::Start(0)).and_then(|_| blob.resume(to)).map_err(|e| unread(&e))?;
-        told(had);
-        let mut piece = vec![0; PIECE];
         loop {
-            let length = match blob.read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(length) => length,
-                Err(error) => {
-                    if error.kind() == io::ErrorKind::InvalidData {
-                        // Going on with it would never make it right.
-                        to.set_len(0).map_err(|e| unread(&e))?;
+            let mut blob =
+                self.client.blob(&self.remote, &digest, size).map_err(|e| elsewhere(&e))?;
+            match the_rest(&mut blob, to, told) {
+                Err(error @ volt_store::Error::Elsewhere { .. }) if blob.is_wrong() => {
+                    // Going on with it would never make it right.
+                    to.set_len(0).map_err(volt_store::Error::Output)?;
+                    if !blob.may_be_right_elsewhere() {
+                        return Err(error);
                     }
-                    return Err(unread(&error));
                 }
-            };
-            to.write_all(&piece[..length]).map_err(volt_store::Error::Output)?;
-            if !told(length as u64) {
-                return Err(volt_store::Error::Cancelled);
+                end => return end,
             }
+        }
+    }
+}
+
+/// Reads what a file lacks of a blob to its end.
+fn the_rest(
+    blob: &mut Blob<'_>,
+    to: &mut File,
+    told: &dyn Fn(u64) -> bool,
+) -> volt_store::Result<()> {
+    let had = to.seek(SeekFrom::Start(0)).and_then(|_| blob.resume(to));
+    told(had.map_err(volt_store::Error::Output)?);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = match blob.read(&mut piece).map_err(|error| unread(&error))? {
+            0 => return Ok(()),
+            length => length,
+        };
+        to.write_all(&piece[..length]).map_err(volt_store::Error::Output)?;
+        if !told(length as u64) {
+            return Err(volt_store::Error::Cancelled);
         }
     }
 }

@@ -29,6 +29,9 @@ fn imported_named_used_removed() {
     let archive = Source::Reader(Box::new(std::io::Cursor::new(archive)));
     let copied = engine.image_import(&copy, archive, false, &Silent).unwrap();
     assert_eq!(copied.image.tree, made.image.tree, "the same tree has the same name");
+    let tree = Source::Tree(format!("stellarium://{}", made.image.tree).parse().unwrap());
+    let again = engine.image_import(&copy, tree, true, &Silent).unwrap();
+    assert_eq!(again.image.tree, made.image.tree);
 
     let mut user = spec("web");
     user.tree = made.image.tree.to_string();

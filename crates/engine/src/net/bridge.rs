@@ -1,7 +1,6 @@
 //! Raising a network on the host: forwarding, the bridge, the firewall. Done again it changes nothing.
 
-use super::names::tell_resolved;
-use super::plug::First;
+use super::plug::Role;
 use crate::Engine;
 use crate::error::{Error, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -29,6 +28,9 @@ impl Engine {
             true => self.apply_firewall(),
             false => Ok(()),
         };
+        for bridge in self.bare_bridges()? {
+            outcome = outcome.and(self.raise_bare(&bridge));
+        }
         for network in self.networks()? {
             let raised = self.raise(&network).and_then(|()| self.plug_in_again(&network));
             outcome = outcome.and(raised);
@@ -41,11 +43,16 @@ impl Engine {
     /// # Errors
     /// With the first thing that can't be taken away; the others are all the same.
     pub fn networks_down(&self) -> Result<()> {
-        if self.network_names()?.is_empty() {
+        let bare = self.bare_bridges()?;
+        if self.network_names()?.is_empty() && bare.is_empty() {
             return Ok(());
         }
         let mut netlink = Netlink::open()?;
         let mut outcome = Ok(());
+        for bridge in bare {
+            let gone = netlink.delete(bridge.name.as_str());
+            outcome = outcome.and(gone.map(drop).map_err(Error::from));
+        }
         for network in self.networks()? {
             outcome = outcome.and(netlink.delete(&network.bridge()).map(drop).map_err(Error::from));
         }
@@ -70,8 +77,8 @@ impl Engine {
                 // Where the namespace is gone, the run is over.
                 if let Ok(namespace) = NetNs::open(&path) {
                     let publishes = i == 0 && !attached.published.is_empty();
-                    let first = First { leads_out: i == 0, publishes };
-                    self.plug(network, endpoint, &namespace, first)?;
+                    let role = Role { gateways: self.ways_out(&attached, i)?, publishes };
+                    self.plug(network, endpoint, &namespace, &role)?;
                     // Nor must a port of a run that ended meanwhile.
                     if self.attached(&attached.workload).is_none() {
                         netlink.delete(&endpoint.port)?;
@@ -99,12 +106,7 @@ impl Engine {
                 .about(&network.name)
                 .hinted("Give that another name, or the network"));
         }
-        let own = Ipv4Net::new(network.gateway(), network.subnet.prefix_len());
-        let mut addresses = vec![IpNet::V4(own.expect("the subnet's own length"))];
-        if let (Some(subnet), Some(gateway)) = (network.ipv6, network.gateway_ipv6()) {
-            let own = Ipv6Net::new(gateway, subnet.prefix_len());
-            addresses.push(IpNet::V6(own.expect("the subnet's own length")));
-        }
+        let addresses = gateways(network);
         netlink.ensure_bridge(&Bridge {
             name: &name,
             mac: bridge_mac(&network.name),
@@ -112,7 +114,7 @@ impl Engine {
             addresses: &addresses,
         })?;
         if let Some(link) = netlink.link(&name)? {
-            tell_resolved(network, link.index);
+            self.tell_resolved(network, link.index);
         }
         self.tell_names()?;
         self.apply_firewall()
@@ -124,7 +126,7 @@ impl Engine {
         let up = |link: &Link| link.is_bridge && link.is_up;
         if let Some(link) = netlink.link(&name)?.filter(up) {
             // It may have been installed or started since.
-            tell_resolved(network, link.index);
+            self.tell_resolved(network, link.index);
             return Ok(link);
         }
         self.raise(network)?;
@@ -133,6 +135,23 @@ impl Engine {
                 .about(&network.name)
         })
     }
+}
+
+/// The host's own addresses in a network, with the lengths of its subnets' prefixes.
+pub(super) fn gateways(network: &Network) -> Vec<IpNet> {
+    let own = Ipv4Net::new(network.gateway(), network.subnet.prefix_len());
+    let mut all = vec![IpNet::V4(own.expect("the subnet's own length"))];
+    if let (Some(subnet), Some(gateway)) = (network.ipv6, network.gateway_ipv6()) {
+        let own = Ipv6Net::new(gateway, subnet.prefix_len());
+        all.push(IpNet::V6(own.expect("the subnet's own length")));
+    }
+    all
+}
+
+/// Whether the host passes packets on.
+pub(super) fn forwards(ipv6: bool) -> bool {
+    let on = |path: &str| value(path.as_ref()).as_deref() == Some("1");
+    on(FORWARD_IPV4) && (!ipv6 || on(FORWARD_IPV6))
 }
 
 /// Lets the host pass packets on. A host that passes IPv6 on would no longer listen to its own router, unless told to.

@@ -1,12 +1,14 @@
 //! Connecting a container to a network and disconnecting it, also while it runs.
 
 use super::is_member;
-use super::plug::First;
+use super::plug::Role;
 use crate::Engine;
 use crate::container::View as ContainerView;
 use crate::error::{Error, Result};
-use volt_host::files::{Lock, LockMode};
-use volt_host::namespaces::NetNs;
+use std::fs::OpenOptions;
+use std::io::Write;
+use volt_host::files::{self, Lock, LockMode};
+use volt_host::namespaces::{self, NetNs};
 use volt_host::netlink::Netlink;
 use volt_model::container::{Network as Whose, Spec};
 use volt_model::kind::ErrorKind;
@@ -29,9 +31,10 @@ impl Engine {
         }
         let network = &attachment.network;
         if is_member(&old, network) {
-            if self.is_alive(&old)? && !self.has_endpoint(name, network) {
-                // A command that was killed has left it so.
-                self.reconnect(&old)?;
+            let missing = !self.has_endpoint(name, network);
+            // A command that was killed may have left it half connected.
+            self.reconnect(&old)?;
+            if missing && self.has_endpoint(name, network) {
                 return self.container_inspect(name);
             }
             let title = format!("The container {name} is connected to {network} already");
@@ -43,6 +46,7 @@ impl Engine {
         self.own_number(&network, name, attachment)?;
         let mut new = old.clone();
         new.networks.push(attachment.clone());
+        let root = self.lock_root(name)?;
         let done = self.save_spec(&new).and_then(|()| self.plug_in_live(&new, attachment));
         if let Err(error) = done {
             let undone = self.save_spec(&old).and_then(|()| self.leave(name, &attachment.network));
@@ -51,6 +55,7 @@ impl Engine {
             }
             return Err(error);
         }
+        drop(root);
         self.container_inspect(name)
     }
 
@@ -63,6 +68,14 @@ impl Engine {
         let _lock = self.lock_name(name)?;
         let mut spec = self.spec(name)?;
         if !is_member(&spec, network) {
+            // A command that was killed may have left it half connected.
+            let left = self.has_endpoint(name, network);
+            let _root = self.lock_root(name)?;
+            self.leave(name, network)?;
+            if left {
+                self.lead_out_again(&spec)?;
+                return self.container_inspect(name);
+            }
             let title = format!("The container {name} is not connected to {network}");
             return Err(Error::new(ErrorKind::NotFound, title).about(name));
         }
@@ -71,8 +84,11 @@ impl Engine {
             return Err(Error::new(ErrorKind::Conflict, title).about(name));
         }
         spec.networks.retain(|attachment| attachment.network != *network);
+        let root = self.lock_root(name)?;
         self.save_spec(&spec)?;
         self.leave(name, network)?;
+        self.lead_out_again(&spec)?;
+        drop(root);
         self.container_inspect(name)
     }
 
@@ -92,9 +108,10 @@ impl Engine {
         Ok(Some(lock))
     }
 
-    /// Connects a container that is connected to others already, or runs: it has the next interface.
+    /// Connects a container that is connected to others already, or runs: it has the next interface. Its root must be locked, so that no
+    /// run of it begins or ends meanwhile.
     fn plug_in_live(&self, spec: &Spec, attachment: &Attachment) -> Result<()> {
-        if !self.is_alive(spec)? {
+        if !self.is_prepared(&spec.name)? {
             return Ok(());
         }
         let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
@@ -108,24 +125,70 @@ impl Engine {
             .map(|n| format!("eth{n}"))
             .find(|name| attached.endpoints.iter().all(|endpoint| endpoint.interface != *name))
             .expect("there are more numbers than networks");
-        let leads_out = attached.endpoints.is_empty();
-        let first = First { leads_out, publishes: leads_out && !spec.publish.is_empty() };
-        let endpoint = self.endpoint(&network, &spec.name, attachment, interface)?;
-        self.plug(&network, &endpoint, &namespace, first)?;
-        attached.endpoints.push(endpoint);
-        self.let_through(&attached)
+        let first = attached.endpoints.is_empty();
+        let endpoint = self.endpoint(&network, spec, attachment, interface)?;
+        attached.endpoints.push(endpoint.clone());
+        let role = Role {
+            gateways: self.ways_out(&attached, attached.endpoints.len() - 1)?,
+            publishes: first && !spec.publish.is_empty(),
+        };
+        self.plug(&network, &endpoint, &namespace, &role)?;
+        self.let_through(&attached)?;
+        self.rewrite_name_files(spec, &attached)
     }
 
     /// Makes of what a container that runs has of networks what its record says. Its name must be locked.
     pub(crate) fn reconnect(&self, spec: &Spec) -> Result<()> {
+        let _root = self.lock_root(&spec.name)?;
         for attachment in
             spec.networks.iter().filter(|to| !self.has_endpoint(&spec.name, &to.network))
         {
             self.plug_in_live(spec, attachment)?;
         }
+        if let Some(attached) = self.attached(&spec.name) {
+            self.let_through(&attached)?;
+        }
         let attached = self.attached(&spec.name).map(|all| all.endpoints).unwrap_or_default();
         for endpoint in attached.iter().filter(|endpoint| !is_member(spec, &endpoint.network)) {
             self.leave(&spec.name, &endpoint.network)?;
+        }
+        self.lead_out_again(spec)
+    }
+
+    /// Has a container that runs go out by the first network that leads out, of those that it still has.
+    fn lead_out_again(&self, spec: &Spec) -> Result<()> {
+        let Some(attached) = self.attached(&spec.name) else { return Ok(()) };
+        if !self.is_prepared(&spec.name)? {
+            return Ok(());
+        }
+        let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
+        for (i, endpoint) in attached.endpoints.iter().enumerate() {
+            let gateways = self.ways_out(&attached, i)?;
+            if !gateways.is_empty() {
+                Netlink::open_in(&namespace)?.lead_out(&endpoint.interface, &gateways)?;
+            }
+        }
+        self.rewrite_name_files(spec, &attached)
+    }
+
+    /// Rewrites the files by which programs in a container that runs find names.
+    fn rewrite_name_files(&self, spec: &Spec, attached: &Attached) -> Result<()> {
+        let run = self.paths().container_run(&spec.name);
+        for (file, text) in [
+            ("hosts", self.hosts_file(spec, Some(attached))),
+            ("resolv.conf", self.resolv_file(spec, Some(attached))?),
+        ] {
+            let path = run.join(file);
+            // They are mounted one by one: another file of that name would not be seen inside.
+            let written = OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(&path)
+                .and_then(|mut file| file.write_all(text.as_bytes()));
+            match written {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.map_err(|e| files::Error::new("write", &path, e))?,
+            }
         }
         Ok(())
     }
@@ -142,13 +205,15 @@ impl Engine {
         attached.is_some_and(|all| all.endpoints.iter().any(|one| one.network == *network))
     }
 
-    fn is_alive(&self, spec: &Spec) -> Result<bool> {
-        Ok(self.run_state(spec)?.state.is_alive())
+    /// Whether a container has its network namespace: it runs, or is about to, or has not been wound up yet.
+    fn is_prepared(&self, name: &Name) -> Result<bool> {
+        Ok(namespaces::is_netns(&self.paths().container_netns(name))?)
     }
 
     /// Takes away what a workload has of a network that it is to be in no more.
     fn leave(&self, name: &Name, network: &Name) -> Result<()> {
-        if let Some(mut attached) = self.attached(name) {
+        if let Some(mut attached) = self.attached(name).filter(|_| self.has_endpoint(name, network))
+        {
             attached.endpoints.retain(|endpoint| endpoint.network != *network);
             self.let_through(&attached)?;
         }

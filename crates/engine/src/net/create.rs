@@ -12,10 +12,10 @@ use volt_host::netlink::Netlink;
 use volt_host::systemd::JobKind;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{self, Network, check_ipv4, check_ipv6, unique_local};
+use volt_model::net::{self, Network, bridge_name, check_ipv4, check_ipv6, unique_local};
 
 /// The smallest packet that IPv6 can do with, and the largest that there is, in bytes.
-const MTU: std::ops::RangeInclusive<u32> = 1280..=65_535;
+pub(super) const MTU: std::ops::RangeInclusive<u32> = 1280..=65_535;
 
 /// What watches over the networks.
 const WATCHER: &str = "volt-network.service";
@@ -64,6 +64,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::AlreadyExists, title).about(&create.name));
         }
         check(&create)?;
+        refuse_same_bridge(&create.name, &self.network_names()?)?;
         let taken = self.taken()?;
         let subnet = match create.subnet {
             Some(subnet) => subnet,
@@ -88,7 +89,7 @@ impl Engine {
     }
 
     /// Starts what puts back what other programs take away; at boot it starts by itself. No lock may be held that it takes.
-    fn have_networks_watched(&self) {
+    pub(super) fn have_networks_watched(&self) {
         if !self.can_use_systemd() {
             return;
         }
@@ -185,10 +186,27 @@ fn check(create: &Create) -> Result<()> {
         return Err(wrong("`none` and `host` mean something else".into()));
     }
     if create.ipv6.is_some() && !has_ipv6() {
-        let title = "This host's kernel has no IPv6";
-        return Err(Error::new(ErrorKind::Dependency, title).about(&create.name));
+        let title = "This host has no IPv6";
+        return Err(Error::new(ErrorKind::Dependency, title)
+            .about(&create.name)
+            .hinted("Leave --ipv6 out, or switch it on: sysctl net.ipv6.conf.all.disable_ipv6=0"));
     }
     Ok(())
+}
+
+/// Refuses a name whose bridge would be called as another network's: a long name is cut, and what stands for the rest may be the same.
+pub(super) fn refuse_same_bridge(name: &Name, others: &[Name]) -> Result<()> {
+    let bridge = bridge_name(name);
+    match others.iter().find(|other| bridge_name(other) == bridge) {
+        None => Ok(()),
+        Some(other) => {
+            let title =
+                format!("The bridge of {name} would be called {bridge}, as that of {other}");
+            Err(Error::new(ErrorKind::Conflict, title).about(name).hinted(
+                "Choose another name; one of ten letters at most has a bridge of its own name",
+            ))
+        }
+    }
 }
 
 fn refuse_overlap(wanted: IpNet, taken: &[(IpNet, String)]) -> Result<()> {
@@ -215,9 +233,14 @@ fn free_subnet(taken: &[(IpNet, String)]) -> Result<Ipv4Net> {
     })
 }
 
-/// Whether the kernel speaks IPv6.
+/// Whether the kernel speaks IPv6 and new interfaces may have it.
 fn has_ipv6() -> bool {
-    std::path::Path::new("/proc/sys/net/ipv6/conf/all/forwarding").exists()
+    let off = |which| {
+        let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+        // A kernel without IPv6 has no such file.
+        files::read_text(path.as_ref(), 16).map_or(true, |text| text.trim() != "0")
+    };
+    !off("all") && !off("default")
 }
 
 impl From<volt_host::netlink::Error> for Error {

@@ -41,6 +41,7 @@ impl Engine {
         self.addresses()?.forget(name)?;
         files::remove_file(&self.network_path(name))?;
         files::sync_dir(&self.paths().networks())?;
+        files::remove_file(&self.paths().restored().join(format!("{name}.json")))?;
         self.apply_firewall()?;
         self.tell_names()?;
         self.serve_names_no_more();

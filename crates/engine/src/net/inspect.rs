@@ -4,6 +4,7 @@ use super::addresses::{Addresses, Held};
 use super::is_member;
 use crate::Engine;
 use crate::error::Result;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use volt_host::netlink::{Counters, Link, Netlink};
 use volt_model::name::Name;
@@ -96,6 +97,15 @@ impl Engine {
             }
         }
         Ok(all)
+    }
+
+    /// What has gone through all connections of each workload together; of none where the kernel can't be asked.
+    pub(crate) fn traffic(&self) -> HashMap<Name, Counters> {
+        let mut all: HashMap<Name, Counters> = HashMap::new();
+        for connection in self.net_status(None).unwrap_or_default() {
+            *all.entry(connection.workload).or_default() += connection.counters;
+        }
+        all
     }
 
     fn views(&self, networks: Vec<Network>) -> Result<Vec<View>> {

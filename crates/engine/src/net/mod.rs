@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! var/lib/volt/networks/NAME.json   what was asked for of a network
+//! var/lib/volt/bridges/NAME.json    what was asked for of a bridge that belongs to no network (`bare`)
 //! var/lib/volt/volt.db              who has which address (`addresses`)
 //! run/volt/networks/NAME.json       what a workload has while it is connected (`plug`)
 //! run/volt/dns.json                 what the server of names answers from (`names`)
+//! run/volt/restored/NAME.json       what a network had lost that was put back last, for events (`watch`)
+//! run/volt/resolved/BRIDGE          what systemd-resolved was told of a bridge (`names`)
 //! ```
 //! A container's record says to which networks it is to be connected. It is when it is prepared, by whoever prepares it, and no longer
 //! when it is released; the bridge is made where it is missing. Locks, in their order: the name of the workload, `networks` (alone for
-//! whoever makes or removes one), `firewall`.
+//! whoever makes or removes one), its root (so that no run begins or ends), `firewall`.
 
 mod addresses;
+mod bare;
 mod bridge;
+mod capture;
 mod connect;
 mod create;
 mod delete;
@@ -25,6 +30,8 @@ mod resolve;
 mod tests;
 mod watch;
 
+pub use bare::BridgeView;
+pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};
 
@@ -87,17 +94,26 @@ impl Engine {
 
     /// All networks, sorted by name. One that can't be read is told in the log and left out.
     pub(crate) fn networks(&self) -> Result<Vec<Network>> {
-        let mut all = Vec::new();
-        for name in self.network_names()? {
-            match self.network(&name) {
-                Ok(network) => all.push(network),
-                Err(e) if e.kind == ErrorKind::NotFound => {}
-                Err(e) => {
-                    tracing::warn!(%name, error = %e.chain().join(": "), "a network's record can't be read");
-                }
-            }
-        }
-        Ok(all)
+        let readable = |network: Result<Network>| {
+            network.inspect_err(|e| {
+                tracing::warn!(error = %e.chain().join(": "), "a network's record can't be read");
+            })
+        };
+        Ok(self.each_network()?.filter_map(|network| readable(network).ok()).collect())
+    }
+
+    /// All networks, sorted by name; none of them where one can't be read. For what must be right for all or stay as it is.
+    pub(crate) fn networks_or_none(&self) -> Result<Vec<Network>> {
+        self.each_network()?.collect()
+    }
+
+    /// Each network that has a record when it is its turn, sorted by name.
+    fn each_network(&self) -> Result<impl Iterator<Item = Result<Network>>> {
+        let is_gone = |network: &Result<Network>| {
+            network.as_ref().is_err_and(|e| e.kind == ErrorKind::NotFound)
+        };
+        let all = self.network_names()?.into_iter().map(|name| self.network(&name));
+        Ok(all.filter(move |network| !is_gone(network)))
     }
 
     /// What a workload has of networks; none where it is not connected.

@@ -82,20 +82,45 @@ impl Engine {
         if !table.networks.is_empty() || !Path::new(RUNNING).exists() || !self.can_use_systemd() {
             return;
         }
-        if let Err(error) = self.systemd().queue_job(JobKind::Stop, UNIT) {
+        // Waited for: whoever makes the next network must not find it on its way down.
+        if let Err(error) = self.systemd().run_job(JobKind::Stop, UNIT, PATIENCE) {
             tracing::warn!(%error, "the server of names can't be stopped");
+        }
+    }
+
+    /// Tells systemd-resolved, where that runs, to ask the gateway for Volt's names, and for nothing else. What it was told it keeps for as
+    /// long as it has the link; it is told again where it has forgotten, or where something else is to be told.
+    pub(super) fn tell_resolved(&self, network: &Network, link: u32) {
+        if !network.dns || !Path::new(RESOLVED).exists() {
+            return;
+        }
+        let words = told(network);
+        let lines = words.iter().map(|(verb, words)| format!("{verb} {}\n", words.join(" ")));
+        let note = format!("{link}\n{}", lines.collect::<String>());
+        let bridge = network.bridge();
+        let path = self.paths().run.join("resolved").join(&bridge);
+        let knows = Path::new(RESOLVED_LINKS).join(link.to_string()).exists();
+        if knows && files::read_text(&path, 1 << 16).is_ok_and(|told| told == note) {
+            return;
+        }
+        for (verb, words) in words {
+            let done = Command::new("resolvectl").arg(verb).arg(&bridge).args(words).run();
+            if let Err(error) = done {
+                tracing::warn!(%bridge, %error, "systemd-resolved can't be told of a network");
+                return;
+            }
+        }
+        let noted = path.parent().map_or(Ok(()), |folder| files::create_dirs(folder, 0o755));
+        if let Err(error) =
+            noted.and_then(|()| files::write_volatile(&path, note.as_bytes(), 0o644))
+        {
+            tracing::warn!(%bridge, %error, "what systemd-resolved was told can't be noted");
         }
     }
 }
 
-/// Tells systemd-resolved, where that runs, to ask the gateway for Volt's names, and for nothing else. What it was told it keeps for as
-/// long as it has the link.
-pub(super) fn tell_resolved(network: &Network, link: u32) {
-    let told = || Path::new(RESOLVED_LINKS).join(link.to_string()).exists();
-    if !network.dns || !Path::new(RESOLVED).exists() || told() {
-        return;
-    }
-    let bridge = network.bridge();
+/// What systemd-resolved is told of a network.
+fn told(network: &Network) -> [(&'static str, Vec<String>); 3] {
     let gateways: Vec<String> =
         [Some(network.gateway().to_string()), network.gateway_ipv6().map(|ip| ip.to_string())]
             .into_iter()
@@ -106,13 +131,5 @@ pub(super) fn tell_resolved(network: &Network, link: u32) {
     let zones = reverse.filter(|zones| zones.len() <= MOST_ZONES).flatten();
     let zones: Vec<String> =
         [ZONE.to_owned()].into_iter().chain(zones).map(|zone| format!("~{zone}")).collect();
-    for (verb, words) in
-        [("default-route", vec!["no".to_owned()]), ("domain", zones), ("dns", gateways)]
-    {
-        let done = Command::new("resolvectl").arg(verb).arg(&bridge).args(words).run();
-        if let Err(error) = done {
-            tracing::warn!(%bridge, %error, "systemd-resolved can't be told of a network");
-            return;
-        }
-    }
+    [("default-route", vec!["no".to_owned()]), ("domain", zones), ("dns", gateways)]
 }

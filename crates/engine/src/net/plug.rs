@@ -13,16 +13,19 @@ use std::net::IpAddr;
 use volt_host::files;
 use volt_host::namespaces::{self, NetNs};
 use volt_host::netlink::{Inside, Netlink, Veth};
+use volt_host::nft;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{Attached, Attachment, Endpoint, Network, ip_of, ipv6_of, mac_of, port_name};
+use volt_model::net::{
+    Attached, Attachment, Endpoint, Network, Protocol, Published, ip_of, ipv6_of, mac_of, port_name,
+};
 
-/// What is particular to a workload's first connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct First {
-    /// Whether it goes out by this one.
-    pub(super) leads_out: bool,
+/// What one of a workload's connections is to it.
+#[derive(Clone, Debug)]
+pub(super) struct Role {
+    /// Whom it goes out by; nobody where another connection leads out.
+    pub(super) gateways: Vec<IpAddr>,
     /// Whether ports of the host lead in by it.
     pub(super) publishes: bool,
 }
@@ -33,18 +36,40 @@ impl Engine {
         if spec.networks.is_empty() {
             return Ok(None);
         }
-        let mut endpoints = Vec::new();
+        let mut attached =
+            Attached { workload: spec.name.clone(), endpoints: Vec::new(), published: Vec::new() };
         for (i, attachment) in spec.networks.iter().enumerate() {
             let network = self.network(&attachment.network)?;
-            let endpoint = self.endpoint(&network, &spec.name, attachment, format!("eth{i}"))?;
-            let first = First { leads_out: i == 0, publishes: i == 0 && !spec.publish.is_empty() };
-            self.plug(&network, &endpoint, namespace, first)?;
-            endpoints.push(endpoint);
+            let endpoint = self.endpoint(&network, spec, attachment, format!("eth{i}"))?;
+            attached.endpoints.push(endpoint.clone());
+            let publishes = i == 0 && !spec.publish.is_empty();
+            let role = Role { gateways: self.ways_out(&attached, i)?, publishes };
+            self.plug(&network, &endpoint, namespace, &role)?;
         }
-        let published = self.published(spec, &endpoints)?;
-        let attached = Attached { workload: spec.name.clone(), endpoints, published };
+        attached.published = self.published(spec, &attached.endpoints)?;
         self.let_through(&attached)?;
         Ok(Some(attached))
+    }
+
+    /// By whom a workload goes out by its connection of this place: of each kind of address the first network leads out that has such and
+    /// is not internal.
+    pub(super) fn ways_out(&self, attached: &Attached, place: usize) -> Result<Vec<IpAddr>> {
+        let mut ways = Vec::new();
+        for (i, endpoint) in attached.endpoints.iter().enumerate().take(place + 1) {
+            let network = self.network(&endpoint.network)?;
+            let own = [Some(network.gateway().into()), network.gateway_ipv6().map(IpAddr::V6)];
+            let own = own.into_iter().flatten().filter(|_| !network.internal);
+            let own: Vec<IpAddr> = own
+                .filter(|gateway| {
+                    ways.iter().all(|way: &IpAddr| way.is_ipv4() != gateway.is_ipv4())
+                })
+                .collect();
+            if i == place {
+                return Ok(own);
+            }
+            ways.extend(own);
+        }
+        Ok(Vec::new())
     }
 
     /// Takes away all that a workload has of networks; may be called again, and for what was only half there.
@@ -75,10 +100,11 @@ impl Engine {
     pub(super) fn endpoint(
         &self,
         network: &Network,
-        workload: &Name,
+        spec: &Spec,
         attachment: &Attachment,
         interface: String,
     ) -> Result<Endpoint> {
+        let workload = &spec.name;
         let number = self.own_number(network, workload, attachment)?;
         Ok(Endpoint {
             network: network.name.clone(),
@@ -88,6 +114,7 @@ impl Engine {
             ip: ip_of(network.subnet, number),
             ipv6: network.ipv6.map(|subnet| ipv6_of(subnet, number)),
             aliases: attachment.aliases.clone(),
+            rate: spec.limits.rate,
         })
     }
 
@@ -112,35 +139,48 @@ impl Engine {
         network: &Network,
         endpoint: &Endpoint,
         namespace: &NetNs,
-        first: First,
+        role: &Role,
     ) -> Result<()> {
         let mut netlink = Netlink::open()?;
         let bridge = self.raised(&mut netlink, network)?;
         let own = Ipv4Net::new(endpoint.ip, network.subnet.prefix_len());
         let mut addresses = vec![IpNet::V4(own.expect("the subnet's own length"))];
-        let mut gateways = vec![IpAddr::V4(network.gateway())];
-        if let (Some(ip), Some(subnet), Some(gateway)) =
-            (endpoint.ipv6, network.ipv6, network.gateway_ipv6())
-        {
+        if let (Some(ip), Some(subnet)) = (endpoint.ipv6, network.ipv6) {
             let own = Ipv6Net::new(ip, subnet.prefix_len());
             addresses.push(IpNet::V6(own.expect("the subnet's own length")));
-            gateways.push(IpAddr::V6(gateway));
-        }
-        if network.internal || !first.leads_out {
-            gateways.clear();
         }
         let alias = format!("volt: {}", namespace.path().display());
         let inside = Inside {
             interface: &endpoint.interface,
             mac: endpoint.mac,
             addresses: &addresses,
-            gateways: &gateways,
+            gateways: &role.gateways,
         };
-        let (isolated, hairpin) = (network.isolate, first.publishes);
-        let (port, mtu) = (endpoint.port.as_str(), network.mtu);
-        let veth =
-            Veth { port, alias: &alias, bridge: bridge.index, isolated, hairpin, mtu, inside };
+        let (isolated, hairpin) = (network.isolate, role.publishes);
+        let veth = Veth {
+            port: &endpoint.port,
+            alias: &alias,
+            bridge: bridge.index,
+            isolated,
+            hairpin,
+            mtu: network.mtu,
+            rate: endpoint.rate,
+            inside,
+        };
         Ok(netlink.plug_in(&veth, namespace)?)
+    }
+
+    /// Has no more go through the connections of a container that runs than its record says.
+    pub(crate) fn limit_connections(&self, spec: &Spec) -> Result<()> {
+        let Some(mut attached) = self.attached(&spec.name) else { return Ok(()) };
+        let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
+        let (mut host, mut there) = (Netlink::open()?, Netlink::open_in(&namespace)?);
+        for endpoint in &mut attached.endpoints {
+            endpoint.rate = spec.limits.rate;
+            there.set_rate(&endpoint.interface, endpoint.rate)?;
+            host.set_rate(&endpoint.port, endpoint.rate)?;
+        }
+        self.let_through(&attached)
     }
 
     /// Writes down what a workload has, and lets it through the firewall.
@@ -152,9 +192,12 @@ impl Engine {
         let bytes = serde_json::to_vec_pretty(attached).map_err(|e| {
             Error::new(ErrorKind::General, "A connection can't be written").because(e)
         })?;
-        files::write_volatile(&self.attached_path(&attached.workload), &bytes, 0o644)?;
-        self.change_firewall(before.as_ref(), Some(attached))?;
+        let path = self.attached_path(&attached.workload);
+        self.change_firewall(before.as_ref(), Some(attached), || {
+            Ok(files::write_volatile(&path, &bytes, 0o644)?)
+        })?;
         drop(lock);
+        redirect_datagrams(before.as_ref(), Some(attached));
         self.tell_names()?;
         self.serve_names(attached)
     }
@@ -162,9 +205,47 @@ impl Engine {
     fn let_through_no_more(&self, name: &Name) -> Result<()> {
         let lock = self.lock_firewall()?;
         let before = self.attached(name);
-        files::remove_file(&self.attached_path(name))?;
-        let shut = self.change_firewall(before.as_ref(), None);
+        let path = self.attached_path(name);
+        let shut = match &before {
+            Some(before) => self
+                .change_firewall(Some(before), None, || Ok(files::remove_file(&path).map(drop)?)),
+            // One that can't be read has let through who knows what.
+            None => match files::remove_file(&path)? {
+                true => self.render_firewall(),
+                false => Ok(()),
+            },
+        };
         drop(lock);
+        redirect_datagrams(before.as_ref(), None);
         shut.and(self.tell_names())
+    }
+}
+
+/// Where the kernel has led datagrams of a sender it leads further ones too. So that those to ports which come or go are led anew, it is
+/// made to forget that.
+fn redirect_datagrams(before: Option<&Attached>, now: Option<&Attached>) {
+    let published = |attached: Option<&Attached>| -> Vec<Published> {
+        let all = attached.into_iter().flat_map(|attached| &attached.published);
+        all.filter(|port| port.protocol == Protocol::Udp).cloned().collect()
+    };
+    let (old, new) = (published(before), published(now));
+    let gone = old.iter().filter(|port| !new.contains(port));
+    let changed: Vec<&Published> =
+        new.iter().filter(|port| !old.contains(port)).chain(gone).collect();
+    if changed.is_empty() {
+        return;
+    }
+    let forgotten = Netlink::open().and_then(|mut netlink| netlink.addresses()).map(|own| {
+        nft::forget_datagrams(|ip, port| {
+            let led = |one: &&Published| {
+                one.host == port && one.address.is_none_or(|address| address == ip)
+            };
+            changed.iter().any(led) && own.iter().any(|one| one.own.addr() == ip)
+        })
+    });
+    match forgotten {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "datagrams may be led as before"),
+        Err(error) => tracing::warn!(%error, "datagrams may be led as before"),
     }
 }

@@ -15,6 +15,7 @@ impl Engine {
     /// The ports that lead to a container with these connections: to its first one.
     pub(super) fn published(&self, spec: &Spec, endpoints: &[Endpoint]) -> Result<Vec<Published>> {
         let Some(first) = endpoints.first() else { return Ok(Vec::new()) };
+        self.refuse_ports_of_internal(spec)?;
         let each = |publish: &Publish| {
             let host = publish.host.unwrap_or(publish.container);
             let (publish, count) = (publish.clone(), publish.count);
@@ -34,6 +35,22 @@ impl Engine {
             return Err(Error::new(ErrorKind::Usage, title).about(&spec.name));
         }
         Ok(all)
+    }
+
+    /// Refuses ports that would lead in from outside to a container whose first network is internal. Those of the host's loopback lead
+    /// there: who comes by them is the host.
+    pub(crate) fn refuse_ports_of_internal(&self, spec: &Spec) -> Result<()> {
+        let Some(first) = spec.networks.first() else { return Ok(()) };
+        let from_outside =
+            |publish: &&Publish| !publish.address.is_some_and(|address| address.is_loopback());
+        let Some(publish) = spec.publish.iter().find(from_outside) else { return Ok(()) };
+        if !self.network(&first.network)?.internal {
+            return Ok(());
+        }
+        let title = format!("The port {publish} can't lead in from outside to {}", first.network);
+        Err(Error::new(ErrorKind::Usage, title).about(&spec.name).hinted(
+            "The network is internal; publish a port of the host alone: --publish 127.0.0.1:HOST:CONTAINER",
+        ))
     }
 
     /// Chooses ports of the host where any free one will do.
@@ -74,12 +91,21 @@ impl Engine {
         let others = || others.iter().filter(|other| other.workload != *name);
         let proxies = unit::proxy_name(name);
         let listeners = Listener::all().unwrap_or_default();
+        let gateways = self.gateways_with_names();
         for port in fresh {
+            if port.host == NAMES && port.address.is_some_and(|address| gateways.contains(&address))
+            {
+                return Err(taken(port, "names, which are asked for there").about(name));
+            }
             let by = others().find(|other| other.published.iter().any(|one| one.collides(port)));
             if let Some(other) = by {
                 return Err(taken(port, &format!("the container {}", other.workload)).about(name));
             }
-            let heard = listeners.iter().filter(|listener| hears(listener, port));
+            // The firewall leads to names whoever asks for them at a gateway, whatever is published by all addresses.
+            let names = |listener: &Listener| {
+                listener.port == NAMES && gateways.contains(&listener.address)
+            };
+            let heard = listeners.iter().filter(|one| hears(one, port) && !names(one));
             let mut programs = heard.filter_map(Listener::process);
             if let Some(program) = programs.find(|program| !program.is_in_unit(&proxies)) {
                 return Err(
@@ -89,7 +115,20 @@ impl Engine {
         }
         Ok(())
     }
+
+    /// Where members of networks ask for names.
+    fn gateways_with_names(&self) -> Vec<IpAddr> {
+        let networks = self.networks().unwrap_or_default();
+        let networks = networks.iter().filter(|network| network.dns);
+        networks
+            .flat_map(|one| [Some(one.gateway().into()), one.gateway_ipv6().map(IpAddr::V6)])
+            .flatten()
+            .collect()
+    }
 }
+
+/// The port at which names are asked for.
+const NAMES: u16 = 53;
 
 fn taken(port: &Published, by: &str) -> Error {
     let title = format!("The port {}/{} of the host is used by {by}", port.host, port.protocol);

@@ -3,12 +3,30 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 use volt_host::proxy::{self, Way};
+use volt_host::systemd::JobKind;
+use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::Published;
+use volt_model::net::{Publish, Published};
+
+/// How long a proxy may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Engine {
+    /// Waits until the proxy of a container that has just been started listens, where it has one.
+    pub(crate) fn wait_for_proxy(&self, spec: &Spec) {
+        if !spec.publish.iter().any(Publish::by_loopback) {
+            return;
+        }
+        // The container's unit has asked for it: this joins that job.
+        let unit = unit::proxy_name(&spec.name);
+        if let Err(error) = self.systemd().run_job(JobKind::Start, &unit, PATIENCE) {
+            tracing::warn!(name = %spec.name, %error, "the ports of the loopback don't lead in yet");
+        }
+    }
+
     /// Passes on what comes to the loopback's ports of a container that runs, until the process ends. `ready` is called when all listen.
     ///
     /// # Errors

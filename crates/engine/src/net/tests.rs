@@ -90,6 +90,68 @@ fn no_address_is_given_out_twice() {
 }
 
 #[test]
+fn two_bridges_are_never_called_the_same() {
+    use super::create::refuse_same_bridge;
+    use volt_model::net::bridge_name;
+    let mut seen = std::collections::HashMap::new();
+    let two = (0..1_000_000).map(|n| name(&format!("net-number-{n}")));
+    let two =
+        two.into_iter().find_map(|one| Some((seen.insert(bridge_name(&one), one.clone())?, one)));
+    let (one, two) = two.unwrap();
+    let error = refuse_same_bridge(&two, &[name("back"), one.clone()]).unwrap_err();
+    assert!(
+        error.kind == ErrorKind::Conflict && error.message.ends_with(one.as_str()),
+        "{error:?}"
+    );
+    refuse_same_bridge(&two, &[name("back")]).unwrap();
+}
+
+#[test]
+fn the_first_network_that_leads_out_does_so_for_each_kind_of_address() {
+    let (_dir, engine) = engine();
+    std::fs::create_dir_all(engine.paths().networks()).unwrap();
+    let mut endpoints = Vec::new();
+    for (net, subnet, ipv6, internal) in [
+        ("shut", "10.1.0.0/24", Some("fd01::/64"), true),
+        ("old", "10.2.0.0/24", None, false),
+        ("new", "10.3.0.0/24", Some("fd03::/64"), false),
+        ("more", "10.4.0.0/24", Some("fd04::/64"), false),
+    ] {
+        let ipv6 = ipv6.map(|subnet| subnet.parse().unwrap());
+        let net = Network { ipv6, internal, ..network(net, subnet) };
+        files::write_json(&engine.network_path(&net.name), &net, 0o644).unwrap();
+        endpoints.push(Endpoint {
+            network: net.name,
+            interface: "eth0".into(),
+            port: "vt-web".into(),
+            mac: mac_of(&name("web"), &name("volt0")),
+            ip: "10.9.0.2".parse().unwrap(),
+            ipv6: None,
+            aliases: vec![],
+            rate: None,
+        });
+    }
+    let attached = Attached { workload: name("web"), endpoints, published: vec![] };
+    for (place, ways) in [(0, vec![]), (1, vec!["10.2.0.1"]), (2, vec!["fd03::1"]), (3, vec![])] {
+        let out: Vec<String> =
+            engine.ways_out(&attached, place).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(out, ways, "{place}");
+    }
+}
+
+#[test]
+fn a_record_that_can_not_be_read_leaves_the_firewall_as_it_is() {
+    let (_dir, engine) = engine();
+    std::fs::create_dir_all(engine.paths().networks()).unwrap();
+    let net = network("back", "10.9.0.0/24");
+    files::write_json(&engine.network_path(&net.name), &net, 0o644).unwrap();
+    assert_eq!(engine.networks_or_none().unwrap().len(), 1);
+    std::fs::write(engine.network_path(&name("vault")), "nonsense").unwrap();
+    let error = engine.render_firewall().unwrap_err();
+    assert!(error.kind == ErrorKind::InvalidConfig && error.message.contains("vault"), "{error:?}");
+}
+
+#[test]
 fn a_network_in_use_stays() {
     let (_dir, engine) = engine();
     let net = network("back", "10.9.0.0/24");
@@ -127,6 +189,7 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
             ip: "10.9.0.2".parse().unwrap(),
             ipv6: None,
             aliases: vec![],
+            rate: None,
         }],
         published: vec![Published {
             address: address.map(|ip| ip.parse().unwrap()),

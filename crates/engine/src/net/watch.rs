@@ -1,18 +1,24 @@
 //! Watching over what the kernel has of networks: what another program takes away is put back.
 
+use super::bridge::{forwards, gateways};
 use crate::Engine;
 use crate::error::{Error, Result};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use volt_host::files;
 use volt_host::netlink::{Netlink, Watch};
-use volt_host::nft;
 use volt_model::kind::ErrorKind;
-use volt_model::net::ruleset::Family;
+use volt_model::name::Name;
 
 /// How long nothing must have happened before it is looked at, and how long that may be put off.
 const QUIET: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(2);
 /// How long at the most is waited before what could not be put back is tried again.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// What networks have lost.
+pub(crate) type Lost = BTreeMap<Name, Vec<String>>;
 
 impl Engine {
     /// Raises all networks that can be, calls `ready`, and puts back what is taken away from then on. Returns only with an error.
@@ -26,7 +32,7 @@ impl Engine {
             tracing::error!(error = %error.chain().join(": "), "not all networks could be raised");
         }
         ready();
-        let (mut before, mut pause) = (Vec::new(), Duration::ZERO);
+        let (mut before, mut pause) = (Lost::new(), Duration::ZERO);
         loop {
             watch.wait(QUIET, MOST).map_err(|e| {
                 Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
@@ -34,6 +40,9 @@ impl Engine {
             // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
             if let Err(error) = self.tell_names() {
                 tracing::error!(error = %error.chain().join(": "), "names can't be told");
+            }
+            if let Err(error) = self.put_bare_back() {
+                tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
             }
             match self.lost_networks() {
                 Ok(lost) if lost.is_empty() => (before, pause) = (lost, Duration::ZERO),
@@ -43,13 +52,7 @@ impl Engine {
                         pause = (pause * 2).clamp(QUIET, LONGEST);
                         std::thread::sleep(pause);
                     }
-                    tracing::warn!(
-                        lost = lost.join(", "),
-                        "another program took away what networks need; it is put back"
-                    );
-                    if let Err(error) = self.networks_up() {
-                        tracing::error!(error = %error.chain().join(": "), "it can't be put back");
-                    }
+                    self.put_back(&lost);
                     before = lost;
                 }
                 Err(error) => {
@@ -59,33 +62,76 @@ impl Engine {
         }
     }
 
-    /// What the kernel has no longer. Whoever removes a network is waited for.
-    fn lost_networks(&self) -> Result<Vec<String>> {
+    /// Puts back what was lost, and tells whoever follows events of it.
+    fn put_back(&self, lost: &Lost) {
+        for (network, what) in lost {
+            let what = what.join(", ");
+            tracing::warn!(%network, lost = what, "another program took away what a network needs; it is put back");
+        }
+        if let Err(error) = self.networks_up() {
+            tracing::error!(error = %error.chain().join(": "), "it can't be put back");
+            return;
+        }
+        let folder = self.paths().restored();
+        for (network, lost) in lost {
+            let path = folder.join(format!("{network}.json"));
+            let bytes = serde_json::to_vec(lost).unwrap_or_default();
+            let told = files::create_dirs(&folder, 0o755)
+                .and_then(|()| files::write_volatile(&path, &bytes, 0o644));
+            if let Err(error) = told {
+                tracing::warn!(%error, "what was put back can't be told");
+            }
+        }
+    }
+
+    /// What the kernel has no longer of each network. Whoever removes one is waited for.
+    pub(crate) fn lost_networks(&self) -> Result<Lost> {
         let _lock = self.lock_networks(volt_host::files::LockMode::Shared)?;
         let networks = self.networks()?;
+        let mut lost = Lost::new();
         if networks.is_empty() {
-            return Ok(Vec::new());
+            return Ok(lost);
         }
         // A port is there before the file that tells of it.
         let attached = self.all_attached()?;
-        let links = Netlink::open()?.links()?;
+        let mut netlink = Netlink::open()?;
+        let (links, addresses) = (netlink.links()?, netlink.addresses()?);
+        let whole = self.is_firewall_whole().unwrap_or_else(|error| {
+            tracing::error!(error = %error.chain().join(": "), "the firewall stays as it is");
+            true
+        });
         let link = |name: &str| links.iter().find(|link| link.name == name && link.is_up);
-        let mut lost = Vec::new();
         for network in &networks {
+            let mut own = Vec::new();
+            if !whole {
+                own.push("firewall".to_owned());
+            }
+            if !forwards(network.ipv6.is_some()) {
+                own.push("forwarding".to_owned());
+            }
             let bridge = network.bridge();
-            let Some(index) = link(&bridge).map(|link| link.index) else {
-                lost.push(bridge);
-                continue;
-            };
-            let members = attached.iter().flat_map(|one| &one.endpoints);
-            let ports = members.filter(|endpoint| endpoint.network == network.name);
-            let ports = ports.map(|endpoint| &endpoint.port);
-            let gone = |port: &&String| link(port).is_none_or(|port| port.bridge != Some(index));
-            lost.extend(ports.filter(gone).cloned());
-        }
-        for (family, name) in [(Family::Inet, "inet volt"), (Family::Bridge, "bridge volt")] {
-            if !nft::has_table(family).unwrap_or(true) {
-                lost.push(name.to_owned());
+            match link(&bridge).map(|link| link.index) {
+                None => own.push(format!("bridge {bridge}")),
+                Some(index) => {
+                    let has = |ip: &IpNet| {
+                        addresses.iter().any(|one| one.interface == index && one.own == *ip)
+                    };
+                    let gone = gateways(network).into_iter().filter(|ip| !has(ip));
+                    own.extend(gone.map(|ip| format!("address {ip}")));
+                    let lacks =
+                        |port: &str| link(port).is_none_or(|port| port.bridge != Some(index));
+                    for one in &attached {
+                        let ports =
+                            one.endpoints.iter().filter(|port| port.network == network.name);
+                        let gone = ports.filter(|endpoint| lacks(&endpoint.port));
+                        // A run may have ended meanwhile.
+                        let gone = gone.filter(|_| self.attached(&one.workload).is_some());
+                        own.extend(gone.map(|endpoint| format!("port {}", endpoint.port)));
+                    }
+                }
+            }
+            if !own.is_empty() {
+                lost.insert(network.name.clone(), own);
             }
         }
         Ok(lost)

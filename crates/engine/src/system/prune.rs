@@ -128,9 +128,18 @@ impl Engine {
         let entries = std::fs::read_dir(&self.paths().cache).into_iter().flatten().flatten();
         for entry in entries {
             let path = entry.path();
-            let bytes = size(&path);
-            if !dry_run {
-                files::remove_tree(&path)?;
+            // Somebody may be fetching them.
+            let bytes = if path == self.paths().downloads() {
+                volt_store::forget_downloads(&path, dry_run)?
+            } else {
+                let bytes = size(&path);
+                if !dry_run {
+                    files::remove_tree(&path)?;
+                }
+                bytes
+            };
+            if bytes == 0 {
+                continue;
             }
             pruned.removed.push(format!("cache {}", entry.file_name().to_string_lossy()));
             pruned.freed += bytes;

@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::error::Result;
+use volt_host::netlink::Counters;
 use volt_host::{cgroup, process};
 use volt_model::container::Spec;
 use volt_model::state::State;
@@ -28,6 +29,8 @@ pub struct Usage {
     pub io_read: Option<u64>,
     /// Bytes written to block devices since the start.
     pub io_written: Option<u64>,
+    /// What it has received and sent since it was connected to its networks; none where it is on none.
+    pub network: Option<Counters>,
     /// Processes and threads.
     pub tasks: Option<u64>,
 }
@@ -45,9 +48,11 @@ impl Engine {
                 matches!(run.state, State::Running | State::Frozen | State::Stopping)
             })
         };
+        let traffic = self.traffic();
         let usage = |spec: &Spec| Usage {
             name: spec.name.to_string(),
             kind: "container",
+            network: traffic.get(&spec.name).copied(),
             ..self.backend_of(spec).usage(self, spec)
         };
         Ok(specs.iter().filter(running).map(usage).collect())

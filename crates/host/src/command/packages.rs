@@ -17,6 +17,7 @@ const TABLE: &[(&[&str], &str)] = &[
     (&["proot"], "proot"),
     (&["nft"], "nftables"),
     (&["ip", "bridge", "tc", "ss"], "iproute2"),
+    (&["tcpdump"], "tcpdump"),
     (&["getent", "ldd"], "libc-bin"),
     (&["tar"], "tar"),
     (&["gzip"], "gzip"),

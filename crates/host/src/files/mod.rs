@@ -5,6 +5,7 @@
 mod atomic;
 mod attributes;
 mod draft;
+mod early;
 mod lock;
 mod reserve;
 mod rooted;
@@ -23,6 +24,7 @@ pub use atomic::{
 };
 pub use attributes::{memory_file, owner, set_mode, set_owner, share_with_group, write_volatile};
 pub use draft::{DRAFT_PREFIX, sweep_drafts};
+pub use early::begin_writing;
 pub use lock::{Lock, LockError, LockMode, Locks, Wait};
 pub use reserve::Reserve;
 pub use rooted::{Attributes, Entry, FileKind, Metadata, RootDir};

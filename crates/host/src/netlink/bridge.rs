@@ -30,7 +30,6 @@ impl Netlink {
         let mut message = named(name);
         switch_on(&mut message);
         message.attributes.push(LinkAttribute::Address(bridge.mac.0.to_vec()));
-        message.attributes.extend(bridge.mtu.map(LinkAttribute::Mtu));
         message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
         let make = Request {
             what: format!("make the bridge {name}"),
@@ -53,11 +52,32 @@ impl Netlink {
                 flags: 0,
             });
         }
+        // One that it has from the beginning would give way to that of its ports.
+        if let Some(mtu) = bridge.mtu.filter(|mtu| *mtu != link.mtu) {
+            let mut message = named(name);
+            message.attributes.push(LinkAttribute::Mtu(mtu));
+            let what = format!("have packets of {mtu} bytes pass {name}");
+            let message = RouteNetlinkMessage::NewLink(message);
+            requests.push(Request { what, message, flags: 0 });
+        }
         requests.extend(bridge.addresses.iter().map(|own| Request {
             what: format!("give {name} the address {own}"),
             message: RouteNetlinkMessage::NewAddress(address(link.index, *own)),
             flags: NLM_F_CREATE | NLM_F_REPLACE,
         }));
         self.change(requests)
+    }
+
+    /// Plugs an interface into the bridge of this number, and switches it on.
+    pub fn put_into(&mut self, interface: &str, bridge: u32) -> Result<()> {
+        let mut message = named(interface);
+        switch_on(&mut message);
+        message.attributes.push(LinkAttribute::Controller(bridge));
+        let what = format!("plug {interface} into a bridge");
+        self.change(vec![Request {
+            what,
+            message: RouteNetlinkMessage::NewLink(message),
+            flags: 0,
+        }])
     }
 }

@@ -4,6 +4,7 @@ use super::socket::Request;
 use super::{Netlink, Result};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use std::ops::AddAssign;
 use volt_model::net::Mac;
 
 /// An interface.
@@ -40,6 +41,16 @@ pub struct Counters {
     pub sent_packets: u64,
     /// Packets that were dropped, of either direction.
     pub dropped: u64,
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        self.received_bytes += other.received_bytes;
+        self.received_packets += other.received_packets;
+        self.sent_bytes += other.sent_bytes;
+        self.sent_packets += other.sent_packets;
+        self.dropped += other.dropped;
+    }
 }
 
 impl Netlink {

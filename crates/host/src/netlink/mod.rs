@@ -1,10 +1,12 @@
-//! Interfaces, addresses and routes, by netlink: bridges, and veth pairs from a bridge into a network namespace.
+//! Interfaces, addresses, routes and rates, by netlink: bridges, and veth pairs from a bridge into a network namespace.
 //!
 //! Messages that belong together are sent in one piece, which the kernel works off one after the other: to connect a namespace takes
 //! three calls, no program. A socket stays in the namespace that it was made in.
 
+mod addresses;
 mod bridge;
 mod link;
+mod rate;
 mod routes;
 mod socket;
 #[cfg(test)]
@@ -12,6 +14,7 @@ mod tests;
 mod veth;
 mod watch;
 
+pub use addresses::Address;
 pub use bridge::Bridge;
 pub use link::{Counters, Link};
 pub use routes::Route;

@@ -48,6 +48,7 @@ fn plug(netlink: &mut Netlink, bridge: &Link, number: u8, isolated: bool, to: &N
         isolated,
         hairpin: isolated,
         mtu: Some(1400),
+        rate: None,
         inside,
     };
     netlink.plug_in(&veth, to).unwrap();
@@ -128,5 +129,48 @@ fn isolated_members_reach_the_host_alone() {
         plug(&mut netlink, &bridge, 3, true, &members[1]);
         assert!(reaches(None, &members[1], "10.7.0.3"));
         assert!(!reaches(Some(&members[0]), &members[1], "10.7.0.3"));
+    });
+}
+
+/// How long it takes to send `bytes` from one network to another, whose address this is.
+fn sending(bytes: usize, from: &NetNs, to: &NetNs, address: &str) -> std::time::Duration {
+    let listener = to.run(|| TcpListener::bind((address, 7))).unwrap();
+    let receiver = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        std::io::copy(&mut peer, &mut std::io::sink()).unwrap()
+    });
+    let begun = std::time::Instant::now();
+    let send = || TcpStream::connect((address, 7))?.write_all(&vec![0; bytes]);
+    from.run(send).unwrap();
+    assert_eq!(receiver.join().unwrap(), bytes as u64);
+    begun.elapsed()
+}
+
+#[test]
+fn what_goes_out_by_an_interface_is_limited() {
+    in_an_empty_network(2, |members| {
+        let mut netlink = Netlink::open().unwrap();
+        let bridge = make_bridge(&mut netlink);
+        plug(&mut netlink, &bridge, 2, false, &members[0]);
+        plug(&mut netlink, &bridge, 3, false, &members[1]);
+        let mut inside = Netlink::open_in(&members[0]).unwrap();
+        let mut both = |rate: Option<&str>| {
+            let rate = rate.map(|rate| rate.parse().unwrap());
+            netlink.set_rate("vt-2", rate).unwrap();
+            inside.set_rate("eth0", rate).unwrap();
+        };
+        // 300 kB, of which some may pass at once.
+        for (rate, least, most) in
+            [(Some("8mbit"), 200, 3000), (Some("16mbit"), 100, 1500), (None, 0, 80)]
+        {
+            both(rate);
+            for (from, to, address) in [(0, 1, "10.7.0.3"), (1, 0, "10.7.0.2")] {
+                let took = sending(300_000, &members[from], &members[to], address).as_millis();
+                assert!((least..most).contains(&took), "{rate:?} from {from} to {to}: {took} ms");
+            }
+        }
+        // There is nothing to lift any more.
+        both(None);
+        assert!(netlink.set_rate("vt-9", None).unwrap_err().is_not_there());
     });
 }

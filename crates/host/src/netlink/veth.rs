@@ -5,7 +5,7 @@ use super::socket::Request;
 use super::{Error, Netlink, Result};
 use crate::namespaces::NetNs;
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{
     AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope,
 };
@@ -19,7 +19,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
-use volt_model::net::Mac;
+use volt_model::net::{BitRate, Mac};
 
 /// A pair as it is to be.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Veth<'a> {
     pub hairpin: bool,
     /// The largest packet, in bytes.
     pub mtu: Option<u32>,
+    /// How much may go through it a second, in either direction.
+    pub rate: Option<BitRate>,
     /// The other end.
     pub inside: Inside<'a>,
 }
@@ -64,12 +66,34 @@ impl Netlink {
             }
             made => made?,
         }
-        let done = Self::open_in(namespace).and_then(|mut there| there.set_up(&veth.inside));
+        let done = self.set_up_ends(veth, namespace);
         if done.is_err() {
             // The error that counts is the first.
             drop(self.delete(veth.port));
         }
         done
+    }
+
+    /// Has an interface lead out by these, whatever led out before.
+    pub fn lead_out(&mut self, interface: &str, gateways: &[IpAddr]) -> Result<()> {
+        let Some(link) = self.link(interface)? else { return Ok(()) };
+        let by = |gateway: &IpAddr| Request {
+            what: format!("lead the way out by {gateway}"),
+            message: RouteNetlinkMessage::NewRoute(default_route(link.index, *gateway)),
+            flags: NLM_F_CREATE | NLM_F_REPLACE,
+        };
+        self.change(gateways.iter().map(by).collect())
+    }
+
+    /// Each end limits what goes out by it, so that both directions are.
+    fn set_up_ends(&mut self, veth: &Veth<'_>, namespace: &NetNs) -> Result<()> {
+        let mut there = Self::open_in(namespace)?;
+        there.set_up(&veth.inside)?;
+        if veth.rate.is_none() {
+            return Ok(());
+        }
+        there.set_rate(veth.inside.interface, veth.rate)?;
+        self.set_rate(veth.port, veth.rate)
     }
 
     fn make_pair(&mut self, veth: &Veth<'_>, namespace: &NetNs) -> Result<()> {

@@ -1,4 +1,4 @@
-//! News of the kernel's network: that interfaces or tables of the packet filter have changed, whoever changed them.
+//! News of the kernel's network: that interfaces, addresses, forwarding or tables of the packet filter have changed, whoever changed them.
 
 use super::{Error, Result};
 use netlink_sys::{
@@ -10,10 +10,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// `RTNLGRP_LINK`: interfaces that come, change and go.
-const LINKS: u32 = 1;
+/// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF`: interfaces and their
+/// addresses that come, change and go, and whether the host passes packets on.
+const ROUTING: [u32; 5] = [1, 5, 9, 24, 25];
 /// `NFNLGRP_NFTABLES`: tables and what is in them.
-const TABLES: u32 = 7;
+const TABLES: [u32; 1] = [7];
 
 /// Somebody who listens to such news.
 #[derive(Debug)]
@@ -25,16 +26,18 @@ impl Watch {
     /// Listens from now on.
     pub fn new() -> Result<Self> {
         let failed = |e: io::Error| Error::new("listen to the kernel's network", e);
-        let listen = |protocol, group| {
+        let listen = |protocol, groups: &[u32]| {
             let mut socket = Socket::new(protocol)?;
             socket.bind_auto()?;
-            socket.add_membership(group)?;
+            for group in groups {
+                socket.add_membership(*group)?;
+            }
             socket.set_non_blocking(true)?;
             Ok(socket)
         };
         let sockets = [
-            listen(NETLINK_ROUTE, LINKS).map_err(failed)?,
-            listen(NETLINK_NETFILTER, TABLES).map_err(failed)?,
+            listen(NETLINK_ROUTE, &ROUTING).map_err(failed)?,
+            listen(NETLINK_NETFILTER, &TABLES).map_err(failed)?,
         ];
         Ok(Self { sockets })
     }

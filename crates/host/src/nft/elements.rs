@@ -1,13 +1,13 @@
 //! Adding and removing elements of sets and maps, without a program.
 
 use super::encode::{Header, Message, fields, protocol_family};
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use std::io;
 use volt_model::net::ruleset::{Element, Family, TABLE};
 
 /// `NFNL_SUBSYS_NFTABLES`.
-const NFTABLES: u16 = 10;
+pub(super) const NFTABLES: u16 = 10;
 /// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
 const BATCH: [u16; 2] = [0x10, 0x11];
 /// `NFT_MSG_GETTABLE`, `NFT_MSG_NEWSETELEM`, `NFT_MSG_DELSETELEM`.
@@ -17,14 +17,14 @@ const DELETE_ELEMENT: u16 = NFTABLES << 8 | 14;
 /// `NFTA_TABLE_NAME`.
 const TABLE_NAME: u16 = 1;
 /// `NFTA_SET_ELEM_LIST_TABLE`, `_SET`, `_ELEMENTS`, and `NFTA_LIST_ELEM`.
-const LIST_TABLE: u16 = 1;
-const LIST_SET: u16 = 2;
-const LIST_ELEMENTS: u16 = 3;
-const LIST_ELEMENT: u16 = 1;
+pub(super) const LIST_TABLE: u16 = 1;
+pub(super) const LIST_SET: u16 = 2;
+pub(super) const LIST_ELEMENTS: u16 = 3;
+pub(super) const LIST_ELEMENT: u16 = 1;
 /// `NFTA_SET_ELEM_KEY`, `NFTA_SET_ELEM_DATA`, `NFTA_DATA_VALUE`.
-const KEY: u16 = 1;
-const DATA: u16 = 2;
-const VALUE: u16 = 1;
+pub(super) const KEY: u16 = 1;
+pub(super) const DATA: u16 = 2;
+pub(super) const VALUE: u16 = 1;
 /// `NLMSG_ERROR`.
 const ERROR: u16 = 2;
 /// How many bytes of headers an error's code stands behind, and ends at.
@@ -33,7 +33,7 @@ const CODE: std::ops::Range<usize> = 16..20;
 /// What is done with an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is to be there.
+    /// It is to be there; it may be already.
     Add(Element),
     /// It is not to be there.
     Remove(Element),
@@ -50,7 +50,7 @@ pub fn change(changes: &[Change]) -> io::Result<()> {
     let mut bytes = batch(BATCH[0]);
     for (change, sequence) in changes.iter().zip(1..) {
         let (kind, flags, element) = match change {
-            Change::Add(element) => (NEW_ELEMENT, NLM_F_CREATE | NLM_F_EXCL, element),
+            Change::Add(element) => (NEW_ELEMENT, NLM_F_CREATE, element),
             Change::Remove(element) => (DELETE_ELEMENT, 0, element),
         };
         let flags = flags | NLM_F_REQUEST | NLM_F_ACK;
@@ -85,7 +85,7 @@ pub fn has_table(family: Family) -> io::Result<bool> {
     }
 }
 
-fn connect() -> io::Result<Socket> {
+pub(super) fn connect() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_NETFILTER)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
@@ -114,8 +114,28 @@ fn message(element: &Element, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
 }
 
 /// Reads that many answers and returns the first that is an error. When a batch fails, the kernel may say so once for all.
-fn answers(socket: &Socket, mut wanted: usize) -> io::Result<()> {
+fn answers(socket: &Socket, wanted: usize) -> io::Result<()> {
     let mut outcome = Ok(());
+    each_answer(socket, wanted, &mut |answer| {
+        // What follows is about the same failure, or doesn't come.
+        let go_on = answer.is_ok();
+        outcome = answer;
+        go_on
+    })?;
+    outcome
+}
+
+/// Reads the answers to messages that are no batch, of which each has its own, whatever it says.
+pub(super) fn answers_of_each(socket: &Socket, wanted: usize) -> io::Result<()> {
+    each_answer(socket, wanted, &mut |_| true)
+}
+
+/// Reads that many answers, or until `each` says false.
+fn each_answer(
+    socket: &Socket,
+    mut wanted: usize,
+    each: &mut dyn FnMut(io::Result<()>) -> bool,
+) -> io::Result<()> {
     while wanted > 0 {
         let (bytes, _) = socket.recv_from_full()?;
         let mut rest = bytes.as_slice();
@@ -123,22 +143,23 @@ fn answers(socket: &Socket, mut wanted: usize) -> io::Result<()> {
             if kind == ERROR
                 && let Some(code) = rest.get(CODE).and_then(|code| code.try_into().ok())
             {
-                let code = i32::from_ne_bytes(code);
                 wanted = wanted.saturating_sub(1);
-                if code != 0 && outcome.is_ok() {
-                    outcome = Err(io::Error::from_raw_os_error(-code));
-                    // What follows is about the same failure, or doesn't come.
-                    wanted = 0;
+                let answer = match i32::from_ne_bytes(code) {
+                    0 => Ok(()),
+                    code => Err(io::Error::from_raw_os_error(-code)),
+                };
+                if !each(answer) {
+                    return Ok(());
                 }
             }
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
     }
-    outcome
+    Ok(())
 }
 
 /// The length and the kind of the first message; none where there is no whole one.
-fn header_of(bytes: &[u8]) -> Option<(usize, u16)> {
+pub(super) fn header_of(bytes: &[u8]) -> Option<(usize, u16)> {
     let length = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
     let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
     (length >= 16 && length <= bytes.len()).then_some((length, kind))

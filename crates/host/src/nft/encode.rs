@@ -50,6 +50,12 @@ impl Message {
         self.fill_up();
     }
 
+    /// Attributes that are bytes already.
+    pub(super) fn raw(&mut self, attributes: &[u8]) {
+        self.bytes.extend(attributes);
+        self.fill_up();
+    }
+
     /// An attribute that is a text.
     pub(super) fn text(&mut self, kind: u16, text: &str) {
         self.attribute(kind, &[text.as_bytes(), b"\0"].concat());
@@ -94,9 +100,9 @@ pub(super) fn fields(fields: &[Field]) -> Vec<u8> {
                 bytes.extend(name.bytes().take(IFNAMSIZ - 1));
                 bytes.resize(start + IFNAMSIZ, 0);
             }
-            Field::Mac(mac) => bytes.extend(mac.0),
+            Field::Mac(mac) | Field::RawMac(mac) => bytes.extend(mac.0),
             Field::Ip(IpAddr::V4(ip)) => bytes.extend(ip.octets()),
-            Field::Ip(IpAddr::V6(ip)) => bytes.extend(ip.octets()),
+            Field::Ip(IpAddr::V6(ip)) | Field::RawIp(ip) => bytes.extend(ip.octets()),
             Field::Protocol(protocol) => bytes.push(protocol.number()),
             Field::Port(port) => bytes.extend(port.to_be_bytes()),
         }

@@ -1,14 +1,20 @@
-//! The kernel's packet filter: whole rulesets through `nft`, single elements of sets and maps by netlink.
+//! The kernel's packet filter: whole rulesets through `nft`, single elements of sets and maps by netlink; what the kernel has of both, and
+//! what it remembers of connections.
 //!
 //! Either is one transaction: all of it or nothing. To start a program for one element would take several times as long as all
 //! else that connects a workload.
 
+mod conntrack;
+mod dump;
 mod elements;
 mod encode;
+mod held;
 #[cfg(test)]
 mod tests;
 
+pub use conntrack::forget_datagrams;
 pub use elements::{Change, change, has_table};
+pub use held::{count_rules, has_elements};
 
 use crate::command::{self, Command};
 use std::time::Duration;

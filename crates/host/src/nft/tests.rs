@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::namespaces::{self, NetNs};
+use std::cell::RefCell;
 use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use volt_model::net::ruleset::{self, Element, Family, Field};
 use volt_model::net::{Mac, Protocol};
 
@@ -47,7 +49,14 @@ fn elements_come_and_go_as_nft_writes_them() {
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
         apply(&ruleset::render(&[], &[])).unwrap();
         assert!(has_table(Family::Inet)? && has_table(Family::Bridge)?);
-        change(&[Change::Add(own.clone()), Change::Add(port("10.0.0.9"))])?;
+        let both = [own.clone(), port("10.0.0.9")];
+        let has = |elements: &[Element]| has_elements(ruleset::sets_of_elements(), elements);
+        assert!(has(&[])? && !has(&both)?);
+        // Again it is no other.
+        for _ in 0..2 {
+            change(&both.clone().map(Change::Add))?;
+        }
+        assert!(has(&both)? && !has(&both[..1])? && !has(&[own.clone(), port("10.0.0.7")])?);
         let text = listed();
         assert!(text.contains("\"vt-web_1\" . 02:00:00:00:00:09 . fd00::9"), "{text}");
         assert!(text.contains("udp . 8053 : 10.0.0.9 . 53"), "{text}");
@@ -59,9 +68,58 @@ fn elements_come_and_go_as_nft_writes_them() {
         assert!(!listed().contains("elements"));
         let gone = change(&[Change::Remove(own.clone())]).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        // Rules are counted as they were written.
+        for (family, count) in ruleset::count_rules(&ruleset::render(&[], &[])) {
+            assert!(count > 0 && count_rules(family)? == count, "{family:?}: {count}");
+            Command::new("nft")
+                .args([
+                    "flush",
+                    "table",
+                    if family == Family::Inet { "inet" } else { "bridge" },
+                    "volt",
+                ])
+                .run()
+                .unwrap();
+            assert_eq!(count_rules(family)?, 0);
+        }
         apply(ruleset::NOTHING).unwrap();
-        assert!(!has_table(Family::Inet)?);
+        assert!(!has_table(Family::Inet)? && !has(&[])? && count_rules(Family::Inet)? == 0);
         assert!(apply("table inet volt { nonsense }").is_err());
+        Ok(())
+    })
+    .unwrap();
+    drop(ns);
+    assert!(namespaces::remove(&path).unwrap());
+}
+
+#[test]
+fn datagrams_that_went_somewhere_are_forgotten() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ns");
+    let ns = NetNs::create(&path).unwrap();
+    ns.run(|| {
+        // Only where there is something to lead does the kernel remember.
+        apply(&ruleset::render(&[], &[])).unwrap();
+        let (to, other) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("[::1]:0")?);
+        let from = UdpSocket::bind("127.0.0.1:0")?;
+        from.send_to(b"x", to.local_addr()?)?;
+        UdpSocket::bind("[::1]:0")?.send_to(b"x", other.local_addr()?)?;
+        let known = |forget: bool| {
+            let seen = RefCell::new(Vec::new());
+            forget_datagrams(|ip, port| {
+                seen.borrow_mut().push(SocketAddr::new(ip, port));
+                forget && port == to.local_addr().unwrap().port()
+            })?;
+            let mut seen = seen.into_inner();
+            seen.sort_unstable();
+            io::Result::Ok(seen)
+        };
+        assert_eq!(known(true)?, [to.local_addr()?, other.local_addr()?]);
+        assert_eq!(known(false)?, [other.local_addr()?]);
         Ok(())
     })
     .unwrap();

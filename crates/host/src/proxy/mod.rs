@@ -61,12 +61,13 @@ pub async fn serve(ways: &[Way], ready: impl FnOnce()) -> Result<(), (Way, io::E
 
 async fn streams(listener: TcpListener, to: SocketAddr, room: Arc<Semaphore>) {
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return };
         let Ok((mut peer, _)) = listener.accept().await else {
             // No descriptor is free, say: others will end.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
+        // Only who is there takes room; a port at which nobody asks takes none from others.
+        let Ok(place) = room.clone().acquire_owned().await else { return };
         tokio::spawn(async move {
             let _place = place;
             // Where nobody listens the peer is told by the end of its connection.

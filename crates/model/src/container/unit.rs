@@ -3,6 +3,7 @@
 use super::{Mode, Network, Seccomp, Spec};
 use crate::mount::{Bind, Source};
 use crate::name::Name;
+use crate::net::Publish;
 use crate::paths::Paths;
 use crate::restart::Restart;
 use std::fmt::Write as _;
@@ -80,7 +81,7 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     if burst > 0 {
         line(format_args!("StartLimitIntervalSec=1h\nStartLimitBurst={burst}"));
     }
-    if !spec.publish.is_empty() {
+    if spec.publish.iter().any(Publish::by_loopback) {
         // It leads in what comes by the loopback.
         line(format_args!("Wants={}", proxy_name(&spec.name)));
     }

@@ -1,6 +1,6 @@
 //! What a workload has of networks while it is connected: `run/volt/networks/NAME.json`.
 
-use super::{Mac, Published};
+use super::{BitRate, Mac, Published};
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -37,4 +37,7 @@ pub struct Endpoint {
     /// Further names in this network.
     #[serde(default)]
     pub aliases: Vec<Name>,
+    /// How much may go through it a second, in either direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<BitRate>,
 }

@@ -1,9 +1,12 @@
 //! Networks: a bridge, its subnets, who is connected to it by which addresses, and which ports lead in.
 
 mod attachment;
+mod bridge;
 mod derived;
 mod endpoint;
+pub mod pcap;
 mod publish;
+mod rate;
 pub mod ruleset;
 mod subnet;
 #[cfg(test)]
@@ -17,11 +20,13 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use attachment::{Attachment, AttachmentError, connections};
+pub use bridge::{Bridge, InterfaceName, InterfaceNameError};
 pub use derived::{
     Mac, MacError, PORT_PREFIX, bridge_mac, bridge_name, mac_of, port_name, unique_local,
 };
 pub use endpoint::{Attached, Endpoint};
 pub use publish::{Protocol, Publish, PublishError, Published};
+pub use rate::{BitRate, BitRateError};
 pub use subnet::{SubnetError, check_ipv4, check_ipv6, ip_of, ipv6_of, number_of, numbers};
 
 /// The network that a container has where nothing is said.

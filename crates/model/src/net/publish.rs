@@ -70,6 +70,14 @@ pub struct Published {
     pub ipv6: Option<Ipv6Addr>,
 }
 
+impl Publish {
+    /// Whether it leads in by the host's loopback too, for which a proxy is needed.
+    #[must_use]
+    pub fn by_loopback(&self) -> bool {
+        self.address.is_none_or(|address| address.is_loopback())
+    }
+}
+
 impl Published {
     /// Whether a packet could be meant for both.
     #[must_use]

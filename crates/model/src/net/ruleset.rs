@@ -6,7 +6,7 @@
 
 use super::{Attached, Mac, Network, Protocol, Published};
 use std::fmt::{self, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// What both tables are called.
 pub const TABLE: &str = "volt";
@@ -33,6 +33,10 @@ pub enum Field {
     Protocol(Protocol),
     /// A port.
     Port(u16),
+    /// A hardware address within a packet, which nftables knows as bytes alone.
+    RawMac(Mac),
+    /// An address within a packet.
+    RawIp(Ipv6Addr),
 }
 
 impl fmt::Display for Field {
@@ -43,6 +47,10 @@ impl fmt::Display for Field {
             Self::Ip(ip) => ip.fmt(f),
             Self::Protocol(protocol) => protocol.fmt(f),
             Self::Port(port) => port.fmt(f),
+            Self::RawMac(Mac([a, b, c, d, e, g])) => {
+                write!(f, "0x{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{g:02x}")
+            }
+            Self::RawIp(ip) => write!(f, "0x{:032x}", ip.to_bits()),
         }
     }
 }
@@ -76,15 +84,18 @@ fn joined(fields: &[Field]) -> String {
 pub fn elements(attached: &Attached) -> Vec<Element> {
     let mut all = Vec::new();
     for endpoint in &attached.endpoints {
-        let mut own = |set, ip: Option<IpAddr>| {
-            let mut key = vec![Field::Interface(endpoint.port.clone()), Field::Mac(endpoint.mac)];
-            key.extend(ip.map(Field::Ip));
+        let mut own = |set, fields: &[Field]| {
+            let mut key = vec![Field::Interface(endpoint.port.clone())];
+            key.extend_from_slice(fields);
             all.push(Element { family: Family::Bridge, set, key, value: Vec::new() });
         };
-        own("own", None);
-        own("own4", Some(endpoint.ip.into()));
-        if let Some(ip) = endpoint.ipv6 {
-            own("own6", Some(ip.into()));
+        let mac = Field::Mac(endpoint.mac);
+        own("own", std::slice::from_ref(&mac));
+        own("neighbor_mac", &[Field::RawMac(endpoint.mac)]);
+        own("own4", &[mac.clone(), Field::Ip(endpoint.ip.into())]);
+        for ip in endpoint.ipv6.into_iter().chain([endpoint.mac.link_local()]) {
+            own("own6", &[mac.clone(), Field::Ip(ip.into())]);
+            own("neighbor_ip", &[Field::RawIp(ip)]);
         }
     }
     all.extend(attached.published.iter().flat_map(led_in));
@@ -123,10 +134,13 @@ const INET_SETS: [(&str, &str, &str); 6] = [
     ("map", "host_ports4", "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service"),
     ("map", "host_ports6", "ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service"),
 ];
-const BRIDGE_SETS: [(&str, &str, &str); 3] = [
+const BRIDGE_SETS: [(&str, &str, &str); 5] = [
     ("set", "own", "ifname . ether_addr"),
     ("set", "own4", "ifname . ether_addr . ipv4_addr"),
     ("set", "own6", "ifname . ether_addr . ipv6_addr"),
+    // Where neighbour discovery says who has which address: the address it is about, and the option behind that.
+    ("set", "neighbor_ip", "typeof iifname . @th,64,128"),
+    ("set", "neighbor_mac", "typeof iifname . @th,208,48"),
 ];
 
 /// What every `inet volt` has beside what its networks need.
@@ -139,16 +153,14 @@ const INPUT: &str = "\tchain input {
 \t\tdrop comment \"an internal network reaches nothing of the host\"
 \t}
 ";
-const NAT_IN: &str = "\tchain prerouting {
-\t\ttype nat hook prerouting priority dstnat; policy accept;
-\t\tfib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @host_ports4
+const NAT_IN: &str =
+    "\t\tfib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @host_ports4
 \t\tfib daddr type local dnat ip to meta l4proto . th dport map @ports4
 \t\tfib daddr type local dnat ip6 to ip6 daddr . meta l4proto . th dport map @host_ports6
 \t\tfib daddr type local dnat ip6 to meta l4proto . th dport map @ports6
 \t}
-\tchain output {
-\t\ttype nat hook output priority -100; policy accept;
-\t\toifname != \"lo\" accept
+";
+const NAT_OUT: &str = "\t\toifname != \"lo\" accept
 \t\tip daddr 127.0.0.0/8 accept comment \"a proxy leads in\"
 \t\tip6 daddr ::1 accept
 \t\tdnat ip to ip daddr . meta l4proto . th dport map @host_ports4
@@ -163,32 +175,68 @@ const OWN: &str = "\tchain prerouting {
 \t\tiifname . ether saddr . ip saddr @own4 accept
 \t\tiifname . ether saddr . arp saddr ip @own4 iifname . arp saddr ether . arp saddr ip @own4 accept
 \t\ticmpv6 type { nd-router-advert, nd-redirect } drop comment \"the host is the router\"
+\t\ticmpv6 type nd-neighbor-advert iifname . @th,64,128 != @neighbor_ip drop comment \"not its address\"
+\t\ticmpv6 type nd-neighbor-advert @th,192,8 != 2 drop
+\t\ticmpv6 type nd-neighbor-advert iifname . @th,208,48 != @neighbor_mac drop comment \"not its hardware address\"
+\t\tip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . @th,64,128 @neighbor_ip iifname . ether saddr @own accept
+\t\ticmpv6 type nd-neighbor-solicit @th,192,8 != 1 drop
+\t\ticmpv6 type nd-neighbor-solicit iifname . @th,208,48 != @neighbor_mac drop
 \t\tiifname . ether saddr . ip6 saddr @own6 accept
-\t\tip6 saddr fe80::/10 iifname . ether saddr @own accept
-\t\tip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr @own accept
 \t\tdrop comment \"nobody sends as somebody else\"
 \t}
 ";
 
-/// Renders both tables, for one transaction that puts them in the place of what there was.
+/// All that the sets and maps have in them.
 #[must_use]
-pub fn render(networks: &[Network], attached: &[Attached]) -> String {
-    let mut elements: Vec<Element> = attached.iter().flat_map(self::elements).collect();
+pub fn all_elements(networks: &[Network], attached: &[Attached]) -> Vec<Element> {
+    let mut all: Vec<Element> = attached.iter().flat_map(elements).collect();
     for network in networks {
         let mut bridge = |set| {
             let key = vec![Field::Interface(network.bridge())];
-            elements.push(Element { family: Family::Inet, set, key, value: Vec::new() });
+            all.push(Element { family: Family::Inet, set, key, value: Vec::new() });
         };
         bridge("bridges");
         if network.internal {
             bridge("internal");
         }
     }
+    all
+}
+
+/// The sets and maps whose elements are [`all_elements`].
+pub fn sets_of_elements() -> impl Iterator<Item = (Family, &'static str)> {
+    let inet = INET_SETS.iter().map(|(_, name, _)| (Family::Inet, *name));
+    inet.chain(BRIDGE_SETS.iter().map(|(_, name, _)| (Family::Bridge, *name)))
+}
+
+/// How many rules a text has that [`render`] wrote, in each family: each stands in a line of its chain, behind what the chain is.
+#[must_use]
+pub fn count_rules(text: &str) -> [(Family, usize); 2] {
+    let mut counts = [(Family::Inet, 0), (Family::Bridge, 0)];
+    let (mut table, mut in_chain) = (0, false);
+    for line in text.lines() {
+        match line {
+            _ if line.starts_with("table ") => {
+                table = usize::from(line.starts_with("table bridge"));
+            }
+            "\t}" => in_chain = false,
+            _ if line.starts_with("\tchain ") => in_chain = true,
+            _ if in_chain && !line.starts_with("\t\ttype ") => counts[table].1 += 1,
+            _ => {}
+        }
+    }
+    counts
+}
+
+/// Renders both tables, for one transaction that puts them in the place of what there was.
+#[must_use]
+pub fn render(networks: &[Network], attached: &[Attached]) -> String {
+    let elements = all_elements(networks, attached);
     let mut out = String::from("table inet volt\ndelete table inet volt\ntable inet volt {\n");
     sets(&mut out, Family::Inet, &INET_SETS, &elements);
     forward(&mut out, networks);
     out.push_str(INPUT);
-    out.push_str(NAT_IN);
+    lead_in(&mut out, networks);
     postrouting(&mut out, networks);
     out.push_str("}\ntable bridge volt\ndelete table bridge volt\ntable bridge volt {\n");
     sets(&mut out, Family::Bridge, &BRIDGE_SETS, &elements);
@@ -203,7 +251,8 @@ pub const NOTHING: &str =
 
 fn sets(out: &mut String, family: Family, sets: &[(&str, &str, &str)], elements: &[Element]) {
     for (kind, name, of) in sets {
-        let _ = writeln!(out, "\t{kind} {name} {{\n\t\ttype {of};");
+        let keyword = if of.starts_with("typeof ") { "" } else { "type " };
+        let _ = writeln!(out, "\t{kind} {name} {{\n\t\t{keyword}{of};");
         let mut own = elements.iter().filter(|e| e.family == family && e.set == *name).peekable();
         if own.peek().is_some() {
             let all: Vec<String> = own.map(ToString::to_string).collect();
@@ -237,6 +286,25 @@ fn forward(out: &mut String, networks: &[Network]) {
 \t}
 ",
     );
+}
+
+/// What published ports do. Names are asked for at the gateways, whoever publishes their port by all addresses.
+fn lead_in(out: &mut String, networks: &[Network]) {
+    let mut names = String::new();
+    for network in networks.iter().filter(|network| network.dns) {
+        let _ = writeln!(names, "\t\tip daddr {} th dport 53 accept", network.gateway());
+        if let Some(gateway) = network.gateway_ipv6() {
+            let _ = writeln!(names, "\t\tip6 daddr {gateway} th dport 53 accept");
+        }
+    }
+    out.push_str(
+        "\tchain prerouting {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n",
+    );
+    out.push_str(&names);
+    out.push_str(NAT_IN);
+    out.push_str("\tchain output {\n\t\ttype nat hook output priority -100; policy accept;\n");
+    out.push_str(&names);
+    out.push_str(NAT_OUT);
 }
 
 fn postrouting(out: &mut String, networks: &[Network]) {

@@ -34,6 +34,7 @@ fn attached(port: &str) -> Attached {
             ip: "10.0.0.2".parse().unwrap(),
             ipv6: Some("fd00::2".parse().unwrap()),
             aliases: vec![],
+            rate: None,
         }],
         published: vec![published(port)],
     }
@@ -73,6 +74,12 @@ fn names_of_interfaces_fit_and_differ() {
 }
 
 const IFNAMSIZ: usize = 15;
+
+#[test]
+fn interfaces_give_themselves_an_address() {
+    let mac: Mac = "02:1a:2b:3c:4d:5e".parse().unwrap();
+    assert_eq!(mac.link_local().to_string(), "fe80::1a:2bff:fe3c:4d5e");
+}
 
 #[test]
 fn subnets() {
@@ -205,6 +212,9 @@ fn what_a_person_finds_in_the_ruleset() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert!(!text.contains("10.9.0.0/24 oifname !="), "an internal network goes out:\n{text}");
+    let [(_, inet), (_, bridge)] = ruleset::count_rules(&text);
+    let [(_, least), (_, own)] = ruleset::count_rules(&ruleset::render(&[], &[]));
+    assert!(bridge == own && own > 5 && inet > least && least > 10, "{inet} {bridge} in\n{text}");
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::{Access, Auth, Client, base, reason};
 use crate::challenge::Challenge;
 use crate::error::{Error, Result};
-use reqwest::StatusCode;
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Client {
                 Ok(response) if is_passing(response.status()) => {
                     let asked = response.headers().get(RETRY_AFTER);
                     let asked = asked.and_then(|text| text.to_str().ok()?.parse().ok());
-                    wait = asked.map_or(wait, Duration::from_secs);
+                    wait = asked.map_or(wait, Duration::from_secs).min(LONGEST_WAIT);
                     self.failed(ask, response)
                 }
                 Ok(response) => return Err(self.failed(ask, response)),
@@ -56,8 +56,8 @@ impl Client {
             }
             tries += 1;
             tracing::info!(%failure, ?wait, "asked again");
-            std::thread::sleep(wait.min(LONGEST_WAIT));
-            wait *= 2;
+            std::thread::sleep(wait);
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
@@ -66,7 +66,9 @@ impl Client {
         let known = self.known(ask);
         let had_auth = known.is_some();
         let response = self.send(ask, path, make, known.as_ref())?;
-        if response.status() != StatusCode::UNAUTHORIZED {
+        // Whom it sends us on to has no say in who gets our account.
+        let is_asking = response.status() == StatusCode::UNAUTHORIZED;
+        if !is_asking || !is_of(response.url(), &ask.remote.host) {
             return Ok(response);
         }
         let headers = response.headers().get_all(WWW_AUTHENTICATE);
@@ -155,6 +157,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether a URL is a registry's own.
+pub(super) fn is_of(url: &Url, host: &str) -> bool {
+    Url::parse(&base(url.scheme(), host)).is_ok_and(|own| own.origin() == url.origin())
 }
 
 fn key(ask: &Ask<'_>) -> String {

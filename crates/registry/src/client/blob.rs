@@ -7,11 +7,12 @@ use crate::error::{Error, Result};
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, RANGE};
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
 use volt_model::registry::Remote;
 
-/// How often in a row a download may break off without a byte in between.
+/// How often in a row a download may break off without a byte in between, before another place is asked.
 const BREAKS: u32 = 5;
 
 /// A blob on its way. What was read of it is only sure once it was read to its end without an error.
@@ -19,12 +20,17 @@ const BREAKS: u32 = 5;
 pub struct Blob<'a> {
     client: &'a Client,
     place: Remote,
+    /// Who may have it too.
+    others: VecDeque<Remote>,
     digest: Digest,
     /// Where reading ends.
     size: u64,
     /// Whether that is before its end, or the beginning is not its first byte.
     is_part: bool,
     at: u64,
+    /// Whether its beginning was read here earlier.
+    is_resumed: bool,
+    is_wrong: bool,
     breaks: u32,
     response: Option<Response>,
     hasher: Option<Hasher>,
@@ -57,23 +63,28 @@ impl Client {
         part: Range<u64>,
     ) -> Result<Blob<'_>> {
         let is_part = part != (0..size);
-        self.first(remote, |place| {
-            let mut blob = Blob {
-                client: self,
-                place: place.clone(),
-                digest: digest.clone(),
-                size: part.end,
-                is_part,
-                at: part.start,
-                breaks: 0,
-                response: None,
-                hasher: (!is_part).then(|| digest.hasher()),
-            };
-            if part.start < part.end {
-                blob.response = Some(blob.the_rest()?);
-            }
-            Ok(blob)
-        })
+        let mut places: VecDeque<Remote> = self.places(remote).into();
+        let origin = places.pop_back().expect("the registry itself is among them");
+        places.retain(|mirror| !self.is_distrusted(mirror, digest));
+        places.push_back(origin);
+        let mut blob = Blob {
+            client: self,
+            place: places.pop_front().expect("one was put in"),
+            others: places,
+            digest: digest.clone(),
+            size: part.end,
+            is_part,
+            at: part.start,
+            is_resumed: false,
+            is_wrong: false,
+            breaks: 0,
+            response: None,
+            hasher: (!is_part).then(|| digest.hasher()),
+        };
+        if part.start < part.end {
+            blob.response = Some(blob.the_rest()?);
+        }
+        Ok(blob)
     }
 }
 
@@ -94,12 +105,48 @@ impl Blob<'_> {
         }
         if self.at > 0 {
             self.response = None;
+            self.is_resumed = true;
         }
         Ok(self.at)
     }
 
-    /// Asks for the rest.
-    fn the_rest(&self) -> Result<Response> {
+    /// Asks one place after the other for the rest. A mirror that fails is as good as none.
+    fn the_rest(&mut self) -> Result<Response> {
+        loop {
+            match self.the_rest_of_place() {
+                Err(error) if self.goes_elsewhere(&error) => {}
+                rest => return rest,
+            }
+        }
+    }
+
+    /// Turns to the next place, where there is one.
+    fn goes_elsewhere(&mut self, why: &dyn std::fmt::Display) -> bool {
+        let Some(next) = self.others.pop_front() else { return false };
+        tracing::warn!(mirror = %self.place.host, error = %why, "a mirror is passed over");
+        if self.at > 0 {
+            // Where the whole is wrong, it is read again without the one who broke off.
+            self.client.distrust(&self.place, &self.digest);
+            self.is_resumed = true;
+        }
+        self.place = next;
+        self.breaks = 0;
+        true
+    }
+
+    /// Whether it was read to its end and is not what its digest says.
+    #[must_use]
+    pub const fn is_wrong(&self) -> bool {
+        self.is_wrong
+    }
+
+    /// Whether reading it again from its first byte may give what it should be: what was here before may be wrong, or a mirror.
+    #[must_use]
+    pub fn may_be_right_elsewhere(&self) -> bool {
+        self.is_resumed || !self.others.is_empty()
+    }
+
+    fn the_rest_of_place(&self) -> Result<Response> {
         let ask = Ask { remote: &self.place, access: Access::Pull, what: self.digest.as_str() };
         let at = self.at;
         let path = format!("blobs/{}", self.digest);
@@ -155,6 +202,10 @@ impl Blob<'_> {
         if hasher.finish() == self.digest {
             return Ok(());
         }
+        self.is_wrong = true;
+        if !self.is_resumed && !self.others.is_empty() {
+            self.client.distrust(&self.place, &self.digest);
+        }
         let text = format!("{} sent other bytes than those of {}", self.place.host, self.digest);
         Err(io::Error::new(io::ErrorKind::InvalidData, text))
     }
@@ -189,7 +240,9 @@ impl Read for Blob<'_> {
                         let end = end
                             .map_or_else(|error| error.to_string(), |_| "it ends too early".into());
                         let text = format!("{} breaks off again and again: {end}", self.place.host);
-                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+                        if !self.goes_elsewhere(&text) {
+                            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+                        }
                     }
                     tracing::info!(
                         host = self.place.host,

@@ -17,8 +17,9 @@ mod tags;
 mod tests;
 mod token;
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use volt_model::registry::Credentials;
@@ -55,6 +56,8 @@ pub struct Client {
     tokens: Mutex<HashMap<String, Auth>>,
     /// `http` or `https`, of registries that were reached.
     schemes: Mutex<HashMap<String, &'static str>>,
+    /// Mirrors that sent other bytes than those of a digest, with that.
+    distrusted: Mutex<HashSet<(String, String)>>,
 }
 
 /// What is sent to say who we are.
@@ -111,8 +114,8 @@ impl Client {
             .redirect(redirect)
             .build()
             .map_err(|e| Error::Invalid(format!("no TLS is possible here: {}", reason(&e))))?;
-        let (tokens, schemes) = (Mutex::default(), Mutex::default());
-        Ok(Self { http, settings, tokens, schemes })
+        let (tokens, schemes, distrusted) = <(Mutex<_>, Mutex<_>, Mutex<_>)>::default();
+        Ok(Self { http, settings, tokens, schemes, distrusted })
     }
 
     /// The registries that may have what `remote` has, the mirrors first.
@@ -143,6 +146,17 @@ impl Client {
             }
         }
         ask(origin)
+    }
+
+    /// Asks this place no more for what it has as `digest`.
+    fn distrust(&self, place: &Remote, digest: &Digest) {
+        let mut distrusted = self.distrusted.lock().unwrap_or_else(PoisonError::into_inner);
+        distrusted.insert((place.host.clone(), digest.to_string()));
+    }
+
+    fn is_distrusted(&self, place: &Remote, digest: &Digest) -> bool {
+        let distrusted = self.distrusted.lock().unwrap_or_else(PoisonError::into_inner);
+        distrusted.contains(&(place.host.clone(), digest.to_string()))
     }
 
     /// How the registry is spoken to, as far as that is known.

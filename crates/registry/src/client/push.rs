@@ -263,7 +263,7 @@ impl Client {
         let own = Url::parse(&base(scheme, &remote.host)).map_err(|_| wrong("it has no URL"))?;
         let place = own.join(text).map_err(|_| wrong("it goes on at no URL"))?;
         // Our credentials go there.
-        if place.host_str() != own.host_str() || place.scheme() != own.scheme() {
+        if place.origin() != own.origin() {
             return Err(wrong("it goes on at another host"));
         }
         Ok(place)

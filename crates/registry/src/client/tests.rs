@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Cursor, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use volt_model::registry::Account;
 
 /// Less than what is waited for before a second try.
@@ -244,15 +244,24 @@ fn breaking_line_up(to: SocketAddr, most: u64, breaks: usize) -> (SocketAddr, Ar
     (address, left)
 }
 
+/// What is known of a line that breaks.
+#[derive(Default)]
+struct Line {
+    /// How often it still does.
+    left: AtomicUsize,
+    /// How many bytes came down it.
+    came: AtomicU64,
+}
+
 /// A line to `to` that breaks after `most` bytes, as often as `breaks` says. Returns its address.
-fn breaking_line(to: SocketAddr, most: u64, breaks: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+fn breaking_line(to: SocketAddr, most: u64, breaks: usize) -> (SocketAddr, Arc<Line>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let left = Arc::new(AtomicUsize::new(breaks));
-    let counter = Arc::clone(&left);
+    let known = Arc::new(Line { left: breaks.into(), came: 0.into() });
+    let all = Arc::clone(&known);
     std::thread::spawn(move || {
         for near in listener.incoming().map_while(std::result::Result::ok) {
-            let left = Arc::clone(&counter);
+            let line = Arc::clone(&all);
             std::thread::spawn(move || {
                 let Ok(far) = TcpStream::connect(to) else { return };
                 let (mut up, mut down) = (near.try_clone().unwrap(), far.try_clone().unwrap());
@@ -262,18 +271,20 @@ fn breaking_line(to: SocketAddr, most: u64, breaks: usize) -> (SocketAddr, Arc<A
                     drop(far.shutdown(std::net::Shutdown::Write));
                 });
                 let sent = std::io::copy(&mut (&mut down).take(most), &mut &near).unwrap_or(0);
+                line.came.fetch_add(sent, Ordering::SeqCst);
                 let fewer = |left: usize| left.checked_sub(1);
                 if sent < most
-                    || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_err()
+                    || line.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_err()
                 {
-                    drop(std::io::copy(&mut down, &mut &near));
+                    let rest = std::io::copy(&mut down, &mut &near).unwrap_or(0);
+                    line.came.fetch_add(rest, Ordering::SeqCst);
                 }
                 drop(near_end.shutdown(std::net::Shutdown::Both));
                 drop(far_end.shutdown(std::net::Shutdown::Both));
             });
         }
     });
-    (address, left)
+    (address, known)
 }
 
 #[test]
@@ -281,9 +292,67 @@ fn a_download_goes_on_where_it_broke_off() {
     let Some(registry) = Registry::start(false) else { return };
     let layer = bytes(4 << 20);
     push(&client(), &registry.remote("v1"), &layer, None).unwrap();
-    let (address, left) = breaking_line(registry.address, 600 << 10, 6);
+    let (address, line) = breaking_line(registry.address, 600 << 10, 6);
     assert_eq!(pull(&client(), &remote(address, "v1"), &layer).unwrap(), layer);
-    assert_eq!(left.load(Ordering::SeqCst), 0, "it did break");
+    assert_eq!(line.left.load(Ordering::SeqCst), 0, "it did break");
+    // What was here already did not come a second time: seven answers with their headers, and what a broken line had on its way.
+    let came = line.came.load(Ordering::SeqCst);
+    assert!(came < (4 << 20) + (64 << 10), "{came} bytes came for 4 MiB");
+}
+
+#[test]
+fn a_mirror_that_sends_something_else_is_passed_over() {
+    let Some(origin) = Registry::start(false) else { return };
+    let (layer, place) = (bytes(200_000), origin.remote("v1"));
+    push(&client(), &place, &layer, None).unwrap();
+    let with = |mirror: SocketAddr| {
+        let mirrors = [(origin.address.to_string(), vec![mirror.to_string()])].into();
+        Client::new(Settings { mirrors, ..Settings::default() }).unwrap()
+    };
+    // Other bytes of the same length: read again, they come from elsewhere.
+    let client = with(answering(|_, _| reply("200 OK", "", &"x".repeat(200_000))));
+    let (digest, size) = (Digest::of(&layer), 200_000);
+    let mut blob = client.blob(&place, &digest, size).unwrap();
+    let error = std::io::copy(&mut blob, &mut std::io::sink()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    assert!(blob.is_wrong() && blob.may_be_right_elsewhere());
+    assert_eq!(pull(&client, &place, &layer).unwrap(), layer);
+    // One that breaks off again and again: the rest comes from elsewhere.
+    let (line, _) = breaking_line(origin.address, 30 << 10, usize::MAX);
+    assert_eq!(pull(&with(line), &place, &layer).unwrap(), layer);
+    // What was here before was wrong: it may be right from its first byte on.
+    let client = self::client();
+    let mut blob = client.blob(&place, &digest, size).unwrap();
+    blob.resume(&mut &[0; 100][..]).unwrap();
+    assert!(std::io::copy(&mut blob, &mut std::io::sink()).is_err());
+    assert!(blob.is_wrong() && blob.may_be_right_elsewhere());
+}
+
+#[test]
+fn whoever_it_redirects_to_gets_no_account() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let thief = answering(move |_, headers| {
+        if headers.to_lowercase().contains("authorization") {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        reply("200 OK", "", r#"{"token":"any"}"#)
+    });
+    let store = answering(move |_, headers| {
+        let challenge = format!(
+            "www-authenticate: Bearer realm=\"http://{thief}/t\"\r\nwww-authenticate: Basic\r\n"
+        );
+        match headers.to_lowercase().contains("authorization") {
+            true => reply("200 OK", "", "it was told"),
+            false => reply("401 Unauthorized", &challenge, ""),
+        }
+    });
+    let registry = answering(move |_, _| {
+        reply("307 Temporary Redirect", &format!("location: http://{store}/blob\r\n"), "")
+    });
+    let error = pull(&as_joe(registry, "secret"), &remote(registry, "v1"), b"it was told");
+    assert!(error.is_err(), "{error:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the account went to another host");
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod tests;
 mod write;
 
 pub use compress::Compression;
-pub(crate) use read::TarReader;
+pub(crate) use read::{Member, TarReader};
 pub(crate) use write::TarWriter;
 
 /// Tar archives are made of blocks of this many bytes.

@@ -9,6 +9,7 @@ use super::sparse::{self, PaxSparse};
 use super::{BLOCK, compress};
 use crate::error::{Error, Result};
 use crate::tree::{Entry, EntryPath, Kind, Meta, Shape, Time, keeps_xattr};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 /// The most an extension header may hold, in bytes: names, links, attributes.
@@ -313,7 +314,7 @@ impl<R: Read> TarReader<R> {
             u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or("its owner is absurd")
         };
         let mtime = records.time(b"mtime")?.or(self.globals.time(b"mtime")?);
-        let mut xattrs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut xattrs: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, value) in &records.0 {
             if key.starts_with(b"SCHILY.acl.") {
                 dropped.push("its access control list in text form was left out".into());
@@ -324,15 +325,14 @@ impl<R: Read> TarReader<R> {
                 dropped.push(format!("its attribute {name} was left out"));
                 continue;
             }
-            xattrs.retain(|(old, _)| old != name);
-            xattrs.push((name.to_vec(), value.clone()));
+            xattrs.insert(name.to_vec(), value.clone());
         }
         Ok(Meta {
             mode: header.mode,
             uid: id(either(b"uid")?, header.uid)?,
             gid: id(either(b"gid")?, header.gid)?,
             mtime: mtime.unwrap_or(Time { seconds: header.mtime, nanoseconds: 0 }),
-            xattrs,
+            xattrs: xattrs.into_iter().collect(),
         })
     }
 }

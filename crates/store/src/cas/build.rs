@@ -14,12 +14,20 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
+};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use volt_host::files;
 
 /// How many files wait for a thread: each is open meanwhile.
 const WAITING: usize = 64;
+/// How long is waited for a thread to take the next file.
+const PAUSE: Duration = Duration::from_micros(200);
+/// How often is asked, while all that is left is being read, whether anybody still waits for it.
+const ASK: Duration = Duration::from_millis(50);
 
 /// A tree that was stored.
 #[derive(Debug, Clone)]
@@ -109,16 +117,19 @@ impl Cas {
         progress.step(if lease.is_some() { "Storing" } else { "Reading" });
         let (jobs, queue) = sync_channel::<Job>(WAITING);
         let (done, results) = channel::<Done>();
-        let queue = &Mutex::new(queue);
+        let (queue, is_over) = (&Mutex::new(queue), &AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..crate::parallel::threads() {
                 let (done, objects) = (done.clone(), objects.clone());
-                scope.spawn(move || work(&objects, lease, queue, &done));
+                scope.spawn(move || work(&objects, lease, (queue, is_over), &done));
             }
             drop(done);
-            // A walk that fails lets go of the queue, which ends the threads.
-            gathered.walk(dir, &index, jobs, progress)?;
-            gathered.take(&results)
+            // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast.
+            let read = gathered
+                .walk(dir, &index, jobs, progress)
+                .and_then(|()| gathered.take(&results, progress));
+            is_over.store(read.is_err(), Ordering::Relaxed);
+            read
         })?;
         if let Some(lease) = lease {
             gathered.pin_known(&objects, lease, dir)?;
@@ -131,12 +142,11 @@ impl Cas {
 
     /// Stores the manifest of these entries.
     pub(crate) fn manifest(&self, lease: &Lease, nodes: &[Node]) -> Result<Digest> {
-        let broken = |error| Error::Input(error);
-        let mut encoder = Encoder::new(Vec::new()).map_err(broken)?;
+        let mut encoder = Encoder::new(Vec::new())?;
         for node in nodes {
-            encoder.put(node).map_err(broken)?;
+            encoder.put(node)?;
         }
-        self.put_manifest(lease, &encoder.finish().map_err(broken)?)
+        self.put_manifest(lease, &encoder.finish()?)
     }
 
     /// Stores a manifest.
@@ -167,26 +177,54 @@ impl Cas {
 /// What would become of contents that are only looked at.
 fn hashed(input: &mut dyn Read) -> Result<Put> {
     let mut hasher = blake3::Hasher::new();
-    let size = std::io::copy(input, &mut hasher).map_err(Error::Input)?;
-    Ok(Put { digest: hasher.finalize().into(), size, is_new: false })
+    hasher.update_reader(input).map_err(Error::Input)?;
+    Ok(Put { digest: hasher.finalize().into(), size: hasher.count(), is_new: false })
+}
+
+/// Hands a file to the threads, unless nobody waits for it any more.
+fn hand_over(jobs: &SyncSender<Job>, mut job: Job, progress: &dyn Progress) -> Result<()> {
+    loop {
+        job = match jobs.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(job)) if !progress.cancelled() => job,
+            // The threads end only when the queue does.
+            Err(_) => return Err(Error::Cancelled),
+        };
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// What can be read until it is over.
+struct Until<'a, R> {
+    inner: R,
+    is_over: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Until<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.is_over.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("nobody waits for it"));
+        }
+        self.inner.read(buffer)
+    }
 }
 
 /// Stores files until there are no more.
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
-    queue: &Mutex<Receiver<Job>>,
+    (queue, is_over): (&Mutex<Receiver<Job>>, &AtomicBool),
     done: &Sender<Done>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
-        let mut reader = DenseReader::new(data, &shape);
+        let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
         let put = match lease {
             Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
             None => hashed(&mut reader),
         };
-        if done.send(Done { number, put, shrank: reader.shrank() }).is_err() {
+        if done.send(Done { number, put, shrank: reader.inner.shrank() }).is_err() {
             return;
         }
     }
@@ -252,23 +290,31 @@ impl Gathered {
                 self.nodes.push(Node { path, kind, meta: Meta::default() });
                 return Ok(Flow::Skip);
             }
-            let folder = found.file_type() == FileType::Directory;
             let id = (found.stat.st_dev, found.stat.st_ino);
-            if !folder && found.stat.st_nlink > 1 {
-                if let Some(first) = names.get(&id) {
-                    let kind = NodeKind::Link(*first);
-                    self.nodes.push(Node { path: found.path.clone(), kind, meta: Meta::default() });
-                    return Ok(Flow::Descend);
-                }
-                names.insert(id, self.nodes.len() as u64);
+            let has_names = found.file_type() != FileType::Directory && found.stat.st_nlink > 1;
+            if let Some(first) = names.get(&id).filter(|_| has_names) {
+                let kind = NodeKind::Link(*first);
+                self.keep_quota(found)?;
+                self.nodes.push(Node { path: found.path.clone(), kind, meta: Meta::default() });
+                return Ok(Flow::Descend);
             }
-            let flow = self.add(found, index, &jobs)?;
+            let number = self.nodes.len();
+            let flow = self.add(found, index, (&jobs, progress))?;
+            // What was left out has no number that another name of it could have.
+            if has_names && self.nodes.len() > number {
+                names.insert(id, number as u64);
+            }
             progress.bytes(self.size, None);
             Ok(flow)
         })
     }
 
-    fn add(&mut self, found: &Found<'_>, index: &Index, jobs: &SyncSender<Job>) -> Result<Flow> {
+    fn add(
+        &mut self,
+        found: &Found<'_>,
+        index: &Index,
+        (jobs, progress): (&SyncSender<Job>, &dyn Progress),
+    ) -> Result<Flow> {
         let number = self.nodes.len();
         let Some((entry, data)) = found.read()? else {
             self.notes.add(found.path.as_bytes(), "it changed while it was read and was left out");
@@ -296,8 +342,7 @@ impl Gathered {
                     }
                     None => {
                         let job = Job { number, data, shape, meta: entry.meta.clone() };
-                        // The threads end only when the queue does.
-                        jobs.send(job).map_err(|_| Error::Cancelled)?;
+                        hand_over(jobs, job, progress)?;
                         Digest::from_bytes([0; 32])
                     }
                 };
@@ -334,8 +379,16 @@ impl Gathered {
     }
 
     /// Takes what the threads have stored.
-    fn take(&mut self, results: &Receiver<Done>) -> Result<()> {
-        for Done { number, put, shrank } in results {
+    fn take(&mut self, results: &Receiver<Done>, progress: &dyn Progress) -> Result<()> {
+        loop {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let Done { number, put, shrank } = match results.recv_timeout(ASK) {
+                Ok(done) => done,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             let put = put?;
             let node = &mut self.nodes[number];
             if shrank {
@@ -349,22 +402,22 @@ impl Gathered {
                 self.stamps.add(stamp, put.digest);
             }
         }
-        Ok(())
     }
 
     /// Counts on the files that were known; one that is no longer in the store is read after all.
     fn pin_known(&mut self, objects: &Objects, lease: &Lease, dir: &Path) -> Result<()> {
-        let digest_of = |node: &Node| match &node.kind {
-            NodeKind::File(content) => content.digest,
+        let content_of = |node: &Node| match &node.kind {
+            NodeKind::File(content) => (content.digest, content.size),
             _ => unreachable!("only files are known"),
         };
-        let known: Vec<Digest> =
-            self.known.iter().map(|number| digest_of(&self.nodes[*number])).collect();
+        let known: Vec<(Digest, u64)> =
+            self.known.iter().map(|number| content_of(&self.nodes[*number])).collect();
         let missing = objects.pin_all(lease, &known)?;
-        for (number, digest) in std::mem::take(&mut self.known).into_iter().zip(known) {
+        for (number, (digest, _)) in std::mem::take(&mut self.known).into_iter().zip(known) {
             let digest = if missing.contains(&digest) {
                 let put = self.read_again(objects, lease, (dir, number))?;
                 self.new += if put.is_new { put.size } else { 0 };
+                self.shorten(number, put.size);
                 put.digest
             } else {
                 digest
@@ -377,6 +430,17 @@ impl Gathered {
             }
         }
         Ok(())
+    }
+
+    /// Notes that there is less of a file by now than there was, where that is so.
+    fn shorten(&mut self, number: usize, size: u64) {
+        let node = &mut self.nodes[number];
+        let NodeKind::File(content) = &mut node.kind else { return };
+        if content.size != size {
+            (content.size, content.segments) = (size, Vec::new());
+            self.stamp_of.remove(&number);
+            self.notes.add(node.path.as_bytes(), "it became shorter while it was read");
+        }
     }
 
     fn read_again(

@@ -12,20 +12,28 @@ use crate::tree::{Entry, Kind, Segment, Shape};
 use std::io::{self, BufWriter, Write};
 
 impl Cas {
-    /// Writes what is in a file of a tree. An error says that what was written is not to be trusted, however much it was.
+    /// Writes what is in a file of a tree, or where no path is given what is in an object that is named by its digest. An error says that what was written is not to be trusted, however much it was.
     pub fn cat(&self, tree: &Pointer, path: &str, out: &mut dyn Write) -> Result<()> {
+        if let (Some(object), true) = (tree.tree, path.is_empty()) {
+            let size = self.objects().size(&self.resolve(tree)?)?;
+            let content = Content { size, digest: object, segments: Vec::new() };
+            return self.write_content(&content, out);
+        }
         let tree = self.named_tree(tree)?;
         let node = tree.real(tree.find(path, true)?);
         let NodeKind::File(content) = &node.kind else {
             let kind = super::look::kind(&node.kind);
             return Err(Error::Invalid(format!("{path} is a {kind} and no file")));
         };
-        let all = Shape::dense(content.size).segments;
-        let mut data = self.content(content, &all).map_err(|error| about(node, error))?;
-        if let Err(error) = io::copy(&mut data, out) {
-            return Err(data.failure().map_or(Error::Output(error), |error| about(node, error)));
+        self.write_content(content, out).map_err(|error| about(node, error))
+    }
+
+    fn write_content(&self, content: &Content, out: &mut dyn Write) -> Result<()> {
+        let mut data = self.content(content, &Shape::dense(content.size).segments)?;
+        match io::copy(&mut data, out) {
+            Ok(_) => data.finish(),
+            Err(error) => Err(data.failure().unwrap_or(Error::Output(error))),
         }
-        data.finish().map_err(|error| about(node, error))
     }
 
     /// Writes a tree as a tar archive: the same tree gives the same bytes. How many entries it has.
@@ -50,9 +58,8 @@ impl Cas {
         let lease = self.lease_to_read()?;
         let tree = self.tree(tree)?;
         // What is exported stays until that is done, whatever becomes of its name.
-        let mut needed: Vec<Digest> = tree.contents().map(|(_, content)| content.digest).collect();
-        needed.push(tree.digest);
-        self.objects().pin_all(&lease, &needed)?;
+        let contents = tree.contents().map(|(_, content)| (content.digest, content.size));
+        self.objects().pin_all(&lease, &contents.collect::<Vec<_>>())?;
         let mut archive = TarWriter::new(BufWriter::with_capacity(128 << 10, out));
         let mut done = 0;
         for node in &tree.nodes {

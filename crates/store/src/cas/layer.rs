@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::manifest::{Content, Device, Node, NodeKind};
 use crate::progress::Progress;
-use crate::tree::{EntryPath, Found, Notes, PATH_LIMIT};
+use crate::tree::{EntryPath, Found, Notes, PATH_LIMIT, Quota};
 use rustix::fs::FileType;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -29,6 +29,8 @@ pub struct Layer<'a> {
     pub dir: &'a Path,
     /// Who keeps it still.
     pub keeper: &'a dyn Keeper,
+    /// The most that the files in it may be together, in bytes; holes count, since they are hashed.
+    pub limit: u64,
 }
 
 impl std::fmt::Debug for Layer<'_> {
@@ -84,8 +86,10 @@ impl Cas {
         progress: &dyn Progress,
     ) -> Result<Read> {
         let below = layer.below.map(|digest| self.tree(&digest)).transpose()?;
+        let quota = Quota { bytes: layer.limit, entries: u64::MAX };
+        let is_layer = below.is_some();
         let options =
-            BuildOptions { devices: false, layer: below.is_some(), ..BuildOptions::default() };
+            BuildOptions { quota, devices: false, layer: is_layer, ..BuildOptions::default() };
         let sync_for_keeps = || if lease.is_some() { sync(layer.dir) } else { Ok(()) };
         // Most of it while nobody has to stand still.
         sync_for_keeps()?;
@@ -99,7 +103,28 @@ impl Cas {
             Some(below) => merge(below, &nodes, &marks)?,
             None => owned_by_root(nodes),
         };
+        if let Some(lease) = lease.filter(|_| below.is_some()) {
+            self.count_on(lease, &nodes)?;
+        }
         Ok(Read { nodes, size, new, notes })
+    }
+
+    /// Counts on what is in these files. Whoever wanted the tree below until now may come to stand on another one.
+    fn count_on(&self, lease: &Lease, nodes: &[Node]) -> Result<()> {
+        let files = || {
+            nodes.iter().filter_map(|node| match &node.kind {
+                NodeKind::File(content) => Some((node, content)),
+                _ => None,
+            })
+        };
+        let wanted: Vec<_> = files().map(|(_, content)| (content.digest, content.size)).collect();
+        let missing = self.objects().pin_all(lease, &wanted)?;
+        let lost = files().find(|(_, content)| missing.contains(&content.digest));
+        lost.map_or(Ok(()), |(node, content)| {
+            let (object, entry) = (content.digest, super::name::shown(&node.path));
+            let more = missing.len() as u64 - 1;
+            Err(Error::BadObject { object, entry, problem: "is missing or cut short", more })
+        })
     }
 }
 

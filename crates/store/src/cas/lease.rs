@@ -2,7 +2,8 @@
 //!
 //! `cas/tmp/lease-BOOT-PID-N` is held by a shared flock while its holder lives, and has the digests in it, 32 bytes each. One
 //! that ends while garbage is collected becomes `ended-…` and counts until that is over: the collection may have read the
-//! refs before its ref was written.
+//! refs before its ref was written. One whose holder is gone becomes `dead-…`, which protects nothing, and goes when all that
+//! was put under it, and is still there, is on disk: until then it tells whoever comes after a loss of power.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ use volt_host::files::{self, Lock, LockError, LockMode, Wait};
 const PREFIX: &str = "lease-";
 /// How those are called that ended during a collection.
 const ENDED: &str = "ended-";
+/// How those are called whose holders are gone.
+const DEAD: &str = "dead-";
 /// Held alone while garbage is collected, and with others while a lease ends.
 const GATE: &str = "collecting";
 
@@ -44,11 +47,11 @@ impl Lease {
         Ok(Self { lock, list: Mutex::new(list) })
     }
 
-    /// Writes down that this object is counted on. The lock on its folder must be held.
-    pub(super) fn pin(&self, digest: &Digest) -> Result<()> {
+    /// Writes down that these objects are counted on. The lock on their folder must be held.
+    pub(super) fn pin(&self, digests: &[Digest]) -> Result<()> {
+        let bytes = digests.iter().map(|digest| *digest.as_bytes()).collect::<Vec<_>>().concat();
         let mut list = self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        list.write_all(digest.as_bytes())
-            .map_err(|error| Error::io("write", self.lock.path(), error))
+        list.write_all(&bytes).map_err(|error| Error::io("write", self.lock.path(), error))
     }
 
     /// Ends it: all that was put under it is reached by a ref that is on disk, or wanted by nobody.
@@ -67,8 +70,12 @@ impl Lease {
 
 /// What a lease is called that ended during a collection.
 fn ended(path: &Path) -> PathBuf {
+    prefixed(path, ENDED)
+}
+
+fn prefixed(path: &Path, prefix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{ENDED}{name}"))
+    path.with_file_name(format!("{prefix}{name}"))
 }
 
 /// The lease of whoever only reads: it ends when it is dropped, also on an error, since nothing was stored under it.
@@ -117,7 +124,8 @@ impl Collection {
 
 impl Drop for Collection {
     fn drop(&mut self) {
-        if let Err(error) = forget_ended(&self.tmp) {
+        // What was collected is not written to disk for this any more.
+        if let Err(error) = forget_ended(&self.tmp).and_then(|()| forget_dead(&self.tmp)) {
             tracing::warn!(%error, "leases that have ended remain until the next collection");
         }
     }
@@ -143,7 +151,11 @@ impl Pinned {
 
     /// Reads what was written since the last time.
     pub(super) fn refresh(&mut self, tmp: &Path) -> Result<()> {
-        for path in named(tmp, &[&self.own, ENDED])? {
+        let mut paths: HashSet<PathBuf> = named(tmp, &[&self.own, ENDED])?.into_iter().collect();
+        // A long folder is listed in pieces, so one that ends between two of them may be in neither. It changes its name once: what the
+        // first list missed has the name that stays by now.
+        paths.extend(named(tmp, &[ENDED])?);
+        for path in paths {
             // One that ends at this very moment has its other name by now, which was not there to be listed.
             if !self.read_on(&path)? {
                 self.read_on(&ended(&path))?;
@@ -185,30 +197,53 @@ impl Pinned {
 
 /// Whether there is a lease of an earlier boot.
 pub(super) fn is_left_by_power_cut(tmp: &Path) -> Result<bool> {
-    let now = own_prefix()?;
-    Ok(named(tmp, &[PREFIX])?.iter().any(|path| !is_of(path, &now)))
+    Ok(!of_earlier_boots(tmp)?.is_empty())
 }
 
 /// Removes the leases of earlier boots.
 pub(super) fn forget_earlier_boots(tmp: &Path) -> Result<()> {
+    of_earlier_boots(tmp)?.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
+}
+
+fn of_earlier_boots(tmp: &Path) -> Result<Vec<PathBuf>> {
     let now = own_prefix()?;
-    let earlier = named(tmp, &[PREFIX])?;
-    earlier
-        .iter()
-        .filter(|path| !is_of(path, &now))
-        .try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
+    let dead = format!("{DEAD}{now}");
+    let mut earlier = named(tmp, &[PREFIX, DEAD])?;
+    earlier.retain(|path| !is_of(path, &now) && !is_of(path, &dead));
+    Ok(earlier)
 }
 
 fn forget_ended(tmp: &Path) -> Result<()> {
     named(tmp, &[ENDED])?.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
 }
 
-/// Removes the leases of this boot whose holders are gone, and those that have ended.
+/// Whether there are dead ones of this boot: of a collection that goes on, or that was killed.
+pub(super) fn has_dead(tmp: &Path) -> Result<bool> {
+    Ok(!dead(tmp)?.is_empty())
+}
+
+fn dead(tmp: &Path) -> Result<Vec<PathBuf>> {
+    named(tmp, &[&format!("{DEAD}{}", own_prefix()?)])
+}
+
+/// Removes the dead ones of this boot, once all that is there is on disk.
+fn forget_dead(tmp: &Path) -> Result<()> {
+    let dead = dead(tmp)?;
+    if dead.is_empty() {
+        return Ok(());
+    }
+    let failed = |error| Error::io("sync", tmp, error);
+    rustix::fs::syncfs(crate::tree::open_root(tmp).map_err(failed)?).map_err(failed)?;
+    dead.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
+}
+
+/// Calls the leases of this boot dead whose holders are gone, and removes those that have ended.
 fn sweep(tmp: &Path) -> Result<()> {
     let now = own_prefix()?;
     for path in named(tmp, &[&now])? {
         match Lock::take(&path, LockMode::Exclusive, Wait::No) {
-            Ok(lock) => lock.remove()?,
+            Ok(_lock) => fs::rename(&path, prefixed(&path, DEAD))
+                .map_err(|error| Error::io("rename", &path, error))?,
             Err(LockError::Held { .. }) => {}
             Err(LockError::Io(error)) if error.is_not_found() => {}
             Err(LockError::Io(error)) => return Err(error.into()),
@@ -271,12 +306,35 @@ mod tests {
         let collection = Collection::begin(dir.path()).unwrap();
         let mut pinned = Pinned::read(dir.path()).unwrap();
         let (lease, digest) = (Lease::take(dir.path()).unwrap(), Digest::of(b"counted on"));
-        lease.pin(&digest).unwrap();
+        lease.pin(&[digest]).unwrap();
         let path = lease.lock.path().to_owned();
         lease.end().unwrap();
         assert!(!pinned.read_on(&path).unwrap() && !pinned.has(&digest));
         assert!(pinned.read_on(&ended(&path)).unwrap() && pinned.has(&digest));
         drop(collection);
         assert!(!ended(&path).exists());
+    }
+
+    /// What was put under it may not be on disk when a collection begins.
+    #[test]
+    fn one_whose_holder_is_gone_tells_of_a_loss_of_power_until_all_is_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let tmp = dir.path();
+        let (lease, digest) = (Lease::take(tmp).unwrap(), Digest::of(b"counted on"));
+        lease.pin(&[digest]).unwrap();
+        drop(lease);
+        let collection = Collection::begin(tmp).unwrap();
+        assert!(!Pinned::read(tmp).unwrap().has(&digest), "it protects nothing");
+        assert!(has_dead(tmp).unwrap() && !is_left_by_power_cut(tmp).unwrap());
+        // The power is cut here, and the next boot has another id.
+        let one = &dead(tmp).unwrap()[0];
+        let name = one.file_name().unwrap().to_str().unwrap();
+        let name = name.replace(&boot().unwrap(), "00000000000000000000000000000000");
+        fs::copy(one, tmp.join(name)).unwrap();
+        assert!(is_left_by_power_cut(tmp).unwrap());
+        forget_earlier_boots(tmp).unwrap();
+        assert!(has_dead(tmp).unwrap() && !is_left_by_power_cut(tmp).unwrap());
+        drop(collection);
+        assert!(!has_dead(tmp).unwrap());
     }
 }

@@ -181,14 +181,19 @@ impl Cas {
             names.push((named.shown(), named.tree));
         }
         dedup.trees = names.len() as u64;
-        let mut pairs: HashMap<(u32, u32), (u64, u64)> = HashMap::new();
-        for (size, trees) in contents.values() {
+        // Most contents are in the same trees as many others.
+        let mut together: HashMap<Vec<u32>, (u64, u64)> = HashMap::new();
+        for (size, trees) in contents.into_values() {
             dedup.once += size;
+            let (files, bytes) = together.entry(trees).or_default();
+            (*files, *bytes) = (*files + 1, *bytes + size);
+        }
+        let mut pairs: HashMap<(u32, u32), (u64, u64)> = HashMap::new();
+        for (trees, (files, bytes)) in together {
             for (index, a) in trees.iter().enumerate() {
                 for b in &trees[index + 1..] {
                     let pair = pairs.entry((*a, *b)).or_default();
-                    pair.0 += 1;
-                    pair.1 += size;
+                    (pair.0, pair.1) = (pair.0 + files, pair.1 + bytes);
                 }
             }
         }

@@ -9,6 +9,8 @@ use volt_model::percent;
 
 /// The longest name that a person can give a tree, in bytes.
 const NAME_LIMIT: usize = 150;
+/// How long it may be as one part of a path, in bytes, where most signs take three.
+const FILE_LIMIT: usize = 250;
 
 /// What a person calls a tree: letters, digits and `._-+@:`, in parts with a slash between, the first of them none of the
 /// words by which other names begin (`images/`…).
@@ -54,6 +56,7 @@ impl FromStr for TreeName {
         if !first
             || reserved
             || text.len() > NAME_LIMIT
+            || percent::encode(text).len() > FILE_LIMIT
             || !text.chars().all(good)
             || text.split('/').any(bad_part)
         {
@@ -173,6 +176,8 @@ mod tests {
             assert!(bad.parse::<TreeName>().is_err(), "{bad}");
         }
         assert!("blake3:00".parse::<TreeName>().is_err());
+        let deep = |parts: usize| vec!["a"; parts].join("/").parse::<TreeName>();
+        assert!(deep(60).is_ok() && deep(75).is_err(), "no file can be called that");
         let digest = Digest::of(b"x");
         let pointer = |text: &str| text.parse::<Pointer>().unwrap();
         assert_eq!(pointer(&format!("stellarium://{digest}")).tree, Some(digest));

@@ -25,6 +25,9 @@ pub(super) const SMALL: u64 = 1 << 20;
 /// The piece in which larger ones are copied, in bytes.
 const PIECE: usize = 256 << 10;
 
+/// After so much of a large one it begins to go to the disk, in bytes.
+const EARLY: u64 = 8 << 20;
+
 /// How often, and how long after one another, is tried to seal an object that is still open for writing elsewhere.
 const SEAL_TRIES: u32 = 100;
 const SEAL_PAUSE: Duration = Duration::from_millis(2);
@@ -66,6 +69,16 @@ impl Objects {
         path.try_exists().map_err(|error| Error::io("look at", &path, error))
     }
 
+    /// Whether it is there and of this size; not whether it is good.
+    fn has_of_size(&self, digest: &Digest, size: u64) -> Result<bool> {
+        let path = self.path(digest);
+        match fs::metadata(&path) {
+            Ok(data) => Ok(data.len() == size),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("look at", &path, error)),
+        }
+    }
+
     /// How large an object is, in bytes.
     pub(crate) fn size(&self, digest: &Digest) -> Result<u64> {
         let path = self.path(digest);
@@ -101,15 +114,15 @@ impl Objects {
         bytes: &[u8],
         meta: Option<&Meta>,
     ) -> Result<Put> {
-        let put = |is_new| Put { digest: Digest::of(bytes), size: bytes.len() as u64, is_new };
-        let digest = put(false).digest;
-        if self.pin_present(lease, &digest)? {
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        let put = |is_new| Put { digest, size, is_new };
+        if self.pin_present(lease, &digest, size)? {
             return Ok(put(false));
         }
         let mut draft = self.draft()?;
         draft.file.write_all(bytes).map_err(|error| self.failed(error))?;
         draft.dress(meta).map_err(|error| self.failed(error))?;
-        self.place(lease, draft, &digest).map(put)
+        self.place(lease, draft, (&digest, size)).map(put)
     }
 
     /// Stores what `input` yields of a file with these attributes.
@@ -126,12 +139,16 @@ impl Objects {
         }
         let mut hasher = blake3::Hasher::new();
         let mut draft = self.draft()?;
-        let mut size = 0_u64;
+        let (mut size, mut begun) = (0_u64, 0);
         let mut piece = first;
         loop {
             hasher.update(&piece);
             write_sparse(&mut draft.file, &piece).map_err(|error| self.failed(error))?;
             size += piece.len() as u64;
+            if size - begun >= EARLY {
+                files::begin_writing(&draft.file, begun, size - begun);
+                begun = size;
+            }
             piece.resize(PIECE, 0);
             match input.read(&mut piece) {
                 Ok(0) => break,
@@ -143,7 +160,7 @@ impl Objects {
         draft.file.set_len(size).map_err(|error| self.failed(error))?;
         draft.dress(meta).map_err(|error| self.failed(error))?;
         let digest = hasher.finalize().into();
-        let is_new = self.place(lease, draft, &digest)?;
+        let is_new = self.place(lease, draft, (&digest, size))?;
         Ok(Put { digest, size, is_new })
     }
 
@@ -154,58 +171,63 @@ impl Objects {
         file.rewind().map_err(Error::Input)?;
         hasher.update_reader(&mut *file).map_err(Error::Input)?;
         let (digest, size) = (Digest::from(hasher.finalize()), hasher.count());
-        if self.pin_present(lease, &digest)? {
+        if self.pin_present(lease, &digest, size)? {
             return Ok(Put { digest, size, is_new: false });
         }
-        let (to, held) = (self.path(&digest), format!("/proc/self/fd/{}", file.as_raw_fd()));
-        let linked = {
-            let _shared = self.lock_folder(&digest, FlockOperation::LockShared)?;
-            lease.pin(&digest)?;
-            rustix::fs::fchmod(&*file, Mode::from_raw_mode(0o444)).is_ok()
-                && rustix::fs::linkat(CWD, &held, CWD, &to, AtFlags::SYMLINK_FOLLOW).is_ok()
-        };
-        if linked {
-            return Ok(Put { digest, size, is_new: true });
+        let (path, held) = (self.draft_path(), format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let is_linked = rustix::fs::fchmod(&*file, Mode::from_raw_mode(0o444)).is_ok()
+            && rustix::fs::linkat(CWD, &held, CWD, &path, AtFlags::SYMLINK_FOLLOW).is_ok();
+        if is_linked {
+            let file = File::open(&path).map_err(|error| self.failed(error))?;
+            let is_new = self.place(lease, Draft { file, path }, (&digest, size))?;
+            return Ok(Put { digest, size, is_new });
         }
         file.rewind().map_err(Error::Input)?;
         self.put(lease, file)
     }
 
-    /// Writes down that this object is counted on, if it is there.
-    pub(crate) fn pin_present(&self, lease: &Lease, digest: &Digest) -> Result<bool> {
-        if !self.has(digest)? {
+    /// Writes down that this object is counted on, if it is there. One of another size is as good as none.
+    fn pin_present(&self, lease: &Lease, digest: &Digest, size: u64) -> Result<bool> {
+        if !self.has_of_size(digest, size)? {
             return Ok(false);
         }
-        let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
-        // It may have gone before the lock was there.
-        let there = self.has(digest)?;
-        if there {
-            lease.pin(digest)?;
-        }
-        Ok(there)
+        Ok(self.pin_all(lease, &[(*digest, size)])?.is_empty())
     }
 
-    /// Writes down that all these are counted on; which of them are not there.
-    pub(crate) fn pin_all(&self, lease: &Lease, digests: &[Digest]) -> Result<HashSet<Digest>> {
-        let mut sorted: Vec<&Digest> = digests.iter().collect();
+    /// Writes down that all these, each of that size, are counted on; which of them are not there. One of another size is as good
+    /// as none.
+    pub(crate) fn pin_all(
+        &self,
+        lease: &Lease,
+        wanted: &[(Digest, u64)],
+    ) -> Result<HashSet<Digest>> {
+        let mut sorted: Vec<&(Digest, u64)> = wanted.iter().collect();
         sorted.sort_unstable();
         sorted.dedup();
-        let mut missing = HashSet::new();
-        for folder in sorted.chunk_by(|a, b| a.as_bytes()[0] == b.as_bytes()[0]) {
-            let _shared = self.lock_folder(folder[0], FlockOperation::LockShared)?;
-            for digest in folder {
-                if self.has(digest)? {
-                    lease.pin(digest)?;
+        let (mut missing, mut there) = (HashSet::new(), Vec::new());
+        for folder in sorted.chunk_by(|(a, _), (b, _)| a.as_bytes()[0] == b.as_bytes()[0]) {
+            let _shared = self.lock_folder(&folder[0].0, FlockOperation::LockShared)?;
+            there.clear();
+            for (digest, size) in folder {
+                if self.has_of_size(digest, *size)? {
+                    there.push(*digest);
                 } else {
-                    missing.insert(**digest);
+                    missing.insert(*digest);
                 }
             }
+            lease.pin(&there)?;
         }
         Ok(missing)
     }
 
-    /// Moves a draft into its place; false where it was taken already.
-    fn place(&self, lease: &Lease, mut draft: Draft, digest: &Digest) -> Result<bool> {
+    /// Moves a draft of this size into its place; false where it was taken already. What is there of another size was cut short, by a
+    /// loss of power or a disk that fails, and gives way.
+    fn place(
+        &self,
+        lease: &Lease,
+        mut draft: Draft,
+        (digest, size): (&Digest, u64),
+    ) -> Result<bool> {
         if !self.no_verity.load(Ordering::Relaxed)
             && !draft.seal().map_err(|error| self.failed(error))?
         {
@@ -213,12 +235,17 @@ impl Objects {
         }
         let path = self.path(digest);
         let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
-        lease.pin(digest)?;
-        match fs::hard_link(&draft.path, &path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(Error::io("store", &path, error)),
-        }
+        lease.pin(&[*digest])?;
+        let placed = match fs::hard_link(&draft.path, &path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if self.has_of_size(digest, size)? {
+                    return Ok(false);
+                }
+                fs::rename(&draft.path, &path)
+            }
+            linked => linked,
+        };
+        placed.map(|()| true).map_err(|error| Error::io("store", &path, error))
     }
 
     /// Removes an object unless `is_wanted` says, under the lock, that it is counted on.
@@ -276,12 +303,18 @@ impl Objects {
         Ok(Some(Digest::from(hasher.finalize()) == *digest))
     }
 
-    fn draft(&self) -> Result<Draft> {
+    /// Where nothing is, for one draft.
+    fn draft_path(&self) -> PathBuf {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = self.tmp.join(format!("object-{}-{number}", std::process::id()));
         // One that is left of a process that had the same id is nobody's.
         drop(fs::remove_file(&path));
+        path
+    }
+
+    fn draft(&self) -> Result<Draft> {
+        let path = self.draft_path();
         let file = File::options().write(true).create_new(true).mode(0o444).open(&path);
         match file {
             Ok(file) => Ok(Draft { file, path }),
@@ -331,7 +364,8 @@ struct Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
+        // One that has replaced an object is not there any more.
+        if let Err(error) = files::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a draft remains");
         }
     }

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::images::Work;
 use crate::progress::Progress;
-use crate::tree::Neutralised;
+use crate::tree::{Neutralised, keeps_xattr};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use volt_host::files::LockMode;
@@ -227,15 +227,18 @@ impl Cas {
         Ok(self.of_container(container)?.into_iter().filter_map(name).collect())
     }
 
-    /// Gives a folder the attributes that the root of a tree has, but for extended ones.
+    /// Gives a folder the attributes that the root of a tree has.
     pub fn dress_root(&self, tree: &Digest, dir: &Path) -> Result<()> {
-        use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, futimens};
+        use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fsetxattr, futimens};
         let tree = self.tree(tree)?;
         let Some(root) = tree.nodes.first() else { return Ok(()) };
         let failed = |error: rustix::io::Errno| Error::io("write", dir, error);
         let fd = crate::tree::open_root(dir).map_err(failed)?;
         let owner = (Uid::from_raw(root.meta.uid), Gid::from_raw(root.meta.gid));
         fchown(&fd, Some(owner.0), Some(owner.1)).map_err(failed)?;
+        for (name, value) in root.meta.xattrs.iter().filter(|(name, _)| keeps_xattr(name)) {
+            fsetxattr(&fd, &name[..], value, XattrFlags::empty()).map_err(failed)?;
+        }
         fchmod(&fd, Mode::from_raw_mode(root.meta.mode)).map_err(failed)?;
         futimens(&fd, &root.meta.times()).map_err(failed)
     }

@@ -34,7 +34,7 @@ impl Cas {
         for folder in self.refs().folders().iter().chain([&self.index_dir()]) {
             files::sweep_drafts(folder)?;
         }
-        if self.leftovers()?.is_empty() {
+        if self.leftovers()?.is_empty() && !lease::has_dead(&self.tmp())? {
             return Ok(());
         }
         drop(Collection::begin(&self.tmp())?);

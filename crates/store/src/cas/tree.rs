@@ -5,7 +5,7 @@ use super::{Cas, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Broken, Content, Decoder, Node, NodeKind, order};
-use crate::tree::{EntryPath, Meta};
+use crate::tree::{EntryPath, Meta, Notes};
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
@@ -26,6 +26,21 @@ impl Cas {
     pub(crate) fn tree(&self, digest: &Digest) -> Result<Tree> {
         let mut nodes = Vec::new();
         each_node(&self.objects(), digest, &mut |node| nodes.push(node))?;
+        Ok(Tree { digest: *digest, nodes })
+    }
+
+    /// Reads a tree that somebody else has made, with at most so many entries.
+    pub(crate) fn tree_of_at_most(&self, digest: &Digest, entries: usize) -> Result<Tree> {
+        let (mut nodes, mut count) = (Vec::new(), 0);
+        each_node(&self.objects(), digest, &mut |node| {
+            count += 1;
+            if count <= entries {
+                nodes.push(node);
+            }
+        })?;
+        if count > entries {
+            return Err(Error::Damaged(format!("it has {count} entries, more than {entries}")));
+        }
         Ok(Tree { digest: *digest, nodes })
     }
 }
@@ -82,6 +97,29 @@ impl Tree {
             NodeKind::Link(to) => &self.nodes[usize::try_from(to).unwrap_or(0)],
             _ => node,
         }
+    }
+
+    /// Its entries but for devices, and which those were.
+    pub(crate) fn without_devices(self) -> (Vec<Node>, Notes) {
+        let (mut kept, mut notes) = (Vec::new(), Notes::default());
+        // Where each entry is among those that are kept.
+        let mut places: Vec<Option<u64>> = Vec::with_capacity(self.nodes.len());
+        for node in self.nodes {
+            let kind = match node.kind {
+                NodeKind::Char(_) | NodeKind::Block(_) => None,
+                NodeKind::Link(to) => {
+                    let place = usize::try_from(to).ok().and_then(|to| places.get(to));
+                    place.copied().flatten().map(NodeKind::Link)
+                }
+                kind => Some(kind),
+            };
+            places.push(kind.is_some().then_some(kept.len() as u64));
+            match kind {
+                Some(kind) => kept.push(Node { kind, ..node }),
+                None => notes.add(node.path.as_bytes(), "a device was left out"),
+            }
+        }
+        (kept, notes)
     }
 
     /// A folder as a tree of its own: what has its first name elsewhere has it here.

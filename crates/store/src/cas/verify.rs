@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
 use crate::progress::Progress;
+use crate::roots::{BadRoot, Form};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub struct Damage {
     /// Whether all is well again.
     pub is_repaired: bool,
     object: Option<Digest>,
+    /// The root of a tree that it is.
+    root: Option<(Digest, Form)>,
 }
 
 /// A tree that a damage touches.
@@ -74,8 +77,8 @@ struct Seen {
 type Needed = BTreeMap<Digest, (Vec<Touch>, Option<u64>)>;
 
 impl Cas {
-    /// Reads every object and every tree. Objects that are not what their name says are moved to quarantine. `standing` says
-    /// who stands on trees.
+    /// Reads every object, every tree and every root. Objects that are not what their name says are moved to quarantine. `standing`
+    /// says who stands on trees.
     pub fn verify(&self, standing: &Standing, progress: &dyn Progress) -> Result<Verified> {
         let mut seen = self.hash_all(progress)?;
         let mut verified = Verified {
@@ -100,6 +103,10 @@ impl Cas {
             let is_bad = seen.bad.contains(&digest);
             let problem = if is_bad { "it is not what its name says" } else { "it is missing" };
             verified.damages.push(damage(&digest, problem, touches, false));
+        }
+        progress.step("Reading the roots");
+        for bad in self.roots().verify(progress)? {
+            verified.damages.push(self.damaged_root(&bad, standing)?);
         }
         if !verified.damages.is_empty() {
             self.forget_checked()?;
@@ -151,7 +158,33 @@ impl Cas {
                 damage.is_repaired = damage.is_repaired || is_back;
             }
         }
-        lease.end()
+        lease.end()?;
+        for damage in verified.damages.iter_mut().filter(|damage| !damage.is_repaired) {
+            let Some((tree, form)) = damage.root else { continue };
+            match self.roots().mend(&tree, form) {
+                // What it is made of is still damaged, which is told.
+                Err(Error::BadObject { .. } | Error::Corrupt { .. }) => {}
+                mended => damage.is_repaired = mended?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A root that is not what its tree makes it, with those who have it.
+    fn damaged_root(&self, bad: &BadRoot, standing: &Standing) -> Result<Damage> {
+        let refs = self.refs().all()?;
+        let named = refs.iter().map(|named| (named.shown(), named.tree));
+        let has = |(_, tree): &(String, Digest)| *tree == bad.tree;
+        let paths: Vec<String> = bad.files.iter().take(PATHS).cloned().collect();
+        let more = (bad.files.len() - paths.len()) as u64;
+        let touch = |(name, _)| Touch { name, paths: paths.clone(), more };
+        let touches = named.chain(standing.iter().cloned()).filter(has).map(touch).collect();
+        Ok(Damage {
+            subject: format!("the root of {}", bad.tree),
+            object: None,
+            root: Some((bad.tree, bad.form)),
+            ..damage(&bad.tree, "it is not what its tree makes it", touches, false)
+        })
     }
 
     /// Hashes every object, by as many threads as there are processors, large ones first.
@@ -300,7 +333,7 @@ impl Cas {
     }
 
     /// Moves an object that is not what its name says to quarantine.
-    fn put_away(&self, digest: &Digest) -> Result<bool> {
+    pub(crate) fn put_away(&self, digest: &Digest) -> Result<bool> {
         let quarantine = self.quarantine();
         files::create_dirs(&quarantine, 0o700)?;
         self.objects().move_if_wrong(digest, &quarantine.join(digest.hex()))
@@ -400,5 +433,6 @@ fn damage(object: &Digest, problem: &str, touches: Vec<Touch>, is_repaired: bool
         is_quarantined: false,
         is_repaired,
         object: Some(*object),
+        root: None,
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! buildah runs in mount and pid namespaces of its own, so that what it mounts and starts is gone with it, however it ends.
 
-use super::unpack::{self, Store};
+use super::members::Archive;
+use super::stream;
+use super::unpack::Store;
 use super::{
     ExportFormat, ExportOptions, Image, Images, ImportOptions, Limits, Made, Target, Work,
 };
@@ -134,10 +136,12 @@ impl Images {
     ) -> Result<PathBuf> {
         let lease = self.cas().lease(work.wanted)?;
         let store = Store { cas: self.cas(), lease: &lease, limits, progress: work.progress };
-        let (plain, _) = unpack::open(archive, None, limits)?;
-        let (tree, _) = store.layers(&mut [Ok(plain)].into_iter(), false)?;
+        let (plain, _) = stream::open(archive, None, limits)?;
+        let (tree, _) = store.layers(vec![Archive::Open(plain)], false)?;
         let folder = stage.join("folder");
         self.cas().roots().copy(&tree, &folder)?;
+        // No ref comes to reach what was stored, and nobody may build upon what a loss of power would halve.
+        self.cas().sync()?;
         lease.end()?;
         Ok(folder)
     }

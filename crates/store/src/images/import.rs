@@ -1,8 +1,9 @@
 //! From an archive, a folder or debootstrap to a published image.
 
+use super::members::Archive;
 use super::unpack::Store;
-use super::{Image, ImageConfig, Images, KeptBlob, facts, unpack};
-use crate::cas::{BuildOptions, Layer, Lease, Wanted};
+use super::{Image, ImageConfig, Images, KeptBlob, facts, stream};
+use crate::cas::{BuildOptions, Layer, Lease, Pointer, Wanted};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::oci::{self, Blobs, Origin, Platform, Remote};
@@ -158,9 +159,9 @@ impl Images {
         let target = Target { name: name.clone(), existing, config };
         self.make(target, work, |lease| {
             let store = Store { cas: &self.cas, lease, limits, progress: work.progress };
-            let (plain, first) = unpack::open(Box::new(reader), total, limits)?;
+            let (plain, first) = stream::open(Box::new(reader), total, limits)?;
             if !first.is_some_and(|name| oci::begins_image(&name)) {
-                let (tree, notes) = store.layers(&mut [Ok(plain)].into_iter(), false)?;
+                let (tree, notes) = store.layers(vec![Archive::Open(plain)], false)?;
                 return Ok(Made::plain(tree, notes, "tar archive"));
             }
             let stage = Stage::new(&self.stages(), "image")?;
@@ -199,6 +200,34 @@ impl Images {
             };
             let built = self.cas.build(lease, path, &options, work.progress)?;
             Ok(Made::plain(built.tree, built.notes.into_list(), "folder"))
+        })
+    }
+
+    /// Makes an image of a tree that is in the store already. Devices, which no image has, are left out.
+    pub fn import_tree(
+        &self,
+        name: &ImageRef,
+        tree: &Pointer,
+        options: ImportOptions,
+        work: Work<'_>,
+    ) -> Result<Image> {
+        let ImportOptions { limits, config, existing, .. } = options;
+        let target = Target { name: name.clone(), existing, config };
+        self.make(target, work, |lease| {
+            let found = self.cas.tree(&self.cas.resolve(tree)?)?;
+            if found.contents().map(|(_, content)| content.size).sum::<u64>() > limits.bytes {
+                let most = limits.bytes;
+                return Err(Error::Invalid(format!("{tree} is larger than {most} bytes")));
+            }
+            let contents: Vec<(Digest, u64)> =
+                found.contents().map(|(_, content)| (content.digest, content.size)).collect();
+            if let Some(missing) = self.cas.objects().pin_all(lease, &contents)?.iter().next() {
+                let (path, reason) = (self.cas.objects().path(missing), "the object is missing");
+                return Err(Error::Corrupt { path, reason: reason.into() });
+            }
+            let (nodes, notes) = found.without_devices();
+            let stored = self.cas.manifest(lease, &nodes)?;
+            Ok(Made::plain(stored, notes.into_list(), &format!("stellarium://{tree}")))
         })
     }
 

@@ -16,8 +16,10 @@ mod check;
 mod export;
 mod facts;
 mod import;
+mod members;
 mod push;
 mod record;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unpack;

@@ -133,7 +133,7 @@ impl Images {
     ) -> Result<ReadyImage> {
         progress.step("Checking the blobs");
         let objects = self.cas.objects();
-        let needed: Vec<_> = image.blobs.iter().map(|blob| blob.object).collect();
+        let needed: Vec<_> = image.blobs.iter().map(|blob| (blob.object, blob.size)).collect();
         objects.pin_all(&lease, &needed)?;
         let is_bad = |blob: &super::KeptBlob| Ok(objects.check(&blob.object)? != Some(true));
         if let Some(bad) = parallel::find(&image.blobs, &is_bad)?.first() {

@@ -197,6 +197,32 @@ fn a_cancelled_import_leaves_nothing() {
 }
 
 #[test]
+fn what_is_refused_waits_for_no_more_of_the_archive() {
+    struct Stalled(Cursor<Vec<u8>>, std::sync::mpsc::Receiver<()>);
+    impl std::io::Read for Stalled {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.read(buffer)? {
+                // Until the test is over.
+                0 => Ok(self.1.recv().map_or(0, |()| 0)),
+                length => Ok(length),
+            }
+        }
+    }
+    let (_dir, images) = images();
+    let mut archive = tarball(b"x");
+    archive.truncate(1024);
+    archive.extend(tarball(&vec![0; 400 << 10]));
+    archive.truncate(300 << 10);
+    let limits = Limits { entries: 0, ..Limits::default() };
+    let options = ImportOptions { limits, ..ImportOptions::default() };
+    let (_open, more) = std::sync::mpsc::channel();
+    let archive = Stalled(Cursor::new(archive), more);
+    let result = images.import_tar(&name("web"), archive, options, work());
+    assert!(matches!(result, Err(Error::Refused { .. })), "{result:?}");
+    clean(&images);
+}
+
+#[test]
 fn a_folder_is_imported_without_the_store_itself() {
     let (dir, images) = images();
     fs::create_dir(dir.path().join("sub")).unwrap();

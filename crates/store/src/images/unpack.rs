@@ -1,65 +1,27 @@
-//! From archives to a tree of the store in one pass: one thread reads and decompresses, this one goes from entry to entry, the
-//! others hash and write. The archives may be the layers of an image.
+//! From archives to a tree of the store in one pass: for each archive one thread decompresses and one goes from entry to entry,
+//! this one puts the entries together, the others hash and write. The archives may be the layers of an image.
 
+use super::members::{self, Archive, Contents, Hearing, Job, Next, Reader, Told};
 use super::{KeptBlob, Limits, Made};
-use crate::archive::TarReader;
-use crate::archive::compress::{self, Consumed, StreamLimits};
 use crate::cas::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::memtree::{MemTree, Number};
-use crate::oci::{self, Blobs, LayerBlob, Platform, Sha256};
+use crate::oci::{self, Blobs, LayerBlob, Platform, Remote, Sha256};
 use crate::parallel;
 use crate::progress::Progress;
-use crate::tree::{EntryPath, Expand, Kind, Meta, Neutralised, Shape};
+use crate::tree::Neutralised;
 use sha2::Digest as _;
+use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Contents up to this size, in bytes, are handed to another thread whole.
-const WHOLE: u64 = 1 << 20;
-/// How many of these wait.
+/// How many small files wait to be stored.
 const WAITING: usize = 24;
-/// The piece in which decompressed bytes are handed over.
+/// The piece in which a layer is read to be hashed, in bytes.
 const PIECE: usize = 256 << 10;
-/// How many of these wait.
-const PIECES: usize = 16;
-
-/// How much of an archive is looked at to tell what it is.
-const FIRST: u64 = 64 << 10;
-
-/// An archive, decompressed.
-pub(super) struct Plain {
-    pub(super) plain: Box<dyn Read>,
-    consumed: Consumed,
-    total: Option<u64>,
-    /// Whether it fails at its end where it is not what a digest says.
-    is_checked: bool,
-}
-
-/// Opens an archive, whose size may be known; and the name of its first entry, where it begins with one.
-pub(super) fn open(
-    input: Box<dyn Read + Send>,
-    total: Option<u64>,
-    limits: Limits,
-) -> Result<(Plain, Option<EntryPath>)> {
-    let (mut plain, consumed) = unpacked(input, limits, None)?;
-    let mut start = Vec::new();
-    (&mut plain).take(FIRST).read_to_end(&mut start).map_err(compress::input_error)?;
-    let mut archive = TarReader::new(&start[..], 16);
-    let mut first = None;
-    // The folder itself says nothing.
-    while let Ok(Some(member)) = archive.next_member() {
-        if !member.entry.path.is_root() {
-            first = Some(member.entry.path);
-            break;
-        }
-    }
-    let plain = Box::new(io::Cursor::new(start).chain(plain));
-    Ok((Plain { plain, consumed, total, is_checked: false }, first))
-}
 
 /// Where trees are stored.
 #[derive(Clone, Copy)]
@@ -74,51 +36,125 @@ impl Store<'_> {
     /// Stores what is in archives one over the other, as layers or not; the tree, and what was neutralised.
     pub(super) fn layers(
         self,
-        archives: &mut dyn Iterator<Item = Result<Plain>>,
+        archives: Vec<Archive<'_>>,
         are_layers: bool,
     ) -> Result<(Digest, Vec<Neutralised>)> {
         self.progress.step("Unpacking");
         let mut tree = MemTree::new(self.limits.quota());
-        let objects = self.cas.objects();
+        let mut files = Files::default();
+        let (objects, failed) = (&self.cas.objects(), &AtomicBool::new(false));
         let (jobs, queue) = sync_channel::<Job>(WAITING);
         let (done, results) = channel();
-        let (queue, failed) = (&Mutex::new(queue), &AtomicBool::new(false));
-        let lease = self.lease;
+        let (queue, lease) = (&Mutex::new(queue), self.lease);
+        let (limits, bytes) = (self.limits, AtomicU64::new(0));
+        let reader = &Reader {
+            objects,
+            lease,
+            limits,
+            are_layers,
+            failed,
+            jobs: AtomicUsize::new(0),
+            bytes,
+        };
         std::thread::scope(|scope| {
             for _ in 0..parallel::threads() {
-                let (done, objects) = (done.clone(), objects.clone());
-                scope.spawn(move || work(&objects, lease, queue, (&done, failed)));
+                let done = done.clone();
+                scope.spawn(move || work(objects, lease, queue, (&done, failed)));
             }
             drop(done);
-            // Where it fails it lets go of the queue, which ends the threads.
-            let storing = Storing { objects: &objects, store: self, jobs, failed };
-            for archive in archives {
+            let mut archives = archives.into_iter();
+            let mut heard = VecDeque::new();
+            loop {
+                for archive in archives.by_ref().take(members::at_once() - heard.len()) {
+                    let (to, from) = members::line(&archive);
+                    heard.push_back((from, archive.remote()));
+                    let jobs = jobs.clone();
+                    scope.spawn(move || reader.read(archive, &to, &jobs));
+                }
+                let Some((next, remote)) = heard.pop_front() else { break };
                 if are_layers {
                     tree.begin_layer()?;
                 }
-                storing.all(archive?, &mut tree)?;
+                self.put(&next, remote, (&mut tree, &mut files))?;
+                if failed.load(Ordering::Relaxed) {
+                    break;
+                }
             }
-            drop(storing);
-            for (file, put) in results {
-                tree.fill(file, put?);
+            // Without these the threads end.
+            drop((heard, jobs));
+            for (number, put) in results {
+                files.fill(&mut tree, number, put?);
             }
             Ok::<_, Error>(())
         })?;
-        let manifest = tree.encode().map_err(Error::Input)?;
+        let manifest = tree.encode()?;
         Ok((self.cas.put_manifest(self.lease, &manifest)?, tree.notes.into_list()))
+    }
+
+    /// Puts what is told of an archive into a tree.
+    fn put(
+        self,
+        archive: &Hearing,
+        remote: Option<&Remote<'_>>,
+        (tree, files): (&mut MemTree, &mut Files),
+    ) -> Result<()> {
+        let (mut read, mut waits) = (None, false);
+        loop {
+            if self.progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            match archive.next() {
+                Next::Told(Told::Begun(consumed, total)) => {
+                    // That is what is told already, unless it was waited for.
+                    if std::mem::take(&mut waits) {
+                        self.progress.step("Unpacking");
+                    }
+                    read = Some((consumed, total));
+                }
+                Next::Told(Told::Member(member, contents)) => {
+                    for what in member.dropped {
+                        tree.notes.add(member.entry.path.as_bytes(), what);
+                    }
+                    if let Some(file) = tree.put(&member.entry)? {
+                        files.put(tree, file, &contents);
+                    }
+                }
+                Next::Told(Told::Failed(error)) => return Err(error),
+                Next::NotYet => {}
+                Next::End => return Ok(()),
+            }
+            match (&read, remote) {
+                (Some((consumed, total)), _) => self.progress.bytes(consumed.get(), *total),
+                (None, Some(remote)) => {
+                    // Those who check the layers fetch them.
+                    if !std::mem::replace(&mut waits, true) {
+                        self.progress.step("Downloading");
+                    }
+                    self.progress.bytes(remote.fetched(), None);
+                }
+                (None, None) => {}
+            }
+        }
     }
 
     /// Stores an image that others have written; where `keep` says so, its blobs as they are too.
     pub(super) fn image(self, blobs: &Blobs<'_>, platform: &Platform, keep: bool) -> Result<Made> {
         let found = oci::find(blobs, platform)?;
-        let opened = |layer: &LayerBlob| self.layer(blobs, layer);
+        if let Blobs::Remote(_) = blobs {
+            let sizes = found.layers.iter().filter_map(|layer| Some(layer.stored.as_ref()?.1));
+            oci::refuse_too_large(sizes, self.limits.bytes)?;
+        }
         // All of them are what their digests say, or nothing is kept; meanwhile they are unpacked.
         let (tree, notes) = std::thread::scope(|scope| {
             let checked = scope.spawn(|| {
                 let bad = parallel::find(&found.layers, &|layer| is_wrong(blobs, layer))?;
                 bad.first().map_or(Ok(()), |layer| Err(oci::wrong(&layer.name)))
             });
-            let stored = self.layers(&mut found.layers.iter().map(opened), true);
+            let layers = found.layers.iter().map(|layer| Archive::Layer(blobs, layer)).collect();
+            let stored = self.layers(layers, true);
+            if let (Err(_), Blobs::Remote(remote)) = (&stored, blobs) {
+                remote.give_up();
+            }
             let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             // Who gave up because of the other has less to say.
             match (checked, stored) {
@@ -160,19 +196,6 @@ impl Store<'_> {
         }
         Ok(kept)
     }
-
-    fn layer(self, blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<Plain> {
-        if let (Blobs::Remote(remote), Some((digest, size))) = (blobs, &layer.stored) {
-            // Those who check the layers fetch them.
-            self.progress.step("Downloading");
-            remote.wait(digest, *size, self.progress)?;
-            self.progress.step("Unpacking");
-        }
-        let file = layer.open(blobs)?;
-        let total = file.metadata().ok().map(|data| data.len());
-        let (plain, consumed) = unpacked(Box::new(file), self.limits, Some(layer.plain.clone()))?;
-        Ok(Plain { plain: Box::new(plain), consumed, total, is_checked: true })
-    }
 }
 
 /// Whether a layer, as it is stored, is not what its digest says.
@@ -195,187 +218,47 @@ fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<bool> {
     Ok(read != *size || Sha256::of(&hasher.finalize()) != *digest)
 }
 
-/// A small file to be stored.
-struct Job {
-    file: Number,
-    bytes: Vec<u8>,
-    meta: Meta,
-}
+/// Which files wait for which jobs.
+#[derive(Default)]
+struct Files(Vec<Option<Number>>);
 
-type Done = (Number, Result<Digest>);
+impl Files {
+    /// Says what is in a file, or notes which job will.
+    fn put(&mut self, tree: &mut MemTree, file: Number, contents: &Contents) {
+        match contents {
+            Contents::Nothing => {}
+            Contents::Stored(digest) => tree.fill(file, *digest),
+            Contents::Job(number) => {
+                if self.0.len() <= *number {
+                    self.0.resize(number + 1, None);
+                }
+                self.0[*number] = Some(file);
+            }
+        }
+    }
+
+    /// Says what a job has found.
+    fn fill(&self, tree: &mut MemTree, number: usize, digest: Digest) {
+        if let Some(file) = self.0.get(number).copied().flatten() {
+            tree.fill(file, digest);
+        }
+    }
+}
 
 /// Stores small files until there are no more.
 fn work(
     objects: &Objects,
     lease: &Lease,
     queue: &Mutex<Receiver<Job>>,
-    (done, failed): (&Sender<Done>, &AtomicBool),
+    (done, failed): (&Sender<(usize, Result<Digest>)>, &AtomicBool),
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { file, bytes, meta }) = next else { return };
+        let Ok(Job { number, bytes, meta }) = next else { return };
         let put = objects.put_bytes_of(lease, &bytes, Some(&meta)).map(|put| put.digest);
         failed.fetch_or(put.is_err(), Ordering::Relaxed);
-        if done.send((file, put)).is_err() {
+        if done.send((number, put)).is_err() {
             return;
-        }
-    }
-}
-
-struct Storing<'a> {
-    objects: &'a Objects,
-    store: Store<'a>,
-    jobs: SyncSender<Job>,
-    /// Whether a thread could not store something: what follows is in vain.
-    failed: &'a AtomicBool,
-}
-
-impl Storing<'_> {
-    fn all(&self, archive: Plain, tree: &mut MemTree) -> Result<()> {
-        let Plain { plain, consumed, total, is_checked } = archive;
-        let Store { limits, progress, .. } = self.store;
-        // Extension headers count as well: at most three in front of each entry.
-        let headers = limits.entries.saturating_mul(4);
-        let mut archive = match is_checked {
-            true => TarReader::of_checked(plain, headers),
-            false => TarReader::new(plain, headers),
-        };
-        while let Some(member) = archive.next_member()? {
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            if self.failed.load(Ordering::Relaxed) {
-                // Why, is among the results.
-                return Ok(());
-            }
-            for what in member.dropped {
-                tree.notes.add(member.entry.path.as_bytes(), what);
-            }
-            let Some(file) = tree.put(&member.entry)? else { continue };
-            let Kind::File(shape) = &member.entry.kind else { continue };
-            let data = Watched { inner: archive.data(), consumed: &consumed, total, progress };
-            if let Some(digest) = self
-                .file(file, shape, data, member.entry.meta)
-                .map_err(|error| full(error, tree.bytes()))?
-            {
-                tree.fill(file, digest);
-            }
-        }
-        progress.bytes(consumed.get(), total);
-        Ok(())
-    }
-
-    /// Stores a file here, or has it stored.
-    fn file(
-        &self,
-        file: Number,
-        shape: &Shape,
-        data: impl Read,
-        meta: Meta,
-    ) -> Result<Option<Digest>> {
-        let mut data = Expand::new(data, shape);
-        if shape.size > WHOLE {
-            let put = self.objects.put_of(self.store.lease, &mut data, Some(&meta));
-            return put.map(|put| Some(put.digest)).map_err(input_error);
-        }
-        let mut bytes = vec![0; usize::try_from(shape.size).unwrap_or(0)];
-        data.read_exact(&mut bytes).map_err(compress::input_error)?;
-        // The threads end only when the queue does.
-        self.jobs.send(Job { file, bytes, meta }).map(|()| None).map_err(|_| Error::Cancelled)
-    }
-}
-
-fn input_error(error: Error) -> Error {
-    match error {
-        Error::Input(error) => compress::input_error(error),
-        other => other,
-    }
-}
-
-/// A full disk: at least this much was needed.
-fn full(error: Error, needed: u64) -> Error {
-    match &error {
-        Error::Full { path, .. } => {
-            let path = path.clone();
-            error.with_space(&path, Some(needed), None)
-        }
-        _ => error,
-    }
-}
-
-/// Tells the progress of the compressed side while data flows, also within one large file.
-struct Watched<'a, R> {
-    inner: R,
-    consumed: &'a Consumed,
-    total: Option<u64>,
-    progress: &'a dyn Progress,
-}
-
-impl<R: Read> Read for Watched<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.progress.bytes(self.consumed.get(), self.total);
-        self.inner.read(buffer)
-    }
-}
-
-/// What comes out of an archive, decompressed by a thread of its own; all of it has this hash, or it ends in an error.
-fn unpacked(
-    input: Box<dyn Read + Send>,
-    limits: Limits,
-    wanted: Option<Sha256>,
-) -> Result<(impl Read, Consumed)> {
-    // What headers and padding of the largest permitted archive may take on top.
-    let headers = limits.entries.saturating_mul(4096).saturating_add(64 << 20);
-    let stream = StreamLimits { bytes: limits.bytes.saturating_add(headers), ratio: limits.ratio };
-    let (mut plain, consumed) = compress::decompress(input, stream)?;
-    let (pieces, receiver) = sync_channel::<io::Result<Vec<u8>>>(PIECES);
-    std::thread::spawn(move || {
-        let mut hasher = sha2::Sha256::new();
-        loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            let read = (&mut plain).take(PIECE as u64).read_to_end(&mut piece);
-            let (is_end, failed) = (matches!(read, Ok(0)), read.err());
-            if wanted.is_some() {
-                hasher.update(&piece);
-            }
-            // What was read before an error is still what was read.
-            if !piece.is_empty() && pieces.send(Ok(piece)).is_err() {
-                return;
-            }
-            if let Some(error) = failed {
-                drop(pieces.send(Err(error)));
-                return;
-            }
-            if is_end {
-                if wanted.is_some_and(|wanted| wanted != Sha256::of(&hasher.finalize())) {
-                    let what = "a layer is not what its digest says";
-                    drop(pieces.send(Err(io::Error::other(what))));
-                }
-                return;
-            }
-        }
-    });
-    Ok((Pieces { receiver, piece: io::Cursor::default() }, consumed))
-}
-
-/// The pieces one after the other.
-struct Pieces {
-    receiver: Receiver<io::Result<Vec<u8>>>,
-    piece: io::Cursor<Vec<u8>>,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let length = self.piece.read(buffer)?;
-            if length > 0 || buffer.is_empty() {
-                return Ok(length);
-            }
-            match self.receiver.recv() {
-                Ok(piece) => self.piece = io::Cursor::new(piece?),
-                // The thread has come to the end.
-                Err(_) => return Ok(0),
-            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::tree::{EntryPath, Meta, PATH_LIMIT, Segment, Time};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 /// Why a manifest can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,26 @@ pub(crate) struct Decoder<R: Read> {
     ended: bool,
 }
 
+impl Decoder<Cursor<Vec<u8>>> {
+    /// One that is handed the parts behind the first line one by one.
+    pub(super) fn of_parts() -> Self {
+        Self::behind_magic(Cursor::default())
+    }
+
+    /// Reads a part: a whole entry, or the end.
+    pub(super) fn read_part(&mut self, part: &[u8]) -> Result<(), Broken> {
+        self.input.get_mut().clear();
+        self.input.get_mut().extend_from_slice(part);
+        self.input.set_position(0);
+        self.next().map(drop)
+    }
+}
+
 impl<R: Read> Decoder<R> {
+    fn behind_magic(input: R) -> Self {
+        Self { input, last: None, folders: Vec::new(), linkable: Vec::new(), ended: false }
+    }
+
     /// Reads the first line. `input` is read in small pieces: give it a buffer.
     pub(crate) fn new(mut input: R) -> Result<Self, Broken> {
         let mut magic = [0; MAGIC.len()];
@@ -47,7 +66,7 @@ impl<R: Read> Decoder<R> {
         if !is_manifest {
             return Err(Broken::Format { entry: 0, reason: "it is no tree of version 1" });
         }
-        Ok(Self { input, last: None, folders: Vec::new(), linkable: Vec::new(), ended: false })
+        Ok(Self::behind_magic(input))
     }
 
     /// The next entry; nothing at the end, behind which nothing may follow.

@@ -1,104 +1,116 @@
 //! Writing a manifest, entry by entry.
+//!
+//! Each entry is read again before it is written, by the reader of everybody else's: so what is written can be read, whatever was
+//! asked for, and what the reader would refuse is refused while its name is known.
 
-use super::{Content, Device, END, MAGIC, Node, NodeKind};
+use super::{Broken, Content, Decoder, Device, END, MAGIC, Node, NodeKind};
+use crate::error::{Error, Result};
 use crate::tree::Meta;
-use std::io::{self, Write};
+use std::io::{Cursor, Write};
 
-/// Writes a manifest. Entries come in their order; that is the caller's to keep, and a debug build checks it.
+/// Writes a manifest. Entries come in their order; that is the caller's to keep. Not to be used any more after an error.
 pub(crate) struct Encoder<W: Write> {
     out: W,
-    last: Option<Vec<u8>>,
+    reader: Decoder<Cursor<Vec<u8>>>,
     count: u64,
 }
 
 impl<W: Write> Encoder<W> {
     /// Begins a manifest.
-    pub(crate) fn new(mut out: W) -> io::Result<Self> {
-        out.write_all(MAGIC)?;
-        Ok(Self { out, last: None, count: 0 })
+    pub(crate) fn new(mut out: W) -> Result<Self> {
+        out.write_all(MAGIC).map_err(Error::Output)?;
+        Ok(Self { out, reader: Decoder::of_parts(), count: 0 })
     }
 
     /// Writes an entry; its number.
-    pub(crate) fn put(&mut self, node: &Node) -> io::Result<u64> {
-        debug_assert!(
-            self.last
-                .as_deref()
-                .is_none_or(|last| super::order(last, node.path.as_bytes()).is_lt()),
-            "entries out of order"
-        );
-        self.last = Some(node.path.as_bytes().to_vec());
-        self.out.write_all(&[node.kind.byte()])?;
-        self.bytes(node.path.as_bytes())?;
-        if let NodeKind::Link(to) = node.kind {
-            self.number(to)?;
-        } else {
-            self.meta(&node.meta)?;
-            self.kind(&node.kind)?;
-        }
+    ///
+    /// # Errors
+    /// `Refused` with the entry that no manifest can have; `Output`.
+    pub(crate) fn put(&mut self, node: &Node) -> Result<u64> {
+        self.write(&entry(node)).map_err(|broken| match broken {
+            Broken::Format { reason, .. } => Error::refused(node.path.as_bytes(), reason),
+            Broken::Io(error) => Error::Output(error),
+        })?;
         self.count += 1;
         Ok(self.count - 1)
     }
 
     /// Ends the manifest.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&[END])?;
+    pub(crate) fn finish(mut self) -> Result<W> {
+        self.write(&[END]).map_err(|broken| match broken {
+            Broken::Format { reason, .. } => Error::refused(b"", reason),
+            Broken::Io(error) => Error::Output(error),
+        })?;
         Ok(self.out)
     }
 
-    fn kind(&mut self, kind: &NodeKind) -> io::Result<()> {
-        match kind {
-            NodeKind::File(Content { size, digest, segments }) => {
-                self.number(*size)?;
-                self.out.write_all(digest.as_bytes())?;
-                self.number(segments.len() as u64)?;
-                for segment in segments {
-                    self.number(segment.offset)?;
-                    self.number(segment.length)?;
-                }
-                Ok(())
+    fn write(&mut self, part: &[u8]) -> std::result::Result<(), Broken> {
+        self.reader.read_part(part)?;
+        Ok(self.out.write_all(part)?)
+    }
+}
+
+/// An entry as it is written.
+pub(super) fn entry(node: &Node) -> Vec<u8> {
+    let mut out = vec![node.kind.byte()];
+    bytes(&mut out, node.path.as_bytes());
+    if let NodeKind::Link(to) = node.kind {
+        number(&mut out, to);
+    } else {
+        meta(&mut out, &node.meta);
+        kind(&mut out, &node.kind);
+    }
+    out
+}
+
+fn kind(out: &mut Vec<u8>, kind: &NodeKind) {
+    match kind {
+        NodeKind::File(Content { size, digest, segments }) => {
+            number(out, *size);
+            out.extend_from_slice(digest.as_bytes());
+            number(out, segments.len() as u64);
+            for segment in segments {
+                number(out, segment.offset);
+                number(out, segment.length);
             }
-            NodeKind::Symlink(target) => self.bytes(target),
-            NodeKind::Char(Device { major, minor }) | NodeKind::Block(Device { major, minor }) => {
-                self.number((*major).into())?;
-                self.number((*minor).into())
-            }
-            NodeKind::Directory | NodeKind::Fifo | NodeKind::Link(_) => Ok(()),
         }
-    }
-
-    fn meta(&mut self, meta: &Meta) -> io::Result<()> {
-        self.number(meta.mode.into())?;
-        self.number(meta.uid.into())?;
-        self.number(meta.gid.into())?;
-        self.number(zigzag(meta.mtime.seconds))?;
-        self.number(meta.mtime.nanoseconds.into())?;
-        let mut pairs: Vec<_> = meta.xattrs.iter().collect();
-        pairs.sort_unstable();
-        self.number(pairs.len() as u64)?;
-        for (name, value) in pairs {
-            self.bytes(name)?;
-            self.bytes(value)?;
+        NodeKind::Symlink(target) => bytes(out, target),
+        NodeKind::Char(Device { major, minor }) | NodeKind::Block(Device { major, minor }) => {
+            number(out, (*major).into());
+            number(out, (*minor).into());
         }
-        Ok(())
+        NodeKind::Directory | NodeKind::Fifo | NodeKind::Link(_) => {}
     }
+}
 
-    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.number(bytes.len() as u64)?;
-        self.out.write_all(bytes)
+fn meta(out: &mut Vec<u8>, meta: &Meta) {
+    number(out, meta.mode.into());
+    number(out, meta.uid.into());
+    number(out, meta.gid.into());
+    number(out, zigzag(meta.mtime.seconds));
+    number(out, meta.mtime.nanoseconds.into());
+    let mut pairs: Vec<_> = meta.xattrs.iter().collect();
+    pairs.sort_unstable();
+    number(out, pairs.len() as u64);
+    for (name, value) in pairs {
+        bytes(out, name);
+        bytes(out, value);
     }
+}
 
-    /// LEB128: seven bits a byte, the lowest first, the high bit where more follow.
-    fn number(&mut self, mut value: u64) -> io::Result<()> {
-        let mut bytes = [0_u8; 10];
-        let mut length = 0;
-        loop {
-            let low = u8::try_from(value & 0x7f).expect("seven bits fit");
-            value >>= 7;
-            bytes[length] = if value == 0 { low } else { low | 0x80 };
-            length += 1;
-            if value == 0 {
-                return self.out.write_all(&bytes[..length]);
-            }
+fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// LEB128: seven bits a byte, the lowest first, the high bit where more follow.
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let low = u8::try_from(value & 0x7f).expect("seven bits fit");
+        value >>= 7;
+        out.push(if value == 0 { low } else { low | 0x80 });
+        if value == 0 {
+            return;
         }
     }
 }

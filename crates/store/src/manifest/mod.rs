@@ -46,7 +46,7 @@ const XATTR_VALUE_LIMIT: u64 = 1 << 16;
 /// The longest name of an extended attribute, in bytes: the kernel's own limit.
 const XATTR_NAME_LIMIT: u64 = 255;
 /// The most segments of one sparse file.
-const SEGMENT_LIMIT: u64 = 1 << 20;
+const SEGMENT_LIMIT: u64 = crate::tree::SEGMENT_LIMIT as u64;
 
 /// An entry of a manifest.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,17 +8,21 @@ type Attribute = (Vec<u8>, Vec<u8>);
 const VALUE_LIMIT: usize = 65_535;
 /// What all of one entry may take together, in bytes.
 const TOTAL_LIMIT: usize = 200_000;
+/// The most of one entry: a manifest has no more.
+const COUNT_LIMIT: usize = 4096;
 /// The longest name, in bytes.
 const NAME_LIMIT: usize = 255;
 
 /// Takes away those that can't be set, and those that come twice; the names of the former.
 pub(super) fn retain(xattrs: &mut Vec<Attribute>, is_folder: bool) -> Vec<Vec<u8>> {
     let mut dropped = Vec::new();
-    let mut total = 0;
+    let (mut total, mut count) = (0, 0);
     xattrs.dedup_by(|later, earlier| later.0 == earlier.0);
     xattrs.retain(|(name, value)| {
         total += name.len() + value.len();
-        let is_kept = total <= TOTAL_LIMIT && can_be_set(name, value, is_folder);
+        let is_kept =
+            total <= TOTAL_LIMIT && count < COUNT_LIMIT && can_be_set(name, value, is_folder);
+        count += usize::from(is_kept);
         if !is_kept {
             dropped.push(name.clone());
         }
@@ -128,5 +132,8 @@ mod tests {
         ];
         assert_eq!(retain(&mut all, false).len(), 4);
         assert_eq!(all, [pair(b"user.a", 1)]);
+        let mut many: Vec<_> =
+            (0..4100).map(|n| pair(format!("user.{n:04}").as_bytes(), 1)).collect();
+        assert_eq!((retain(&mut many, false).len(), many.len()), (4, 4096));
     }
 }

@@ -1,16 +1,16 @@
 //! The manifest of a tree in memory.
 
 use super::{Kind, MemTree, Number, ROOT};
+use crate::error::Result;
 use crate::manifest::{Encoder, Node, NodeKind};
 use crate::tree::{EntryPath, Meta};
-use std::io;
 
 /// A number that no entry of a manifest has.
 const UNKNOWN: u64 = u64::MAX;
 
 impl MemTree {
     /// The manifest as bytes. All files are filled.
-    pub(crate) fn encode(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut encoder = Encoder::new(Vec::new())?;
         let mut numbers = vec![UNKNOWN; self.inodes.len()];
         self.write(&mut encoder, &mut numbers, (EntryPath::default(), ROOT))?;
@@ -38,7 +38,7 @@ impl MemTree {
         encoder: &mut Encoder<Vec<u8>>,
         numbers: &mut [u64],
         (path, number): (EntryPath, Number),
-    ) -> io::Result<()> {
+    ) -> Result<()> {
         let known = numbers[number as usize];
         if known != UNKNOWN {
             let meta = Meta::default();

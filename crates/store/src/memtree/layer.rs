@@ -3,12 +3,17 @@
 use super::find::Missing;
 use super::{MemTree, Number};
 use crate::error::{Error, Result};
-use crate::tree::Entry;
+use crate::tree::{Entry, EntryPath};
 
 /// How the names of whiteouts begin.
 pub(super) const WHITEOUT: &[u8] = b".wh.";
 /// The rest of the name of one that hides all that earlier layers have in its folder.
 const OPAQUE: &[u8] = b".wh..opq";
+
+/// Whether a layer says something of other entries by a file of this name.
+pub(crate) fn is_whiteout(path: &EntryPath) -> bool {
+    path.split().is_some_and(|(_, name)| name.starts_with(WHITEOUT))
+}
 
 impl MemTree {
     /// What is put from now on is of the next layer.

@@ -18,6 +18,8 @@ mod put;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use layer::is_whiteout;
+
 use crate::manifest::Content;
 use crate::tree::{EntryPath, Meta, Notes, Quota};
 use std::collections::{BTreeMap, HashSet};
@@ -102,11 +104,6 @@ impl MemTree {
             is_root_known: false,
             notes: Notes::default(),
         }
-    }
-
-    /// The sum of the sizes of the files that were put, in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// Says what is in a file that was put.

@@ -17,6 +17,10 @@ use std::path::{Path, PathBuf};
 
 /// How many links are followed from one file of an archive to another.
 const LINKS: usize = 8;
+/// How many entries of an archive are looked at.
+const FILES: u32 = 100_000;
+/// The piece in which files are copied and compared, in bytes.
+const PIECE: usize = 256 << 10;
 
 /// The files of an image, by their names.
 pub(crate) enum Blobs<'a> {
@@ -32,6 +36,45 @@ pub(crate) enum Blobs<'a> {
 pub(crate) enum Unpacked {
     File(PathBuf),
     Link(EntryPath),
+}
+
+impl Unpacked {
+    /// Whether two are the same, byte for byte.
+    fn is_same(&self, other: &Self) -> Result<bool> {
+        match (self, other) {
+            (Self::Link(one), Self::Link(other)) => Ok(one == other),
+            (Self::File(one), Self::File(other)) => {
+                same_bytes(one, other).map_err(|error| Error::io("read", one, error))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Removes what was unpacked.
+    fn remove(self) -> Result<()> {
+        match self {
+            Self::Link(_) => Ok(()),
+            Self::File(path) => Ok(volt_host::files::remove_file(&path).map(drop)?),
+        }
+    }
+}
+
+fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut piece, mut beside) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let length = one.read(&mut piece)?;
+        if length == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut beside[..length])?;
+        if piece[..length] != beside[..length] {
+            return Ok(false);
+        }
+    }
 }
 
 /// Whether an archive whose first entry has this name is one of an image and no root file system.
@@ -57,16 +100,17 @@ impl Blobs<'_> {
         limits: Limits,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let mut files = HashMap::new();
+        let mut files: HashMap<EntryPath, Unpacked> = HashMap::new();
         let mut archive = TarReader::new(plain, limits.entries.saturating_mul(4));
-        let mut bytes = 0_u64;
+        let (mut bytes, mut number) = (0_u64, 0);
         while let Some(member) = archive.next_member()? {
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             let Entry { path, kind, .. } = member.entry;
             let refused = |reason: &str| Error::refused(path.as_bytes(), reason);
-            if files.len() > 100_000 {
+            number += 1;
+            if number > FILES {
                 return Err(refused("there are too many files for an image"));
             }
             let unpacked = match kind {
@@ -75,7 +119,7 @@ impl Blobs<'_> {
                     if bytes > limits.bytes {
                         return Err(refused("the archive is larger than images may be"));
                     }
-                    let to = dir.join(files.len().to_string());
+                    let to = dir.join(number.to_string());
                     let failed = |error| Error::io("write", &to, error);
                     let mut file = File::create_new(&to).map_err(failed)?;
                     copy(&mut Expand::new(archive.data(), &shape), &mut file).map_err(|error| {
@@ -93,7 +137,12 @@ impl Blobs<'_> {
                 Kind::HardLink(target) => Unpacked::Link(target),
                 Kind::Directory | Kind::Fifo | Kind::Special(_) => continue,
             };
-            files.insert(path, unpacked);
+            match files.get(&path) {
+                // Some who make archives put what two images share into them twice.
+                Some(before) if unpacked.is_same(before)? => unpacked.remove()?,
+                Some(_) => return Err(refused("it is there twice, and not the same")),
+                None => drop(files.insert(path, unpacked)),
+            }
         }
         Ok(Self::Unpacked(files))
     }
@@ -204,7 +253,7 @@ enum Failed {
 
 fn copy(from: &mut dyn Read, to: &mut File) -> std::result::Result<(), Failed> {
     use std::io::Write;
-    let mut piece = vec![0; 256 << 10];
+    let mut piece = vec![0; PIECE];
     loop {
         match from.read(&mut piece) {
             Ok(0) => return Ok(()),

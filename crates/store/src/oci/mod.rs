@@ -15,6 +15,6 @@ pub(crate) use blobs::{Blobs, begins_image, wrong};
 pub(crate) use documents::{DOCUMENT_LIMIT, Sha256, read_any};
 pub use read::Platform;
 pub(crate) use read::{Found, LayerBlob, find, run_config};
-pub use remote::Origin;
-pub(crate) use remote::Remote;
+pub use remote::{Origin, forget_downloads};
+pub(crate) use remote::{Remote, refuse_too_large};
 pub(crate) use write::{Flavour, PlatformOf, index_of, make, media_type_of, write};

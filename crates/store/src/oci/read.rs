@@ -49,6 +49,8 @@ pub struct Platform {
     os: String,
     architecture: String,
     variant: String,
+    /// Whether somebody asked for it: then an image for another one will not do, though it be the only one.
+    is_asked: bool,
 }
 
 impl Platform {
@@ -56,7 +58,7 @@ impl Platform {
     #[must_use]
     pub fn own() -> Self {
         let (os, architecture) = ("linux".to_owned(), architecture().to_owned());
-        Self { os, architecture, variant: String::new() }
+        Self { os, architecture, variant: String::new(), is_asked: false }
     }
 
     fn fits(&self, descriptor: &Descriptor) -> bool {
@@ -65,6 +67,22 @@ impl Platform {
                 && platform.architecture == self.architecture
                 && (self.variant.is_empty() || platform.variant == self.variant)
         })
+    }
+
+    /// Refuses what is for another one, by its own words.
+    fn refuse_another(&self, config: &Config) -> Result<()> {
+        let differs = |said: &str, asked: &str| !said.is_empty() && said != asked;
+        let is_other = differs(&config.os, &self.os)
+            || differs(&config.architecture, &self.architecture)
+            || !self.variant.is_empty() && differs(&config.variant, &self.variant);
+        if !self.is_asked || !is_other {
+            return Ok(());
+        }
+        let said = [&config.os, &config.architecture, &config.variant];
+        let said: Vec<&str> =
+            said.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+        let said = printable(said.join("/").as_bytes());
+        Err(Error::Invalid(format!("it is not for {self}, but for {said}")))
     }
 }
 
@@ -95,7 +113,8 @@ impl std::str::FromStr for Platform {
             _ => return Err(Error::Invalid(format!("`{text}` is no platform: write linux/arm64"))),
         };
         let owned = |text: &str| text.to_owned();
-        Ok(Self { os: owned(os), architecture: owned(architecture), variant: owned(variant) })
+        let (os, architecture, variant) = (owned(os), owned(architecture), owned(variant));
+        Ok(Self { os, architecture, variant, is_asked: true })
     }
 }
 
@@ -129,7 +148,11 @@ fn layout(blobs: &Blobs<'_>, index: &[u8], platform: &Platform) -> Result<Found>
     for _ in 0..DEPTH {
         let descriptor = match Document::parse(&bytes)? {
             Document::Index(manifests) => choose(&manifests, platform)?,
-            Document::Manifest(manifest) => return made(blobs, manifest, bytes),
+            Document::Manifest(manifest) => {
+                let found = made(blobs, manifest, bytes)?;
+                platform.refuse_another(&found.config)?;
+                return Ok(found);
+            }
         };
         bytes = blobs.described(&descriptor)?;
     }
@@ -144,7 +167,10 @@ fn choose(manifests: &[Descriptor], wanted: &Platform) -> Result<Descriptor> {
             && !one.annotations.contains_key("vnd.docker.reference.type")
     };
     let images: Vec<&Descriptor> = manifests.iter().filter(is_image).collect();
-    if let [only] = images[..] {
+    // Where nobody asked, the only one there is; one that says nothing is asked itself.
+    if let [only] = images[..]
+        && (!wanted.is_asked || only.platform.is_none() || wanted.fits(only))
+    {
         return Ok(only.clone());
     }
     let fits = |one: &&&Descriptor| wanted.fits(one);

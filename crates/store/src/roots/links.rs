@@ -12,7 +12,7 @@ use crate::manifest::{Device, Node, NodeKind};
 use crate::parallel;
 use crate::tree::{EntryPath, open_in_root, open_root};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -42,8 +42,21 @@ pub(super) fn write<'a, N: Nodes>(
     tree.finish()
 }
 
+/// Whether a file has these contents.
+pub(super) type IsGood<'a> = &'a (dyn Fn(&File, &Digest) -> bool + Sync);
+
+/// Whether it has, by reading it. One that can't be read has not.
+pub(super) fn has_contents(file: &File, digest: &Digest) -> bool {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file).is_ok() && Digest::from(hasher.finalize()) == *digest
+}
+
 /// The files below `root` whose contents are not those of the tree, as people see their paths; what is missing is among them.
-pub(super) fn check(mut nodes: impl Nodes, root: &Path) -> Result<Vec<String>> {
+pub(super) fn check(
+    mut nodes: impl Nodes,
+    root: &Path,
+    is_good: IsGood<'_>,
+) -> Result<Vec<String>> {
     let fd = open_root(root).map_err(|error| Error::io("open", root, error))?;
     let mut files = Vec::new();
     while let Some(node) = nodes.next()? {
@@ -55,14 +68,50 @@ pub(super) fn check(mut nodes: impl Nodes, root: &Path) -> Result<Vec<String>> {
     let bad = parallel::find(&files, &|(_, digest, path)| {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = open_in_root(&fd, path.as_bytes(), flags).map(File::from);
-        let mut hasher = blake3::Hasher::new();
-        // A file that can't be read has not the contents either.
-        let is_read = file.is_ok_and(|file| hasher.update_reader(file).is_ok());
-        Ok(!is_read || Digest::from(hasher.finalize()) != *digest)
+        Ok(!file.is_ok_and(|file| is_good(&file, digest)))
     })?;
     let mut bad: Vec<String> = bad.into_iter().map(|(_, _, path)| shown(path)).collect();
     bad.sort_unstable();
     Ok(bad)
+}
+
+/// Puts files of one root into another of the same tree, each in one step: whoever reads there has the old one or the new one.
+pub(super) fn replace(
+    mut nodes: impl Nodes,
+    (from, to): (&Path, &Path),
+    files: &[String],
+) -> Result<()> {
+    let open = |path| open_root(path).map_err(|error| Error::io("open", path, error));
+    let (from, to) = (open(from)?, open(to)?);
+    let (mut folders, mut changed) = (HashMap::new(), HashSet::new());
+    let (mut numbers, mut number) = (HashSet::new(), 0);
+    while let Some(node) = nodes.next()? {
+        let is_meant = match &node.kind {
+            NodeKind::File(_) => files.contains(&shown(&node.path)),
+            NodeKind::Link(to) => numbers.contains(to),
+            _ => false,
+        };
+        if let (true, Some((above, name))) = (is_meant, node.path.split()) {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            let folder = |root| open_in_root(root, above, flags);
+            folder(&from)
+                .and_then(|from| rustix::fs::renameat(from, name, folder(&to)?, name))
+                .map_err(|error| failed(&node, error))?;
+            changed.insert(above.to_vec());
+            numbers.insert(number);
+        }
+        number += 1;
+        if node.kind == NodeKind::Directory {
+            folders.insert(node.path.as_bytes().to_vec(), node);
+        }
+    }
+    // What comes into a folder changes its times.
+    for node in changed.iter().filter_map(|path| folders.get(path)) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let fd = open_in_root(&to, node.path.as_bytes(), flags);
+        dress(fd.map_err(|error| failed(node, error))?, node)?;
+    }
+    rustix::fs::syncfs(&to).map_err(|error| Error::Output(error.into()))
 }
 
 struct Tree<'a> {

@@ -34,6 +34,7 @@ use crate::cas::{Cas, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Broken, Decoder, Node, NodeKind};
+pub(crate) use check::BadRoot;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::{self, File};

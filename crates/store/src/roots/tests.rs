@@ -282,7 +282,10 @@ fn hard_links_have_every_attribute() {
     assert_eq!(numbers(&place.at("from"), &wanted), numbers_but_variants(&place, &links, &wanted));
     let root = place.mount(Layer::Folder(&links), None);
     assert_same(&below(&links), &below(&root));
-    let check = || super::links::check(place.roots().nodes(&tree).unwrap(), &links).unwrap();
+    let check = || {
+        let nodes = place.roots().nodes(&tree).unwrap();
+        super::links::check(nodes, &links, &super::links::has_contents).unwrap()
+    };
     assert!(check().is_empty());
     fs::remove_file(links.join("dots/!")).unwrap();
     fs::write(links.join("many/0-"), "changed").unwrap();
@@ -418,7 +421,7 @@ fn a_root_is_read_once_after_a_boot_and_made_again_where_it_is_damaged() {
             let object = place.cas.objects().path(&Digest::of(b"one"));
             if fs::read(&object).unwrap() != b"one" {
                 assert!(matches!(assemble(), Err(Error::BadObject { .. })));
-                fs::remove_file(&object).unwrap();
+                assert!(!object.exists() && place.cas.status().unwrap().quarantined == 1);
                 let lease = place.cas.lease(&nobody).unwrap();
                 place.cas.objects().put_bytes(&lease, b"one").unwrap();
             }
@@ -449,6 +452,55 @@ fn a_root_is_read_once_after_a_boot_and_made_again_where_it_is_damaged() {
     assert!(place.roots().assemble(&tree, Form::Image).is_ok());
     assert!(!place.cas.verify(&Vec::new(), &Silent).unwrap().damages.is_empty());
     assert!(matches!(place.roots().assemble(&tree, Form::Image), Err(Error::BadObject { .. })));
+}
+
+/// What workloads read is not the objects alone: variants, and the copies that are a root's own.
+#[test]
+fn a_verification_reads_roots_and_mends_them_where_they_are() {
+    if !inside("a_verification_reads_roots_and_mends_them_where_they_are") {
+        return;
+    }
+    let place = Place::new();
+    fs::create_dir(place.at("from/etc")).unwrap();
+    fs::write(place.at("from/etc/own"), "one").unwrap();
+    fs::write(place.at("from/first"), "one").unwrap();
+    // It has a variant, of which there are two names.
+    fs::write(place.at("from/second"), "one").unwrap();
+    set_mtime(&place.at("from/second"), 1, 0);
+    fs::hard_link(place.at("from/second"), place.at("from/third")).unwrap();
+    // And the object has attributes that none of them has.
+    let lease = place.cas.lease(&nobody).unwrap();
+    place.cas.objects().put_bytes(&lease, b"one").unwrap();
+    let tree = place.build(&place.at("from"));
+    let root = place.roots().links(&tree).unwrap();
+    drop(place.roots().assemble(&tree, Form::Image).unwrap());
+    let image = place.roots().image_path(&tree);
+    let standing = vec![("container web".to_owned(), tree)];
+    let verify = || place.cas.verify(&standing, &Silent).unwrap();
+    assert!(verify().damages.is_empty());
+    let (inode, before) = (fs::metadata(&root).unwrap().ino(), without_blocks(look(&root)));
+    let bad = ["etc/own", "second"];
+    for path in bad {
+        let data = fs::metadata(root.join(path)).unwrap();
+        fs::set_permissions(root.join(path), PermissionsExt::from_mode(0o644)).unwrap();
+        fs::write(root.join(path), "xxx").unwrap();
+        set_mtime(&root.join(path), data.mtime(), data.mtime_nsec());
+    }
+    fs::set_permissions(&image, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&image, "x").unwrap();
+    let mut found = verify();
+    let mut named: Vec<_> = found.damages.iter().map(|damage| &damage.touches).collect();
+    named.sort_by_key(|touches| touches[0].paths.len());
+    let names: Vec<_> = named[1].iter().map(|touch| touch.name.as_str()).collect();
+    assert_eq!((named.len(), &names[..]), (2, &["tree", "container web"][..]), "{found:?}");
+    assert!(named[0][0].paths.is_empty() && named[1][0].paths == bad, "{found:?}");
+    place.cas.repair(&mut found, &[], &standing, &Silent).unwrap();
+    assert!(found.damages.iter().all(|damage| damage.is_repaired), "{found:?}");
+    assert!(verify().damages.is_empty());
+    assert_same(&before, &without_blocks(look(&root)));
+    assert_eq!(fs::read(root.join("third")).unwrap(), b"one");
+    assert_eq!(fs::metadata(&root).unwrap().ino(), inode, "containers stand on it");
+    assert_eq!(place.roots().check_image(&tree).unwrap(), Some(true));
 }
 
 /// Everything that may be done to a file, by whoever is root in a user namespace only.

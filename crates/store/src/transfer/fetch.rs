@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -53,6 +53,7 @@ pub(super) struct Fetch<'a> {
 
 /// Chunks of large objects, one after the other in a file without a name.
 struct Spool {
+    path: PathBuf,
     file: File,
     end: u64,
     chunks: HashMap<Digest, (u64, u64)>,
@@ -101,7 +102,7 @@ impl Fetch<'_> {
         let path = stage.join("chunks");
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
         let file = file.map_err(|error| Error::io("write", &path, error))?;
-        let spool = Mutex::new(Spool { file, end: 0, chunks: HashMap::new() });
+        let spool = Mutex::new(Spool { path, file, end: 0, chunks: HashMap::new() });
         let fetched = self.parts_at_once(&parts, &needs, &spool)?;
         let spool = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.progress.step("Putting large files together");
@@ -279,7 +280,8 @@ impl Storing<'_> {
             let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
             if !spool.chunks.contains_key(chunk) {
                 let (end, length) = (spool.end, bytes.len() as u64);
-                spool.file.write_all(bytes).map_err(Error::Output)?;
+                let wrote = spool.file.write_all(bytes);
+                wrote.map_err(|error| Error::io("write", &spool.path, error))?;
                 spool.chunks.insert(*chunk, (end, length));
                 spool.end += length;
             }

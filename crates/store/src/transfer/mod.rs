@@ -67,6 +67,12 @@ pub trait Shelf: Sync {
 const CHUNK: u64 = 1 << 20;
 /// The largest list of chunks that is read, in bytes.
 const LIST: u64 = 64 << 20;
+/// The largest lists of chunks together, in bytes.
+const LISTS: u64 = 128 << 20;
+/// The largest manifest of a tree, in bytes.
+const TREE: u64 = 128 << 20;
+/// The most entries of a tree.
+const ENTRIES: usize = 1_000_000;
 
 /// A small blob, checked. Those that were read before lie in `dir`, which anybody may empty.
 fn small(shelf: &dyn Shelf, dir: &Path, (digest, size): (&Sha256, u64)) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use super::artifact::{About, Artifact, PackOf};
 use super::fetch::{Fetch, Places, Wanted};
 use super::index::{self, Frame};
 use super::recipes;
-use super::{CHUNK, Shelf, small};
+use super::{CHUNK, ENTRIES, LISTS, Shelf, TREE, small};
 use crate::cas::{Cas, Lease, Manifest, RefKind, Tree, TreeName, Wanted as Standing};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -13,11 +13,6 @@ use crate::tree::EntryPath;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use volt_host::files::Stage;
-
-/// The largest manifest of a tree that is fetched, in bytes.
-const TREE: u64 = 1 << 30;
-/// The largest lists of chunks together, in bytes.
-const LISTS: u64 = 512 << 20;
 
 /// What to pull.
 #[derive(Clone, Copy)]
@@ -109,13 +104,16 @@ impl Cas {
         };
         let stage = Stage::new(pull.stages, "pull")?;
         let mut fetched = 0;
-        if !self.objects().pin_present(lease, &about.tree)? {
+        let objects = self.objects();
+        let is_here = objects.check(&about.tree)? == Some(true)
+            && objects.pin_all(lease, &[(about.tree, objects.size(&about.tree)?)])?.is_empty();
+        if !is_here {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
             let places = self.places(old.iter().map(|old| old.digest), needed, fetch.recipes)?;
             fetched += Fetch { places: &places, ..fetch }.all(needed, stage.path())?;
         }
-        let tree = self.tree(&about.tree)?;
+        let tree = self.tree_of_at_most(&about.tree, ENTRIES)?;
         fetch.limit = pull.limit;
         let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
@@ -147,7 +145,8 @@ impl Cas {
     /// What is in a tree and not here, each once; what is here is counted on.
     fn missing(&self, tree: &Tree, lease: &Lease) -> Result<Vec<Wanted>> {
         let objects = self.objects();
-        let all: Vec<Digest> = tree.contents().map(|(_, content)| content.digest).collect();
+        let all: Vec<_> =
+            tree.contents().map(|(_, content)| (content.digest, content.size)).collect();
         let mut gone = objects.pin_all(lease, &all)?;
         let mut missing = Vec::new();
         for (node, content) in tree.contents() {

@@ -3,7 +3,7 @@
 use super::artifact::{About, Artifact, MANIFEST, PackOf};
 use super::index::{self, FRAME, Frame};
 use super::recipes::{self, Recipes};
-use super::{CHUNK, Shelf, chunks, small};
+use super::{CHUNK, ENTRIES, LISTS, Shelf, TREE, chunks, small};
 use crate::cas::{Cas, Lease, Pointer};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -110,11 +110,15 @@ impl Cas {
     ) -> Result<(Vec<Piece>, Recipes)> {
         let (tree, objects) = (self.tree(digest)?, self.objects());
         let size = objects.size(digest)?;
+        if size > TREE || tree.nodes.len() > ENTRIES {
+            let reason = format!("nobody pulls more than {ENTRIES} entries");
+            return Err(Error::Unsupported { what: "pushing this tree".into(), reason });
+        }
         let contents = tree.contents().map(|(_, content)| (content.digest, content.size));
         let all: Vec<(Digest, u64)> = std::iter::once((*digest, size)).chain(contents).collect();
-        let digests: Vec<Digest> = all.iter().map(|(digest, _)| *digest).collect();
-        if let Some(missing) = objects.pin_all(lease, &digests)?.into_iter().next() {
-            let (path, reason) = (objects.path(&missing), "the object is missing".to_owned());
+        if let Some(missing) = objects.pin_all(lease, &all)?.into_iter().next() {
+            let reason = "the object is missing or cut short".to_owned();
+            let path = objects.path(&missing);
             return Err(Error::Corrupt { path, reason });
         }
         let (mut pieces, mut recipes) = (Vec::new(), Recipes::new());
@@ -273,12 +277,17 @@ fn known_packs(push: TreePush<'_>) -> Result<Vec<Known>> {
     for tag in push.shelf.tags()?.iter().rev().take(TAGS) {
         documents.extend(push.shelf.document(Some(tag))?);
     }
-    let (mut known, mut seen) = (Vec::new(), HashSet::new());
+    let (mut known, mut seen, mut lists) = (Vec::new(), HashSet::new(), 0_u64);
     for document in documents.iter().filter(|bytes| Artifact::is_one(bytes)) {
         let Ok(artifact) = Artifact::parse(document) else { continue };
         for of in artifact.packs {
             if !seen.insert(of.pack.digest.clone()) {
                 continue;
+            }
+            lists = lists.saturating_add(of.index.size);
+            if lists > LISTS {
+                // What is in the others is sent again.
+                return Ok(known);
             }
             let index = small(push.shelf, push.cache, of.index.key());
             match index.and_then(|bytes| index::decode(&bytes, Some(of.pack.size))) {

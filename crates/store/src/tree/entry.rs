@@ -40,6 +40,12 @@ pub(crate) struct Shape {
     pub(crate) segments: Vec<Segment>,
 }
 
+/// The most segments of one file.
+pub(crate) const SEGMENT_LIMIT: usize = 1 << 20;
+
+/// What the shortest of holes are shorter than, in bytes.
+const SHORT_HOLE: u64 = 8 << 10;
+
 /// A range of a file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -47,6 +53,42 @@ pub(crate) struct Segment {
     pub(crate) offset: u64,
     /// How long it is.
     pub(crate) length: u64,
+}
+
+/// The segments of a file as they are found, one behind the other and at most so many.
+#[derive(Debug, Default)]
+pub(crate) struct Segments {
+    found: Vec<Segment>,
+    /// Holes shorter than this count as data, in bytes.
+    hole: u64,
+}
+
+impl Segments {
+    /// Takes the next one. Where there are more than `most`, the shortest holes are none any more: what is read of them are zeros.
+    pub(crate) fn add(&mut self, segment: Segment, most: usize) {
+        self.join(segment);
+        while self.found.len() > most {
+            self.hole = (self.hole * 2).max(SHORT_HOLE);
+            for segment in std::mem::take(&mut self.found) {
+                self.join(segment);
+            }
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn into_vec(self) -> Vec<Segment> {
+        self.found
+    }
+
+    fn join(&mut self, next: Segment) {
+        let hole = self.hole;
+        match self.found.last_mut() {
+            Some(last) if next.offset - (last.offset + last.length) < hole => {
+                last.length = next.offset + next.length - last.offset;
+            }
+            _ => self.found.push(next),
+        }
+    }
 }
 
 impl Shape {
@@ -142,5 +184,30 @@ pub(crate) fn keeps_xattr(name: &[u8]) -> bool {
     match name {
         b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
         _ => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_segments_become_few() {
+        // Every other page is a hole, but for one that is long.
+        let all: Vec<Segment> = (0..100)
+            .map(|n| Segment { offset: n * 8192 + if n < 50 { 0 } else { 1 << 20 }, length: 4096 })
+            .collect();
+        let mut segments = Segments::default();
+        all.iter().for_each(|segment| segments.add(*segment, 8));
+        let few = segments.into_vec();
+        assert!((2..=8).contains(&few.len()), "{few:?}");
+        let end = |segment: &Segment| segment.offset + segment.length;
+        let size = all.last().map_or(0, end);
+        assert!(Shape { size, segments: few.clone() }.is_sane());
+        let has = |one: &Segment| few.iter().any(|f| f.offset <= one.offset && end(one) <= end(f));
+        assert!(all.iter().all(has), "{few:?}");
+        let mut untouched = Segments::default();
+        all.iter().for_each(|segment| untouched.add(*segment, 100));
+        assert_eq!(untouched.into_vec(), all);
     }
 }

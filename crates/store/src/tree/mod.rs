@@ -10,7 +10,9 @@ pub(crate) mod tests;
 mod walk;
 mod write;
 
-pub(crate) use entry::{Entry, Kind, Meta, Segment, Shape, Time, keeps_xattr};
+pub(crate) use entry::{
+    Entry, Kind, Meta, SEGMENT_LIMIT, Segment, Segments, Shape, Time, keeps_xattr,
+};
 pub(crate) use path::{EntryPath, PATH_LIMIT};
 pub(crate) use walk::{DenseReader, Expand, Flow, Found, SparseReader, walk, xattrs_of};
 pub(crate) use write::{Quota, TreeWriter};

@@ -3,7 +3,9 @@
 //! Holds one open folder at a time, however deep the tree: going back up opens the folder again by its path. What
 //! changes or vanishes meanwhile is skipped; no mount below the root is entered.
 
-use super::{Entry, EntryPath, Kind, Meta, Segment, Shape, Time, keeps_xattr};
+use super::{
+    Entry, EntryPath, Kind, Meta, SEGMENT_LIMIT, Segment, Segments, Shape, Time, keeps_xattr,
+};
 use crate::error::{Error, Result, printable};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat, openat2};
@@ -250,7 +252,7 @@ fn shape(fd: &OwnedFd, stat: &Stat) -> rustix::io::Result<Shape> {
     if stat.st_blocks.cast_unsigned().saturating_mul(512) >= size {
         return Ok(Shape::dense(size));
     }
-    let mut segments: Vec<Segment> = Vec::new();
+    let mut segments = Segments::default();
     let mut at = 0;
     while at < size {
         let start = match rustix::fs::seek(fd, SeekFrom::Data(at)) {
@@ -263,10 +265,10 @@ fn shape(fd: &OwnedFd, stat: &Stat) -> rustix::io::Result<Shape> {
         if start >= end {
             break;
         }
-        segments.push(Segment { offset: start, length: end - start });
+        segments.add(Segment { offset: start, length: end - start }, SEGMENT_LIMIT);
         at = end;
     }
-    Ok(Shape { size, segments })
+    Ok(Shape { size, segments: segments.into_vec() })
 }
 
 /// The bytes of a file's segments, one after the other. What is missing when a file shrinks meanwhile is zeros.

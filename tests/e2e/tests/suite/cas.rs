@@ -20,6 +20,7 @@ perl -e '
   set("old", "system.posix_acl_access", $acl); set("sticky", "system.posix_acl_default", $acl);
   set("old", "user.note", "a\0b\n=c");'
 ln suid suid-too; ln -s nowhere dangling; ln dangling dangling-too; mkfifo pipe; ln pipe pipe-too
+perl -e 'socket(S, 1, 1, 0) && bind(S, pack("S a*", 1, "a-socket")) or die'; ln a-socket b-socket
 mknod null c 1 3; mknod loop b 7 200; chmod 600 null; chown 3:4 loop
 truncate -s 20M hollow; truncate -s 20M middle; echo data | dd of=middle bs=4096 seek=1000 conv=notrunc status=none
 head -c 5000000 /dev/urandom > large
@@ -39,7 +40,8 @@ on_hosts! {
         let dir = debian_root(host, "casround");
         let built = host.volt(&["cas", "build", "--ref", "round/root:1", &format!("{dir}/root"), "-o", "json"]).json();
         assert!(built["entries"].as_u64().unwrap() > 3000, "{built}");
-        assert!(built.get("left_out").is_none(), "{built}");
+        let left: Vec<_> = built["left_out"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        assert!(left.len() == 2 && left[0].contains("odd/a-socket") && left[1].contains("odd/b-socket"), "{built}");
         host.sh(&format!("cd {dir} && volt cas export --file one.tar round/root:1 && volt cas export round/root:1 | cmp - one.tar")).ok();
         host.sh(&format!("cd {dir} && mkdir back && tar -xpf one.tar --numeric-owner --xattrs --xattrs-include='*' -C back")).ok();
         let back = host.volt(&["cas", "build", "--ref", "round/back", &format!("{dir}/back"), "-o", "json"]).json();
@@ -47,6 +49,12 @@ on_hosts! {
         assert_eq!(differences, "No difference.");
         assert_eq!(back["tree"], built["tree"]);
         assert_eq!(back["new"], 0);
+        // As an image it is the same tree, but for its devices.
+        host.volt(&["image", "import", "stellarium://round/root:1", "round/image"]).ok();
+        let lost = host.volt(&["cas", "diff", "round/root:1", "images/round/image"]).ok();
+        assert!(lost.ends_with("- odd/loop\n- odd/null") && lost.lines().all(|line| line.starts_with("- dev/") || line.starts_with("- odd/")), "{lost}");
+        host.volt(&["image", "import", "stellarium://round/none", "round/image", "--force"]).fails(3);
+        host.volt(&["image", "delete", "round/image"]).ok();
         // What people see of it.
         let look = |path: &str| host.volt(&["cas", "ls", "round/root:1", path, "-o", "json"]).json()[0].clone();
         assert_eq!((look("odd/suid-too")["mode"].clone(), look("odd/suid-too")["same_as"].clone()), ("4755".into(), "odd/suid".into()));
@@ -57,6 +65,7 @@ on_hosts! {
         let deep = ["odd".to_owned()].into_iter().chain(std::iter::repeat_n("d".repeat(200), 19)).chain(["deep".to_owned()]);
         assert_eq!(host.volt(&["cas", "cat", "round/root:1", &deep.collect::<Vec<_>>().join("/")]).ok(), "deep");
         assert!(host.volt(&["cas", "cat", "round/root:1", "etc/os-release"]).ok().contains("Debian"));
+        assert_eq!(host.volt(&["cas", "cat", &format!("stellarium://{}", look(r"odd/no\xfftext\x0a\\")["digest"].as_str().unwrap())]).ok(), "odd");
         host.volt(&["cas", "cat", "round/root:1", "odd"]).fails(2);
         host.volt(&["cas", "cat", "round/root:1", "no/such"]).fails(3);
         host.volt(&["cas", "ls", "no-such-tree"]).fails(3);

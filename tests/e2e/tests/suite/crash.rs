@@ -227,6 +227,46 @@ const SNAPSHOTS: &[Case] = &[
     },
 ];
 
+/// Networks: it is there or it is not; who is to be connected is, and by what it has no more nobody is reached.
+const NETWORKS: &[Case] = &[
+    Case {
+        name: "net create",
+        before: "true",
+        command: &["net", "create", "crashnet"],
+        after: "volt net delete crashnet || test $? = 3",
+    },
+    Case {
+        name: "net delete",
+        before: "volt net create crashnet",
+        command: &["net", "delete", "crashnet"],
+        after: "{ volt net delete crashnet || test $? = 3; } && ! ip link show volt-crashnet",
+    },
+    Case {
+        name: "container start with networks and ports",
+        before: "volt container create --name crash --network volt0 -p 9399:80 tiny sleep 1000",
+        command: &["container", "start", "crash"],
+        after: "volt container start crash && ip netns exec volt-crash ping -c 1 -W 2 10.0.0.1 && volt container delete --force crash && ! ip link | grep vt-cra",
+    },
+    Case {
+        name: "container stop with networks and ports",
+        before: "volt run -d --name crash --network volt0 -p 9399:80 tiny sleep 1000",
+        command: &["container", "stop", "crash"],
+        after: "volt container stop crash && volt container start crash && ip netns exec volt-crash ping -c 1 -W 2 10.0.0.1 && volt container delete --force crash",
+    },
+    Case {
+        name: "net connect",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet && volt run -d --name crash --network none tiny sleep 1000",
+        command: &["net", "connect", "crashnet", "crash"],
+        after: "{ volt net connect crashnet crash || test $? = 9; } && ip netns exec volt-crash ping -c 1 -W 2 10.66.0.1 && volt container delete --force crash && volt net delete crashnet",
+    },
+    Case {
+        name: "net disconnect",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet && volt run -d --name crash --network crashnet tiny sleep 1000",
+        command: &["net", "disconnect", "crashnet", "crash"],
+        after: "{ volt net disconnect crashnet crash || test $? = 3; } && ! ip netns exec volt-crash ping -c 1 -W 1 10.66.0.1 && volt container delete --force crash && volt net delete crashnet",
+    },
+];
+
 /// What systemd runs, how its unit is told to run it beneath killat, and what makes systemd run it.
 struct UnitCase {
     name: &'static str,
@@ -268,7 +308,7 @@ const UNIT_CASES: &[UnitCase] = &[
 /// A bound on the calls of one command, so that a loop would be noticed.
 const MOST: u32 = 1000;
 
-pub(super) const CLEAN: &str = "(volt container delete --force crash crashed; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
+pub(super) const CLEAN: &str = "(volt container delete --force crash crashed; volt net delete crashnet; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
 
 /// The step from one call to the next: every call on one suite, every third on the other, which makes the same ones.
 fn step(host: &Host) -> usize {
@@ -290,6 +330,21 @@ fn survives(host: &Host, case: &Case, step: usize) {
         }
     }
     panic!("{} made more than {MOST} calls", case.name);
+}
+
+/// The same at so many of its calls.
+fn survives_some(host: &Host, case: &Case, count: usize) {
+    host.sh(CLEAN).ok();
+    host.sh(case.before).ok();
+    let whole_run = host.run(&[&["/tmp/killat", "100000", "volt"], case.command].concat());
+    whole(host, case.name, case.after, &whole_run.stderr);
+    for limit in some_of(counted(&whole_run.stderr), count, host) {
+        host.sh(case.before).ok();
+        let killed =
+            host.run(&[&["/tmp/killat", &limit.to_string(), "volt"], case.command].concat());
+        assert!(killed.code == 99 || killed.code == 0, "{}: {killed:?}", case.name);
+        whole(host, case.name, case.after, &killed.stderr);
+    }
 }
 
 fn survives_in_unit(host: &Host, case: &UnitCase) {
@@ -334,6 +389,8 @@ pub(super) fn whole(host: &Host, name: &str, after: &str, said: &str) {
 pub(super) fn arm(host: &Host) {
     host.tiny();
     host.put(env!("CARGO_BIN_EXE_killat"), "/tmp/killat");
+    // What is killed on a network has a suite of its own.
+    host.sh("volt config set container.network none").ok();
 }
 
 /// How many calls killat has counted.
@@ -384,6 +441,18 @@ on_hosts! {
         let step = if host.suite() == "trixie" { 5 } else { 7 };
         for case in SNAPSHOTS {
             survives(&host, case, step);
+        }
+    }
+}
+
+on_hosts! {
+    fn net_survives_a_kill_at_some_calls(host) {
+        let host = host.private("crashnet");
+        prepare(&host);
+        // It would mend by itself what is to be mended by the next command.
+        host.sh("systemctl mask volt-network.service").ok();
+        for case in NETWORKS {
+            survives_some(&host, case, 4);
         }
     }
 }

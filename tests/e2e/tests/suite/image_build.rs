@@ -97,7 +97,7 @@ on_hosts! {
 }
 
 /// What a folder of the host has in it, with times.
-const STATE: &str = "find /var/lib/containers /run/containers /var/tmp /root /etc/containers /etc/cni /var/lib/volt/tmp -mindepth 1 -not -name .gate 2>/dev/null | sort";
+const STATE: &str = "find /var/lib/containers /run/containers /var/tmp /root /etc/containers /etc/cni /var/lib/volt/tmp -mindepth 1 -not -name .gate -not -path '*/systemd-private-*' 2>/dev/null | sort";
 
 /// An OCI layout that umoci makes on this machine, of a root that busybox is.
 const UMOCI: &str = r#"

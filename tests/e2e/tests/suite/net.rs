@@ -147,12 +147,24 @@ on_hosts! {
         host.sh("volt run -d --name con2 --network none tiny sleep 1000").ok();
         let (one, _) = address(host, "con1");
         assert!(!reaches(host, Some("con2"), &one, "con1"));
-        host.sh("volt net connect cona con2").ok();
+        host.sh("! volt exec con2 grep nameserver /etc/resolv.conf; volt net connect cona con2").ok();
         assert!(reaches(host, Some("con2"), &one, "con1"));
+        // It has at once what it would have had from its start: names, its own name, the way out.
+        assert!(reaches(host, Some("con2"), "con1.cona", "con1"));
+        let own = address(host, "con2").0;
+        host.sh(&format!("volt exec con2 grep '{own} con2' /etc/hosts")).ok();
+        let way = |network: &str| {
+            let gateway = host.volt(&["net", "inspect", network, "-o", "json"]).json()["gateway"].as_str().unwrap().to_owned();
+            assert!(host.sh("ip -n volt-con2 route show default").ok().starts_with(&format!("default via {gateway} ")), "{network}");
+        };
+        way("cona");
         host.sh("volt net connect cona con2").fails(9);
         // A second network, and the first taken away: it goes on by the other.
         host.sh("volt net connect conb con1 && volt net connect conb con2").ok();
+        way("cona");
         host.sh("volt net disconnect cona con2").ok();
+        way("conb");
+        assert!(reaches(host, Some("con2"), "con1.conb", "con1"));
         assert!(!reaches(host, Some("con2"), &one, "con1"), "networks are not apart");
         let seen = host.volt(&["container", "inspect", "con1", "-o", "json"]).json();
         let second = seen["connections"][1]["ip"].as_str().unwrap().to_owned();
@@ -160,6 +172,13 @@ on_hosts! {
         assert!(reaches(host, Some("con2"), &second, "con1"));
         host.sh("volt net disconnect cona con2").fails(3);
         host.sh("volt container restart con2").ok();
+        assert!(reaches(host, Some("con2"), &second, "con1"));
+        way("conb");
+        // Which comes and goes while runs of it end and begin: nothing is left, and it is as its record says.
+        host.sh("( for i in 1 2 3 4 5 6; do volt net connect cona con2; volt net disconnect cona con2; done ) >/dev/null 2>&1 & \
+            for i in 1 2 3 4; do systemctl restart volt-container@con2; sleep 0.1; done; wait").ok();
+        host.sh("volt net disconnect cona con2 2>/dev/null; volt start con2").ok();
+        assert_eq!(host.sh("ip -n volt-con2 -o link | grep -c eth").ok().trim(), "1");
         assert!(reaches(host, Some("con2"), &second, "con1"));
         host.sh("volt container rename con2 con3").fails(9);
         host.sh("volt stop con2 && volt container rename con2 con3 && volt start con3").ok();
@@ -169,6 +188,76 @@ on_hosts! {
         host.sh("volt run --rm --network host --network cona tiny true").fails(2);
     }
 }
+
+/// Two namespaces, each with an end of a pair; the other is the host's.
+const ENDS: &str = "for n in 1 2; do ip netns add lan$n; ip link add lan-p$n type veth peer name eth0 netns lan$n; \
+    ip -n lan$n addr add 10.69.0.$n/24 dev eth0; ip -n lan$n link set eth0 up; done";
+
+on_hosts! {
+    fn net_bridge_connects_what_is_plugged_in(host) {
+        let clear = "volt net bridge delete lan0; volt net delete lannet; for n in 1 2 3; do ip link delete lan-p$n; ip netns delete lan$n; done";
+        host.sh(&format!("{{ {clear}; }} > /dev/null 2>&1; {ENDS} && volt net create lannet")).ok();
+        host.sh("volt net bridge create --port lan-p1 --port lan-p2 --mtu 1400 lan0").ok();
+        let reached = "ip netns exec lan1 ping -c 1 -W 1 10.69.0.2";
+        host.until(Duration::from_secs(10), reached);
+        let seen = host.volt(&["net", "bridge", "list", "-o", "json"]).json();
+        let one = |name: &str| seen.as_array().unwrap().iter().find(|b| b["name"] == name).unwrap().clone();
+        let own = one("lan0");
+        assert_eq!((own["up"].as_bool(), own["mtu"].as_u64(), own["ports"].to_string().as_str()), (Some(true), Some(1400), r#"["lan-p1","lan-p2"]"#));
+        assert_eq!(one("volt-lannet")["network"], "lannet");
+        host.sh("ip link add lan-p3 type veth peer name lan-q3 && ip link set lan-p3 master lan0").ok();
+        for (words, code, said) in [
+            ("create lan0", 4, "lan0"),
+            ("create lan-p1", 9, "interface lan-p1"),
+            ("create volt-lan1", 2, "networks"),
+            ("create longer-than-it-may-be", 2, "15"),
+            ("create --mtu 100 lan1", 2, "1280"),
+            ("create --port a/b lan1", 2, "a/b"),
+            ("create --port nowhere lan1", 3, "nowhere"),
+            ("create --port lan-p1 lan1", 9, "lan-p1"),
+            ("create --port volt-lannet lan1", 9, "volt-lannet"),
+            ("delete nowhere", 3, "nowhere"),
+            ("delete volt-lannet", 9, "volt net delete lannet"),
+            ("delete lan0", 9, "lan-p3"),
+        ] {
+            let error = host.sh(&format!("volt net bridge {words}")).fails(code);
+            assert!(error.contains(said), "{words}: {error}");
+        }
+        // Another program's doing does not last.
+        for broken in ["ip link delete lan0", "ip link set lan-p1 nomaster"] {
+            host.sh(broken).ok();
+            host.until(Duration::from_secs(10), reached);
+        }
+        host.sh("volt net bridge delete lan0 && volt net delete lannet && ! ip link show lan0 && ip link show lan-p1 && ip link delete lan-p3").ok();
+        host.sh("for n in 1 2; do ip link delete lan-p$n; ip netns delete lan$n; done").ok();
+    }
+}
+
+/// Says by ARP and by IPv6 to all that addresses are its own, and that it is the router.
+const CLAIM: &str = r#"
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+mac = s.getsockname()[4]
+own = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+link = b"\xfe\x80" + bytes(6) + own
+ip = socket.inet_aton(sys.argv[1])
+s.send(b"\xff" * 6 + mac + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, 2) + mac + ip + b"\xff" * 6 + ip)
+everybody = b"\xff\x02" + bytes(13) + b"\x01"
+option = bytes([2, 1]) + mac
+def send(source, body):
+    head = source + everybody
+    words = head + struct.pack("!II", len(body), 58) + body
+    total = sum(struct.unpack("!%dH" % (len(words) // 2), words))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    body = body[:2] + struct.pack("!H", ~total & 0xffff) + body[4:]
+    s.send(b"\x33\x33\0\0\0\x01" + mac + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + head + body)
+target = socket.inet_pton(socket.AF_INET6, sys.argv[2])
+send(link, b"\x88\0\0\0" + b"\x20\0\0\0" + target + option)
+send(target, b"\x88\0\0\0" + b"\x20\0\0\0" + target + option)
+send(link, b"\x86\0\0\0" + b"\x40\0\x07\x08" + bytes(8) + bytes([1, 1]) + mac)
+"#;
 
 on_hosts! {
     fn net_isolated_internal_and_honest(host) {
@@ -206,6 +295,19 @@ on_hosts! {
         host.sh("timeout 3 volt exec cell1 nc -w 2 10.74.0.1 81 < /dev/null").ok();
         other.sh("ip route add 10.74.0.0/24 via 10.200.0.1").ok();
         assert!(!reaches(&other, None, &at("cell2"), "cell2"));
+        // Its ports lead in from the host alone.
+        assert!(host.sh("volt run --rm --network vault -p 8089:80 tiny true").fails(2).contains("internal"));
+        serve(&host, "safe3", "--network vault -p 127.0.0.1:8089:80");
+        assert!(reaches(&host, None, "127.0.0.1:8089", "safe3"));
+        // Nobody says that another's address is his, nor that he is the router: not even who may send as he likes.
+        let (safe2, safe2_ipv6) = address(&host, "safe2");
+        host.run_with(&["sh", "-c", "cat > /tmp/claim.py"], CLAIM.as_bytes()).ok();
+        let neighbor = |ip: &str| host.sh(&format!("ping -c 1 -W 2 {ip} > /dev/null && ip neigh show {ip} dev volt-vault | grep -o 'lladdr [^ ]*'")).ok();
+        let told = [neighbor(&safe2), neighbor(&safe2_ipv6)];
+        host.sh(&format!("for i in 1 2 3; do ip netns exec volt-safe1 python3 /tmp/claim.py {safe2} {safe2_ipv6}; done; sleep 0.2")).ok();
+        let still = |ip: &str| host.sh(&format!("ip neigh show {ip} dev volt-vault | grep -o 'lladdr [^ ]*'")).ok();
+        assert_eq!(told, [still(&safe2), still(&safe2_ipv6)]);
+        assert_eq!(host.sh("ip -n volt-safe2 -6 route show default").ok(), "");
         // Whoever sends as somebody else is not heard: root of the host tries it in the member's own namespace.
         let heard = "ping -c 1 -W 1";
         host.sh(&format!("ip netns exec volt-safe1 {heard} 10.73.0.1 && ip netns exec volt-safe1 {heard} fd73::1")).ok();
@@ -223,23 +325,38 @@ on_hosts! {
         let host = host.private("mend");
         host.tiny();
         // Somebody else's rules are nobody else's business.
-        host.sh("nft add table inet theirs && nft add chain inet theirs own '{ type filter hook input priority 5; }' && nft add rule inet theirs own tcp dport 99 counter").ok();
-        let theirs = || host.sh("nft -s list table inet theirs").ok();
+        host.sh("for f in inet ip bridge; do echo \"table $f theirs { set few { type ether_addr; elements = { 02:00:00:00:00:09 }; }; chain own { type filter hook input priority 5; tcp dport 99 counter accept; }; }\"; done > /root/theirs && nft -f /root/theirs").ok();
+        // Of the tables' own numbers none comes twice.
+        let theirs = || host.sh("for f in inet ip bridge; do nft -s -a list table $f theirs | grep -v ^table; done").ok();
         let before = theirs();
         serve(&host, "kept", "--network volt0");
         host.sh("volt run -d --name other --network volt0 tiny sleep 1000").ok();
         let (ip, _) = address(&host, "kept");
         host.sh("volt system check && systemctl is-active volt-network.service").ok();
         // By itself within seconds, and where nobody watches by the command.
-        for broken in ["ip link delete volt0", "nft delete table inet volt; nft delete table bridge volt", "ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')"] {
-            host.sh(broken).ok();
-            host.until(Duration::from_secs(10), &format!("volt system check && timeout 2 volt exec other wget -q -O - http://{ip}/"));
+        host.sh("systemd-run --quiet --collect --unit=listener --property=StandardOutput=append:/run/told volt events --kind network -o json").ok();
+        host.until(Duration::from_secs(10), "volt net create heard >/dev/null 2>&1; volt net delete heard; grep -q heard /run/told");
+        for (broken, lost) in [
+            ("ip link delete volt0", "bridge volt0"),
+            ("nft flush ruleset && nft -f /root/theirs", "firewall"),
+            ("nft flush chain bridge volt prerouting", "firewall"),
+            ("nft flush set bridge volt own4", "firewall"),
+            ("ip addr flush dev volt0", "address 10.0.0.1/24"),
+            ("echo 0 > /proc/sys/net/ipv4/ip_forward", "forwarding"),
+            ("ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')", "port vt-kep"),
+        ] {
+            host.sh(&format!(": > /run/told; {broken}")).ok();
+            host.until(Duration::from_secs(10), &format!("grep restored /run/told | grep '{lost}' && volt system check && timeout 2 volt exec other wget -q -O - http://{ip}/"));
         }
-        host.sh("systemctl stop volt-network.service").ok();
+        host.sh("systemctl stop volt-network.service listener.service").ok();
         for (broken, said) in [
             ("ip link delete volt0", "bridge"),
             ("nft delete table bridge volt", "tables"),
             ("nft delete table inet volt", "tables"),
+            ("nft flush set bridge volt own", "tables"),
+            ("nft flush table inet volt", "tables"),
+            ("ip addr flush dev volt0", "address"),
+            ("echo 0 > /proc/sys/net/ipv4/ip_forward", "forwarding"),
             ("ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')", "port"),
         ] {
             host.sh(broken).ok();
@@ -248,6 +365,23 @@ on_hosts! {
             host.sh("volt system check --repair && volt system check").ok();
             assert!(reaches(&host, Some("other"), &ip, "kept"), "{broken}");
         }
+        // A network of which nobody can say what it is to be stays as shut as it is.
+        host.sh("volt net create --internal --subnet 10.71.0.0/24 vault && volt run -d --name shut --network vault tiny sleep 1000").ok();
+        let record = "/var/lib/volt/networks/vault.json";
+        host.sh(&format!("cp {record} /root/vault && echo nonsense > {record}")).ok();
+        assert!(host.sh("volt net create more").fails(12).contains("vault"));
+        host.sh("volt stop kept && volt start kept").ok();
+        assert!(!reaches(&host, Some("shut"), &ip, "kept") && reaches(&host, Some("other"), &ip, "kept"));
+        host.sh("volt system check").fails(1);
+        host.sh(&format!("cp /root/vault {record} && volt delete --force shut && volt net delete vault && volt system check")).ok();
+        // Without its namespace a container is on no network, whatever is written down.
+        host.sh("ip netns delete volt-other").ok();
+        let check = host.volt(&["system", "check"]);
+        assert!(check.code == 1 && check.stdout.contains("namespace is gone"), "{check:?}");
+        // The namespace itself comes back with its next run alone.
+        let check = host.volt(&["system", "check", "--repair"]);
+        assert!(check.code == 1 && check.stdout.contains("restart other"), "{check:?}");
+        host.sh("! test -e /run/volt/networks/other.json && volt restart -t 1 other && volt system check").ok();
         // What is nobody's.
         host.sh("ip link add volt-gone type bridge && ip link add vt-xyz_00000000 type bridge").ok();
         host.sh("volt system check").fails(1);
@@ -263,28 +397,49 @@ on_hosts! {
     }
 }
 
-/// What four people do at once with containers of one network.
-const CHURN: &str = "for p in 1 2 3 4; do ( i=0; while test $i -lt 12; do i=$((i+1)); n=$(($(od -An -N1 -tu1 /dev/urandom) % 12)); \
-    case $(($(od -An -N1 -tu1 /dev/urandom) % 4)) in \
-    0) volt stop -t 1 churn$n;; 1) volt delete --force churn$n; volt container create --name churn$n --network churn tiny sleep 1000;; \
-    2) volt run --rm --network churn --network volt0 tiny true;; *) volt start churn$n;; esac; done ) >/dev/null 2>&1 & done; wait";
+/// What some people ($2) do at once with containers ($1) of one network, each so often ($3) or for so many seconds ($4).
+const CHURN: &str = "end=$(($(date +%s) + $4)); r() { echo $(($(od -An -N2 -tu2 /dev/urandom) % $1)); }
+for p in $(seq $2); do ( i=0; while test $i -lt $3 -o $(date +%s) -lt $end; do i=$((i+1)); n=$(r $1); case $(r 6) in
+    0) volt stop -t 1 churn$n;;
+    1) volt delete --force churn$n; volt container create --name churn$n --network churn tiny sleep 100000;;
+    2) volt run --rm --network churn --network volt0 tiny true;;
+    3) volt net connect volt0 churn$n || volt net disconnect volt0 churn$n;;
+    *) volt start churn$n;;
+esac; done ) >/dev/null 2>&1 & done; wait";
+
+/// Every address that some interface in a network namespace has, of both kinds, and every port of a bridge.
+const ADDRESSES: &str = "for n in /run/netns/volt-*; do ip -n ${n##*/} -o addr show scope global | awk '{ print $4 }'; done";
 
 on_hosts! {
     fn net_churn_leaves_no_address_twice_and_nothing_behind(host) {
         let host = host.private("churn");
         host.tiny();
-        host.sh("volt net create --subnet 10.72.0.0/27 --ipv6 fd72::/64 churn; for n in $(seq 0 11); do volt container create --name churn$n --network churn tiny sleep 1000; done").ok();
-        host.sh(CHURN).ok();
-        host.sh("for n in $(seq 0 11); do volt container inspect churn$n >/dev/null 2>&1 || volt container create --name churn$n --network churn tiny sleep 1000; volt start churn$n; done").ok();
+        let soak = volt_e2e::soak_seconds();
+        let (count, people, each, seconds, subnet) = match soak {
+            Some(seconds) => (200, 8, 0, seconds, 24),
+            None => (12, 4, 12, 0, 27),
+        };
+        host.sh(&format!("volt net create --subnet 10.72.0.0/{subnet} --ipv6 fd72::/64 churn; for n in $(seq 0 {}); do volt container create --name churn$n --network churn tiny sleep 100000; done", count - 1)).ok();
+        host.run(&["sh", "-c", CHURN, "churn", &count.to_string(), &people.to_string(), &each.to_string(), &seconds.to_string()]).ok();
+        // What the kernel has, not what is written down.
+        let twice = || host.sh(&format!("{ADDRESSES} | sort | uniq -d")).ok();
+        assert_eq!(twice(), "");
+        host.sh("volt system check").ok();
+        host.sh(&format!("for n in $(seq 0 {}); do volt container inspect churn$n >/dev/null 2>&1 || volt container create --name churn$n --network churn tiny sleep 100000; volt start churn$n; done", count - 1)).ok();
+        assert_eq!(twice(), "");
         let seen = host.volt(&["net", "inspect", "churn", "-o", "json"]).json();
         let mut ips: Vec<&str> = seen["members"].as_array().unwrap().iter().map(|m| m["ip"].as_str().unwrap()).collect();
         ips.sort_unstable();
         ips.dedup();
-        assert_eq!(ips.len(), 12, "{seen}");
-        for n in 1..12 {
+        assert_eq!(ips.len(), count, "{seen}");
+        let all = host.sh(ADDRESSES).ok();
+        for ip in ips {
+            assert!(all.lines().any(|line| line.starts_with(&format!("{ip}/"))), "nobody has {ip}: {all}");
+        }
+        for n in (1..count).step_by(count / 11) {
             let (ip, ipv6) = address(&host, &format!("churn{n}"));
             host.sh(&format!("{} {ip} && {} {ipv6}", ping("churn0"), ping("churn0"))).ok();
         }
-        host.sh("volt system check && volt delete --force $(volt ps -a -o name) && volt net delete churn && ! ip link | grep vt- && volt system check").ok();
+        host.sh("volt system check && volt delete --force $(volt ps -a -o name) && volt net delete churn && ! ip link | grep vt- && test -z \"$(ls /run/netns)$(ls /run/volt/networks)\" && volt system check").ok();
     }
 }

@@ -78,6 +78,7 @@ on_hosts! {
             ("db1", "a.example", "NOERROR 192.0.2.7"),
             ("db1", "a.example", "NOERROR 192.0.2.7"),
             ("db1", "nothing.invalid", "NXDOMAIN"),
+            ("db1", "com NS", "NXDOMAIN"),
             ("probe", "a.example", "REFUSED"),
         ] {
             assert_eq!(dig(host, asker, words), told, "{asker} asks for {words}");
@@ -85,7 +86,7 @@ on_hosts! {
         assert!(dig(host, "db1", "web AAAA").starts_with("NOERROR fd00:90:"));
         // What went out: each once, and nothing of Volt's.
         let asked = host.sh("journalctl --quiet --unit resolver --output cat | grep -v ^Started | sort").ok();
-        assert_eq!(asked.lines().collect::<Vec<_>>(), ["a.example", "nothing.invalid"]);
+        assert_eq!(asked.lines().collect::<Vec<_>>(), ["a.example", "com", "nothing.invalid"]);
         // By whatever a container has itself, in its own resolv.conf.
         host.volt(&["exec", "proxy", "nslookup", "web.front.volt"]).ok();
 
@@ -119,6 +120,8 @@ on_hosts! {
             host.until(Duration::from_secs(10), &format!("resolvectl query --legend=no {name}"));
         }
         host.sh("resolvectl query --legend=no nobody.volt").fails(1);
+        // What it has forgotten it is told again.
+        host.sh("for n in back front; do resolvectl revert volt-$n; done; ! resolvectl query --legend=no --cache=no db1.volt && volt restart db1 && resolvectl query --legend=no --cache=no db1.volt").ok();
         host.volt(&["delete", "--force", "web", "db1", "db2", "proxy", "probe"]).ok();
         for network in ["back", "front", "shut"] {
             host.volt(&["net", "delete", network]).ok();

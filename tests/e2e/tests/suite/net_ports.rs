@@ -10,10 +10,35 @@ s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.bind(('::', 7))
 while True:
     s.sendto(*s.recvfrom(99))";
-/// Asks for such an answer.
+/// Sends numbers by a connection and by datagrams, each when the one before has come back, until it is enough.
+const FLOW: &str = r#"
+import os, socket, sys, time
+for _ in range(50):
+    try:
+        stream = socket.create_connection((sys.argv[1], 8086), timeout=5)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.1)
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.settimeout(2)
+datagrams.connect((sys.argv[1], 8085))
+count = 0
+while not os.path.exists("/run/enough"):
+    number = b"%08d" % count
+    for s in (stream, datagrams):
+        s.send(number)
+        assert s.recv(8) == number, number
+    count += 1
+    if count == 10:
+        open("/run/flows", "w").close()
+    time.sleep(0.005)
+print(count)
+"#;
+/// Asks for such an answer, from a port of its own where one is said.
 const ASK: &str = "import socket, sys
-to = socket.getaddrinfo(*sys.argv[1:], type=socket.SOCK_DGRAM)[0]
+to = socket.getaddrinfo(*sys.argv[1:3], type=socket.SOCK_DGRAM)[0]
 s = socket.socket(to[0], to[1])
+s.bind(('', int((sys.argv + [0])[3])))
 s.settimeout(1)
 s.connect(to[4])
 s.send(b'hi')
@@ -30,8 +55,7 @@ on_hosts! {
         host.sh("mkdir -p /tmp/www/cgi-bin && echo web > /tmp/www/index.html && printf '#!/bin/sh\nprintf \"\\n\"; echo $REMOTE_ADDR\n' > /tmp/www/cgi-bin/who && chmod -R a+rx /tmp/www").ok();
         host.sh("volt run -d --name web -v /tmp/www:/www:ro --network volt0 -p 8080:80 -p 127.0.0.1:8081:80 -p 10.201.0.1:8082:80 -p 8083-8084:80-81 tiny httpd -f -p 80 -h /www").ok();
         host.sh("volt run -d --name peer --network volt0 tiny sleep 1000 && volt net create apart && volt run -d --name away --network apart tiny sleep 1000").ok();
-        // The proxy's socket is there a moment after the container.
-        host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 8080 < /dev/null");
+        // Also by the loopback, at once.
         for (from, to, reached) in [
             (None, "127.0.0.1:8080", true),
             (None, "[::1]:8080", true),
@@ -58,20 +82,38 @@ on_hosts! {
         assert!(other.sh("busybox wget -q -O - http://10.201.0.1:8080/cgi-bin/who").ok().contains("10.201.0.2"));
         // Datagrams.
         host.sh("volt run -d --name echo --network volt0 -p 8085:7/udp tiny sleep 1000").ok();
-        host.sh(&format!("systemd-run --quiet --collect --unit answers ip netns exec volt-echo python3 -c \"{ANSWER}\"")).ok();
+        let answers = format!("systemd-run --quiet --collect --unit answers ip netns exec volt-echo python3 -c \"{ANSWER}\"");
+        host.sh(&answers).ok();
         for (from, to) in [(&other, "10.201.0.1"), (&other, "fd20::1"), (&host, "127.0.0.1"), (&host, "::1"), (&host, "10.201.0.1")] {
             from.until(Duration::from_secs(10), &format!("python3 -c \"{ASK}\" {to} 8085"));
         }
         // Started again it is reached again, at whatever address; stopped it is not.
         host.sh("volt container restart web").ok();
-        assert!(reaches(&other, None, "10.201.0.1:8080", "web"));
-        host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 8080 < /dev/null");
-        // A daemon that ends and a firewall written anew harm no connection.
-        host.sh("systemctl stop volt.service volt.socket; systemctl start volt.socket; volt net create anew").ok();
-        assert!(reaches(&other, None, "10.201.0.1:8080", "web"));
+        assert!(reaches(&other, None, "10.201.0.1:8080", "web") && reaches(&host, None, "127.0.0.1:8080", "web"));
+        // So is a port for datagrams, whatever had been sent to it while nobody was there.
+        let ask = format!("python3 -c \"{ASK}\" 10.201.0.1 8085 5353");
+        other.sh(&ask).ok();
+        host.sh("systemctl stop answers; volt stop -t 1 echo").ok();
+        other.sh(&ask).fails(1);
+        host.sh(&format!("volt start echo && {answers}")).ok();
+        other.until(Duration::from_secs(3), &ask);
+        // Whoever publishes the port of names takes them from nobody.
+        host.sh("volt run -d --name names --network volt0 -p 53:53 -p 53:53/udp tiny sleep 1000").ok();
+        host.sh("volt exec peer nslookup web && volt exec away nslookup away").ok();
+        assert!(host.sh("volt run --rm --network volt0 -p 10.0.0.1:53:53/udp tiny true").fails(9).contains("names"));
+        // What serves names, what answers and what watches may end and begin again, the firewall be written anew: no packet of whoever is
+        // connected is lost, of no kind.
+        host.sh("volt run -d --name lines --network volt0 -p 8086:9 tiny sh -c 'while true; do nc -l -p 9 -e cat; done'").ok();
+        other.run_with(&["sh", "-c", "cat > /root/flow.py"], FLOW.as_bytes()).ok();
+        other.sh("systemd-run --quiet --unit=flow --property=RemainAfterExit=yes python3 /root/flow.py 10.201.0.1").ok();
+        other.until(Duration::from_secs(10), "test -e /run/flows");
+        host.sh("systemctl restart volt.service volt-dns.service volt-network.service; volt net create anew && volt restart -t 1 peer && systemctl kill --signal KILL volt.service; volt net delete anew && volt net create anew; volt ps").ok();
+        other.sh("touch /run/enough").ok();
+        other.until(Duration::from_secs(5), "test \"$(systemctl show -P SubState flow)\" != running");
+        other.sh("systemctl is-active flow || { journalctl -u flow >&2; false; }").ok();
         host.sh("volt stop web && systemctl is-active volt-proxy@web").fails(3);
         assert!(!reaches(&other, None, "10.201.0.1:8080", "web") && !reaches(&host, None, "127.0.0.1:8080", "web"));
-        host.sh("volt delete --force web peer away echo && volt net delete apart anew && volt system check").ok();
+        host.sh("volt delete --force web peer away echo names lines && volt net delete apart anew && volt system check").ok();
     }
 }
 

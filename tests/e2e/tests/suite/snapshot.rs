@@ -66,6 +66,17 @@ on_hosts! {
         let image = host.volt(&["image", "inspect", "debian", "-o", "json"]).json();
         assert!(image["snapshots"].as_array().unwrap().contains(&"snap/one".into()), "{image}");
 
+        // What costs the container nothing must not cost the host an hour; and a socket is no part of a tree, whatever its names.
+        host.volt(&["exec", "snap", "truncate", "-s", "100G", "/srv/vast"]).ok();
+        let said = host.volt(&["snapshot", "create", "snap", "vast"]).fails(12);
+        assert!(said.contains("srv/vast"), "{said}");
+        let sockets = r#"rm /srv/vast; perl -e 'socket(S, 1, 1, 0) && bind(S, pack("S a*", 1, "/srv/a")) or die' && ln /srv/a /srv/b"#;
+        host.volt(&["exec", "snap", "sh", "-c", sockets]).ok();
+        let left = host.volt(&["snapshot", "create", "snap", "sockets", "-o", "json"]).json()["left_out"].clone();
+        assert!(left[0].as_str().unwrap().contains("srv/a") && left[1].as_str().unwrap().contains("srv/b"), "{left}");
+        assert!(host.volt(&["cas", "ls", "snapshots/snap/sockets", "srv"]).ok().contains("srv/later"));
+        host.volt(&["snapshot", "delete", "snap", "sockets"]).ok();
+
         host.volt(&["snapshot", "create", "snap", "one"]).fails(4);
         host.volt(&["snapshot", "create", "snap", "No Name"]).fails(2);
         host.volt(&["snapshot", "create", "no-such"]).fails(3);

@@ -10,6 +10,8 @@ use crate::run::{Failure, Program, Result, program};
 
 /// How often each side runs before anything counts: files are then in memory, services active.
 const WARM: usize = 2;
+/// Fewer pairs than this has what takes seconds: there once is enough to warm up, and fewer pairs for the noise.
+const MANY: usize = 10;
 
 /// Where commands say what they have to say; shown when one fails.
 const SAID: &str = "/run/bench/said";
@@ -40,6 +42,13 @@ pub(super) fn time(what: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok(milliseconds(begun))
 }
 
+/// How many processors `what` keeps busy.
+pub(super) fn busy(what: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let (begun, before) = (Instant::now(), worked());
+    what()?;
+    Ok((worked() - before) / milliseconds(begun))
+}
+
 /// Since then, in milliseconds.
 pub(super) fn milliseconds(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1000.0
@@ -62,7 +71,8 @@ pub(super) fn alternate(
     mut ours: impl FnMut() -> Result<f64>,
     mut theirs: impl FnMut() -> Result<f64>,
 ) -> Result<Samples> {
-    for _ in 0..WARM.min(pairs) {
+    let (warm, noise) = if pairs < MANY { (1, pairs.div_ceil(2)) } else { (WARM, pairs) };
+    for _ in 0..warm {
         ours()?;
         theirs()?;
     }
@@ -81,7 +91,7 @@ pub(super) fn alternate(
         median(&ours_work).unwrap_or_default(),
         median(&theirs_work).unwrap_or_default(),
     );
-    for _ in 0..pairs {
+    for _ in 0..noise {
         samples.noise.push((theirs()?, theirs()?));
     }
     Ok(samples)

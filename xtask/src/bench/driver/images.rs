@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use super::clock::{alternate, run, sized, time};
+use super::clock::{alternate, busy, run, sized, time};
 use super::stores::{PLACE, ROOT, peak};
 use crate::bench::samples::Samples;
 use crate::run::{Context, Failure, Result, fail, program};
@@ -39,10 +39,10 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
             shell("podman image rm --all --force; sync -f $P")?;
             time(|| shell(PODMAN))
         })?,
-        root(pairs)?,
     ];
-    let figure = "memory-image".to_owned();
-    figures.push(Samples { figure, ours: vec![memory(pairs)?], ..Samples::default() });
+    figures.extend(or_why(layers(pairs).map(|figure| vec![figure]), &["cores-import"]));
+    figures.extend(or_why(roots(pairs), &["root", "root-links", "root-image"]));
+    figures.push(alone("memory-image", vec![memory(pairs)?]));
     run(&["rm", "-rf", PLACE])?;
     Ok(figures)
 }
@@ -76,19 +76,58 @@ fn layout(pairs: usize) -> Result<()> {
     )
 }
 
+/// What was measured, or why not: the other figures are there all the same.
+fn or_why(measured: Result<Vec<Samples>>, figures: &[&str]) -> Vec<Samples> {
+    measured.unwrap_or_else(|why| {
+        figures.iter().map(|figure| Samples::none(figure, why.to_string())).collect()
+    })
+}
+
+/// A figure without a peer.
+fn alone(figure: &str, ours: Vec<f64>) -> Samples {
+    Samples { figure: figure.to_owned(), ours, ..Samples::default() }
+}
+
+/// An image of several layers, which may be unpacked at once.
+fn layers(pairs: usize) -> Result<Samples> {
+    shell("umoci init --layout $P/layers; umoci new --image $P/layers:x")?;
+    for folder in sized(pairs, ["/usr/bin", "/usr/lib", "/usr/share"], ["/etc", "/etc", "/etc"]) {
+        shell(&format!("umoci insert --image $P/layers:x {folder} {folder}"))?;
+    }
+    let one = || {
+        shell("rm -rf $P/volt; sync -f $P")?;
+        busy(|| shell("volt --root $P/volt image import $P/layers x"))
+    };
+    one()?;
+    Ok(alone("cores-import", (0..pairs).map(|_| one()).collect::<Result<_>>()?))
+}
+
 /// As the unit does that prepares a container; undone each time.
-fn root(pairs: usize) -> Result<Samples> {
-    run(&["volt", "container", "create", "--name", "rooted", "debian", "/bin/true"])?;
+fn roots(pairs: usize) -> Result<Vec<Samples>> {
+    let words = ["volt", "container", "create", "--name", "rooted", "--network", "none"];
+    run(&[&words[..], &["debian", "/bin/true"]].concat())?;
     let one = || {
         let took = time(|| shell("volt internal prepare rooted"))?;
         shell("volt internal release rooted")?;
         Ok(took)
     };
-    // The first reads all of the image, as after a boot.
-    one()?;
-    let ours = (0..pairs * 2).map(|_| one()).collect::<Result<_>>()?;
+    let several = |first: &str| {
+        let one = || shell(first).and_then(|()| one());
+        // The first reads all of the image, as after a boot.
+        one()?;
+        (0..pairs * 2).map(|_| one()).collect::<Result<Vec<f64>>>()
+    };
+    let form =
+        |name: &str| crate::cache::write(Path::new("/run/volt/root-form"), format!("{name}\n"));
+    // What this host can do; a host that can make no images has none of the others.
+    let usual = several(":")?;
+    shell("volt cas verify")?;
+    let made = several("rm -f /var/lib/volt/cas/roots/*.erofs; sync -f $P")?;
+    form("links")?;
+    let links = several(":")?;
+    form("")?;
     run(&["volt", "container", "delete", "rooted"])?;
-    Ok(Samples { figure: "root".to_owned(), ours, ..Samples::default() })
+    Ok(vec![alone("root", usual), alone("root-links", links), alone("root-image", made)])
 }
 
 /// The most memory of an import that is told an archive of so much in a few files, none of which is ever on disk before.

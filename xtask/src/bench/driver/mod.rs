@@ -1,7 +1,9 @@
 //! `xtask bench-driver GROUP PAIRS`: runs inside the test host, where it sets up both sides of a
 //! group of figures, times them, cleans up, and prints a line of JSON a figure.
 
+mod attach;
 mod clock;
+mod dedup;
 mod first;
 mod images;
 mod lists;
@@ -12,6 +14,7 @@ mod podman;
 mod runs;
 mod starts;
 mod stores;
+mod traffic;
 mod tree;
 mod volt;
 
@@ -41,7 +44,10 @@ const GROUPS: &[Group] = &[
     Group { name: "store-large", run: stores::large },
     Group { name: "store-small", run: stores::small },
     Group { name: "store-images", run: images::all },
+    Group { name: "store-dedup", run: dedup::all },
     Group { name: "dns", run: names::all },
+    Group { name: "attach", run: attach::all },
+    Group { name: "throughput", run: traffic::all },
 ];
 
 /// Runs the task.

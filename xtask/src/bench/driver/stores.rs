@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Child;
 
-use super::clock::{alternate, command, run, said, sized, time};
+use super::clock::{alternate, busy, command, run, said, sized, time};
 use super::tree;
 use crate::bench::samples::Samples;
 use crate::run::{Context, Failure, Result, fail};
@@ -15,24 +15,24 @@ const PACKAGES: &str = "/root/stores";
 /// Where all of a bench is: a real disk.
 pub(super) const PLACE: &str = "/var/lib/machines/bench/stores";
 
-/// Another store: its name, how an empty one is made, how a tree is stored. `$S` is its folder, `$T` the tree.
-struct Peer {
-    name: &'static str,
-    make: &'static str,
-    store: &'static str,
+/// Another store: its name, how an empty one is made, how a tree is stored. `$S` is its folder, `$T` the tree, `$N` the name of that.
+pub(super) struct Peer {
+    pub(super) name: &'static str,
+    pub(super) make: &'static str,
+    pub(super) store: &'static str,
 }
 
-/// Each as fast as it can be set: without compression where it can be without.
-const PEERS: [Peer; 4] = [
+/// Each as fast as it can be set: without compression where it can be without; the sync comes after it.
+pub(super) const PEERS: [Peer; 4] = [
     Peer {
         name: "ostree",
         make: "ostree init --repo=$S --mode=bare",
-        store: "ostree commit --repo=$S --branch=x --tree=dir=$T",
+        store: "ostree commit --fsync=false --repo=$S --branch=$N --tree=dir=$T",
     },
     Peer {
         name: "casync",
         make: "mkdir $S",
-        store: "casync make --compression=zstd --store=$S/x.castr $S/x.caidx $T",
+        store: "casync make --compression=zstd --store=$S/x.castr $S/$N.caidx $T",
     },
     Peer {
         name: "restic",
@@ -42,7 +42,7 @@ const PEERS: [Peer; 4] = [
     Peer {
         name: "borg",
         make: "borg init --encryption none $S",
-        store: "borg create --compression none --files-cache disabled $S::x $T",
+        store: "borg create --compression none --files-cache disabled $S::$N $T",
     },
 ];
 
@@ -51,15 +51,17 @@ pub(super) const ROOT: [&str; 6] = ["etc", "usr", "var", "bin", "sbin", "lib"];
 
 /// A Debian root.
 pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
-    measure("root", pairs, |tree| {
-        let words =
-            sized(pairs, &ROOT[..], &["etc", "bin"][..]).iter().map(|name| format!("/{name}"));
-        let words: Vec<String> = words.collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        fs::create_dir_all(tree).context(|| tree.display().to_string())?;
-        let to = tree.display().to_string();
-        run(&[&["cp", "-a", "--one-file-system"], &words[..], &[&to]].concat())
-    })
+    measure("root", pairs, |tree| debian(pairs, tree))
+}
+
+/// Copies this host's root, or a little of it.
+pub(super) fn debian(pairs: usize, tree: &Path) -> Result<()> {
+    let words = sized(pairs, &ROOT[..], &["etc", "bin"][..]).iter().map(|name| format!("/{name}"));
+    let words: Vec<String> = words.collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    fs::create_dir_all(tree).context(|| tree.display().to_string())?;
+    let to = tree.display().to_string();
+    run(&[&["cp", "-a", "--one-file-system"], &words[..], &[&to]].concat())
 }
 
 /// 1 GiB in large files.
@@ -133,6 +135,9 @@ fn measure(
     all.push(alternate(&format!("rebuild-{name}"), pairs, || bench.again(), || bench.first())?);
     bench.first()?;
     all.push(alternate(&format!("verify-{name}"), pairs, verify, hash)?);
+    let cores = (0..pairs.min(7)).map(|_| bench.busy()).collect::<Result<_>>()?;
+    let figure = format!("cores-{name}");
+    all.push(Samples { figure, ours: cores, ..Samples::default() });
     let memory = (0..3).map(|_| bench.memory()).collect::<Result<_>>()?;
     let figure = format!("memory-{name}");
     all.push(Samples { figure, ours: memory, ..Samples::default() });
@@ -140,7 +145,7 @@ fn measure(
     Ok(all)
 }
 
-fn install() -> Result<()> {
+pub(super) fn install() -> Result<()> {
     if !Path::new(PACKAGES).exists() {
         return fail("the packages of the other stores could not be fetched");
     }
@@ -150,18 +155,20 @@ fn install() -> Result<()> {
     fs::create_dir_all(tree::PLACE).context(|| tree::PLACE.into())
 }
 
-/// Runs a line of shell, in which `$S` is the folder of that name and `$T` the tree.
-fn shell(line: &str, store: &str, tree: &str) -> Result<()> {
+/// Runs a line of shell, in which `$S` is the folder of that name, `$T` the tree and `$N` its name.
+pub(super) fn shell(line: &str, store: &str, tree: &str) -> Result<()> {
+    let name = tree.rsplit('/').next().unwrap_or_default();
     let line = line.replace("$S", &format!("{PLACE}/{store}")).replace("$T", tree);
-    run(&["sh", "-ec", &line])
+    run(&["sh", "-ec", &line.replace("$N", name)])
 }
 
 /// Nothing of an earlier sample is left, nor on its way to the disk.
-fn clear(store: &str) -> Result<()> {
+pub(super) fn clear(store: &str) -> Result<()> {
     shell("rm -rf $S; sync -f ${S%/*}".replace("${S%/*}", PLACE).as_str(), store, "")
 }
 
-const BUILD: &str = "volt --root $S cas build $T --ref x; sync -f $S";
+/// It is on disk when it returns; that the peers are followed by a sync costs nothing here.
+pub(super) const BUILD: &str = "volt --root $S cas build $T --ref $N; sync -f $S";
 
 struct Bench {
     tree: String,
@@ -176,6 +183,11 @@ impl Bench {
     /// The tree is there and unchanged.
     fn again(&self) -> Result<f64> {
         time(|| shell(BUILD, "volt", &self.tree))
+    }
+
+    fn busy(&self) -> Result<f64> {
+        clear("volt")?;
+        busy(|| shell(BUILD, "volt", &self.tree))
     }
 
     fn copy(&self) -> Result<f64> {

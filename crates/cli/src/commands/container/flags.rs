@@ -13,7 +13,7 @@ use volt_api::types::{ContainerCreate, Limits, LimitsChange};
 use volt_model::kind::ErrorKind;
 use volt_model::limits::DeviceRate;
 use volt_model::mount::{Bind, Tmpfs};
-use volt_model::net::Publish;
+use volt_model::net::{BitRate, Publish};
 use volt_model::size::Bytes;
 
 /// Parses by a type of the model and keeps the text, which is what travels.
@@ -107,6 +107,9 @@ pub(crate) struct LimitFlags {
     /// Writes to a device a second
     #[arg(long, value_name = "DEVICE:RATE", value_parser = bound(checked::<DeviceRate>))]
     io_write_iops: Vec<Bound<String>>,
+    /// Bits received and sent a second on each of its networks, such as 100mbit
+    #[arg(long, value_name = "RATE", value_parser = bound(checked::<BitRate>))]
+    rate: Option<Bound<String>>,
 }
 
 impl LimitFlags {
@@ -125,6 +128,7 @@ impl LimitFlags {
             io_write_bps: list(self.io_write_bps),
             io_read_iops: list(self.io_read_iops),
             io_write_iops: list(self.io_write_iops),
+            rate: self.rate.and_then(|bound| bound.0),
         }
     }
 
@@ -149,6 +153,7 @@ impl LimitFlags {
             io_write_bps: list(self.io_write_bps),
             io_read_iops: list(self.io_read_iops),
             io_write_iops: list(self.io_write_iops),
+            rate: self.rate.map(|bound| bound.0),
         }
     }
 }
@@ -192,7 +197,7 @@ pub(crate) struct CreateFlags {
     /// Run a command although the image boots
     #[arg(long, overrides_with = "boot")]
     no_boot: bool,
-    /// Connect it to a network; none has no other than its own loopback, host shares the host's
+    /// Connect it to a network [default: volt0, or what container.network says]; none leaves it its own loopback alone, host shares the host's
     #[arg(long, value_name = "NETWORK[:ip=ADDRESS][:alias=NAME]", add = ArgValueCompleter::new(complete::networks))]
     network: Vec<String>,
     /// The address that it is to have in the first network

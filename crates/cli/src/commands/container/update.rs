@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   volt container update --memory 1G web
   volt container update --cpus 0.5 --pids 200 --restart always web db
+  volt container update --rate 100mbit web
   volt container update --memory none web";
 
 /// Change the limits of containers, at once where they run

@@ -15,18 +15,19 @@ Examples:
   volt image import rootfs.tar.zst my/base:1
   volt image import ./rootfs my/base:2
   docker save app | volt image import - app
+  volt image import stellarium://site my/site:1
   curl -L https://example.org/rootfs.tar.gz | volt image import - my/base:3";
 
 /// Take in a root file system, an OCI layout or a Docker archive as an image
 ///
-/// A tar archive (plain, gz, xz or zst), a folder, or - for an archive on standard input.
+/// A tar archive (plain, gz, xz or zst), a folder, - for an archive on standard input, or stellarium:// and a tree of the store.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Replace the image of that name
     #[arg(long, short)]
     force: bool,
-    /// The archive or folder, or -
+    /// The archive or folder, -, or stellarium://REF
     #[arg(value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     source: PathBuf,
     /// What to call it
@@ -36,8 +37,13 @@ pub(crate) struct Args {
 
 /// Takes it in.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
-    let import = ImageImport { image: args.image, path: None, force: args.force };
-    let image = if args.source == Path::new("-") {
+    let tree = args.source.to_str().filter(|text| text.starts_with("stellarium://"));
+    let tree = tree.map(str::to_owned);
+    let import = ImageImport { image: args.image, path: None, tree, force: args.force };
+    let image = if import.tree.is_some() {
+        let nothing = Box::pin(futures_util::stream::empty());
+        ctx.upload_progress::<ImageImportOp>(&import, nothing, None).await?
+    } else if args.source == Path::new("-") {
         let body = pack::channel_body(input::stdin());
         ctx.upload_progress::<ImageImportOp>(&import, body, None).await?
     } else if args.source.is_dir() {

@@ -1,5 +1,7 @@
 //! Commands on networks.
 
+pub(crate) mod bridge;
+pub(crate) mod capture;
 pub(crate) mod connect;
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -24,6 +26,9 @@ pub(crate) enum Command {
     Delete(delete::Args),
     Connect(connect::Args),
     Disconnect(disconnect::Args),
+    Capture(capture::Args),
+    #[command(subcommand)]
+    Bridge(bridge::Command),
 }
 
 /// Runs one of them.
@@ -36,5 +41,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Delete(args) => delete::run(ctx, args).await,
         Command::Connect(args) => connect::run(ctx, args).await,
         Command::Disconnect(args) => disconnect::run(ctx, args).await,
+        Command::Capture(args) => capture::run(ctx, args).await,
+        Command::Bridge(command) => bridge::dispatch(command, ctx).await,
     }
 }

@@ -154,6 +154,7 @@ impl Backend for Systemd {
             }
             explain(engine, spec, e, begun)
         })?;
+        engine.wait_for_proxy(spec);
         Ok(())
     }
 
@@ -223,7 +224,11 @@ impl Backend for Systemd {
         let control = engine.paths().runtime_units.with_file_name("system.control");
         let transient = control.join(format!("{}.d", spec.unit()));
         volt_host::files::remove_tree(&transient)?;
-        engine.reload_units()
+        engine.reload_units()?;
+        if before.rate == spec.limits.rate {
+            return Ok(());
+        }
+        engine.limit_connections(spec)
     }
 }
 

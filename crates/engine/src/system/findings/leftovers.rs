@@ -99,6 +99,7 @@ impl Engine {
             self.paths().intents(),
             self.paths().volumes(),
             self.paths().networks(),
+            self.paths().bridges(),
             lib.clone(),
         ];
         dirs.extend(

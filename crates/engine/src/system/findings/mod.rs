@@ -61,6 +61,8 @@ pub(super) enum Mend {
     MoveAway(PathBuf),
     /// Bridges, ports and the firewall are made what they are to be.
     Networks,
+    /// What a container has of networks without a network namespace is taken away.
+    PlugOut(Name),
     /// A container that runs is connected as its record says.
     Reconnect(Name),
     /// An interface is removed.
@@ -174,6 +176,7 @@ impl Engine {
             Mend::MoveAway(path) => Ok(self.cas().move_ref_away(path)?),
             Mend::WriteVolume(name) => self.rewrite_volume(name),
             Mend::Networks => self.networks_up(),
+            Mend::PlugOut(name) => self.plug_out_lost(name),
             Mend::Reconnect(name) => {
                 let _lock = self.lock_name(name)?;
                 self.reconnect(&self.spec(name)?)

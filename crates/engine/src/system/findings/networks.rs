@@ -3,6 +3,7 @@
 use super::{Facts, Found, Mend};
 use crate::Engine;
 use std::collections::BTreeSet;
+use volt_host::namespaces;
 use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
 use volt_model::name::Name;
@@ -29,13 +30,46 @@ impl Engine {
         let unread = !found.is_empty();
         let attached = self.all_attached().unwrap_or_default();
         let links = Netlink::open().and_then(|mut netlink| netlink.links()).unwrap_or_default();
-        found.extend(missing(&networks, &attached, &links));
+        found.extend(self.network_losses(&networks, &attached));
+        for lost in self.lost_of_bare(&links).unwrap_or_default() {
+            let why = "a bridge that is to be there, or is to be in one, and is not";
+            found.push(Found::new(&format!("interface {lost}"), why, Mend::Networks));
+        }
         // What may belong to a network that can't be read is nobody's leftover.
         if !unread {
             found.extend(self.links_left(&networks, &attached, &links));
         }
         found.extend(self.connection_findings(facts));
         found.extend(self.address_findings(facts));
+        found
+    }
+
+    /// What connected workloads need and the kernel has not, and tables that nobody needs.
+    fn network_losses(&self, networks: &[Network], attached: &[Attached]) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut say = |what: &str, why: String| found.push(Found::new(&what, why, Mend::Networks));
+        let mut firewall = attached.is_empty();
+        for (network, lost) in self.lost_networks().unwrap_or_default() {
+            let mut endpoints = attached.iter().flat_map(|one| &one.endpoints);
+            if !endpoints.any(|endpoint| endpoint.network == network) {
+                // Whoever wants it first makes the rest.
+                continue;
+            }
+            for lost in lost {
+                match lost.as_str() {
+                    "firewall" if firewall => {}
+                    "firewall" => {
+                        firewall = true;
+                        say("firewall", "Volt's tables are not as they are to be".to_owned());
+                    }
+                    lost => say(&format!("network {network}"), format!("it lacks its {lost}")),
+                }
+            }
+        }
+        let tables = nft::has_table(Family::Inet).unwrap_or(false);
+        if networks.is_empty() && attached.is_empty() && tables {
+            say("firewall", "Volt's tables are there, and no network is".to_owned());
+        }
         found
     }
 
@@ -53,7 +87,7 @@ impl Engine {
             .collect();
         for spec in self.specs().unwrap_or_default() {
             // Its command is at work on them.
-            if self.is_name_busy(&spec.name) || self.is_busy(&format!("root-{}", spec.name)) {
+            if self.is_at_work(&spec.name) {
                 ports.extend(spec.networks.iter().map(|to| port_name(&spec.name, &to.network)));
             }
         }
@@ -73,13 +107,23 @@ impl Engine {
         links.iter().filter(left).map(found).collect()
     }
 
-    /// Containers that run and are not connected as their records say.
+    /// Containers that run and are not connected as their records say; connections of which nobody has the other end.
     fn connection_findings(&self, facts: &Facts) -> Vec<Found> {
         let mut found = Vec::new();
+        for attached in self.all_attached().unwrap_or_default() {
+            let name = &attached.workload;
+            // Those of containers that are down go with the rest of their runs.
+            if facts.up.contains(name) && self.lost_namespace(name) && !self.is_at_work(name) {
+                let why = "its network namespace is gone, what it had of networks is not";
+                let mend = Mend::PlugOut(name.clone());
+                found.push(Found::new(&format!("container {name}"), why, mend));
+            }
+        }
         for name in &facts.up {
             let Ok(spec) = self.spec(name) else { continue };
             let runs = self.paths().container_run(name).join("leader").exists();
-            if runs && !self.is_name_busy(name) && !self.is_connected_as_recorded(&spec) {
+            let runs = runs && !self.lost_namespace(name);
+            if runs && !self.is_at_work(name) && !self.is_connected_as_recorded(&spec) {
                 let why = "it is not connected as its record says";
                 found.push(Found::new(
                     &format!("container {name}"),
@@ -89,6 +133,22 @@ impl Engine {
             }
         }
         found
+    }
+
+    fn lost_namespace(&self, name: &Name) -> bool {
+        !namespaces::is_netns(&self.paths().container_netns(name)).unwrap_or(true)
+    }
+
+    /// Whether a command or the beginning or the end of a run is changing what a container has.
+    fn is_at_work(&self, name: &Name) -> bool {
+        self.is_name_busy(name) || self.is_busy(&format!("root-{name}"))
+    }
+
+    /// Takes away what a workload has of networks whose network namespace is gone.
+    pub(super) fn plug_out_lost(&self, name: &Name) -> crate::Result<()> {
+        let _lock = self.lock_name(name)?;
+        let _root = self.lock_root(name)?;
+        if self.lost_namespace(name) { self.plug_out(name) } else { Ok(()) }
     }
 
     /// Addresses of workloads that are gone, or that have left the network.
@@ -123,44 +183,4 @@ impl Engine {
             _ => self.addresses()?.give_back(name, Some(network)),
         }
     }
-}
-
-/// What connected workloads need and the kernel has not.
-fn missing(networks: &[Network], attached: &[Attached], links: &[Link]) -> Vec<Found> {
-    let mut found = Vec::new();
-    let mut say = |what: String, why: &str| found.push(Found::new(&what, why, Mend::Networks));
-    let up = |name: &str| links.iter().find(|link| link.name == name && link.is_up);
-    for network in networks {
-        let members =
-            || attached.iter().flat_map(|one| &one.endpoints).filter(|e| e.network == network.name);
-        if members().next().is_none() {
-            continue;
-        }
-        let bridge = up(&network.bridge());
-        if bridge.is_none() {
-            say(
-                format!("network {}", network.name),
-                "its bridge is missing, and workloads are connected to it",
-            );
-        }
-        for endpoint in members() {
-            let plugged =
-                up(&endpoint.port).is_some_and(|port| port.bridge == bridge.map(|b| b.index));
-            if bridge.is_some() && !plugged {
-                say(
-                    format!("interface {}", endpoint.port),
-                    "this port is not in its bridge, and a workload needs it",
-                );
-            }
-        }
-    }
-    let firewall =
-        || [Family::Inet, Family::Bridge].into_iter().all(|f| nft::has_table(f).unwrap_or(true));
-    if networks.is_empty() && attached.is_empty() && nft::has_table(Family::Inet).unwrap_or(false) {
-        say("firewall".to_owned(), "Volt's tables are there, and no network is");
-    }
-    if !attached.is_empty() && !firewall() {
-        say("firewall".to_owned(), "Volt's tables are missing, and workloads are connected");
-    }
-    found
 }

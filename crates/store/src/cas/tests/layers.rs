@@ -133,7 +133,7 @@ impl Place {
 
     fn read(&self) -> Vec<Node> {
         let dir = self.at("upper");
-        let layer = Layer { below: Some(self.below), dir: &dir, keeper: &Unkept };
+        let layer = Layer { below: Some(self.below), dir: &dir, keeper: &Unkept, limit: u64::MAX };
         self.cas.read_layer(None, &layer, &Silent).unwrap().nodes
     }
 
@@ -243,11 +243,35 @@ fn names_of_one_file_below_stay_names_of_one_file() {
     assert!(error.to_string().contains("its contents are not in the tree below"), "{error}");
 }
 
+/// A collection that has read who wants what goes on while a container is put on another tree.
+#[test]
+fn what_the_tree_below_has_is_counted_on() {
+    let place = Place::new();
+    let (cas, dir) = (&place.cas, place.at("upper"));
+    let layer = Layer { below: Some(place.below), dir: &dir, keeper: &Unkept, limit: u64::MAX };
+    let lease = cas.lease(&nobody).unwrap();
+    let read = cas.read_layer(Some(&lease), &layer, &Silent).unwrap();
+    assert!(cas.refs().remove(RefKind::Images, "below").unwrap());
+    assert_eq!(cas.collect(&nobody).unwrap().objects, 1, "the manifest of the tree below");
+    let tree = cas.manifest(&lease, &read.nodes).unwrap();
+    for (node, content) in cas.tree(&tree).unwrap().contents() {
+        assert_eq!(cas.objects().check(&content.digest).unwrap(), Some(true), "{:?}", node.path);
+    }
+    lease.end().unwrap();
+    // What is lost by now is not acknowledged.
+    cas.collect(&nobody).unwrap();
+    let lease = cas.lease(&nobody).unwrap();
+    let below = cas.manifest(&lease, &read.nodes).unwrap();
+    let layer = Layer { below: Some(below), ..layer };
+    let error = cas.read_layer(Some(&lease), &layer, &Silent).map(drop).unwrap_err();
+    assert!(matches!(error, crate::Error::BadObject { more: 5, .. }), "{error}");
+}
+
 #[test]
 fn snapshots_stand_alone_and_cost_what_changed() {
     let place = Place::new();
     let (cas, dir) = (&place.cas, place.at("upper"));
-    let layer = Layer { below: Some(place.below), dir: &dir, keeper: &Unkept };
+    let layer = Layer { below: Some(place.below), dir: &dir, keeper: &Unkept, limit: u64::MAX };
     let work = Work { wanted: &nobody, progress: &Silent };
     let name = |text: &str| text.parse::<volt_model::name::Name>().unwrap();
     let make = |snapshot: &str| {

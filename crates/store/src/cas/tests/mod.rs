@@ -1,5 +1,6 @@
 //! Objects, leases and garbage, one process and several threads.
 
+mod building;
 mod layers;
 mod reading;
 
@@ -110,6 +111,25 @@ fn only_what_nobody_reaches_goes() {
     assert_eq!(count(&cas), 6);
 }
 
+/// A name tells nothing of what a loss of power or a failing disk has left of an object.
+#[test]
+fn one_that_was_cut_short_is_as_good_as_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let cas = Cas::open(dir.path());
+    let (lease, objects) = (cas.lease(&nobody).unwrap(), cas.objects());
+    for bytes in [&b"small"[..], &vec![7; 2 << 20]] {
+        let put = objects.put(&lease, &mut &bytes[..]).unwrap();
+        let path = objects.path(&put.digest);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(3).unwrap();
+        assert!(objects.pin_all(&lease, &[(put.digest, put.size)]).unwrap().contains(&put.digest));
+        assert!(objects.put(&lease, &mut &bytes[..]).unwrap().is_new);
+        assert_eq!(objects.check(&put.digest).unwrap(), Some(true));
+        assert!(objects.pin_all(&lease, &[(put.digest, put.size)]).unwrap().is_empty());
+    }
+    lease.end().unwrap();
+}
+
 #[test]
 fn a_power_cut_leaves_nothing_to_build_upon() {
     let dir = tempfile::tempdir().unwrap();
@@ -206,6 +226,9 @@ fn a_folder_is_stored_and_not_read_twice() {
     // One that is lost from the store comes back, and one that has changed is read.
     std::fs::remove_file(&hidden).unwrap();
     assert_eq!((build().new, hidden.exists()), (3, true));
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&hidden, "").unwrap();
+    assert_eq!((build().new, std::fs::read(&hidden).unwrap()), (3, b"two".to_vec()));
     std::fs::write(from.join("a/b/two"), "owt").unwrap();
     let third = build();
     assert!(third.tree != first.tree && third.new == 3);

@@ -113,6 +113,14 @@ fn what_was_built_is_listed_and_read() {
         assert_eq!(store.cat("root", path).unwrap(), want.as_bytes(), "{path}");
     }
     assert_eq!(store.cat(&format!("stellarium://{tree}"), "large").unwrap(), vec![7; 9 << 20]);
+    assert_eq!(store.cas.tree_of_at_most(&tree, 13).unwrap().nodes.len(), 13);
+    let refused = store.cas.tree_of_at_most(&tree, 12).unwrap_err().to_string();
+    assert!(refused.contains("13 entries, more than 12"), "{refused}");
+    let object = format!("stellarium://{}", Digest::of(b"beside"));
+    assert_eq!(store.cat(&object, "").unwrap(), b"beside");
+    assert_eq!(store.cat(&tree.to_string(), "").unwrap()[..9], *b"volt-tree");
+    let none = format!("stellarium://{}", Digest::of(b"none"));
+    assert!(store.cat(&none, "").is_err() && store.cat("root", "").is_err());
     let hollow = store.cat("root", "holes").unwrap();
     assert_eq!((hollow.len(), &hollow[5 << 20..(5 << 20) + 4]), (10 << 20, &b"data"[..]));
     for missing in ["no", "a/one/x", "a/dangling", "../x/y"] {

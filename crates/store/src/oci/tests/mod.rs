@@ -212,6 +212,57 @@ fn a_layout_is_applied_layer_by_layer() {
 }
 
 #[test]
+fn layers_are_read_at_once_and_go_over_one_another_in_their_order() {
+    let place = Place::new();
+    let big = "x".repeat(200 << 10);
+    let all: Vec<_> = (0..12)
+        .map(|number| {
+            // The earlier a layer, the longer it takes.
+            let (own, last) = (format!("own{number}"), format!("{number}"));
+            let gone = format!(".wh.own{}", number - 1);
+            let filling = big.repeat(11 - number as usize);
+            let entries = [("same", &*last), (&*own, "x"), (&*gone, ""), ("filling", &*filling)];
+            (layer(&entries), Compression::Zstd)
+        })
+        .collect();
+    let mut layout = Layout::new();
+    let image = layout.image(&all, &run());
+    place.import_dir(&layout.index(&[image])).unwrap();
+    let files = place.files();
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["filling", "own11", "same"]);
+    assert_eq!((&*files["same"], &*files["filling"]), ("11", ""));
+    // What layers hide by a file is a name and no contents; all else was stored, if only to be hidden.
+    let garbage = Cas::open(&place.dir.path().join("lib")).garbage(&|| Ok(Vec::new())).unwrap();
+    assert_eq!(garbage.objects, 22);
+}
+
+#[test]
+fn a_blob_may_be_there_twice_where_it_is_the_same() {
+    let mut layout = Layout::new();
+    let image = layout.image(&layers(), &run());
+    let layout = layout.index(&[image]);
+    let blob = layout.0.keys().find(|name| name.starts_with("blobs")).unwrap();
+    for (again, is_taken) in [(&layout.0[blob][..], true), (b"another", false)] {
+        let (place, mut builder) = (Place::new(), tar::Builder::new(Vec::new()));
+        for (name, bytes) in layout.0.iter().map(|(n, b)| (n, &b[..])).chain([(blob, again)]) {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(0o644);
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, bytes).unwrap();
+        }
+        match (place.import(builder.into_inner().unwrap()), is_taken) {
+            (Ok(image), true) => is_whole(&place, &image),
+            (Err(error), false) => {
+                let error = error.to_string();
+                assert!(error.contains(blob) && error.contains("twice"), "{error}");
+                place.is_clean("a blob twice");
+            }
+            (result, _) => panic!("{result:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_is_exported_comes_back_the_same() {
     let place = Place::new();
     let mut layout = Layout::new();

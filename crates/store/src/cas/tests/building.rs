@@ -1,0 +1,114 @@
+//! Folders that somebody has filled who means no good.
+
+use super::{Cas, count, nobody};
+use crate::cas::build::{BuildOptions, Built};
+use crate::error::{Error, Result};
+use crate::manifest::NodeKind;
+use crate::{Progress, Silent};
+use proptest::prelude::*;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+struct Place {
+    dir: tempfile::TempDir,
+    cas: Cas,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cas = Cas::open(&dir.path().join("lib"));
+        fs::create_dir(dir.path().join("from")).unwrap();
+        Self { dir, cas }
+    }
+
+    fn from(&self) -> PathBuf {
+        self.dir.path().join("from")
+    }
+
+    fn build(&self, options: &BuildOptions, progress: &dyn Progress) -> Result<Built> {
+        let lease = self.cas.lease(&nobody).unwrap();
+        self.cas.build(&lease, &self.from(), options, progress)
+    }
+}
+
+/// Makes what is left out of images; false where only root may.
+fn special(path: &Path, kind: FileType) -> bool {
+    match kind {
+        FileType::Socket => UnixListener::bind(path).is_ok(),
+        kind => mknodat(CWD, path, kind, Mode::RUSR, rustix::fs::makedev(1, 3)).is_ok(),
+    }
+}
+
+#[test]
+fn other_names_of_what_is_left_out_are_left_out() {
+    for kind in [FileType::Socket, FileType::CharacterDevice, FileType::BlockDevice] {
+        let place = Place::new();
+        let from = place.from();
+        if !special(&from.join("a"), kind) {
+            continue;
+        }
+        fs::hard_link(from.join("a"), from.join("b")).unwrap();
+        fs::write(from.join("c"), "file").unwrap();
+        fs::hard_link(from.join("c"), from.join("d")).unwrap();
+        fs::hard_link(from.join("a"), from.join("e")).unwrap();
+        let options = BuildOptions { devices: false, ..BuildOptions::default() };
+        let built = place.build(&options, &Silent).unwrap();
+        let tree = place.cas.tree(&built.tree).unwrap();
+        let paths: Vec<_> = tree.nodes.iter().map(|node| node.path.as_bytes()).collect();
+        assert_eq!(paths, [&b""[..], b"c", b"d"], "{kind:?}");
+        assert_eq!(tree.nodes[2].kind, NodeKind::Link(1));
+        assert_eq!(built.notes.list.len(), 3, "each is named: {:?}", built.notes);
+    }
+}
+
+/// Somebody who soon wants it no longer.
+struct Impatient {
+    since: Instant,
+    asked: Cell<u32>,
+}
+
+impl Progress for Impatient {
+    fn step(&self, _: &str) {}
+    fn bytes(&self, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.since.elapsed() > Duration::from_millis(300)
+    }
+}
+
+#[test]
+fn a_vast_file_keeps_nobody_waiting() {
+    let place = Place::new();
+    // Hours of zeros, several times over: for every thread, and for more than wait for one.
+    for number in 0..80 {
+        let file = fs::File::create(place.from().join(format!("{number}"))).unwrap();
+        file.set_len(4 << 40).unwrap();
+    }
+    let progress = Impatient { since: Instant::now(), asked: Cell::default() };
+    let given_up = place.build(&BuildOptions::default(), &progress);
+    assert!(matches!(given_up, Err(Error::Cancelled)));
+    assert!(progress.since.elapsed() < Duration::from_secs(30));
+    let quota = crate::tree::Quota { bytes: 5 << 40, entries: u64::MAX };
+    let refused = place.build(&BuildOptions { quota, ..BuildOptions::default() }, &Silent);
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("entry `1`") && error.contains("larger than"), "{error}");
+    assert!(progress.since.elapsed() < Duration::from_secs(60));
+    place.cas.collect(&nobody).unwrap();
+    assert_eq!(count(&place.cas), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_made_of_a_folder_is_stored(acts in prop::collection::vec(any::<u8>(), 0..150)) {
+        let dir = tempfile::tempdir().unwrap();
+        crate::fuzz::folder_bytes(dir.path(), &acts);
+    }
+}
