@@ -11,10 +11,20 @@ pub(crate) type Need = (&'static str, &'static str);
 ///
 /// Looks for the program before the package, so that one from elsewhere will do.
 pub(crate) fn need(needs: &[Need]) -> Result<()> {
+    bring(&missing(needs))?;
+    // apt removes what conflicts, and that may be another of these: a version from backports, say.
+    bring(&missing(needs))
+}
+
+fn missing(needs: &[Need]) -> Vec<&'static str> {
     let mut missing: Vec<&str> =
         needs.iter().filter(|(file, _)| !present(file)).map(|(_, package)| *package).collect();
     missing.sort_unstable();
     missing.dedup();
+    missing
+}
+
+fn bring(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -22,9 +32,9 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
     if !paths::is_root() {
         return fail(format!("packages are missing; install them with\n\n    sudo {line}\n"));
     }
-    install(&missing).or_else(|_| {
+    install(missing).or_else(|_| {
         program("apt-get").args(["update", "--quiet"]).run()?;
-        install(&missing)
+        install(missing)
     })
 }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
@@ -22,6 +22,10 @@ use volt_model::kind::ErrorKind;
 
 /// How long the server inside this process gets to finish what it does when the command ends.
 const FINISH: Duration = Duration::from_secs(20);
+
+/// Signals that follow each other within this time are one wish to end: `timeout` signals its command and then its group, a
+/// terminal's shell may do the same.
+const ONE_WISH: Duration = Duration::from_millis(300);
 
 /// What every command gets.
 #[derive(Debug)]
@@ -213,24 +217,32 @@ impl Ctx {
             // Without handlers the kernel ends the process, which is as good.
             return std::future::pending().await;
         };
-        loop {
+        let mut next = async || {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
+        };
+        loop {
+            next().await;
             if self.forwarding.load(Ordering::Relaxed) == 0 {
-                // A second one doesn't wait.
-                let mut put_off = self.put_off.subscribe();
-                tokio::select! {
-                    _ = put_off.wait_for(|count| *count == 0) => {}
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-                return Problem::new(ErrorKind::Interrupted, "Interrupted");
+                break;
             }
         }
+        let first = Instant::now();
+        let insist = async {
+            while first.elapsed() < ONE_WISH {
+                next().await;
+            }
+        };
+        let mut put_off = self.put_off.subscribe();
+        tokio::select! {
+            _ = put_off.wait_for(|count| *count == 0) => {}
+            // A second one doesn't wait.
+            () = insist => {}
+        }
+        Problem::new(ErrorKind::Interrupted, "Interrupted")
     }
 
     /// Lets the server inside this process finish or undo what it was doing; a second signal ends the wait.

@@ -80,10 +80,8 @@ async fn start(ctx: &Ctx, container: Container) -> Outcome {
 /// Starts it, connected from the first byte on.
 async fn connect(ctx: &Ctx, name: &str, options: Options) -> Result<End, Problem> {
     // From here on an interrupt is the command's; what came before finds a container that `volt ps -a` shows.
-    let _forwarding = ctx.forward_signals();
     let attach = ContainerAttach { name: name.to_owned(), start: true };
-    let stream = ctx.stream::<ContainerAttachOp>(&attach).await?;
-    session::run(ctx, stream, options).await
+    session::run(ctx, ctx.stream::<ContainerAttachOp>(&attach), options).await
 }
 
 /// What is left to do when the command is interrupted: `--rm` holds, and what stays is named.

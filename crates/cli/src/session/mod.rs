@@ -6,6 +6,7 @@ use crate::ctx::Ctx;
 use crate::input;
 use crate::terminal::{self, Raw};
 use detach::Detach;
+use std::collections::VecDeque;
 use std::io::IsTerminal;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -64,15 +65,28 @@ pub(crate) fn check_terminal(options: Options) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Connects this terminal to `stream` until the workload's command ends.
+/// Connects this terminal to the stream that `opening` brings, until the workload's command ends. Signals that come while it opens
+/// are passed on too.
 ///
 /// # Errors
-/// When the connection breaks or the server says why it failed.
-pub(crate) async fn run<S>(ctx: &Ctx, stream: S, options: Options) -> Result<End, Problem>
+/// When the stream can't be opened, the connection breaks or the server says why it failed.
+pub(crate) async fn run<S>(
+    ctx: &Ctx,
+    opening: impl Future<Output = Result<S, Problem>>,
+    options: Options,
+) -> Result<End, Problem>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let _forwarding = ctx.forward_signals();
+    let mut signals = Signals::listen().map_err(|e| {
+        Problem::new(ErrorKind::Resource, "Signals can't be listened to").because(&e)
+    })?;
+    let stream = tokio::select! {
+        biased;
+        stream = opening => stream?,
+        problem = signals.gather() => return Err(problem),
+    };
     let _raw = match options.tty && options.stdin {
         true => Some(Raw::enter().map_err(|e| {
             Problem::new(ErrorKind::General, "The terminal can't be made raw").because(&e)
@@ -83,7 +97,7 @@ where
     let end = tokio::select! {
         biased;
         end = output(ctx, from) => end,
-        end = send(&mut to, options) => end,
+        end = send(&mut to, signals, options) => end,
     };
     if matches!(end, Ok(UNHEARD)) {
         // As in a pipe: whoever writes what nobody reads is ended.
@@ -123,13 +137,13 @@ fn broken(error: &std::io::Error) -> Problem {
 }
 
 /// Sends keys, signals and the terminal's size; returns only when the person leaves.
-async fn send<S: AsyncWrite>(to: &mut WriteHalf<S>, options: Options) -> Result<End, Problem> {
-    let mut signals = Signals::listen().map_err(|e| {
-        Problem::new(ErrorKind::Resource, "Signals can't be listened to").because(&e)
-    })?;
+async fn send<S: AsyncWrite>(
+    to: &mut WriteHalf<S>,
+    mut signals: Signals,
+    options: Options,
+) -> Result<End, Problem> {
     let mut keys = options.stdin.then(input::stdin);
     let mut detach = (options.detach && options.tty).then(Detach::default);
-    let mut interrupts = 0;
     if options.tty {
         resize(to).await;
     }
@@ -143,9 +157,8 @@ async fn send<S: AsyncWrite>(to: &mut WriteHalf<S>, options: Options) -> Result<
                     continue;
                 }
                 Some(number) => {
-                    interrupts += u32::from(number == SignalKind::interrupt().as_raw_value());
-                    if interrupts >= PATIENCE {
-                        return Err(Problem::new(ErrorKind::Interrupted, "Interrupted"));
+                    if signals.interrupts >= PATIENCE {
+                        return Err(interrupted());
                     }
                     Frame::Signal(u8::try_from(number).unwrap_or_default())
                 }
@@ -192,6 +205,14 @@ async fn resize<S: AsyncWrite>(to: &mut WriteHalf<S>) {
 struct Signals {
     passed: Vec<(i32, Signal)>,
     resized: Signal,
+    /// How many interrupts came so far.
+    interrupts: u32,
+    /// What came before there was anybody to pass it on to.
+    early: VecDeque<i32>,
+}
+
+fn interrupted() -> Problem {
+    Problem::new(ErrorKind::Interrupted, "Interrupted")
 }
 
 impl Signals {
@@ -208,15 +229,34 @@ impl Signals {
         Ok(Self {
             passed: passed.collect::<std::io::Result<_>>()?,
             resized: signal(SignalKind::window_change())?,
+            interrupts: 0,
+            early: VecDeque::new(),
         })
+    }
+
+    /// Keeps what comes until there is somebody to pass it on to; returns when the person has lost patience.
+    async fn gather(&mut self) -> Problem {
+        while self.interrupts < PATIENCE {
+            let number = self.arrived().await;
+            self.early.extend(number);
+        }
+        interrupted()
     }
 
     /// The number of the next signal to pass on; none when the terminal was resized.
     async fn next(&mut self) -> Option<i32> {
-        let Self { passed, resized } = self;
+        if let Some(number) = self.early.pop_front() {
+            return Some(number);
+        }
+        self.arrived().await
+    }
+
+    async fn arrived(&mut self) -> Option<i32> {
+        let Self { passed, resized, interrupts, .. } = self;
         std::future::poll_fn(|cx| {
             for (number, signal) in passed.iter_mut() {
                 if signal.poll_recv(cx).is_ready() {
+                    *interrupts += u32::from(*number == SignalKind::interrupt().as_raw_value());
                     return std::task::Poll::Ready(Some(*number));
                 }
             }

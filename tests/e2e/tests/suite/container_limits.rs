@@ -264,7 +264,7 @@ on_vms! {
         let text = host.volt(&["top", "--once"]).ok();
         let place = |name: &str| text.lines().position(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{text}"));
         assert!(place("busy") < place("idle"), "{text}");
-        assert!(text.lines().next().unwrap().split_whitespace().eq(["NAME", "KIND", "CPU", "MEMORY", "LIMIT", "READ", "WRITTEN", "TASKS"]), "{text}");
+        assert!(text.lines().next().unwrap().split_whitespace().eq(["NAME", "KIND", "CPU", "MEMORY", "LIMIT", "READ", "WRITTEN", "NET", "IN", "NET", "OUT", "TASKS"]), "{text}");
     }
 }
 

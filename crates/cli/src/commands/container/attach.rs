@@ -40,7 +40,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     // A terminal can be looked at from a pipe; only what is typed needs one of its own.
     let tty = container.tty && (!stdin || std::io::stdin().is_terminal());
     let attach = ContainerAttach { name: args.name, start: args.start };
-    let stream = ctx.stream::<ContainerAttachOp>(&attach).await?;
+    let stream = ctx.stream::<ContainerAttachOp>(&attach);
     let options = Options { tty, stdin, detach: true };
     Ok(Output::exit(session::run(ctx, stream, options).await?.code()))
 }

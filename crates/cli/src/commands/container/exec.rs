@@ -62,7 +62,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         tty: args.tty,
         stdin: args.interactive,
     };
-    let stream = ctx.stream::<ContainerExecOp>(&exec).await?;
+    let stream = ctx.stream::<ContainerExecOp>(&exec);
     Ok(Output::exit(session::run(ctx, stream, options).await?.code()))
 }
 
