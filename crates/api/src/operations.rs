@@ -247,6 +247,28 @@ operations! {
     /// Removes a bridge that belongs to no network.
     "net_bridge_delete" NetBridgeDeleteOp: DELETE "/api/v1/bridges/{name}" Admin Plain changes (Named, Nothing) -> Nothing;
 
+    /// Makes a policy: who may reach whom on networks.
+    "net_policy_create" NetPolicyCreateOp: POST "/api/v1/network-policies" Admin Plain changes (Nothing, NetPolicy) -> NetPolicy;
+    /// Lists the policies that are in force.
+    "net_policy_list" NetPolicyListOp: GET "/api/v1/network-policies" Read Plain reads (Nothing, Nothing) -> Vec<NetPolicy>;
+    /// Removes a policy.
+    "net_policy_delete" NetPolicyDeleteOp: DELETE "/api/v1/network-policies/{name}" Admin Plain changes (Named, Nothing) -> Nothing;
+    /// Says what is done in a network with what no policy is about.
+    "net_policy_default" NetPolicyDefaultOp: PUT "/api/v1/networks/{name}/policy" Admin Plain changes (Named, NetPolicyDefault) -> Network;
+    /// Says whether somebody may reach somebody, and by which rule.
+    "net_policy_test" NetPolicyTestOp: GET "/api/v1/network-policy-test" Read Plain reads (NetPolicyTest, Nothing) -> Vec<NetPolicyAnswer>;
+
+    /// Adds a rule to the firewall.
+    "firewall_rule_add" FirewallRuleAddOp: POST "/api/v1/firewall/rules" Admin Plain changes (Nothing, FirewallRule) -> FirewallRule;
+    /// Lists the rules that are in force.
+    "firewall_rule_list" FirewallRuleListOp: GET "/api/v1/firewall/rules" Read Plain reads (Nothing, Nothing) -> Vec<FirewallRule>;
+    /// Removes a rule of the firewall.
+    "firewall_rule_delete" FirewallRuleDeleteOp: DELETE "/api/v1/firewall/rules/{name}" Admin Plain changes (Named, Nothing) -> Nothing;
+    /// Says how the firewall stands.
+    "firewall_status" FirewallStatusOp: GET "/api/v1/firewall" Admin Plain reads (Nothing, Nothing) -> FirewallStatus;
+    /// Puts in force what the files of rules and policies say.
+    "firewall_reload" FirewallReloadOp: POST "/api/v1/firewall/reload" Admin Plain changes (Nothing, Nothing) -> FirewallStatus;
+
     /// Lists workloads of every kind.
     "workload_list" WorkloadListOp: GET "/api/v1/workloads" Read Plain reads (WorkloadList, Nothing) -> Vec<Workload>;
     /// Shows all that is known of a workload or a unit of the host.

@@ -15,10 +15,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
-    CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, NetBridgeListOp, NetListOp,
-    SnapshotListOp, VolumeListOp, WorkloadListOp,
+    CasListOp, ConfigShowOp, ContainerListOp, FirewallRuleListOp, ImageListOp, NetBridgeListOp,
+    NetListOp, NetPolicyListOp, SnapshotListOp, VolumeListOp, WorkloadListOp,
 };
-use volt_api::types::{ContainerList, Nothing, SnapshotList, WorkloadList};
+use volt_api::types::{ContainerList, FirewallRule, Nothing, SnapshotList, WorkloadList};
 use volt_model::kind::ErrorKind;
 
 /// The environment variable by which the script asks for completions.
@@ -185,6 +185,28 @@ pub(crate) fn bridges(word: &OsStr) -> Vec<CompletionCandidate> {
         let all = ctx.call::<NetBridgeListOp>(&Nothing {}, &Nothing {}).await?;
         let own = all.into_iter().filter(|b| b.created.is_some());
         Ok(own.map(|b| (b.name, b.ports.join(", "))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of policies.
+pub(crate) fn policies(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<NetPolicyListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all
+            .into_iter()
+            .map(|p| (p.name, format!("{} {} to {}", p.action, p.from, p.to)))
+            .collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of rules of the firewall.
+pub(crate) fn rules(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<FirewallRuleListOp>(&Nothing {}, &Nothing {}).await?;
+        let about = |r: &FirewallRule| format!("{} {} to {}", r.action, r.from, r.to);
+        Ok(all.into_iter().map(|r| (r.name.clone().unwrap_or_default(), about(&r))).collect())
     });
     names.starting_with(word)
 }

@@ -13,7 +13,7 @@ pub mod config;
 pub mod container;
 pub mod error;
 pub mod event;
-mod firewall;
+pub mod firewall;
 pub mod image;
 mod intent;
 mod names;

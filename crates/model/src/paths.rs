@@ -117,6 +117,24 @@ impl Paths {
         self.lib.join("bridges")
     }
 
+    /// Who may reach whom, between workloads, as the user writes it.
+    #[must_use]
+    pub fn network_policies(&self) -> PathBuf {
+        self.etc.join("network-policies.json")
+    }
+
+    /// The rules of the firewall as the user writes them.
+    #[must_use]
+    pub fn firewall_rules(&self) -> PathBuf {
+        self.etc.join("firewall-rules.json")
+    }
+
+    /// Both as they were last found good.
+    #[must_use]
+    pub fn orders(&self) -> PathBuf {
+        self.lib.join("firewall.json")
+    }
+
     /// What workloads have of networks while they are connected.
     #[must_use]
     pub fn attached(&self) -> PathBuf {

@@ -27,6 +27,7 @@ mod suite {
     mod crash_proot;
     mod daemon;
     mod docs;
+    mod firewall;
     mod full_disk;
     mod hosts;
     mod image;
@@ -35,6 +36,7 @@ mod suite {
     mod kernel;
     mod net;
     mod net_names;
+    mod net_policy;
     mod net_ports;
     mod net_traffic;
     mod privileges;

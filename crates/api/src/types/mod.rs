@@ -2,6 +2,7 @@
 
 mod cas;
 mod container;
+mod firewall;
 mod image;
 mod net;
 mod registry;
@@ -12,6 +13,7 @@ mod workload;
 
 pub use cas::*;
 pub use container::*;
+pub use firewall::*;
 pub use image::*;
 pub use net::*;
 pub use registry::*;

@@ -32,6 +32,12 @@ pub struct Network {
     /// The largest packet, in bytes, where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// What is done with what comes to its members and no policy is about: `allow` or `deny`.
+    #[serde(default)]
+    pub ingress: String,
+    /// The same of what its members begin.
+    #[serde(default)]
+    pub egress: String,
     /// When it was made, RFC 3339.
     pub created: String,
     /// Who is to be connected to it.

@@ -8,6 +8,7 @@ pub(crate) mod container;
 mod daemon;
 mod dns;
 mod events;
+pub(crate) mod firewall;
 pub(crate) mod image;
 mod logs;
 pub(crate) mod net;
@@ -87,6 +88,9 @@ pub(crate) enum Command {
     /// Networks
     #[command(subcommand)]
     Net(net::Command),
+    /// The firewall
+    #[command(subcommand)]
+    Firewall(firewall::Command),
     /// Workloads of every kind, and units of the host
     #[command(subcommand)]
     Workload(workload::Command),
@@ -150,6 +154,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Cas(command) => cas::dispatch(command, ctx).await,
         Command::Volume(command) => volume::dispatch(command, ctx).await,
         Command::Net(command) => net::dispatch(command, ctx).await,
+        Command::Firewall(command) => firewall::dispatch(command, ctx).await,
         Command::Workload(command) => workload::dispatch(command, ctx).await,
         Command::System(command) => system::dispatch(command, ctx).await,
         Command::Config(command) => config::dispatch(command, ctx).await,

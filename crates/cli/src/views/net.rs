@@ -75,6 +75,8 @@ pub(crate) fn details(n: &Network) -> Output {
         .row("Internal", yes_no(n.internal))
         .row("Isolated", yes_no(n.isolate))
         .row("Names by Volt", yes_no(n.dns))
+        .row("Ingress", &n.ingress)
+        .row("Egress", &n.egress)
         .section("Members");
     let details = n.members.iter().fold(details, |d, one| d.row(&one.name, member(one)));
     let details = details.section("Labels");

@@ -7,6 +7,7 @@ mod config;
 mod container;
 mod convert;
 mod fields;
+mod firewall;
 mod image;
 mod net;
 mod registry;
@@ -26,7 +27,7 @@ use volt_engine::{Engine, Progress};
 pub fn routes() -> Routes<Engine> {
     let routes = snapshot::routes(container::routes(Routes::new()));
     let routes = registry::routes(image::routes(routes));
-    let routes = net::routes(volume::routes(cas::routes(routes)));
+    let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
     let routes = system::routes(workload::routes(routes));
     audit::routes(config::routes(routes))
 }

@@ -98,7 +98,7 @@ fn captured(params: wire::NetCapture) -> Result<Capture, Failure> {
     })
 }
 
-fn shown(view: View) -> wire::Network {
+pub(super) fn shown(view: View) -> wire::Network {
     let network = view.network;
     wire::Network {
         name: network.name.to_string(),
@@ -112,6 +112,8 @@ fn shown(view: View) -> wire::Network {
         isolate: network.isolate,
         dns: network.dns,
         mtu: network.mtu,
+        ingress: view.defaults.ingress.to_string(),
+        egress: view.defaults.egress.to_string(),
         created: network.created.to_string(),
         members: view.members.iter().map(member).collect(),
         labels: network.labels,

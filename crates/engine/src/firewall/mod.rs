@@ -1,7 +1,17 @@
 //! The firewall as it is to be, brought into the kernel.
 //!
-//! `volt_model::net::ruleset` renders it from the networks and from what workloads have of them. When one comes or goes only elements
+//! `volt_model::net::ruleset` renders it from the networks, from what workloads have of them, and from what was asked for of who may reach
+//! whom (`orders`). When one comes or goes only elements
 //! change; where the kernel refuses that, because somebody has flushed the tables or was killed half-way, all is rendered anew.
+
+mod orders;
+mod rule;
+mod status;
+
+pub use rule::Add;
+pub use status::Status;
+
+pub(crate) use orders::{add, remove};
 
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -9,6 +19,7 @@ use std::time::Duration;
 use volt_host::files::{Lock, LockMode, Wait};
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
+use volt_model::net::policy::Orders;
 use volt_model::net::{Attached, Network, ruleset};
 
 /// How long a command waits while another changes the firewall.
@@ -52,8 +63,11 @@ impl Engine {
         now: Option<&Attached>,
         write: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
-        let old = before.map(ruleset::elements).unwrap_or_default();
-        let new = now.map(ruleset::elements).unwrap_or_default();
+        let orders = self.orders()?;
+        let elements = |attached: Option<&Attached>| {
+            attached.map(|one| ruleset::elements(one, &orders)).unwrap_or_default()
+        };
+        let (old, new) = (elements(before), elements(now));
         let gone = old.into_iter().filter(|element| !new.contains(element));
         let gone = nft::change(&gone.map(Change::Remove).collect::<Vec<_>>());
         write()?;
@@ -69,9 +83,14 @@ impl Engine {
     }
 
     pub(crate) fn render_firewall(&self) -> Result<()> {
+        Ok(nft::apply(&self.facts()?.render())?)
+    }
+
+    /// All that the firewall is rendered from.
+    fn facts(&self) -> Result<Facts> {
         // Without the record of one network it would be open: so the rules stay as they are.
         let (networks, attached) = (self.networks_or_none()?, self.all_attached()?);
-        Ok(nft::apply(&whole(&networks, &attached))?)
+        Ok(Facts { networks, attached, orders: self.orders()? })
     }
 
     /// Whether the kernel's firewall is what would be rendered: as many rules, and the same elements.
@@ -80,25 +99,45 @@ impl Engine {
     /// When a record can't be read or the kernel can't be asked.
     pub(crate) fn is_firewall_whole(&self) -> Result<bool> {
         let _lock = self.lock_firewall()?;
-        let (networks, attached) = (self.networks_or_none()?, self.all_attached()?);
-        if networks.is_empty() && attached.is_empty() {
+        self.is_whole(&self.facts()?)
+    }
+
+    fn is_whole(&self, facts: &Facts) -> Result<bool> {
+        if facts.need_nothing() {
             return Ok(true);
         }
         let asked =
             |e| Error::new(ErrorKind::General, "The firewall can't be looked at").because(e);
-        for (family, count) in ruleset::count_rules(&whole(&networks, &attached)) {
+        for (family, count) in ruleset::count_rules(&facts.render()) {
             if nft::count_rules(family).map_err(asked)? != count {
                 return Ok(false);
             }
         }
-        let wanted = ruleset::all_elements(&networks, &attached);
-        nft::has_elements(ruleset::sets_of_elements(), &wanted).map_err(asked)
+        let wanted = ruleset::all_elements(&facts.networks, &facts.attached, &facts.orders);
+        nft::has_elements(ruleset::sets_of_elements(&facts.orders), &wanted).map_err(asked)
+    }
+
+    /// Whether there is to be a firewall: networks, or rules about the host itself.
+    pub(crate) fn wants_firewall(&self) -> Result<bool> {
+        Ok(!self.facts()?.need_nothing())
     }
 }
 
-fn whole(networks: &[Network], attached: &[Attached]) -> String {
-    match networks.is_empty() && attached.is_empty() {
-        true => ruleset::NOTHING.to_owned(),
-        false => ruleset::render(networks, attached),
+struct Facts {
+    networks: Vec<Network>,
+    attached: Vec<Attached>,
+    orders: Orders,
+}
+
+impl Facts {
+    fn need_nothing(&self) -> bool {
+        self.networks.is_empty() && self.attached.is_empty() && self.orders.rules.rules.is_empty()
+    }
+
+    fn render(&self) -> String {
+        match self.need_nothing() {
+            true => ruleset::NOTHING.to_owned(),
+            false => ruleset::render(&self.networks, &self.attached, &self.orders),
+        }
     }
 }

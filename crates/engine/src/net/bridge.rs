@@ -44,7 +44,7 @@ impl Engine {
     /// With the first thing that can't be taken away; the others are all the same.
     pub fn networks_down(&self) -> Result<()> {
         let bare = self.bare_bridges()?;
-        if self.network_names()?.is_empty() && bare.is_empty() {
+        if self.network_names()?.is_empty() && bare.is_empty() && !self.wants_firewall()? {
             return Ok(());
         }
         let mut netlink = Netlink::open()?;

@@ -115,11 +115,9 @@ impl Engine {
             return Ok(());
         }
         let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
-        let mut attached = self.attached(&spec.name).unwrap_or_else(|| Attached {
-            workload: spec.name.clone(),
-            endpoints: Vec::new(),
-            published: Vec::new(),
-        });
+        let mut attached = self
+            .attached(&spec.name)
+            .unwrap_or_else(|| Attached::new(spec.name.clone(), spec.labels.clone()));
         let network = self.network(&attachment.network)?;
         let interface = (0..)
             .map(|n| format!("eth{n}"))

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use volt_host::netlink::{Counters, Link, Netlink};
 use volt_model::name::Name;
+use volt_model::net::policy::Defaults;
 use volt_model::net::{Endpoint, Mac, Network, Published, ip_of, ipv6_of, mac_of};
 
 /// A network as it is shown.
@@ -17,6 +18,8 @@ pub struct View {
     pub network: Network,
     /// Whether its bridge is there and on.
     pub up: bool,
+    /// What is done with what no policy is about.
+    pub defaults: Defaults,
     /// Who is to be connected to it, sorted by name.
     pub members: Vec<Member>,
 }
@@ -112,12 +115,14 @@ impl Engine {
         let specs = self.specs()?;
         let held = self.held_addresses();
         let links = self.links().unwrap_or_default();
+        let defaults = self.orders().map(|orders| orders.policies.defaults).unwrap_or_default();
         let view = |network: Network| {
             let bridge = network.bridge();
             let members = specs.iter().filter(|spec| is_member(spec, &network.name));
             let members = members.map(|spec| self.member(&network, &spec.name, &held)).collect();
             View {
                 up: links.iter().any(|link| link.name == bridge && link.is_up),
+                defaults: defaults.get(&network.name).copied().unwrap_or_default(),
                 members,
                 network,
             }

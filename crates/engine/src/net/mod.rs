@@ -23,6 +23,7 @@ mod delete;
 mod inspect;
 mod names;
 mod plug;
+mod policy;
 mod ports;
 mod proxy;
 mod resolve;
@@ -34,6 +35,7 @@ pub use bare::BridgeView;
 pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};
+pub use policy::{Answer, End};
 
 use crate::Engine;
 use crate::error::{Error, Result};

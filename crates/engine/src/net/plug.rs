@@ -36,8 +36,7 @@ impl Engine {
         if spec.networks.is_empty() {
             return Ok(None);
         }
-        let mut attached =
-            Attached { workload: spec.name.clone(), endpoints: Vec::new(), published: Vec::new() };
+        let mut attached = Attached::new(spec.name.clone(), spec.labels.clone());
         for (i, attachment) in spec.networks.iter().enumerate() {
             let network = self.network(&attachment.network)?;
             let endpoint = self.endpoint(&network, spec, attachment, format!("eth{i}"))?;

@@ -131,7 +131,7 @@ fn the_first_network_that_leads_out_does_so_for_each_kind_of_address() {
             rate: None,
         });
     }
-    let attached = Attached { workload: name("web"), endpoints, published: vec![] };
+    let attached = Attached { endpoints, ..Attached::new(name("web"), [].into()) };
     for (place, ways) in [(0, vec![]), (1, vec!["10.2.0.1"]), (2, vec!["fd03::1"]), (3, vec![])] {
         let out: Vec<String> =
             engine.ways_out(&attached, place).unwrap().iter().map(ToString::to_string).collect();
@@ -181,6 +181,7 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
     let held = later.local_addr().unwrap().port();
     let attached = |who: &str, host: u16, address: Option<&str>| Attached {
         workload: name(who),
+        labels: std::collections::BTreeMap::new(),
         endpoints: vec![Endpoint {
             network: name("back"),
             interface: "eth0".into(),

@@ -28,6 +28,9 @@ impl Engine {
     pub fn watch_networks(&self, ready: &mut dyn FnMut()) -> Result<()> {
         // What happens while they are raised is news already.
         let watch = Watch::new()?;
+        if let Err(error) = self.take_orders() {
+            tracing::error!(error = %error.chain().join(": "), "policies and rules stay as they were");
+        }
         if let Err(error) = self.networks_up() {
             tracing::error!(error = %error.chain().join(": "), "not all networks could be raised");
         }

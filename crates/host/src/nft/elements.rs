@@ -101,7 +101,7 @@ fn message(element: &Element, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
     let family = protocol_family(element.family);
     let mut message = Message::new(Header { kind, flags, sequence, family, resource: 0 });
     message.text(LIST_TABLE, TABLE);
-    message.text(LIST_SET, element.set);
+    message.text(LIST_SET, &element.set);
     message.nested(LIST_ELEMENTS, |list| {
         list.nested(LIST_ELEMENT, |one| {
             one.nested(KEY, |key| key.attribute(VALUE, &fields(&element.key)));

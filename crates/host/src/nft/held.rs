@@ -6,6 +6,7 @@ use super::elements::{
 };
 use super::encode::{Header, Message, fields, protocol_family};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use volt_model::net::ruleset::{Element, Family, TABLE};
@@ -21,14 +22,14 @@ const RULE_TABLE: u16 = 1;
 /// # Errors
 /// When the kernel can't be asked.
 pub fn has_elements(
-    sets: impl IntoIterator<Item = (Family, &'static str)>,
+    sets: impl IntoIterator<Item = (Family, Cow<'static, str>)>,
     wanted: &[Element],
 ) -> io::Result<bool> {
     for (family, set) in sets {
         let own = wanted.iter().filter(|element| element.family == family && element.set == set);
         let own: BTreeSet<_> =
             own.map(|element| (fields(&element.key), fields(&element.value))).collect();
-        match held(family, set) {
+        match held(family, &set) {
             Ok(held) if held == own => {}
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

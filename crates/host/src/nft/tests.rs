@@ -5,11 +5,12 @@ use crate::namespaces::{self, NetNs};
 use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use volt_model::net::policy::Orders;
 use volt_model::net::ruleset::{self, Element, Family, Field};
 use volt_model::net::{Mac, Protocol};
 
 fn element(family: Family, set: &'static str, key: &[Field], value: &[Field]) -> Element {
-    Element { family, set, key: key.to_vec(), value: value.to_vec() }
+    Element { family, set: set.into(), key: key.to_vec(), value: value.to_vec() }
 }
 
 fn listed() -> String {
@@ -47,10 +48,12 @@ fn elements_come_and_go_as_nft_writes_them() {
         assert!(!has_table(Family::Inet)?);
         let missing = change(&[Change::Add(own.clone())]).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        apply(&ruleset::render(&[], &[])).unwrap();
+        apply(&ruleset::render(&[], &[], &Orders::default())).unwrap();
         assert!(has_table(Family::Inet)? && has_table(Family::Bridge)?);
         let both = [own.clone(), port("10.0.0.9")];
-        let has = |elements: &[Element]| has_elements(ruleset::sets_of_elements(), elements);
+        let has = |elements: &[Element]| {
+            has_elements(ruleset::sets_of_elements(&Orders::default()), elements)
+        };
         assert!(has(&[])? && !has(&both)?);
         // Again it is no other.
         for _ in 0..2 {
@@ -69,7 +72,8 @@ fn elements_come_and_go_as_nft_writes_them() {
         let gone = change(&[Change::Remove(own.clone())]).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
         // Rules are counted as they were written.
-        for (family, count) in ruleset::count_rules(&ruleset::render(&[], &[])) {
+        for (family, count) in ruleset::count_rules(&ruleset::render(&[], &[], &Orders::default()))
+        {
             assert!(count > 0 && count_rules(family)? == count, "{family:?}: {count}");
             Command::new("nft")
                 .args([
@@ -103,7 +107,7 @@ fn datagrams_that_went_somewhere_are_forgotten() {
     let ns = NetNs::create(&path).unwrap();
     ns.run(|| {
         // Only where there is something to lead does the kernel remember.
-        apply(&ruleset::render(&[], &[])).unwrap();
+        apply(&ruleset::render(&[], &[], &Orders::default())).unwrap();
         let (to, other) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("[::1]:0")?);
         let from = UdpSocket::bind("127.0.0.1:0")?;
         from.send_to(b"x", to.local_addr()?)?;

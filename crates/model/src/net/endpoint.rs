@@ -3,6 +3,7 @@
 use super::{BitRate, Mac, Published};
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// All that a workload has. What is in such a file the firewall lets through, and names lead to.
@@ -11,11 +12,22 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub struct Attached {
     /// Whose.
     pub workload: Name,
+    /// Free words of the user, by which policies name it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// One for each network.
     pub endpoints: Vec<Endpoint>,
     /// The host's ports that lead to it.
     #[serde(default)]
     pub published: Vec<Published>,
+}
+
+impl Attached {
+    /// A workload that is not connected yet.
+    #[must_use]
+    pub const fn new(workload: Name, labels: BTreeMap<String, String>) -> Self {
+        Self { workload, labels, endpoints: Vec::new(), published: Vec::new() }
+    }
 }
 
 /// A workload's connection to a network.

@@ -5,6 +5,7 @@ mod bridge;
 mod derived;
 mod endpoint;
 pub mod pcap;
+pub mod policy;
 mod publish;
 mod rate;
 pub mod ruleset;

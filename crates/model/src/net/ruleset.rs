@@ -1,10 +1,14 @@
-//! The firewall: two tables of nftables, rendered whole from the networks there are and the workloads that are connected.
+//! The firewall: two tables of nftables, rendered whole from the networks there are, the workloads that are connected, and what was asked
+//! for of who may reach whom.
 //!
 //! `inet volt` lets members out by the host's address, leads published ports in, and keeps networks apart from each other and from what
 //! is outside. `bridge volt` stands before every port of a bridge and lets through only what a member sends as itself. What changes
 //! when a workload comes or goes are [`Element`]s of sets and maps, never rules.
 
+use super::policy::{Orders, Who, render};
 use super::{Attached, Mac, Network, Protocol, Published};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -61,7 +65,7 @@ pub struct Element {
     /// The table's family.
     pub family: Family,
     /// The set or map.
-    pub set: &'static str,
+    pub set: Cow<'static, str>,
     /// What is looked up.
     pub key: Vec<Field>,
     /// What is found; empty in a set.
@@ -81,12 +85,17 @@ fn joined(fields: &[Field]) -> String {
 
 /// What a connected workload is among the rules.
 #[must_use]
-pub fn elements(attached: &Attached) -> Vec<Element> {
-    let mut all = Vec::new();
+pub fn elements(attached: &Attached, orders: &Orders) -> Vec<Element> {
+    elements_among(attached, &orders.groups())
+}
+
+fn elements_among(attached: &Attached, groups: &[Who]) -> Vec<Element> {
+    let mut all = render::elements(attached, groups);
     for endpoint in &attached.endpoints {
-        let mut own = |set, fields: &[Field]| {
+        let mut own = |set: &'static str, fields: &[Field]| {
             let mut key = vec![Field::Interface(endpoint.port.clone())];
             key.extend_from_slice(fields);
+            let set = set.into();
             all.push(Element { family: Family::Bridge, set, key, value: Vec::new() });
         };
         let mac = Field::Mac(endpoint.mac);
@@ -104,11 +113,11 @@ pub fn elements(attached: &Attached) -> Vec<Element> {
 
 /// The way in of a published port. By the loopback's addresses a proxy leads in: a packet with such an address may not leave the host.
 fn led_in(published: &Published) -> Vec<Element> {
-    let way = |set, address: Option<IpAddr>, to: IpAddr| {
+    let way = |set: &'static str, address: Option<IpAddr>, to: IpAddr| {
         let mut key: Vec<Field> = address.map(Field::Ip).into_iter().collect();
         key.extend([Field::Protocol(published.protocol), Field::Port(published.host)]);
         let value = vec![Field::Ip(to), Field::Port(published.container)];
-        Element { family: Family::Inet, set, key, value }
+        Element { family: Family::Inet, set: set.into(), key, value }
     };
     let ipv6 = published.ipv6.map(IpAddr::V6);
     match published.address {
@@ -144,9 +153,8 @@ const BRIDGE_SETS: [(&str, &str, &str); 5] = [
 ];
 
 /// What every `inet volt` has beside what its networks need.
-const INPUT: &str = "\tchain input {
-\t\ttype filter hook input priority filter; policy accept;
-\t\tiifname != @internal accept
+const INPUT: &str = "\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n";
+const INPUT_OF_INTERNAL: &str = "\t\tiifname != @internal accept
 \t\tct state established,related accept
 \t\tmeta l4proto { icmp, icmpv6 } accept
 \t\tth dport 53 accept comment \"names\"
@@ -188,11 +196,14 @@ const OWN: &str = "\tchain prerouting {
 
 /// All that the sets and maps have in them.
 #[must_use]
-pub fn all_elements(networks: &[Network], attached: &[Attached]) -> Vec<Element> {
-    let mut all: Vec<Element> = attached.iter().flat_map(elements).collect();
+pub fn all_elements(networks: &[Network], attached: &[Attached], orders: &Orders) -> Vec<Element> {
+    let groups = orders.groups();
+    let mut all: Vec<Element> =
+        attached.iter().flat_map(|one| elements_among(one, &groups)).collect();
     for network in networks {
-        let mut bridge = |set| {
+        let mut bridge = |set: &'static str| {
             let key = vec![Field::Interface(network.bridge())];
+            let set = set.into();
             all.push(Element { family: Family::Inet, set, key, value: Vec::new() });
         };
         bridge("bridges");
@@ -204,9 +215,13 @@ pub fn all_elements(networks: &[Network], attached: &[Attached]) -> Vec<Element>
 }
 
 /// The sets and maps whose elements are [`all_elements`].
-pub fn sets_of_elements() -> impl Iterator<Item = (Family, &'static str)> {
-    let inet = INET_SETS.iter().map(|(_, name, _)| (Family::Inet, *name));
-    inet.chain(BRIDGE_SETS.iter().map(|(_, name, _)| (Family::Bridge, *name)))
+#[must_use]
+pub fn sets_of_elements(orders: &Orders) -> Vec<(Family, Cow<'static, str>)> {
+    let inet = INET_SETS.iter().map(|(_, name, _)| (Family::Inet, Cow::Borrowed(*name)));
+    let bridge = BRIDGE_SETS.iter().map(|(_, name, _)| (Family::Bridge, Cow::Borrowed(*name)));
+    let groups = orders.groups();
+    let asked_for = render::sets(&groups).map(|(family, name, _)| (family, Cow::Owned(name)));
+    inet.chain(bridge).chain(asked_for).collect()
 }
 
 /// How many rules a text has that [`render`] wrote, in each family: each stands in a line of its chain, behind what the chain is.
@@ -230,17 +245,24 @@ pub fn count_rules(text: &str) -> [(Family, usize); 2] {
 
 /// Renders both tables, for one transaction that puts them in the place of what there was.
 #[must_use]
-pub fn render(networks: &[Network], attached: &[Attached]) -> String {
-    let elements = all_elements(networks, attached);
+pub fn render(networks: &[Network], attached: &[Attached], orders: &Orders) -> String {
+    let (elements, groups) = (all_elements(networks, attached, orders), orders.groups());
+    let mut by_set: BTreeMap<(Family, &str), Vec<&Element>> = BTreeMap::new();
+    for element in &elements {
+        by_set.entry((element.family, &element.set)).or_default().push(element);
+    }
     let mut out = String::from("table inet volt\ndelete table inet volt\ntable inet volt {\n");
-    sets(&mut out, Family::Inet, &INET_SETS, &elements);
-    forward(&mut out, networks);
+    sets(&mut out, (Family::Inet, &INET_SETS), &groups, &by_set);
+    forward(&mut out, orders, networks, &groups);
     out.push_str(INPUT);
+    render::input(&mut out, orders, &groups);
+    out.push_str(INPUT_OF_INTERNAL);
     lead_in(&mut out, networks);
     postrouting(&mut out, networks);
     out.push_str("}\ntable bridge volt\ndelete table bridge volt\ntable bridge volt {\n");
-    sets(&mut out, Family::Bridge, &BRIDGE_SETS, &elements);
+    sets(&mut out, (Family::Bridge, &BRIDGE_SETS), &groups, &by_set);
     out.push_str(OWN);
+    render::bridge(&mut out, orders, networks, &groups);
     out.push_str("}\n");
     out
 }
@@ -249,20 +271,28 @@ pub fn render(networks: &[Network], attached: &[Attached]) -> String {
 pub const NOTHING: &str =
     "table inet volt\ndelete table inet volt\ntable bridge volt\ndelete table bridge volt\n";
 
-fn sets(out: &mut String, family: Family, sets: &[(&str, &str, &str)], elements: &[Element]) {
-    for (kind, name, of) in sets {
+fn sets(
+    out: &mut String,
+    (family, own): (Family, &[(&str, &str, &str)]),
+    groups: &[Who],
+    elements: &BTreeMap<(Family, &str), Vec<&Element>>,
+) {
+    let mut set = |kind: &str, name: &str, of: &str| {
         let keyword = if of.starts_with("typeof ") { "" } else { "type " };
         let _ = writeln!(out, "\t{kind} {name} {{\n\t\t{keyword}{of};");
-        let mut own = elements.iter().filter(|e| e.family == family && e.set == *name).peekable();
-        if own.peek().is_some() {
-            let all: Vec<String> = own.map(ToString::to_string).collect();
+        if let Some(own) = elements.get(&(family, name)) {
+            let all: Vec<String> = own.iter().map(ToString::to_string).collect();
             let _ = writeln!(out, "\t\telements = {{ {} }}", all.join(",\n\t\t\t"));
         }
         out.push_str("\t}\n");
+    };
+    own.iter().for_each(|(kind, name, of)| set(kind, name, of));
+    for (_, name, of) in render::sets(groups).filter(|(of, _, _)| *of == family) {
+        set("set", &name, of);
     }
 }
 
-fn forward(out: &mut String, networks: &[Network]) {
+fn forward(out: &mut String, orders: &Orders, networks: &[Network], groups: &[Who]) {
     out.push_str(
         "\tchain forward {
 \t\ttype filter hook forward priority filter; policy accept;
@@ -270,22 +300,8 @@ fn forward(out: &mut String, networks: &[Network]) {
 \t\tct state vmap { established : accept, related : accept, invalid : drop }
 ",
     );
-    for network in networks {
-        let bridge = network.bridge();
-        let within = format!("\t\tiifname \"{bridge}\" oifname \"{bridge}\"");
-        // Isolated members can't reach each other by the host either, but for what is published.
-        let _ = match network.isolate {
-            true => writeln!(out, "{within} ct status dnat accept\n{within} drop"),
-            false => writeln!(out, "{within} accept"),
-        };
-    }
-    out.push_str(
-        "\t\tiifname @internal drop comment \"it reaches nothing outside\"
-\t\tct status dnat accept comment \"published ports\"
-\t\toifname @bridges drop comment \"else nothing comes in, from outside or from another network\"
-\t}
-",
-    );
+    render::forward(out, orders, networks, groups);
+    out.push_str("\t}\n");
 }
 
 /// What published ports do. Names are asked for at the gateways, whoever publishes their port by all addresses.

@@ -26,6 +26,7 @@ pub(super) fn network(text: &str, subnet: &str) -> Network {
 fn attached(port: &str) -> Attached {
     Attached {
         workload: name("web"),
+        labels: BTreeMap::new(),
         endpoints: vec![Endpoint {
             network: name("volt0"),
             interface: "eth0".into(),
@@ -189,6 +190,10 @@ fn published_ports() {
     }
 }
 
+fn render(networks: &[Network], attached: &[Attached]) -> String {
+    ruleset::render(networks, attached, &policy::Orders::default())
+}
+
 #[test]
 fn what_a_person_finds_in_the_ruleset() {
     let mut open = network("volt0", "10.0.0.0/24");
@@ -196,8 +201,7 @@ fn what_a_person_finds_in_the_ruleset() {
     let closed = Network { internal: true, ..network("back", "10.9.0.0/24") };
     let port = port_name(&name("web"), &name("volt0"));
     let mac = mac_of(&name("web"), &name("volt0"));
-    let text =
-        ruleset::render(&[open, closed], &[attached("8080:80"), attached("127.0.0.1:81:80")]);
+    let text = render(&[open, closed], &[attached("8080:80"), attached("127.0.0.1:81:80")]);
     for part in [
         "set bridges {\n\t\ttype ifname;\n\t\telements = { \"volt0\",\n\t\t\t\"volt-back\" }\n",
         "set internal {\n\t\ttype ifname;\n\t\telements = { \"volt-back\" }\n",
@@ -206,14 +210,14 @@ fn what_a_person_finds_in_the_ruleset() {
         "map host_ports4 {\n\t\ttype ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;\n\t}",
         "ip saddr 10.0.0.0/24 oifname != \"volt0\" masquerade\n",
         "ip6 saddr fd00::/64 oifname != \"volt0\" masquerade\n",
-        "iifname \"volt-back\" oifname \"volt-back\" accept\n",
+        "iifname \"volt-back\" oifname \"volt-back\" accept comment",
         &format!("\"{port}\" . {mac} . 10.0.0.2"),
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert!(!text.contains("10.9.0.0/24 oifname !="), "an internal network goes out:\n{text}");
     let [(_, inet), (_, bridge)] = ruleset::count_rules(&text);
-    let [(_, least), (_, own)] = ruleset::count_rules(&ruleset::render(&[], &[]));
+    let [(_, least), (_, own)] = ruleset::count_rules(&render(&[], &[]));
     assert!(bridge == own && own > 5 && inet > least && least > 10, "{inet} {bridge} in\n{text}");
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod disconnect;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod policy;
 pub(crate) mod status;
 
 use crate::ctx::Ctx;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Capture(capture::Args),
     #[command(subcommand)]
     Bridge(bridge::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 /// Runs one of them.
@@ -43,5 +46,6 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Disconnect(args) => disconnect::run(ctx, args).await,
         Command::Capture(args) => capture::run(ctx, args).await,
         Command::Bridge(command) => bridge::dispatch(command, ctx).await,
+        Command::Policy(command) => policy::dispatch(command, ctx).await,
     }
 }

@@ -67,7 +67,8 @@ impl Engine {
             }
         }
         let tables = nft::has_table(Family::Inet).unwrap_or(false);
-        if networks.is_empty() && attached.is_empty() && tables {
+        let wanted = self.wants_firewall().unwrap_or(true);
+        if networks.is_empty() && attached.is_empty() && tables && !wanted {
             say("firewall", "Volt's tables are there, and no network is".to_owned());
         }
         found

@@ -1,0 +1,34 @@
+//! Commands on policies.
+
+pub(crate) mod create;
+pub(crate) mod default;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod test;
+
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+use clap::Subcommand;
+
+/// Commands on policies: who may reach whom on networks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(create::Args),
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    #[command(visible_alias = "rm")]
+    Delete(delete::Args),
+    Default(default::Args),
+    Test(test::Args),
+}
+
+/// Runs one of them.
+pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
+    match command {
+        Command::Create(args) => create::run(ctx, args).await,
+        Command::List(args) => list::run(ctx, args).await,
+        Command::Delete(args) => delete::run(ctx, args).await,
+        Command::Default(args) => default::run(ctx, args).await,
+        Command::Test(args) => test::run(ctx, args).await,
+    }
+}

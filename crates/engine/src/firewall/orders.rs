@@ -1,0 +1,166 @@
+//! What was asked for of who may reach whom: two files that people edit, and what of them is in force.
+//!
+//! ```text
+//! etc/volt/network-policies.json, firewall-rules.json   what the user writes, by commands or by hand
+//! var/lib/volt/firewall.json                            both as they were last found good and put in force
+//! ```
+//! The firewall is rendered from the second alone: a file that is half edited changes nothing, and a bad one leaves the old rules in force,
+//! also over a boot.
+
+use super::Status;
+use crate::Engine;
+use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use volt_host::files;
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::net::policy::{self, Kind, Orders, Statement};
+
+/// The most that such a file may hold, in bytes.
+const MAX: usize = 4 << 20;
+
+impl Engine {
+    /// What is in force.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for a record that can't be read.
+    pub(crate) fn orders(&self) -> Result<Orders> {
+        let path = self.paths().orders();
+        match files::read_json(&path, MAX) {
+            Err(e) if e.is_not_found() => Ok(Orders::default()),
+            Err(e) => {
+                let title = "What is in force of policies and rules can't be read";
+                Err(Error::new(ErrorKind::InvalidConfig, title)
+                    .about(&path.display())
+                    .because(e)
+                    .hinted("Put it in force anew: volt firewall reload"))
+            }
+            Ok(orders) => Ok(orders),
+        }
+    }
+
+    /// What the two files say.
+    ///
+    /// # Errors
+    /// `InvalidConfig`, with file, line and reason, for one that can't be used.
+    pub(super) fn written_orders(&self) -> Result<Orders> {
+        Ok(Orders {
+            policies: read(&self.paths().network_policies())?,
+            rules: read(&self.paths().firewall_rules())?,
+        })
+    }
+
+    /// Reads both files and puts in force what they say.
+    ///
+    /// # Errors
+    /// `InvalidConfig`, with file, line and reason, for one that can't be used: then all stays as it was.
+    pub fn firewall_reload(&self) -> Result<Status> {
+        self.refuse_without_networks()?;
+        let lock = self.lock_firewall()?;
+        self.put_in_force(&self.written_orders()?)?;
+        drop(lock);
+        self.firewall_status()
+    }
+
+    /// The same at boot, where most often nothing has changed. What networks need is put into the kernel later.
+    pub(crate) fn take_orders(&self) -> Result<()> {
+        let _lock = self.lock_firewall()?;
+        let orders = self.written_orders()?;
+        if self.orders().is_ok_and(|old| old == orders) {
+            return Ok(());
+        }
+        self.put_in_force(&orders)
+    }
+
+    /// Changes what the files say and puts that in force, or does neither.
+    pub(crate) fn change_orders<T>(
+        &self,
+        change: impl FnOnce(&mut Orders) -> Result<T>,
+    ) -> Result<T> {
+        self.refuse_without_networks()?;
+        let _lock = self.lock_firewall()?;
+        let old = self.written_orders()?;
+        let mut new = old.clone();
+        let changed = change(&mut new)?;
+        self.write_orders(&old, &new)?;
+        match self.put_in_force(&new) {
+            Ok(()) => Ok(changed),
+            Err(error) => {
+                if let Err(undo) = self.write_orders(&new, &old) {
+                    let chain = undo.chain().join(": ");
+                    tracing::error!(error = %chain, "policies and rules could not be put back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn write_orders(&self, old: &Orders, new: &Orders) -> Result<()> {
+        files::create_dirs(&self.paths().etc, 0o755)?;
+        if old.policies != new.policies {
+            files::write_json(&self.paths().network_policies(), &new.policies, 0o644)?;
+        }
+        if old.rules != new.rules {
+            files::write_json(&self.paths().firewall_rules(), &new.rules, 0o644)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is in force from now on and swaps the kernel's tables; or leaves both. The firewall's lock must be held.
+    fn put_in_force(&self, orders: &Orders) -> Result<()> {
+        let path = self.paths().orders();
+        let old = self.orders().ok();
+        files::create_dirs(&self.paths().lib, 0o755)?;
+        files::write_json(&path, orders, 0o644)?;
+        let rendered = self.render_firewall();
+        if let (Err(_), Some(old)) = (&rendered, old) {
+            files::write_json(&path, &old, 0o644)?;
+        }
+        rendered
+    }
+}
+
+fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
+    let text = match files::read_text(path, MAX) {
+        Err(e) if e.is_not_found() => return Ok(T::default()),
+        text => text?,
+    };
+    serde_json::from_str(&text).map_err(|e| {
+        let title = format!("{} can't be used: {e}", path.display());
+        Error::new(ErrorKind::InvalidConfig, title)
+            .about(&path.display())
+            .hinted("What was in force stays so; mend the file, then: volt firewall reload")
+    })
+}
+
+/// Adds a statement to those of its kind.
+pub(crate) fn add(kind: Kind, all: &mut Vec<Statement>, new: Statement) -> Result<()> {
+    policy::check(kind, &new).map_err(|reason| Error::new(ErrorKind::Usage, capital(&reason)))?;
+    if all.iter().any(|one| one.name == new.name) {
+        let title = format!("There is a {kind} named {} already", new.name);
+        return Err(Error::new(ErrorKind::AlreadyExists, title).about(&new.name));
+    }
+    if all.len() == policy::MOST {
+        let title = format!("There are {} of them already, as many as there may be", policy::MOST);
+        return Err(Error::new(ErrorKind::Resource, title));
+    }
+    all.push(new);
+    Ok(())
+}
+
+/// Takes a statement away from those of its kind.
+pub(crate) fn remove(kind: Kind, all: &mut Vec<Statement>, name: &Name) -> Result<()> {
+    let before = all.len();
+    all.retain(|one| one.name != *name);
+    match all.len() == before {
+        true => Err(Error::not_found(&kind.to_string(), name)),
+        false => Ok(()),
+    }
+}
+
+/// A sentence that begins one.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,217 @@
+//! Whether somebody may reach somebody, and what says so: by the list of rules that the firewall is rendered from.
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::net::IpAddr;
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::net::policy::{
+    Action, By, Flow, Orders, Party, Ports, Rule, Target, Who, compile, compile_input, decide,
+};
+use volt_model::net::{Attached, Endpoint, Network};
+
+/// One way from one to the other, and whether it is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Who begins.
+    pub from: End,
+    /// Whom they want to reach.
+    pub to: End,
+    /// Whether they may.
+    pub allowed: bool,
+    /// What says so.
+    pub by: String,
+}
+
+/// One end of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The workload, or who else.
+    pub who: String,
+    /// The network by which a workload takes part.
+    pub network: Option<Name>,
+    /// The address.
+    pub ip: Option<IpAddr>,
+}
+
+/// Who was asked about: a workload with its connections, or whoever is none.
+enum Asked {
+    Workload(Box<Attached>),
+    Outside(Option<IpAddr>),
+}
+
+/// What is at one end: a workload with one of its connections, or an address of nobody's.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Member(&'a Attached, &'a Endpoint),
+    Outside(Option<IpAddr>),
+}
+
+impl Engine {
+    /// Says of each way from one to the other whether it is open.
+    ///
+    /// # Errors
+    /// `NotFound` for who is not there, `Conflict` for who is not connected, `Usage` for who is many.
+    pub fn net_policy_test(&self, from: &Who, to: &Target) -> Result<Vec<Answer>> {
+        let (orders, networks) = (self.orders()?, self.networks_or_none()?);
+        let from = self.asked(from)?;
+        let sources = from.places();
+        if to.who == Who::Host {
+            let answer = |place| to_host(&orders, &networks, place, to.carried);
+            return Ok(sources.into_iter().map(answer).collect());
+        }
+        let to_whom = self.asked(&to.who)?;
+        let rules = compile(&orders, &networks);
+        let ways = ways(&networks, &sources, &to_whom.places());
+        Ok(ways
+            .into_iter()
+            .map(|(from, to_place)| passed(&rules, from, to_place, to.carried))
+            .collect())
+    }
+
+    fn asked(&self, who: &Who) -> Result<Asked> {
+        match who {
+            Who::Workload(name) => {
+                drop(self.spec(name)?);
+                let attached = self.attached(name).ok_or_else(|| {
+                    Error::new(ErrorKind::Conflict, format!("{name} is not connected to a network"))
+                        .about(name)
+                        .hinted(format!("Start it: volt start {name}"))
+                })?;
+                Ok(Asked::Workload(Box::new(attached)))
+            }
+            Who::Subnet(net) if net.prefix_len() == net.max_prefix_len() => {
+                let ip = net.addr();
+                let mut all = self.all_attached()?;
+                let own = |one: &Attached| one.endpoints.iter().any(|own| has(own, ip));
+                Ok(match all.iter().position(own) {
+                    Some(at) => {
+                        let mut one = all.swap_remove(at);
+                        one.endpoints.retain(|own| has(own, ip));
+                        Asked::Workload(Box::new(one))
+                    }
+                    None => Asked::Outside(Some(ip)),
+                })
+            }
+            Who::Outside => Ok(Asked::Outside(None)),
+            other => {
+                let title = format!("{other} can't be asked about");
+                Err(Error::new(ErrorKind::Usage, title)
+                    .hinted("Name a workload, an address, or outside; host behind its name"))
+            }
+        }
+    }
+}
+
+fn has(endpoint: &Endpoint, ip: IpAddr) -> bool {
+    ip == IpAddr::V4(endpoint.ip) || Some(ip) == endpoint.ipv6.map(IpAddr::V6)
+}
+
+impl Asked {
+    fn places(&self) -> Vec<Place<'_>> {
+        match self {
+            Self::Workload(attached) => {
+                attached.endpoints.iter().map(|own| Place::Member(attached, own)).collect()
+            }
+            Self::Outside(ip) => vec![Place::Outside(*ip)],
+        }
+    }
+}
+
+impl<'a> Place<'a> {
+    fn network(self) -> Option<&'a Name> {
+        match self {
+            Self::Member(_, endpoint) => Some(&endpoint.network),
+            Self::Outside(_) => None,
+        }
+    }
+
+    fn party(self) -> Party<'a> {
+        match self {
+            Self::Member(attached, endpoint) => Party {
+                member: Some((&attached.workload, &attached.labels, &endpoint.network)),
+                ip: Some(endpoint.ip.into()),
+            },
+            Self::Outside(ip) => Party { member: None, ip },
+        }
+    }
+
+    fn end(self) -> End {
+        match self {
+            Self::Member(attached, endpoint) => End {
+                who: attached.workload.to_string(),
+                network: Some(endpoint.network.clone()),
+                ip: Some(endpoint.ip.into()),
+            },
+            Self::Outside(ip) => End { who: "outside".to_owned(), network: None, ip },
+        }
+    }
+}
+
+/// The ways from one to the other: by the networks that both are on; where there is none, by what the first goes out by.
+fn ways<'a>(
+    networks: &[Network],
+    from: &[Place<'a>],
+    to: &[Place<'a>],
+) -> Vec<(Place<'a>, Place<'a>)> {
+    let each = |from: &Place<'a>| to.iter().map(|to| (*from, *to)).collect::<Vec<_>>();
+    let all: Vec<_> = from.iter().flat_map(each).collect();
+    let same = |(from, to): &&(Place<'a>, Place<'a>)| {
+        from.network().is_some() && from.network() == to.network()
+    };
+    let shared: Vec<_> = all.iter().filter(same).copied().collect();
+    if !shared.is_empty() {
+        return shared;
+    }
+    let leads_out = |place: &&Place<'a>| {
+        let own = |network: &&Network| Some(&network.name) == place.network();
+        networks.iter().find(own).is_none_or(|network| !network.internal)
+    };
+    from.iter().find(leads_out).or(from.first()).map(each).unwrap_or_default()
+}
+
+fn passed(rules: &[Rule], from: Place<'_>, to: Place<'_>, carried: Option<Ports>) -> Answer {
+    let published = match (from, to) {
+        (Place::Outside(_), Place::Member(attached, endpoint)) => {
+            let leads = |port: &volt_model::net::Published| {
+                let own = Ports::one(port.protocol, port.container);
+                port.ip == endpoint.ip && carried == Some(own)
+            };
+            attached.published.iter().any(leads)
+        }
+        _ => false,
+    };
+    let flow = Flow { from: from.party(), to: to.party(), carried, published };
+    let rule = decide(rules, &flow);
+    Answer {
+        from: from.end(),
+        to: to.end(),
+        allowed: rule.action == Action::Allow,
+        by: rule.by.to_string(),
+    }
+}
+
+/// The same of what comes to the host itself. From an internal network that is names and pings, unless a rule says more.
+fn to_host(
+    orders: &Orders,
+    networks: &[Network],
+    from: Place<'_>,
+    carried: Option<Ports>,
+) -> Answer {
+    let nobody = Party { member: None, ip: None };
+    let flow = Flow { from: from.party(), to: nobody, carried, published: false };
+    let rules = compile_input(orders);
+    let rule = decide(&rules, &flow);
+    let internal =
+        networks.iter().find(|network| network.internal && Some(&network.name) == from.network());
+    let names = matches!(carried, Some(Ports::Ping | Ports::Row(_, 53, 53)));
+    let (allowed, by) = match (&rule.by, internal) {
+        (By::Free, Some(network)) if !names => {
+            (false, By::Internal(network.name.clone()).to_string())
+        }
+        (By::Free, _) => (true, "no rule of Volt's closes it".to_owned()),
+        (by, _) => (rule.action == Action::Allow, by.to_string()),
+    };
+    let to = End { who: "host".to_owned(), network: None, ip: None };
+    Answer { from: from.end(), to, allowed, by }
+}

@@ -1,0 +1,261 @@
+//! The list of rules as nftables has it: the same list in `inet volt`, and in `bridge volt` what of it is about members of one network.
+//!
+//! Members of one network are peers on its bridge, so what they send each other no rule of `inet` sees, unless the host has
+//! bridge-nf-call-iptables on; then both see it and say the same. The bridge's chain knows no connections of the kernel's: of TCP the first
+//! packet is judged, of pings the question; for what else has ports it keeps a set of its own of who has begun with whom.
+
+use super::{Action, By, Orders, Ports, Rule, Side, Who, belongs, compile, compile_input};
+use crate::net::ruleset::{Element, Family, Field};
+use crate::net::{Attached, Network, Protocol, bridge_name};
+use ipnet::IpNet;
+use std::fmt::Write as _;
+
+/// Which chain a rule is rendered for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Forward,
+    Input,
+    Bridge,
+}
+
+/// The sets that the kernel has of groups, with their types.
+pub(in crate::net) fn sets(groups: &[Who]) -> impl Iterator<Item = (Family, String, &'static str)> {
+    groups.iter().enumerate().flat_map(|(number, who)| match who {
+        Who::Network(_) => vec![(Family::Bridge, format!("who{number}_p"), "ifname")],
+        _ => [Family::Inet, Family::Bridge]
+            .into_iter()
+            .flat_map(|family| {
+                [("4", "ipv4_addr"), ("6", "ipv6_addr")]
+                    .map(|(version, of)| (family, format!("who{number}_{version}"), of))
+            })
+            .collect(),
+    })
+}
+
+/// What a connected workload has in these sets. Members reach each other by the addresses too that interfaces give themselves.
+pub(in crate::net) fn elements(attached: &Attached, groups: &[Who]) -> Vec<Element> {
+    let mut all = Vec::new();
+    for (number, who) in groups.iter().enumerate() {
+        for endpoint in attached.endpoints.iter().filter(|e| belongs(who, attached, &e.network)) {
+            let mut add = |family, of: &str, field| {
+                let set = format!("who{number}_{of}").into();
+                all.push(Element { family, set, key: vec![field], value: Vec::new() });
+            };
+            if matches!(who, Who::Network(_)) {
+                add(Family::Bridge, "p", Field::Interface(endpoint.port.clone()));
+                continue;
+            }
+            for family in [Family::Inet, Family::Bridge] {
+                add(family, "4", Field::Ip(endpoint.ip.into()));
+                for ip in endpoint.ipv6.into_iter().chain([endpoint.mac.link_local()]) {
+                    add(family, "6", Field::Ip(ip.into()));
+                }
+            }
+        }
+    }
+    all
+}
+
+const NEIGHBORS: &str = "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, \
+     mld-listener-report, mld-listener-done, mld2-listener-report } accept comment \"finding each other\"";
+
+/// What `inet volt` has in its chain `forward` behind what belongs to connections that are known.
+pub(in crate::net) fn forward(
+    out: &mut String,
+    orders: &Orders,
+    networks: &[Network],
+    groups: &[Who],
+) {
+    let asked_for = |by: &By| matches!(by, By::Statement(..) | By::Default(..));
+    let mut policed = false;
+    for rule in compile(orders, networks) {
+        if asked_for(&rule.by) && !policed {
+            policed = true;
+            let _ = writeln!(out, "\t\t{NEIGHBORS}");
+        }
+        write(out, &rule, Place::Forward, groups);
+    }
+}
+
+/// What it has in its chain `input` before all else; nothing where no rule of the firewall is about the host.
+pub(in crate::net) fn input(out: &mut String, orders: &Orders, groups: &[Who]) {
+    let rules = compile_input(orders);
+    let stated: Vec<&Rule> =
+        rules.iter().filter(|rule| matches!(rule.by, By::Statement(..))).collect();
+    if stated.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\t\tiifname \"lo\" accept\n\t\tct state established,related accept\n\t\t{NEIGHBORS}"
+    );
+    for rule in stated {
+        write(out, rule, Place::Input, groups);
+    }
+}
+
+const FLOWS: &str = "\tset flows4 {
+\t\ttype ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service;
+\t\tflags dynamic,timeout; timeout 3m; size 65536;
+\t}
+\tset flows6 {
+\t\ttype ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service;
+\t\tflags dynamic,timeout; timeout 3m; size 65536;
+\t}
+\tchain let {
+\t\tmeta l4proto != { udp, udplite, sctp, dccp } accept
+\t\tupdate @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport }
+\t\tupdate @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport }
+\t\taccept
+\t}
+";
+const JUDGED: &str = "\t\ttcp flags & (syn|ack) != syn accept comment \"not the first packet\"
+\t\ticmp type != echo-request accept
+\t\ticmpv6 type != echo-request accept
+\t\tip frag-off & 0x1fff != 0 accept comment \"not the first part\"
+\t\tfrag frag-off != 0 accept
+\t\tip daddr . ip saddr . meta l4proto . th dport . th sport @flows4 update @flows4 { ip daddr . ip saddr . meta l4proto . th dport . th sport } accept comment \"answers\"
+\t\tip6 daddr . ip6 saddr . meta l4proto . th dport . th sport @flows6 update @flows6 { ip6 daddr . ip6 saddr . meta l4proto . th dport . th sport } accept
+";
+
+/// What `bridge volt` has of the rules; nothing where none denies.
+pub(in crate::net) fn bridge(
+    out: &mut String,
+    orders: &Orders,
+    networks: &[Network],
+    groups: &[Who],
+) {
+    let rules = compile(orders, networks);
+    let within: Vec<&Rule> = rules.iter().filter(|rule| is_within(rule)).collect();
+    if within.iter().all(|rule| rule.action == Action::Allow) {
+        return;
+    }
+    out.push_str(FLOWS);
+    out.push_str(
+        "\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n",
+    );
+    out.push_str("\t\tiifname != \"vt-*\" accept\n\t\tmeta protocol arp accept\n");
+    let _ = writeln!(out, "\t\t{NEIGHBORS}");
+    out.push_str(JUDGED);
+    for rule in within {
+        write(out, rule, Place::Bridge, groups);
+    }
+    out.push_str("\t\tgoto let\n\t}\n");
+}
+
+/// Whether a rule that was asked for may be about two members of one network.
+fn is_within(rule: &Rule) -> bool {
+    let (Side::Who(from), Side::Who(to)) = (&rule.from, &rule.to) else { return false };
+    let apart = matches!((from, to), (Who::Network(one), Who::Network(two)) if one != two);
+    matches!(rule.by, By::Statement(..) | By::Default(..))
+        && *from != Who::Outside
+        && *to != Who::Outside
+        && !apart
+}
+
+/// Writes the lines of one rule.
+fn write(out: &mut String, rule: &Rule, place: Place, groups: &[Who]) {
+    let from = interface("iifname", &rule.from, place, groups);
+    let to = match place {
+        Place::Input => String::new(),
+        _ => interface("oifname", &rule.to, place, groups),
+    };
+    let published = match rule.published {
+        None => "",
+        Some(true) => "ct status dnat ",
+        Some(false) => "ct status ! dnat ",
+    };
+    let verdict = match (rule.action, place) {
+        (Action::Deny, _) => "drop",
+        (Action::Allow, Place::Bridge) => "goto let",
+        (Action::Allow, _) => "accept",
+    };
+    for addresses in addresses(rule, groups) {
+        for carried in carried(&rule.ports) {
+            let _ = writeln!(
+                out,
+                "\t\t{from}{to}{addresses}{carried}{published}{verdict} comment \"{}\"",
+                rule.by
+            );
+        }
+    }
+}
+
+/// What of a side is seen by the interface.
+fn interface(which: &str, side: &Side, place: Place, groups: &[Who]) -> String {
+    match side {
+        Side::Inside => format!("{which} @bridges "),
+        Side::Who(Who::Outside) => format!("{which} != @bridges "),
+        Side::Not(name) => format!("{which} != \"{}\" ", bridge_name(name)),
+        Side::Who(who @ Who::Network(_)) if place == Place::Bridge => {
+            format!("{which} @who{}_p ", number(who, groups))
+        }
+        Side::Who(Who::Network(name)) => format!("{which} \"{}\" ", bridge_name(name)),
+        Side::Who(_) => String::new(),
+    }
+}
+
+fn number(who: &Who, groups: &[Who]) -> usize {
+    groups.binary_search(who).expect("what a rule names is a group")
+}
+
+/// What of both sides is seen by the addresses: for either version, or nothing for both.
+fn addresses(rule: &Rule, groups: &[Who]) -> Vec<String> {
+    let of = |which: &str, side: &Side, is_ipv4: bool| -> Option<String> {
+        let (ip, version) = if is_ipv4 { ("ip", "4") } else { ("ip6", "6") };
+        match side {
+            Side::Who(who @ (Who::Workload(_) | Who::Label(..))) => {
+                Some(format!("{ip} {which} @who{}_{version} ", number(who, groups)))
+            }
+            Side::Who(Who::Subnet(net)) if matches!(net, IpNet::V4(_)) == is_ipv4 => {
+                Some(format!("{ip} {which} {net} "))
+            }
+            Side::Who(Who::Subnet(_)) => None,
+            _ => Some(String::new()),
+        }
+    };
+    let both = [true, false].into_iter().filter_map(|is_ipv4| {
+        Some(of("saddr", &rule.from, is_ipv4)? + &of("daddr", &rule.to, is_ipv4)?)
+    });
+    let mut all: Vec<String> = both.collect();
+    all.dedup();
+    all
+}
+
+/// What of the ports is seen: in one set for each protocol.
+fn carried(ports: &[Ports]) -> Vec<String> {
+    if ports.is_empty() {
+        return vec![String::new()];
+    }
+    let mut all = Vec::new();
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        let mut rows: Vec<(u16, u16)> = Vec::new();
+        let mut own: Vec<(u16, u16)> = ports
+            .iter()
+            .filter_map(|ports| match ports {
+                Ports::Row(of, first, last) if *of == protocol => Some((*first, *last)),
+                _ => None,
+            })
+            .collect();
+        own.sort_unstable();
+        for (first, last) in own {
+            // nft takes no rows that overlap.
+            match rows.last_mut() {
+                Some(before) if first <= before.1 => before.1 = before.1.max(last),
+                _ => rows.push((first, last)),
+            }
+        }
+        let row = |(first, last): &(u16, u16)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        if !rows.is_empty() {
+            let rows: Vec<String> = rows.iter().map(row).collect();
+            all.push(format!("{protocol} dport {{ {} }} ", rows.join(", ")));
+        }
+    }
+    if ports.contains(&Ports::Ping) {
+        all.push("meta l4proto { icmp, icmpv6 } ".to_owned());
+    }
+    all
+}
