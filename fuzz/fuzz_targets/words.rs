@@ -14,6 +14,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     round::<volt_model::name::Name>(text);
     round::<volt_model::image::ImageRef>(text);
     round::<volt_model::mount::Bind>(text);
+    round::<volt_model::net::policy::Who>(text);
+    round::<volt_model::net::policy::Ports>(text);
     round::<volt_model::mount::Tmpfs>(text);
     round::<volt_model::limits::DeviceRate>(text);
     round::<volt_model::restart::Restart>(text);

@@ -15,10 +15,10 @@ use volt_model::net::policy::{Action, Direction, Statement};
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
         .plain::<NetPolicyCreateOp>(|cx, _, body| {
-            Ok(policy(cx.state.net_policy_create(wanted(&body)?)?))
+            Ok(policy(&cx.state.net_policy_create(wanted(&body)?)?))
         })
         .plain::<NetPolicyListOp>(|cx, _, _| {
-            Ok(cx.state.net_policy_list()?.into_iter().map(policy).collect())
+            Ok(cx.state.net_policy_list()?.iter().map(policy).collect())
         })
         .plain::<NetPolicyDeleteOp>(|cx, params, _| {
             cx.state.net_policy_delete(&read("name", &params.name)?)?;
@@ -41,10 +41,10 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             Ok(cx.state.net_policy_test(&from, &to)?.into_iter().map(answer).collect())
         })
         .plain::<FirewallRuleAddOp>(|cx, _, body| {
-            Ok(rule(cx.state.firewall_rule_add(added(&body)?)?))
+            Ok(rule(&cx.state.firewall_rule_add(added(&body)?)?))
         })
         .plain::<FirewallRuleListOp>(|cx, _, _| {
-            Ok(cx.state.firewall_rule_list()?.into_iter().map(rule).collect())
+            Ok(cx.state.firewall_rule_list()?.iter().map(rule).collect())
         })
         .plain::<FirewallRuleDeleteOp>(|cx, params, _| {
             cx.state.firewall_rule_delete(&read("name", &params.name)?)?;
@@ -84,7 +84,7 @@ fn added(body: &wire::FirewallRule) -> Result<Add, Failure> {
     Ok(Add { name, action, from, to, ports })
 }
 
-fn policy(one: Statement) -> wire::NetPolicy {
+fn policy(one: &Statement) -> wire::NetPolicy {
     wire::NetPolicy {
         name: one.name.to_string(),
         action: one.action.to_string(),
@@ -94,7 +94,7 @@ fn policy(one: Statement) -> wire::NetPolicy {
     }
 }
 
-fn rule(one: Statement) -> wire::FirewallRule {
+fn rule(one: &Statement) -> wire::FirewallRule {
     let wire::NetPolicy { name, action, from, to, ports } = policy(one);
     wire::FirewallRule { name: Some(name), action, from, to, ports }
 }

@@ -251,7 +251,11 @@ fn carried(ports: &[Ports]) -> Vec<String> {
         };
         if !rows.is_empty() {
             let rows: Vec<String> = rows.iter().map(row).collect();
-            all.push(format!("{protocol} dport {{ {} }} ", rows.join(", ")));
+            // One needs no set, which the kernel would have to make.
+            all.push(match rows.as_slice() {
+                [row] => format!("{protocol} dport {row} "),
+                rows => format!("{protocol} dport {{ {} }} ", rows.join(", ")),
+            });
         }
     }
     if ports.contains(&Ports::Ping) {
