@@ -245,6 +245,8 @@ on_hosts! {
         assert_eq!(host.volt(&["net", "policy", "list", "-o", "json"]).ok().trim(), "[]");
         host.sh("volt net policy create --deny --from pol1 --to pol2 --port 80 --port 8000-8100 one").ok();
         host.sh("volt net policy create one").fails(4);
+        assert!(host.sh("volt net policy test pol1 pol2:8050").ok().contains("policy one"));
+        assert!(host.sh("volt net policy default pola allow").ok().contains("ingress allow"));
         let seen = host.volt(&["net", "policy", "list", "-o", "json"]).json();
         assert_eq!(seen.to_string(), r#"[{"action":"deny","from":"pol1","name":"one","ports":["80/tcp","8000-8100/tcp"],"to":"pol2"}]"#);
         assert!(!reaches(&host, Some("pol1"), &two, "pol2"));
