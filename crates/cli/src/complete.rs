@@ -16,7 +16,7 @@ use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
     CasListOp, ConfigShowOp, ContainerListOp, ImageListOp, NetBridgeListOp, NetListOp,
-    SnapshotListOp, VolumeListOp, WorkloadListOp,
+    NetTapListOp, SnapshotListOp, VolumeListOp, WorkloadListOp,
 };
 use volt_api::types::{ContainerList, Nothing, SnapshotList, WorkloadList};
 use volt_model::kind::ErrorKind;
@@ -185,6 +185,15 @@ pub(crate) fn bridges(word: &OsStr) -> Vec<CompletionCandidate> {
         let all = ctx.call::<NetBridgeListOp>(&Nothing {}, &Nothing {}).await?;
         let own = all.into_iter().filter(|b| b.created.is_some());
         Ok(own.map(|b| (b.name, b.ports.join(", "))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of TAPs.
+pub(crate) fn taps(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<NetTapListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|t| (t.name, t.network)).collect())
     });
     names.starting_with(word)
 }

@@ -36,6 +36,7 @@ mod suite {
     mod net;
     mod net_names;
     mod net_ports;
+    mod net_tap;
     mod net_traffic;
     mod privileges;
     mod races;

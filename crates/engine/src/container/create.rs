@@ -188,7 +188,7 @@ impl Engine {
         self.backend_of(&spec).install(self, &spec)
     }
 
-    pub(super) fn refuse_taken(&self, name: &Name) -> Result<()> {
+    pub(crate) fn refuse_taken(&self, name: &Name) -> Result<()> {
         if is_reserved(name) {
             return Err(
                 Error::new(ErrorKind::Usage, format!("The name {name} is Volt's own")).about(name)
@@ -204,7 +204,7 @@ impl Engine {
                 "Remove it with `volt container delete {name}`, or choose another name"
             )));
         }
-        Ok(())
+        self.refuse_name_of_tap(name)
     }
 
     /// A name that is free, made from the image's: `debian-trixie`, `debian-trixie-2`, …

@@ -40,7 +40,8 @@ impl Engine {
             Attached { workload: spec.name.clone(), endpoints: Vec::new(), published: Vec::new() };
         for (i, attachment) in spec.networks.iter().enumerate() {
             let network = self.network(&attachment.network)?;
-            let endpoint = self.endpoint(&network, spec, attachment, format!("eth{i}"))?;
+            let endpoint = self.endpoint(&network, &spec.name, attachment, format!("eth{i}"))?;
+            let endpoint = Endpoint { rate: spec.limits.rate, ..endpoint };
             attached.endpoints.push(endpoint.clone());
             let publishes = i == 0 && !spec.publish.is_empty();
             let role = Role { gateways: self.ways_out(&attached, i)?, publishes };
@@ -100,11 +101,10 @@ impl Engine {
     pub(super) fn endpoint(
         &self,
         network: &Network,
-        spec: &Spec,
+        workload: &Name,
         attachment: &Attachment,
         interface: String,
     ) -> Result<Endpoint> {
-        let workload = &spec.name;
         let number = self.own_number(network, workload, attachment)?;
         Ok(Endpoint {
             network: network.name.clone(),
@@ -114,7 +114,7 @@ impl Engine {
             ip: ip_of(network.subnet, number),
             ipv6: network.ipv6.map(|subnet| ipv6_of(subnet, number)),
             aliases: attachment.aliases.clone(),
-            rate: spec.limits.rate,
+            rate: None,
         })
     }
 
@@ -199,6 +199,7 @@ impl Engine {
         drop(lock);
         redirect_datagrams(before.as_ref(), Some(attached));
         self.tell_names()?;
+        self.tell_addresses()?;
         self.serve_names(attached)
     }
 
@@ -217,7 +218,7 @@ impl Engine {
         };
         drop(lock);
         redirect_datagrams(before.as_ref(), None);
-        shut.and(self.tell_names())
+        shut.and(self.tell_names()).and_then(|()| self.tell_addresses())
     }
 }
 

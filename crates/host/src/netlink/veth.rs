@@ -119,23 +119,7 @@ impl Netlink {
             message: RouteNetlinkMessage::NewLink(port),
             flags: NLM_F_CREATE | NLM_F_EXCL,
         }];
-        if veth.isolated || veth.hairpin {
-            let mut message = named(veth.port);
-            let modes = vec![
-                InfoBridgePort::Isolated(veth.isolated),
-                InfoBridgePort::HairpinMode(veth.hairpin),
-            ];
-            message.attributes.push(LinkAttribute::LinkInfo(vec![
-                LinkInfo::PortKind(InfoPortKind::Bridge),
-                LinkInfo::PortData(InfoPortData::BridgePort(modes)),
-            ]));
-            let what = format!("set up the port {}", veth.port);
-            requests.push(Request {
-                what,
-                message: RouteNetlinkMessage::NewLink(message),
-                flags: 0,
-            });
-        }
+        requests.extend(modes(veth.port, veth.isolated, veth.hairpin));
         let made = self.change(requests);
         // What can't be set up must not stay, unless the first message found it there.
         if let Err(error) = &made
@@ -170,6 +154,19 @@ impl Netlink {
         }));
         self.change(requests)
     }
+}
+
+/// What sets up the modes of a bridge's port; nothing where they are the kernel's own.
+pub(super) fn modes(port: &str, isolated: bool, hairpin: bool) -> Option<Request> {
+    let mut message = named(port);
+    let modes = vec![InfoBridgePort::Isolated(isolated), InfoBridgePort::HairpinMode(hairpin)];
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(modes)),
+    ]));
+    let what = format!("set up the port {port}");
+    let message = RouteNetlinkMessage::NewLink(message);
+    (isolated || hairpin).then_some(Request { what, message, flags: 0 })
 }
 
 /// An address for an interface. Nobody else can have it, so IPv6 need not ask around before using it.

@@ -9,6 +9,7 @@ pub(crate) mod disconnect;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod status;
+pub(crate) mod tap;
 
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Capture(capture::Args),
     #[command(subcommand)]
     Bridge(bridge::Command),
+    #[command(subcommand)]
+    Tap(tap::Command),
 }
 
 /// Runs one of them.
@@ -43,5 +46,6 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Disconnect(args) => disconnect::run(ctx, args).await,
         Command::Capture(args) => capture::run(ctx, args).await,
         Command::Bridge(command) => bridge::dispatch(command, ctx).await,
+        Command::Tap(command) => tap::dispatch(command, ctx).await,
     }
 }
