@@ -5,6 +5,7 @@
 
 use super::link::{named, switch_on};
 use super::socket::Request;
+use super::veth::{Modes, modes};
 use super::{Error, Netlink, Result};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkAttribute;
@@ -60,7 +61,7 @@ impl Netlink {
         let what = format!("set up the TAP {}", tap.port);
         let message = RouteNetlinkMessage::NewLink(port);
         let mut requests = vec![Request { what, message, flags: 0 }];
-        requests.extend(super::veth::modes(tap.port, tap.isolated, false));
+        requests.extend(modes(tap.port, Modes { isolated: tap.isolated, hairpin: false }));
         self.change(requests)
     }
 }

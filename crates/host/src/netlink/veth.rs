@@ -119,7 +119,7 @@ impl Netlink {
             message: RouteNetlinkMessage::NewLink(port),
             flags: NLM_F_CREATE | NLM_F_EXCL,
         }];
-        requests.extend(modes(veth.port, veth.isolated, veth.hairpin));
+        requests.extend(modes(veth.port, Modes { isolated: veth.isolated, hairpin: veth.hairpin }));
         let made = self.change(requests);
         // What can't be set up must not stay, unless the first message found it there.
         if let Err(error) = &made
@@ -156,17 +156,27 @@ impl Netlink {
     }
 }
 
+/// How a bridge treats a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modes {
+    /// It can't reach other ports of that kind.
+    pub(super) isolated: bool,
+    /// What comes out of it may go in again.
+    pub(super) hairpin: bool,
+}
+
 /// What sets up the modes of a bridge's port; nothing where they are the kernel's own.
-pub(super) fn modes(port: &str, isolated: bool, hairpin: bool) -> Option<Request> {
+pub(super) fn modes(port: &str, modes: Modes) -> Option<Request> {
+    let Modes { isolated, hairpin } = modes;
     let mut message = named(port);
-    let modes = vec![InfoBridgePort::Isolated(isolated), InfoBridgePort::HairpinMode(hairpin)];
+    let data = vec![InfoBridgePort::Isolated(isolated), InfoBridgePort::HairpinMode(hairpin)];
     message.attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::PortKind(InfoPortKind::Bridge),
-        LinkInfo::PortData(InfoPortData::BridgePort(modes)),
+        LinkInfo::PortData(InfoPortData::BridgePort(data)),
     ]));
     let what = format!("set up the port {port}");
     let message = RouteNetlinkMessage::NewLink(message);
-    (isolated || hairpin).then_some(Request { what, message, flags: 0 })
+    (modes != Modes::default()).then_some(Request { what, message, flags: 0 })
 }
 
 /// An address for an interface. Nobody else can have it, so IPv6 need not ask around before using it.
