@@ -159,16 +159,18 @@ fn a_layer_is_unpacked_as_it_comes() {
     let object = place.object(first.as_bytes());
     let seen = AtomicU32::new(0);
     // Half of the layer has come, and the other half does not before the first file is stored.
-    let meanwhile = |digest: &str, to: &mut File| {
+    let meanwhile = |_: &str, to: &mut File| {
         if to.metadata().unwrap().len() < 1 << 20 {
             return;
         }
         let begun = Instant::now();
-        while !object.exists() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{digest} is not unpacked");
+        while begun.elapsed() < Duration::from_secs(10) {
+            if object.exists() {
+                seen.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
-        seen.fetch_add(1, Ordering::Relaxed);
     };
     let served = Served { layout: &layout, image: digest(&image), meanwhile: &meanwhile };
     place.pull(&served, false).unwrap();
