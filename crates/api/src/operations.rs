@@ -240,6 +240,12 @@ operations! {
     "net_status" NetStatusOp: GET "/api/v1/network-connections" Read Plain reads (NetStatus, Nothing) -> Vec<NetConnection>;
     /// Captures the packets of a workload's connection, as a pcap file.
     "net_capture" NetCaptureOp: POST "/api/v1/network-connections/{name}/capture" Admin Download changes (NetCapture, Nothing) -> Nothing;
+    /// Makes a TAP, by which a virtual machine is a member of a network.
+    "net_tap_create" NetTapCreateOp: POST "/api/v1/taps" Admin Plain changes (Nothing, NetTapCreate) -> NetTap;
+    /// Lists TAPs.
+    "net_tap_list" NetTapListOp: GET "/api/v1/taps" Read Plain reads (Nothing, Nothing) -> Vec<NetTap>;
+    /// Removes a TAP.
+    "net_tap_delete" NetTapDeleteOp: DELETE "/api/v1/taps/{name}" Admin Plain changes (Named, Nothing) -> Nothing;
     /// Makes a bridge that belongs to no network.
     "net_bridge_create" NetBridgeCreateOp: POST "/api/v1/bridges" Admin Plain changes (Nothing, NetBridgeCreate) -> NetBridge;
     /// Lists all bridges of the host.

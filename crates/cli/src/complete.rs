@@ -16,7 +16,7 @@ use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
     CasListOp, ConfigShowOp, ContainerListOp, FirewallRuleListOp, ImageListOp, NetBridgeListOp,
-    NetListOp, NetPolicyListOp, SnapshotListOp, VolumeListOp, WorkloadListOp,
+    NetListOp, NetPolicyListOp, NetTapListOp, SnapshotListOp, VolumeListOp, WorkloadListOp,
 };
 use volt_api::types::{ContainerList, FirewallRule, Nothing, SnapshotList, WorkloadList};
 use volt_model::kind::ErrorKind;
@@ -207,6 +207,15 @@ pub(crate) fn rules(word: &OsStr) -> Vec<CompletionCandidate> {
         let all = ctx.call::<FirewallRuleListOp>(&Nothing {}, &Nothing {}).await?;
         let about = |r: &FirewallRule| format!("{} {} to {}", r.action, r.from, r.to);
         Ok(all.into_iter().map(|r| (r.name.clone().unwrap_or_default(), about(&r))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of TAPs.
+pub(crate) fn taps(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<NetTapListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|t| (t.name, t.network)).collect())
     });
     names.starting_with(word)
 }

@@ -117,7 +117,7 @@ impl From<volt_store::Error> for Error {
                 )
             }
             Store::Corrupt { .. } => Self::new(kind, capitalised(&error.to_string())).hinted(
-                "`volt cas verify` says what else is damaged; `--repair DIR` fetches it again",
+                "`volt cas verify` says what else is damaged; with --repair it fetches it again",
             ),
             Store::NoTree(_) => Self::new(kind, capitalised(&error.to_string()))
                 .hinted("`volt cas list` shows which trees there are"),

@@ -135,6 +135,18 @@ impl Paths {
         self.lib.join("firewall.json")
     }
 
+    /// The TAP interfaces that were asked for.
+    #[must_use]
+    pub fn taps(&self) -> PathBuf {
+        self.lib.join("taps")
+    }
+
+    /// What the servers of addresses read and write, a folder for each network that has one.
+    #[must_use]
+    pub fn dhcp(&self) -> PathBuf {
+        self.run.join("dhcp")
+    }
+
     /// What workloads have of networks while they are connected.
     #[must_use]
     pub fn attached(&self) -> PathBuf {

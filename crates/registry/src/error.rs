@@ -70,6 +70,12 @@ pub enum Error {
     Invalid(String),
 }
 
+impl From<volt_model::registry::NoDigest> for Error {
+    fn from(error: volt_model::registry::NoDigest) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
 /// A result of the registry.
 pub type Result<T> = std::result::Result<T, Error>;
 

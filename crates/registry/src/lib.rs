@@ -8,9 +8,8 @@
 
 pub mod challenge;
 pub mod client;
-pub mod digest;
 mod error;
 
 pub use client::{Blob, Client, Open, Outgoing, Settings, Told};
-pub use digest::Digest;
 pub use error::{Error, Result};
+pub use volt_model::registry::Digest;

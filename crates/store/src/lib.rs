@@ -30,17 +30,17 @@ mod tree;
 
 pub use archive::Compression;
 pub use cas::{
-    Cas, Change, Damage, Dedup, Difference, Keeper, KnownGood, Layer, NamedTree, NewSnapshot,
-    NoTreeName, Pointer, Shared, Snapshot, Standing, Status, Stored, Swept, Touch, TreeEntry,
-    TreeName, Unkept, Verified, Wanted,
+    Cas, Change, Copies, Damage, Dedup, Difference, Keeper, KnownGood, Layer, NamedTree,
+    NewSnapshot, NoTreeName, Pointer, Shared, Snapshot, Standing, Status, Stored, Swept, Touch,
+    TreeEntry, TreeName, Unkept, Verified, Wanted,
 };
 pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
-    Commit, Existing, ExportFormat, ExportOptions, Exported, Folder, Hold, Image, ImageConfig,
-    Images, ImportOptions, KeptBlob, Limits, Problem, Pulled, ReadyBlob, ReadyImage, Recipe,
-    Source, Users, Work,
+    Ask, Commit, Existing, ExportFormat, ExportOptions, Exported, Folder, FoundImage, Hold, Image,
+    ImageConfig, Images, ImportOptions, KeptBlob, Limits, Meant, Menders, NothingMeant, Problem,
+    Pulled, ReadyBlob, ReadyImage, Recipe, Source, Users, Work,
 };
 pub use oci::{Origin, Platform, forget_downloads};
 pub use progress::{Progress, Silent, at_once};

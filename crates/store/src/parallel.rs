@@ -1,6 +1,6 @@
 //! Work on many things by as many threads as there are processors.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Those of which `is_meant` says so, in their order. The first error ends it.
+/// Those of which `is_meant` says so, in their order. An error ends it.
 pub(crate) fn find<'a, T: Sync>(
     all: &'a [T],
     is_meant: &(dyn Fn(&T) -> Result<bool> + Sync),
@@ -34,7 +34,13 @@ pub(crate) fn find<'a, T: Sync>(
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        threads.into_iter().try_for_each(join)
+        let failed = threads.into_iter().filter_map(|thread| join(thread).err());
+        // Who gave up because of another has less to say.
+        let worst = failed.reduce(|one, other| match one {
+            Error::Cancelled => other,
+            one => one,
+        });
+        worst.map_or(Ok(()), Err)
     })?;
     let mut numbers = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     numbers.sort_unstable();

@@ -38,6 +38,7 @@ mod suite {
     mod net_names;
     mod net_policy;
     mod net_ports;
+    mod net_tap;
     mod net_traffic;
     mod privileges;
     mod races;

@@ -204,7 +204,7 @@ const GROUPS: &[Group] = &[
             },
             Figure {
                 name: "memory-image",
-                about: "the most memory that `volt image import` of an archive of 10 GiB had",
+                about: "the most memory that `volt image import` of an OCI archive had: one zstd layer of 10 GiB in 20,480 small files and 5 with holes",
                 against: "",
                 unit: "MiB",
                 wanted: "<200",

@@ -10,7 +10,7 @@ use crate::packages;
 use crate::run::{Context, Program, Result};
 
 /// What is installed beyond a minimal Debian, sorted.
-pub(crate) const PACKAGES: [&str; 28] = [
+pub(crate) const PACKAGES: [&str; 29] = [
     "adduser",
     "busybox-static",
     "ca-certificates",
@@ -18,6 +18,7 @@ pub(crate) const PACKAGES: [&str; 28] = [
     "dbus",
     "debootstrap",
     "dmsetup",
+    "dnsmasq-base",
     "e2fsprogs",
     "gpgv",
     "iproute2",

@@ -155,7 +155,8 @@ pub struct CasPulled {
 pub struct CasVerify {
     /// Fetch again what is damaged.
     pub repair: bool,
-    /// From these folders of the daemon's host, by absolute path; else from those that the trees were made of.
+    /// From these folders of the daemon's host, by absolute path; else from whatever has it: the folders that the trees were made
+    /// of, containers, what is kept of images that were pulled, and their registries.
     pub from: Vec<String>,
 }
 
@@ -185,6 +186,9 @@ pub struct CasDamage {
     pub quarantined: bool,
     /// Whether all is well again.
     pub repaired: bool,
+    /// What would mend it, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// A tree that a damage touches.

@@ -29,6 +29,9 @@ pub struct Network {
     pub isolate: bool,
     /// Whether its members ask Volt for names.
     pub dns: bool,
+    /// Whether its members can ask for their addresses by DHCP.
+    #[serde(default)]
+    pub dhcp: bool,
     /// The largest packet, in bytes, where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
@@ -81,6 +84,8 @@ pub struct NetCreate {
     pub isolate: bool,
     /// Let its members ask the host's servers for names, in place of Volt.
     pub no_dns: bool,
+    /// Let its members ask for their addresses by DHCP, as virtual machines do.
+    pub dhcp: bool,
     /// The largest packet, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
@@ -175,6 +180,51 @@ pub struct NetConnection {
     pub sent_packets: u64,
     /// Packets of either direction that were dropped.
     pub dropped_packets: u64,
+}
+
+/// A TAP: what a virtual machine is a member of a network by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NetTap {
+    /// The machine's name.
+    pub name: String,
+    /// The network.
+    pub network: String,
+    /// What the interface is called on the host; none where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// The hardware address that the machine must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Its IPv6 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<String>,
+    /// The id of the user who may open it, beside root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<u32>,
+    /// Whether it is there and on.
+    pub up: bool,
+    /// When it was made, RFC 3339.
+    pub created: String,
+}
+
+/// What TAP to make.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetTapCreate {
+    /// What the machine is called.
+    pub name: String,
+    /// The network; `volt0` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The address that the machine is to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The user who may open it, by name or number; root alone where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// A bridge of the host.

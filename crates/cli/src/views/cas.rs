@@ -150,6 +150,9 @@ fn damaged(d: &CasDamage) -> String {
         let more = if touch.more > 0 { format!(" and {} more", touch.more) } else { String::new() };
         text.push_str(&format!("  {}: {paths}{more}\n", clean(&touch.name)));
     }
+    if let Some(hint) = &d.hint {
+        text.push_str(&format!("  {}\n", clean(hint)));
+    }
     text
 }
 

@@ -2,7 +2,7 @@
 
 use super::{labels, yes_no};
 use crate::output::{Column, Details, Output, ago, or_dash, size, when_and_ago};
-use volt_api::types::{NetBridge, NetConnection, Network, NetworkMember};
+use volt_api::types::{NetBridge, NetConnection, NetTap, Network, NetworkMember};
 
 const COLUMNS: &[Column<Network>] = &[
     Column::new("NAME", |n| n.name.as_str().into()),
@@ -45,6 +45,35 @@ const BRIDGES: &[Column<NetBridge>] = &[
     Column::wide("CREATED", |b| b.created.as_deref().map_or_else(|| "-".into(), ago).into()),
 ];
 
+const TAPS: &[Column<NetTap>] = &[
+    Column::new("NAME", |t| t.name.as_str().into()),
+    Column::new("NETWORK", |t| t.network.as_str().into()),
+    Column::new("INTERFACE", |t| or_dash(t.interface.as_deref()).into()),
+    Column::new("MAC", |t| or_dash(t.mac.as_deref()).into()),
+    Column::new("ADDRESS", |t| or_dash(t.ip.as_deref()).into()),
+    Column::wide("IPV6", |t| or_dash(t.ipv6.as_deref()).into()),
+    Column::wide("OWNER", |t| t.owner.map_or_else(|| "-".to_owned(), |id| id.to_string()).into()),
+    Column::wide("UP", |t| yes_no(t.up).into()),
+    Column::wide("CREATED", |t| ago(&t.created).into()),
+];
+
+/// All that is known of one TAP.
+pub(crate) fn tap(t: &NetTap) -> Output {
+    let details = Details::new()
+        .row("Name", &t.name)
+        .row("Network", &t.network)
+        .some("Interface", t.interface.as_ref())
+        .some("MAC", t.mac.as_ref())
+        .some("Address", t.ip.as_ref())
+        .some("IPv6", t.ipv6.as_ref());
+    Output::details(t, &t.name, details)
+}
+
+/// A list of TAPs.
+pub(crate) fn taps(taps: &[NetTap]) -> Output {
+    Output::list(taps, TAPS, |t| &t.name, "No TAPs.")
+}
+
 /// A list of bridges.
 pub(crate) fn bridges(bridges: &[NetBridge]) -> Output {
     Output::list(bridges, BRIDGES, |b| &b.name, "No bridges.")
@@ -77,6 +106,7 @@ pub(crate) fn details(n: &Network) -> Output {
         .row("Names by Volt", yes_no(n.dns))
         .row("Ingress", &n.ingress)
         .row("Egress", &n.egress)
+        .row("Addresses by DHCP", yes_no(n.dhcp))
         .section("Members");
     let details = n.members.iter().fold(details, |d, one| d.row(&one.name, member(one)));
     let details = details.section("Labels");

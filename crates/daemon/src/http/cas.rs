@@ -178,5 +178,6 @@ fn damage(damage: Damage) -> CasDamage {
         touches: damage.touches.into_iter().map(touch).collect(),
         quarantined: damage.is_quarantined,
         repaired: damage.is_repaired,
+        hint: damage.hint,
     }
 }

@@ -9,7 +9,8 @@ use volt_api::operations::*;
 use volt_api::types::{Image, ImageBuild, ImagePushed, Nothing};
 use volt_engine::Engine;
 use volt_engine::image::{
-    Build, ByFile, Compression, ExportFormat, FromRegistry, ImageConfig, Pull, Push, Source, View,
+    Build, ByFile, Compression, ExportFormat, FromRegistry, ImageConfig, Meant, Pull, Push, Source,
+    View,
 };
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
@@ -32,9 +33,9 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
         })
         .progress::<ImagePushOp>(|cx, _, body, report| {
             let mut fields = Fields::default();
-            let image = fields.one::<ImageRef>("image", &body.image);
+            let image = fields.one::<Meant>("image", &body.image);
             let to = fields.maybe::<ImageRef>("to", body.to.as_deref());
-            let with = fields.all::<ImageRef>("with", &body.with);
+            let with = fields.all::<Meant>("with", &body.with);
             let compression = body.compression.as_deref();
             let compression =
                 compression.and_then(|text| fields.with("compression", text, layer_compression));
@@ -88,7 +89,7 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
         })
         .download::<ImageExportOp>(|cx, params, out| {
             let mut fields = Fields::default();
-            let name = fields.one::<ImageRef>("image", &params.image);
+            let name = fields.one::<Meant>("image", &params.image);
             let compression = params.compression.as_deref().unwrap_or("none");
             let compression = fields.with("compression", compression, compression_of);
             let format = params.format.as_deref().unwrap_or("rootfs");

@@ -7,9 +7,9 @@ use volt_api::operations::*;
 use volt_api::types as wire;
 use volt_api::types::Nothing;
 use volt_engine::Engine;
-use volt_engine::net::{BridgeView, Capture, Create, Member, Status, View};
+use volt_engine::net::{BridgeView, Capture, Create, Member, Status, TapView, View};
 use volt_model::name::Name;
-use volt_model::net::Attachment;
+use volt_model::net::{Attachment, DEFAULT};
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
@@ -38,6 +38,22 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             let network = fields.maybe::<Name>("network", params.network.as_deref());
             let network = fields.finish(Some(network))?;
             Ok(cx.state.net_status(network.as_ref())?.into_iter().map(status).collect())
+        })
+        .plain::<NetTapCreateOp>(|cx, _, body| {
+            let mut fields = Fields::default();
+            let name = fields.one::<Name>("name", &body.name);
+            let ip = fields.maybe("ip", body.ip.as_deref());
+            let network = fields.one("network", body.network.as_deref().unwrap_or(DEFAULT));
+            let (name, network) = fields.finish(name.zip(network))?;
+            let attachment = Attachment { network, ip, aliases: Vec::new() };
+            Ok(tap(cx.state.net_tap_create(&name, &attachment, body.owner.as_deref())?))
+        })
+        .plain::<NetTapListOp>(|cx, _, _| {
+            Ok(cx.state.net_tap_list()?.into_iter().map(tap).collect())
+        })
+        .plain::<NetTapDeleteOp>(|cx, params, _| {
+            cx.state.net_tap_delete(&read("name", &params.name)?)?;
+            Ok(Nothing {})
         })
         .plain::<NetBridgeCreateOp>(|cx, _, body| {
             let mut fields = Fields::default();
@@ -70,6 +86,7 @@ fn wanted(body: wire::NetCreate) -> Result<Create, Failure> {
         internal: body.internal,
         isolate: body.isolate,
         dns: !body.no_dns,
+        dhcp: body.dhcp,
         mtu: body.mtu,
         labels: body.labels,
     })
@@ -111,6 +128,7 @@ pub(super) fn shown(view: View) -> wire::Network {
         internal: network.internal,
         isolate: network.isolate,
         dns: network.dns,
+        dhcp: network.dhcp,
         mtu: network.mtu,
         ingress: view.defaults.ingress.to_string(),
         egress: view.defaults.egress.to_string(),
@@ -127,6 +145,21 @@ fn member(member: &Member) -> wire::NetworkMember {
         ip: member.ip.map(|ip| ip.to_string()),
         ipv6: member.ipv6.map(|ip| ip.to_string()),
         mac: member.mac.to_string(),
+    }
+}
+
+fn tap(view: TapView) -> wire::NetTap {
+    let (tap, endpoint) = (view.tap, view.endpoint);
+    wire::NetTap {
+        name: tap.name.to_string(),
+        network: tap.network.to_string(),
+        interface: endpoint.as_ref().map(|endpoint| endpoint.port.clone()),
+        mac: endpoint.as_ref().map(|endpoint| endpoint.mac.to_string()),
+        ip: endpoint.as_ref().map(|endpoint| endpoint.ip.to_string()),
+        ipv6: endpoint.and_then(|endpoint| endpoint.ipv6).map(|ip| ip.to_string()),
+        owner: tap.owner,
+        up: view.up,
+        created: tap.created.to_string(),
     }
 }
 

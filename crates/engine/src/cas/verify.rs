@@ -1,13 +1,18 @@
 //! Checking everything in the store, and getting back what is damaged.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::image::Asked;
 use crate::{Engine, Progress};
 use std::path::PathBuf;
-use volt_store::Verified;
+use volt_model::container::Backend;
+use volt_model::kind::ErrorKind;
+use volt_model::registry::Remote;
+use volt_store::{Copies, Limits, Menders, Origin, Standing, Verified, Work};
 
 impl Engine {
     /// Reads every object and tree; what is not what its name says goes to quarantine. With `repair`, what is damaged is
-    /// fetched again from these folders; where there are none, from those that the trees were made of.
+    /// fetched again from these folders; where there are none, from whatever has it: the folders that the trees were made of,
+    /// containers, and what images were pulled as, which is kept or a registry has.
     ///
     /// # Errors
     /// `Usage` and `NotFound` for what is no folder; when the store can't be read.
@@ -21,9 +26,58 @@ impl Engine {
         }
         let (cas, standing) = (self.cas(), self.standing()?);
         let mut verified = cas.verify(&standing, progress)?;
-        if let Some(from) = repair {
-            cas.repair(&mut verified, from, &standing, progress)?;
+        match repair {
+            Some(from) => self.mend_store(&mut verified, from, &standing, progress)?,
+            None => self.images().advise_on(&mut verified)?,
         }
         Ok(verified)
+    }
+
+    fn mend_store(
+        &self,
+        verified: &mut Verified,
+        from: &[PathBuf],
+        standing: &Standing,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let wanted = || self.wanted_trees();
+        let ask = |remote: &Remote| self.ask(remote, from);
+        let beside = if from.is_empty() { self.copies()? } else { Vec::new() };
+        let menders = Menders {
+            copies: Copies { named: from, beside: &beside },
+            ask: &ask,
+            dir: &self.paths().downloads(),
+            limits: Limits { bytes: self.config()?.image.max_size.0, ..Limits::default() },
+        };
+        let work = Work { wanted: &wanted, progress };
+        Ok(self.images().mend(verified, menders, standing, work)?)
+    }
+
+    /// Asks a registry for an image, as nobody. Whoever names folders wants nothing else.
+    fn ask(&self, remote: &Remote, from: &[PathBuf]) -> volt_store::Result<Box<dyn Origin>> {
+        if !from.is_empty() {
+            let reason = "other folders were named".to_owned();
+            return Err(volt_store::Error::Elsewhere { reason, kind: ErrorKind::Usage });
+        }
+        let client = self.registry_client(None).map_err(|error: Error| {
+            let reason = error.chain().join(": ");
+            volt_store::Error::Elsewhere { reason, kind: error.kind }
+        })?;
+        Ok(Box::new(Asked { client, remote: remote.clone() }))
+    }
+
+    /// Folders that have single files of trees at best: what was committed lies in containers' layers, what the
+    /// backend without root runs is a copy.
+    fn copies(&self) -> Result<Vec<PathBuf>> {
+        let mut copies = vec![self.paths().lib.join("cas/variants")];
+        for name in self.container_names()? {
+            let folder = self.paths().container(&name);
+            copies.push(folder.join("upper"));
+            if self.spec(&name).is_ok_and(|spec| spec.backend == Backend::Proot) {
+                copies.push(folder.join("rootfs"));
+            }
+        }
+        copies.retain(|folder| folder.is_dir());
+        Ok(copies)
     }
 }

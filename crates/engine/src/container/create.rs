@@ -9,14 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use volt_host::files::{self, Lock, Publish, Stage};
 use volt_model::config::is_reserved;
 use volt_model::container::{Backend, Mode, Network, Seccomp, Spec, Ulimit};
-use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::name::Name;
 use volt_model::net::{self, Attachment, connections};
 use volt_model::restart::Restart;
-use volt_store::Image;
+use volt_store::{Image, Meant};
 
 /// How often a name is made up anew that another command took meanwhile.
 const NAME_TRIES: usize = 50;
@@ -26,8 +25,8 @@ const NAME_TRIES: usize = 50;
 pub struct Create {
     /// What to call it; made from the image's name where nothing is said.
     pub name: Option<Name>,
-    /// The image.
-    pub image: ImageRef,
+    /// The image, or a tree of the store.
+    pub image: Meant,
     /// The command, in place of the image's.
     pub command: Vec<String>,
     /// The entrypoint, in place of the image's.
@@ -109,15 +108,14 @@ impl Engine {
         let _lock = self.lock_name(&name)?;
         // While it is held no tree vanishes; after it the record pins this one.
         let hold = self.images().hold()?;
-        let image = self
-            .images()
-            .inspect(&create.image)
-            .map_err(|e| missing_image(e.into(), &create.image))?;
+        let found = self.images().find(&create.image);
+        let found = found.map_err(|e| missing_image(e.into(), &create.image))?;
+        let image = &found.image;
         self.refuse_taken(&name)?;
-        let (mut spec, environment) = self.resolve(name.clone(), create, &image)?;
+        let (mut spec, environment) = self.resolve(name.clone(), create, image)?;
         let backend = self.backend_of(&spec);
         backend.check(self, &spec)?;
-        let own = self.add_image_volumes(&mut spec, &image)?;
+        let own = self.add_image_volumes(&mut spec, image)?;
         self.check_binds(&spec)?;
         // Held as the volumes below.
         let _networks = self.hold_networks(&spec.networks)?;
@@ -128,7 +126,7 @@ impl Engine {
         let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;
         self.make_missing_volumes(&spec.binds, &own)?;
         self.make_whole(&mut spec, &environment, &own)?;
-        drop(hold);
+        drop((hold, found));
         self.view(&spec)
     }
 
@@ -188,7 +186,7 @@ impl Engine {
         self.backend_of(&spec).install(self, &spec)
     }
 
-    pub(super) fn refuse_taken(&self, name: &Name) -> Result<()> {
+    pub(crate) fn refuse_taken(&self, name: &Name) -> Result<()> {
         if is_reserved(name) {
             return Err(
                 Error::new(ErrorKind::Usage, format!("The name {name} is Volt's own")).about(name)
@@ -204,13 +202,12 @@ impl Engine {
                 "Remove it with `volt container delete {name}`, or choose another name"
             )));
         }
-        Ok(())
+        self.refuse_name_of_tap(name)
     }
 
     /// A name that is free, made from the image's: `debian-trixie`, `debian-trixie-2`, …
-    fn free_name(&self, image: &ImageRef) -> Result<Name> {
-        let last = image.name().rsplit('/').next().unwrap_or_default();
-        let tag = image.tag().filter(|t| *t != "latest").unwrap_or_default();
+    fn free_name(&self, image: &Meant) -> Result<Name> {
+        let (last, tag) = image.words();
         let clean = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let stem: String = format!("{last}-{tag}").chars().map(clean).take(50).collect();
         let stem = stem.trim_matches('-');
@@ -253,7 +250,7 @@ impl Engine {
         let environment = merged_environment(&image.config.env, &create.env)?;
         let spec = Spec {
             version: Spec::VERSION,
-            image: create.image,
+            image: image.name.clone(),
             tree: image.tree.to_string(),
             backend,
             mode,
@@ -352,9 +349,9 @@ fn write_record(
     Ok(())
 }
 
-fn missing_image(error: Error, image: &ImageRef) -> Error {
-    match error.kind {
-        ErrorKind::NotFound => {
+fn missing_image(error: Error, image: &Meant) -> Error {
+    match (error.kind, image) {
+        (ErrorKind::NotFound, Meant::Image(image)) => {
             error.hinted(format!("Get it with `volt image pull {image}`, or see `volt image list`"))
         }
         _ => error,

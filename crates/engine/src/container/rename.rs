@@ -26,6 +26,7 @@ impl Engine {
                 Error::new(ErrorKind::AlreadyExists, format!("The name {to} is taken")).about(to)
             );
         }
+        self.refuse_name_of_tap(to)?;
         self.intend(&Intent::Rename { from: from.clone(), to: to.clone() })?;
         let (old, new) = (self.paths().container(from), self.paths().container(to));
         std::fs::rename(&old, &new).map_err(|e| files::Error::new("rename", &old, e))?;

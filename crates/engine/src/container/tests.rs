@@ -16,7 +16,7 @@ use volt_store::Silent;
 fn plain(name: &Name, image: &ImageRef) -> Create {
     Create {
         name: Some(name.clone()),
-        image: image.clone(),
+        image: image.into(),
         command: vec!["true".into()],
         entrypoint: None,
         env: Vec::new(),

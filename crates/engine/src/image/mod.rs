@@ -19,8 +19,8 @@ pub use import::Source;
 pub use pull::Pull;
 pub use push::{Push, Pushed, Sent};
 pub use registry::FromRegistry;
-pub(crate) use registry::{elsewhere, unread};
-pub use volt_store::{Compression, ExportFormat, ImageConfig};
+pub(crate) use registry::{Asked, blob_digest, elsewhere, unread};
+pub use volt_store::{Compression, ExportFormat, ImageConfig, Meant};
 
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};

@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 use crate::registry::{Parcel, send};
 use crate::{Engine, Progress};
 use volt_model::image::ImageRef;
+use volt_model::kind::ErrorKind;
 use volt_model::registry::{Account, Remote};
-use volt_store::{Compression, ReadyImage};
+use volt_store::{Compression, Meant, ReadyImage};
 
 pub use crate::registry::Sent;
 
@@ -13,11 +14,11 @@ pub use crate::registry::Sent;
 #[derive(Clone, Debug)]
 pub struct Push {
     /// The image.
-    pub image: ImageRef,
+    pub image: Meant,
     /// What it is to be called there; as here where nothing is said.
     pub to: Option<ImageRef>,
     /// Images for other platforms that go under the same name.
-    pub with: Vec<ImageRef>,
+    pub with: Vec<Meant>,
     /// How its layer is compressed; what was pulled is made anew then.
     pub compression: Option<Compression>,
     /// Who the caller is, and at which registry.
@@ -43,7 +44,14 @@ impl Engine {
     /// `NotFound`; `Usage` where the name can't be one there; `Permission` and `Network` by what the registry says.
     pub fn image_push(&self, push: Push, progress: &dyn Progress) -> Result<Pushed> {
         let config = self.config()?.image;
-        let to = push.to.as_ref().unwrap_or(&push.image);
+        let to = match (&push.to, &push.image) {
+            (Some(to), _) | (None, Meant::Image(to)) => to,
+            (None, Meant::Tree(_)) => {
+                let title = format!("{} has no name at a registry", push.image);
+                return Err(Error::new(ErrorKind::Usage, title)
+                    .hinted("Say behind it what it is to be called there"));
+            }
+        };
         super::refuse_digest(to)?;
         let remote = Remote::of(to, &config.registry);
         let client = self.registry_client(push.account).map_err(|e| e.about(to))?;

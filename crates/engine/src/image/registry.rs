@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_model::registry::{Account, Remote};
+use volt_model::registry::{Account, NoDigest, Remote};
 use volt_registry::{Blob, Client};
 use volt_store::{ImportOptions, Limits, Origin, Platform, Pulled, Work};
 
@@ -61,12 +61,16 @@ impl Engine {
 }
 
 /// An image of a registry.
-struct Asked {
-    client: Client,
-    remote: Remote,
+pub(crate) struct Asked {
+    pub(crate) client: Client,
+    pub(crate) remote: Remote,
 }
 
 impl Origin for Asked {
+    fn place(&self) -> Remote {
+        self.remote.clone()
+    }
+
     fn document(&self, digest: Option<&str>) -> volt_store::Result<Vec<u8>> {
         let remote = digest.map_or_else(|| self.remote.clone(), |digest| self.remote.at(digest));
         let document = self.client.manifest(&remote).map_err(|e| elsewhere(&e))?;
@@ -80,7 +84,7 @@ impl Origin for Asked {
         to: &mut File,
         told: &dyn Fn(u64) -> bool,
     ) -> volt_store::Result<()> {
-        let digest = digest.parse().map_err(|e| elsewhere(&e))?;
+        let digest = blob_digest(digest)?;
         loop {
             let mut blob =
                 self.client.blob(&self.remote, &digest, size).map_err(|e| elsewhere(&e))?;
@@ -117,6 +121,11 @@ fn the_rest(
             return Err(volt_store::Error::Cancelled);
         }
     }
+}
+
+/// The digest of a blob, which the store has read in a document.
+pub(crate) fn blob_digest(text: &str) -> volt_store::Result<volt_registry::Digest> {
+    text.parse().map_err(|error: NoDigest| elsewhere(&error.into()))
 }
 
 /// An error of a registry as the store has it.

@@ -22,7 +22,7 @@ fn imported_named_used_removed() {
     let mut archive = Vec::new();
     drop(
         engine
-            .image_export(&name, (ExportFormat::Rootfs, Compression::None), &mut archive)
+            .image_export(&(&name).into(), (ExportFormat::Rootfs, Compression::None), &mut archive)
             .unwrap(),
     );
     let copy: ImageRef = "copy".parse().unwrap();
@@ -42,11 +42,11 @@ fn imported_named_used_removed() {
     let error = engine.image_delete(&name).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict);
     assert!(error.message.contains("web"), "{}", error.message);
-    let used = |name: &ImageRef| engine.image_inspect(name).unwrap().used_by;
+    let used = |name: &ImageRef| engine.image_inspect(&name.into()).unwrap().used_by;
     assert_eq!(used(&name), [user.name.clone()]);
     std::fs::remove_dir_all(engine.paths().container(&user.name)).unwrap();
     engine.image_delete(&name).unwrap();
-    assert_eq!(engine.image_inspect(&name).unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(engine.image_inspect(&(&name).into()).unwrap_err().kind, ErrorKind::NotFound);
     assert!(engine.image_list().unwrap().is_empty());
     assert_eq!(engine.cas_gc(true).unwrap().objects, 0, "all of it went with its last name");
 }

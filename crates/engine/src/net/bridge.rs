@@ -35,6 +35,9 @@ impl Engine {
             let raised = self.raise(&network).and_then(|()| self.plug_in_again(&network));
             outcome = outcome.and(raised);
         }
+        for tap in self.taps()? {
+            outcome = outcome.and(self.raise_tap(&tap));
+        }
         outcome
     }
 
@@ -117,7 +120,8 @@ impl Engine {
             self.tell_resolved(network, link.index);
         }
         self.tell_names()?;
-        self.apply_firewall()
+        self.apply_firewall()?;
+        self.serve_addresses(network)
     }
 
     /// The bridge of a network, which is raised where it isn't up.

@@ -13,7 +13,7 @@ use volt_host::netlink::Netlink;
 use volt_model::container::{Network as Whose, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{self, Attached, Attachment, port_name};
+use volt_model::net::{self, Attached, Attachment, Endpoint, port_name};
 
 impl Engine {
     /// Connects a container to a network. One that runs has the interface when this returns.
@@ -124,7 +124,8 @@ impl Engine {
             .find(|name| attached.endpoints.iter().all(|endpoint| endpoint.interface != *name))
             .expect("there are more numbers than networks");
         let first = attached.endpoints.is_empty();
-        let endpoint = self.endpoint(&network, spec, attachment, interface)?;
+        let endpoint = self.endpoint(&network, &spec.name, attachment, interface)?;
+        let endpoint = Endpoint { rate: spec.limits.rate, ..endpoint };
         attached.endpoints.push(endpoint.clone());
         let role = Role {
             gateways: self.ways_out(&attached, attached.endpoints.len() - 1)?,

@@ -37,6 +37,8 @@ pub struct Create {
     pub isolate: bool,
     /// Whether its members ask Volt for names.
     pub dns: bool,
+    /// Whether its members can ask for their addresses by DHCP.
+    pub dhcp: bool,
     /// The largest packet, in bytes.
     pub mtu: Option<u32>,
     /// Free words of the user.
@@ -51,6 +53,9 @@ impl Engine {
     /// route of the host, `Resource` where none is free.
     pub fn net_create(&self, create: Create) -> Result<View> {
         self.refuse_without_networks()?;
+        if create.dhcp {
+            self.refuse_without_dhcp()?;
+        }
         let name = create.name.clone();
         self.create_network(create)?;
         self.have_networks_watched();
@@ -81,6 +86,7 @@ impl Engine {
             internal: create.internal,
             isolate: create.isolate,
             dns: create.dns,
+            dhcp: create.dhcp,
             mtu: create.mtu,
             labels: create.labels,
             created: Timestamp::now(),
@@ -122,6 +128,7 @@ impl Engine {
             internal: false,
             isolate: false,
             dns: true,
+            dhcp: false,
             mtu: None,
             labels: BTreeMap::new(),
             created: Timestamp::now(),

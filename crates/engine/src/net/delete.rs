@@ -25,18 +25,23 @@ impl Engine {
             read => read?,
         };
         let specs = self.every_spec()?;
-        let users: Vec<&str> = specs
+        let mut users: Vec<String> = specs
             .iter()
             .filter(|spec| is_member(spec, name))
-            .map(|spec| spec.name.as_str())
+            .map(|spec| spec.name.to_string())
             .collect();
+        let taps = self.taps()?.into_iter().filter(|tap| tap.network == *name);
+        users.extend(taps.map(|tap| format!("the TAP {}", tap.name)));
         if !users.is_empty() {
             let title = format!("The network {name} is used by {}", users.join(", "));
             return Err(Error::new(ErrorKind::Conflict, title)
                 .about(name)
-                .hinted(format!("Disconnect them first: volt net disconnect {name} CONTAINER")));
+                .hinted(format!(
+                    "Disconnect them first: volt net disconnect {name} CONTAINER, volt net tap delete TAP"
+                )));
         }
         // The record last: until then it is a network whose bridge is raised when somebody needs it.
+        self.serve_addresses_no_more(&network);
         self.remove_link(&network.bridge())?;
         self.addresses()?.forget(name)?;
         files::remove_file(&self.network_path(name))?;

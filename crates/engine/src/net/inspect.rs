@@ -112,14 +112,18 @@ impl Engine {
     }
 
     fn views(&self, networks: Vec<Network>) -> Result<Vec<View>> {
-        let specs = self.specs()?;
+        let (specs, taps) = (self.specs()?, self.taps()?);
         let held = self.held_addresses();
         let links = self.links().unwrap_or_default();
         let defaults = self.orders().map(|orders| orders.policies.defaults).unwrap_or_default();
         let view = |network: Network| {
             let bridge = network.bridge();
-            let members = specs.iter().filter(|spec| is_member(spec, &network.name));
-            let members = members.map(|spec| self.member(&network, &spec.name, &held)).collect();
+            let containers = specs.iter().filter(|spec| is_member(spec, &network.name));
+            let machines = taps.iter().filter(|tap| tap.network == network.name);
+            let names = containers.map(|spec| &spec.name).chain(machines.map(|tap| &tap.name));
+            let mut members: Vec<Member> =
+                names.map(|name| self.member(&network, name, &held)).collect();
+            members.sort_by(|one, other| one.workload.cmp(&other.workload));
             View {
                 up: links.iter().any(|link| link.name == bridge && link.is_up),
                 defaults: defaults.get(&network.name).copied().unwrap_or_default(),

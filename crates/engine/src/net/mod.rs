@@ -3,8 +3,10 @@
 //! ```text
 //! var/lib/volt/networks/NAME.json   what was asked for of a network
 //! var/lib/volt/bridges/NAME.json    what was asked for of a bridge that belongs to no network (`bare`)
+//! var/lib/volt/taps/NAME.json       what was asked for of a TAP, which a virtual machine opens (`tap`)
 //! var/lib/volt/volt.db              who has which address (`addresses`)
 //! run/volt/networks/NAME.json       what a workload has while it is connected (`plug`)
+//! run/volt/dhcp/NETWORK/            what the server of addresses of a network reads and writes (`dhcp`)
 //! run/volt/dns.json                 what the server of names answers from (`names`)
 //! run/volt/restored/NAME.json       what a network had lost that was put back last, for events (`watch`)
 //! run/volt/resolved/BRIDGE          what systemd-resolved was told of a bridge (`names`)
@@ -20,6 +22,7 @@ mod capture;
 mod connect;
 mod create;
 mod delete;
+mod dhcp;
 mod inspect;
 mod names;
 mod plug;
@@ -27,6 +30,7 @@ mod policy;
 mod ports;
 mod proxy;
 mod resolve;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -36,6 +40,7 @@ pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};
 pub use policy::{Answer, End};
+pub use tap::TapView;
 
 use crate::Engine;
 use crate::error::{Error, Result};

@@ -39,7 +39,8 @@ impl Engine {
         let mut attached = Attached::new(spec.name.clone(), spec.labels.clone());
         for (i, attachment) in spec.networks.iter().enumerate() {
             let network = self.network(&attachment.network)?;
-            let endpoint = self.endpoint(&network, spec, attachment, format!("eth{i}"))?;
+            let endpoint = self.endpoint(&network, &spec.name, attachment, format!("eth{i}"))?;
+            let endpoint = Endpoint { rate: spec.limits.rate, ..endpoint };
             attached.endpoints.push(endpoint.clone());
             let publishes = i == 0 && !spec.publish.is_empty();
             let role = Role { gateways: self.ways_out(&attached, i)?, publishes };
@@ -99,11 +100,10 @@ impl Engine {
     pub(super) fn endpoint(
         &self,
         network: &Network,
-        spec: &Spec,
+        workload: &Name,
         attachment: &Attachment,
         interface: String,
     ) -> Result<Endpoint> {
-        let workload = &spec.name;
         let number = self.own_number(network, workload, attachment)?;
         Ok(Endpoint {
             network: network.name.clone(),
@@ -113,7 +113,7 @@ impl Engine {
             ip: ip_of(network.subnet, number),
             ipv6: network.ipv6.map(|subnet| ipv6_of(subnet, number)),
             aliases: attachment.aliases.clone(),
-            rate: spec.limits.rate,
+            rate: None,
         })
     }
 
@@ -198,6 +198,7 @@ impl Engine {
         drop(lock);
         redirect_datagrams(before.as_ref(), Some(attached));
         self.tell_names()?;
+        self.tell_addresses()?;
         self.serve_names(attached)
     }
 
@@ -216,7 +217,7 @@ impl Engine {
         };
         drop(lock);
         redirect_datagrams(before.as_ref(), None);
-        shut.and(self.tell_names())
+        shut.and(self.tell_names()).and_then(|()| self.tell_addresses())
     }
 }
 

@@ -19,6 +19,7 @@ fn network(text: &str, subnet: &str) -> Network {
         internal: false,
         isolate: false,
         dns: true,
+        dhcp: false,
         mtu: None,
         labels: std::collections::BTreeMap::new(),
         created: jiff::Timestamp::UNIX_EPOCH,

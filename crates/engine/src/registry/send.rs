@@ -80,7 +80,7 @@ pub(crate) fn send(
 
 fn send_one(client: &Client, remote: &Remote, parcel: &Parcel<'_>, told: Told) -> Result<bool> {
     let Parcel { blob, from } = parcel;
-    let digest = blob.digest.parse()?;
+    let digest = crate::image::blob_digest(&blob.digest)?;
     let open = |at| blob.source.open(at);
     let from = from.as_deref();
     let outgoing = Outgoing { digest: &digest, size: blob.size, from, open: &open, told };

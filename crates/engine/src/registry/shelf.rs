@@ -2,7 +2,7 @@
 
 use super::send::{Parcel, send};
 use crate::Progress;
-use crate::image::elsewhere;
+use crate::image::{blob_digest, elsewhere};
 use std::io::Read as _;
 use std::ops::Range;
 use volt_model::registry::Remote;
@@ -30,7 +30,7 @@ impl Shelf for Repository {
     }
 
     fn read(&self, digest: &str, size: u64, part: Range<u64>) -> Result<Vec<u8>> {
-        let digest = digest.parse().map_err(|e| elsewhere(&e))?;
+        let digest = blob_digest(digest)?;
         let length = part.end.saturating_sub(part.start);
         let blob = self.client.blob_part(&self.remote, &digest, size, part);
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));

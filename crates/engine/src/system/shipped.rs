@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -32,6 +32,10 @@ const FILES: [(&str, &str); 12] = [
     (
         "etc/systemd/system/volt-proxy@.service",
         include_str!("../../../../systemd/volt-proxy@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-dhcp@.service",
+        include_str!("../../../../systemd/volt-dhcp@.service"),
     ),
     ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),
     ("etc/logrotate.d/volt", include_str!("../../../../packaging/logrotate.d/volt")),

@@ -9,6 +9,7 @@ mod link;
 mod rate;
 mod routes;
 mod socket;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod veth;
@@ -19,6 +20,7 @@ pub use bridge::Bridge;
 pub use link::{Counters, Link};
 pub use routes::Route;
 pub use socket::Netlink;
+pub use tap::Tap;
 pub use veth::{Inside, Veth};
 pub use watch::Watch;
 

@@ -119,23 +119,7 @@ impl Netlink {
             message: RouteNetlinkMessage::NewLink(port),
             flags: NLM_F_CREATE | NLM_F_EXCL,
         }];
-        if veth.isolated || veth.hairpin {
-            let mut message = named(veth.port);
-            let modes = vec![
-                InfoBridgePort::Isolated(veth.isolated),
-                InfoBridgePort::HairpinMode(veth.hairpin),
-            ];
-            message.attributes.push(LinkAttribute::LinkInfo(vec![
-                LinkInfo::PortKind(InfoPortKind::Bridge),
-                LinkInfo::PortData(InfoPortData::BridgePort(modes)),
-            ]));
-            let what = format!("set up the port {}", veth.port);
-            requests.push(Request {
-                what,
-                message: RouteNetlinkMessage::NewLink(message),
-                flags: 0,
-            });
-        }
+        requests.extend(modes(veth.port, Modes { isolated: veth.isolated, hairpin: veth.hairpin }));
         let made = self.change(requests);
         // What can't be set up must not stay, unless the first message found it there.
         if let Err(error) = &made
@@ -170,6 +154,29 @@ impl Netlink {
         }));
         self.change(requests)
     }
+}
+
+/// How a bridge treats a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modes {
+    /// It can't reach other ports of that kind.
+    pub(super) isolated: bool,
+    /// What comes out of it may go in again.
+    pub(super) hairpin: bool,
+}
+
+/// What sets up the modes of a bridge's port; nothing where they are the kernel's own.
+pub(super) fn modes(port: &str, modes: Modes) -> Option<Request> {
+    let Modes { isolated, hairpin } = modes;
+    let mut message = named(port);
+    let data = vec![InfoBridgePort::Isolated(isolated), InfoBridgePort::HairpinMode(hairpin)];
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(data)),
+    ]));
+    let what = format!("set up the port {port}");
+    let message = RouteNetlinkMessage::NewLink(message);
+    (modes != Modes::default()).then_some(Request { what, message, flags: 0 })
 }
 
 /// An address for an interface. Nobody else can have it, so IPv6 need not ask around before using it.

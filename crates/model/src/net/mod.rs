@@ -3,6 +3,7 @@
 mod attachment;
 mod bridge;
 mod derived;
+pub mod dhcp;
 mod endpoint;
 pub mod pcap;
 pub mod policy;
@@ -10,6 +11,7 @@ mod publish;
 mod rate;
 pub mod ruleset;
 mod subnet;
+mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,7 @@ pub use endpoint::{Attached, Endpoint};
 pub use publish::{Protocol, Publish, PublishError, Published};
 pub use rate::{BitRate, BitRateError};
 pub use subnet::{SubnetError, check_ipv4, check_ipv6, ip_of, ipv6_of, number_of, numbers};
+pub use tap::Tap;
 
 /// The network that a container has where nothing is said.
 pub const DEFAULT: &str = "volt0";
@@ -57,6 +60,9 @@ pub struct Network {
     pub isolate: bool,
     /// Whether its members ask Volt for names.
     pub dns: bool,
+    /// Whether its members can ask for their addresses by DHCP.
+    #[serde(default)]
+    pub dhcp: bool,
     /// The largest packet, in bytes; the kernel's default where nothing is said.
     #[serde(default)]
     pub mtu: Option<u32>,

@@ -158,6 +158,7 @@ const INPUT_OF_INTERNAL: &str = "\t\tiifname != @internal accept
 \t\tct state established,related accept
 \t\tmeta l4proto { icmp, icmpv6 } accept
 \t\tth dport 53 accept comment \"names\"
+\t\tudp dport { 67, 547 } accept comment \"addresses\"
 \t\tdrop comment \"an internal network reaches nothing of the host\"
 \t}
 ";
@@ -180,7 +181,9 @@ const NAT_OUT: &str = "\t\toifname != \"lo\" accept
 const OWN: &str = "\tchain prerouting {
 \t\ttype filter hook prerouting priority -300; policy accept;
 \t\tiifname != \"vt-*\" accept
+\t\tudp sport { 67, 547 } udp dport { 68, 546 } drop comment \"the host gives addresses\"
 \t\tiifname . ether saddr . ip saddr @own4 accept
+\t\tip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @own accept
 \t\tiifname . ether saddr . arp saddr ip @own4 iifname . arp saddr ether . arp saddr ip @own4 accept
 \t\ticmpv6 type { nd-router-advert, nd-redirect } drop comment \"the host is the router\"
 \t\ticmpv6 type nd-neighbor-advert iifname . @th,64,128 != @neighbor_ip drop comment \"not its address\"

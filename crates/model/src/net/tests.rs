@@ -17,6 +17,7 @@ pub(super) fn network(text: &str, subnet: &str) -> Network {
         internal: false,
         isolate: false,
         dns: true,
+        dhcp: false,
         mtu: None,
         labels: BTreeMap::new(),
         created: Timestamp::UNIX_EPOCH,
@@ -252,4 +253,36 @@ proptest! {
         prop_assert!(subnet.contains(&ip) && ip != subnet.broadcast() && ip != ip_of(subnet, 1));
         prop_assert_eq!(number_of(subnet, ip), Some(number));
     }
+}
+
+#[test]
+fn who_asks_by_dhcp_is_told_its_own_address() {
+    let mut net = network("volt0", "10.0.0.0/24");
+    net.dhcp = true;
+    let conf = |net: &Network| dhcp::render(net, "/run/hosts".as_ref(), "/run/leases".as_ref());
+    let has = |net: &Network, line: &str| conf(net).lines().any(|one| one == line);
+    for line in [
+        "interface=volt0",
+        "dhcp-range=10.0.0.0,static",
+        "dhcp-hostsfile=/run/hosts",
+        "dhcp-option=option:router,10.0.0.1",
+        "dhcp-option=option:dns-server,10.0.0.1",
+    ] {
+        assert!(has(&net, line), "{line}: {}", conf(&net));
+    }
+    (net.internal, net.dns, net.mtu) = (true, false, Some(1400));
+    net.ipv6 = Some("fd00::/64".parse().unwrap());
+    for line in [
+        "dhcp-option=option:router",
+        "dhcp-option=option:dns-server",
+        "dhcp-option=option:mtu,1400",
+        "dhcp-range=fd00::,static,64",
+        "ra-param=volt0,0,0",
+    ] {
+        assert!(has(&net, line), "{line}: {}", conf(&net));
+    }
+    let web = attached("80:80");
+    let own = format!("{},10.0.0.2,[fd00::2],web\n", mac_of(&name("web"), &name("volt0")));
+    assert_eq!(dhcp::hosts(&net, std::slice::from_ref(&web)), own);
+    assert_eq!(dhcp::hosts(&network("other", "10.1.0.0/24"), &[web]), "");
 }

@@ -1,6 +1,7 @@
 //! Which registry and repository the name of an image means. Pure.
 
 use crate::image::ImageRef;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The registry that Docker's short names mean.
@@ -9,7 +10,7 @@ pub const DOCKER: &str = "docker.io";
 const DOCKER_API: &str = "registry-1.docker.io";
 
 /// A repository of a registry, and what of it is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Remote {
     /// The registry, with its port where it has one.
     pub host: String,

@@ -2,7 +2,6 @@
 
 use super::ask::Ask;
 use super::{Access, Client};
-use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
@@ -10,7 +9,7 @@ use reqwest::header::{CONTENT_RANGE, RANGE};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
-use volt_model::registry::Remote;
+use volt_model::registry::{Digest, Hasher, Remote};
 
 /// How often in a row a download may break off without a byte in between, before another place is asked.
 const BREAKS: u32 = 5;
@@ -34,12 +33,6 @@ pub struct Blob<'a> {
     breaks: u32,
     response: Option<Response>,
     hasher: Option<Hasher>,
-}
-
-impl std::fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hasher")
-    }
 }
 
 impl Client {

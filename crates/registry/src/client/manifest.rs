@@ -2,10 +2,9 @@
 
 use super::ask::Ask;
 use super::{Access, Client};
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use volt_model::registry::Remote;
+use volt_model::registry::{Digest, Remote};
 
 /// The largest document, in bytes: what the specification has registries take at least.
 const LIMIT: u64 = 4 << 20;

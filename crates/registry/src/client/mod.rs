@@ -17,12 +17,11 @@ mod tags;
 mod tests;
 mod token;
 
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use volt_model::registry::Credentials;
+use volt_model::registry::{Credentials, Digest};
 use volt_model::registry::{Remote, api_host, is_loopback};
 
 pub use blob::Blob;

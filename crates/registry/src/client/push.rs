@@ -5,7 +5,6 @@
 
 use super::ask::Ask;
 use super::{Access, Client, base};
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use reqwest::blocking::{Body, Response};
 use reqwest::header::{
@@ -15,7 +14,7 @@ use reqwest::{Method, StatusCode, Url};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
-use volt_model::registry::Remote;
+use volt_model::registry::{Digest, Remote};
 
 /// The pieces in which larger blobs are sent, in bytes. Some registries take at least 5 MiB, others no more than some 10.
 const PIECE: u64 = 8 << 20;

@@ -1,13 +1,12 @@
 //! The client against Debian's own registry, also behind a line that breaks, and against one that wants tokens.
 
 use super::*;
-use crate::digest::Digest;
 use std::io::{BufRead as _, BufReader, Cursor, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use volt_model::registry::Account;
+use volt_model::registry::{Account, Digest};
 
 /// Less than what is waited for before a second try.
 const FIRST_TRY: Duration = Duration::from_millis(450);

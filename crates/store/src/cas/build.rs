@@ -23,9 +23,9 @@ use std::time::Duration;
 use volt_host::files;
 
 /// How many files wait for a thread: each is open meanwhile.
-const WAITING: usize = 64;
+const WAITING: usize = 128;
 /// How long is waited for a thread to take the next file.
-const PAUSE: Duration = Duration::from_micros(200);
+const PAUSE: Duration = Duration::from_millis(1);
 /// How often is asked, while all that is left is being read, whether anybody still waits for it.
 const ASK: Duration = Duration::from_millis(50);
 

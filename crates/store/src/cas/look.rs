@@ -1,6 +1,7 @@
 //! Looking at what is stored: which trees there are, what they take, what they share, what is in them. Changes nothing.
 
 use super::name::shown;
+use super::refs::Found;
 use super::tree::{Tree, each_node};
 use super::{Cas, Pointer, RefKind, Standing};
 use crate::digest::Digest;
@@ -232,9 +233,8 @@ impl Cas {
     /// The names of what has an object: refs, and those who stand on trees.
     pub fn touched_by(&self, object: &Digest, standing: &Standing) -> Result<Vec<String>> {
         let refs = self.refs().all()?;
-        let keeps = |named: &&super::refs::Found| named.blobs.iter().any(|b| b.object == *object);
-        let keeping: Vec<String> =
-            refs.iter().filter(keeps).map(super::refs::Found::shown).collect();
+        let keeps = |named: &&Found| named.blobs.iter().any(|b| b.object == *object);
+        let keeping: Vec<String> = refs.iter().filter(keeps).map(Found::shown).collect();
         let named = refs.into_iter().map(|named| (named.shown(), named.tree));
         let has = |tree: &Digest| {
             let is_in = |tree: Tree| tree.contents().any(|(_, content)| content.digest == *object);
@@ -268,7 +268,12 @@ impl Cas {
                 Err(Error::NoTree(pointer.to_string()))
             };
         }
-        let refs = self.refs().all()?;
+        self.meant_ref(pointer).map(|named| named.tree)
+    }
+
+    /// The ref that is meant by a name.
+    pub(crate) fn meant_ref(&self, pointer: &Pointer) -> Result<Found> {
+        let mut refs = self.refs().all()?;
         let kinds: Vec<RefKind> =
             pointer.kind.map_or(RefKind::SEARCHED.to_vec(), |kind| vec![kind]);
         // The tag of an image may be left out as elsewhere.
@@ -277,9 +282,9 @@ impl Cas {
             name == pointer.name || (kind == RefKind::Images && latest == pointer.name)
         };
         let found = kinds.iter().find_map(|kind| {
-            refs.iter().find(|named| named.kind == *kind && is_meant(*kind, &named.name))
+            refs.iter().position(|named| named.kind == *kind && is_meant(*kind, &named.name))
         });
-        found.map(|named| named.tree).ok_or_else(|| Error::NoTree(pointer.to_string()))
+        found.map(|at| refs.swap_remove(at)).ok_or_else(|| Error::NoTree(pointer.to_string()))
     }
 
     pub(super) fn named_tree(&self, pointer: &Pointer) -> Result<Tree> {

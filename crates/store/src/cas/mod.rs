@@ -50,13 +50,13 @@ pub use layer::{Keeper, Layer, Unkept};
 pub(crate) use lease::{Lease, Reading};
 pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
 pub use name::{NoTreeName, Pointer, TreeName};
-pub(crate) use name::{shown, unescape};
+pub(crate) use name::{SCHEME, shown, unescape};
 pub(crate) use objects::{Objects, Put};
 pub(crate) use refs::{Manifest, RefKind, Refs, read_record};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use store::Stored;
 pub(crate) use tree::Tree;
-pub use verify::{Damage, KnownGood, Standing, Touch, Verified};
+pub use verify::{Copies, Damage, KnownGood, Standing, Touch, Verified};
 
 use crate::error::{Error, Result};
 use crate::roots::Roots;

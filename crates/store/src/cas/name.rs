@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use volt_model::percent;
 
+/// How a URL begins that names a tree or an object of the store.
+pub(crate) const SCHEME: &str = "stellarium://";
 /// The longest name that a person can give a tree, in bytes.
 const NAME_LIMIT: usize = 150;
 /// How long it may be as one part of a path, in bytes, where most signs take three.
@@ -83,7 +85,7 @@ impl FromStr for Pointer {
     type Err = NoTreeName;
 
     fn from_str(text: &str) -> Result<Self, NoTreeName> {
-        let bare = text.strip_prefix("stellarium://").unwrap_or(text);
+        let bare = text.strip_prefix(SCHEME).unwrap_or(text);
         if bare.is_empty() || bare.len() > 1024 || bare.contains(char::is_control) {
             return Err(NoTreeName(text.chars().take(60).collect()));
         }

@@ -7,7 +7,7 @@ use super::Lease;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::{Meta, keeps_xattr};
-use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, XattrFlags, flock};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, XattrFlags, flock};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -22,6 +22,8 @@ use volt_host::files;
 
 /// Contents up to this size are hashed in memory, and only written when they are new.
 pub(super) const SMALL: u64 = 1 << 20;
+/// As large as most files are at the most, in bytes.
+const USUAL: usize = 16 << 10;
 /// The piece in which larger ones are copied, in bytes.
 const PIECE: usize = 256 << 10;
 
@@ -132,7 +134,8 @@ impl Objects {
         input: &mut dyn Read,
         meta: Option<&Meta>,
     ) -> Result<Put> {
-        let mut first = Vec::new();
+        // Else it would begin with some bytes, and double them.
+        let mut first = Vec::with_capacity(USUAL);
         input.take(SMALL + 1).read_to_end(&mut first).map_err(Error::Input)?;
         if first.len() as u64 <= SMALL {
             return self.put_bytes_of(lease, &first, meta);
@@ -175,11 +178,14 @@ impl Objects {
             return Ok(Put { digest, size, is_new: false });
         }
         let (path, held) = (self.draft_path(), format!("/proc/self/fd/{}", file.as_raw_fd()));
+        // One that is left of a process that had the same id is nobody's.
+        files::remove_file(&path)?;
         let is_linked = rustix::fs::fchmod(&*file, Mode::from_raw_mode(0o444)).is_ok()
             && rustix::fs::linkat(CWD, &held, CWD, &path, AtFlags::SYMLINK_FOLLOW).is_ok();
         if is_linked {
             let file = File::open(&path).map_err(|error| self.failed(error))?;
-            let is_new = self.place(lease, Draft { file, path }, (&digest, size))?;
+            let is_new =
+                self.place(lease, Draft { file, path, is_placed: false }, (&digest, size))?;
             return Ok(Put { digest, size, is_new });
         }
         file.rewind().map_err(Error::Input)?;
@@ -236,15 +242,16 @@ impl Objects {
         let path = self.path(digest);
         let _shared = self.lock_folder(digest, FlockOperation::LockShared)?;
         lease.pin(&[*digest])?;
-        let placed = match fs::hard_link(&draft.path, &path) {
+        let placed = match draft.move_to(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if self.has_of_size(digest, size)? {
                     return Ok(false);
                 }
                 fs::rename(&draft.path, &path)
             }
-            linked => linked,
+            moved => moved,
         };
+        draft.is_placed = placed.is_ok();
         placed.map(|()| true).map_err(|error| Error::io("store", &path, error))
     }
 
@@ -307,17 +314,22 @@ impl Objects {
     fn draft_path(&self) -> PathBuf {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = self.tmp.join(format!("object-{}-{number}", std::process::id()));
-        // One that is left of a process that had the same id is nobody's.
-        drop(fs::remove_file(&path));
-        path
+        self.tmp.join(format!("object-{}-{number}", std::process::id()))
     }
 
     fn draft(&self) -> Result<Draft> {
         let path = self.draft_path();
-        let file = File::options().write(true).create_new(true).mode(0o444).open(&path);
+        let open = || File::options().write(true).create_new(true).mode(0o444).open(&path);
+        let file = match open() {
+            // One that is left of a process that had the same id is nobody's.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                files::remove_file(&path)?;
+                open()
+            }
+            opened => opened,
+        };
         match file {
-            Ok(file) => Ok(Draft { file, path }),
+            Ok(file) => Ok(Draft { file, path, is_placed: false }),
             Err(error) => Err(Error::io("write", &path, error)),
         }
     }
@@ -356,15 +368,18 @@ impl Objects {
     }
 }
 
-/// An object under way; dropping it removes its file, whose contents stay where they were linked.
+/// An object under way; dropping it removes its file, unless that is in its place.
 struct Draft {
     file: File,
     path: PathBuf,
+    is_placed: bool,
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // One that has replaced an object is not there any more.
+        if self.is_placed {
+            return;
+        }
         if let Err(error) = files::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a draft remains");
         }
@@ -372,6 +387,18 @@ impl Drop for Draft {
 }
 
 impl Draft {
+    /// Moves it to where nothing is. A file system that can't be asked for that gives it a second name, and takes the first away.
+    fn move_to(&self, path: &Path) -> io::Result<()> {
+        let moved = rustix::fs::renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE);
+        match moved {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                fs::hard_link(&self.path, path)?;
+                files::remove_file(&self.path).map(drop).map_err(|error| error.source)
+            }
+            moved => Ok(moved?),
+        }
+    }
+
     /// Has the kernel check whatever is read of it from now on; false where it can't. Nobody writes to it after this.
     fn seal(&mut self) -> io::Result<bool> {
         self.file = File::open(&self.path)?;

@@ -1,7 +1,7 @@
 //! A tree of the store, read: its manifest checked against its name, its entries found by path.
 
 use super::name::unescape;
-use super::{Cas, Objects};
+use super::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Broken, Content, Decoder, Node, NodeKind, order};
@@ -27,6 +27,19 @@ impl Cas {
         let mut nodes = Vec::new();
         each_node(&self.objects(), digest, &mut |node| nodes.push(node))?;
         Ok(Tree { digest: *digest, nodes })
+    }
+
+    /// Reads a tree that is there to stay, with all that is in it, while the lease lives.
+    pub(crate) fn pinned_tree(&self, lease: &Lease, digest: &Digest) -> Result<Tree> {
+        let (objects, tree) = (self.objects(), self.tree(digest)?);
+        let contents = tree.contents().map(|(_, content)| (content.digest, content.size));
+        let own = std::iter::once((*digest, objects.size(digest)?));
+        let all: Vec<(Digest, u64)> = own.chain(contents).collect();
+        if let Some(missing) = objects.pin_all(lease, &all)?.iter().next() {
+            let (path, reason) = (objects.path(missing), "the object is missing");
+            return Err(Error::Corrupt { path, reason: reason.into() });
+        }
+        Ok(tree)
     }
 
     /// Reads a tree that somebody else has made, with at most so many entries.

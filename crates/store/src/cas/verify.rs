@@ -5,7 +5,7 @@ use super::index::{Index, Stamp};
 use super::lease::Collection;
 use super::name::shown;
 use super::tree::each_node;
-use super::{Cas, Objects};
+use super::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
@@ -47,9 +47,18 @@ pub struct Damage {
     pub is_quarantined: bool,
     /// Whether all is well again.
     pub is_repaired: bool,
+    /// What would mend it, as far as that is known.
+    pub hint: Option<String>,
     object: Option<Digest>,
     /// The root of a tree that it is.
     root: Option<(Digest, Form)>,
+}
+
+impl Damage {
+    /// Whether it is an object: no root, which is made of objects, and no ref.
+    pub(crate) const fn is_object(&self) -> bool {
+        self.object.is_some()
+    }
 }
 
 /// A tree that a damage touches.
@@ -65,6 +74,18 @@ pub struct Touch {
 
 /// Who stands on which tree beside refs.
 pub type Standing = Vec<(String, Digest)>;
+
+/// Folders that may have what is damaged.
+#[derive(Debug, Clone, Copy)]
+pub struct Copies<'a> {
+    /// Those that somebody has named; where there are none, those that the trees were made of.
+    pub named: &'a [PathBuf],
+    /// Others, that have single files at best.
+    pub beside: &'a [PathBuf],
+}
+
+/// Whoever may have what no folder had.
+pub(crate) type Others<'a> = &'a dyn Fn(&Lease, HashSet<Digest>) -> Result<()>;
 
 /// What was found of the objects.
 #[derive(Default)]
@@ -117,21 +138,20 @@ impl Cas {
         Ok(verified)
     }
 
-    /// Gets back what a verification found damaged, from folders that may have it; where none are given, from those that the
-    /// trees were made of.
+    /// Gets back what a verification found damaged, from folders that may have it, then from others.
     ///
     /// To be called behind [`Cas::verify`], with what that found: what is there then is taken for good.
-    pub fn repair(
+    pub(crate) fn repair(
         &self,
         verified: &mut Verified,
-        from: &[PathBuf],
+        (copies, others): (Copies<'_>, Others<'_>),
         standing: &Standing,
         progress: &dyn Progress,
     ) -> Result<()> {
         if verified.damages.iter().all(|damage| damage.is_repaired) {
             return Ok(());
         }
-        let from = if from.is_empty() { self.sources()? } else { from.to_vec() };
+        let from = if copies.named.is_empty() { self.sources()? } else { copies.named.to_vec() };
         // After a power cut too: what is damaged must not stand in the way of its repair.
         let lease = self.lease_on_good()?;
         // A tree that is back tells what else is missing.
@@ -149,6 +169,18 @@ impl Cas {
                 if is_tree_missing {
                     self.build(&lease, dir, &BuildOptions::default(), progress)?;
                 }
+            }
+            for dir in copies.beside {
+                self.fetch(&lease, dir, &needed, progress)?;
+            }
+            let mut lost = HashSet::new();
+            for digest in needed.into_keys() {
+                if self.objects().check(&digest)? != Some(true) {
+                    lost.insert(digest);
+                }
+            }
+            if !lost.is_empty() {
+                others(&lease, lost)?;
             }
         }
         self.sync()?;
@@ -432,6 +464,7 @@ fn damage(object: &Digest, problem: &str, touches: Vec<Touch>, is_repaired: bool
         touches,
         is_quarantined: false,
         is_repaired,
+        hint: None,
         object: Some(*object),
         root: None,
     }

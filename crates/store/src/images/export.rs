@@ -1,6 +1,6 @@
 //! From a tree to a tar archive.
 
-use super::{Image, Images};
+use super::{Image, Images, Meant};
 use crate::archive::compress::Packer;
 use crate::archive::{Compression, TarWriter};
 use crate::error::{Error, Result};
@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use volt_host::files::Stage;
-use volt_model::image::ImageRef;
 
 /// What an export is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,14 +51,15 @@ impl Images {
     /// Writes an image's tree as a tar archive: the same tree gives the same bytes.
     pub fn export(
         &self,
-        name: &ImageRef,
+        image: impl Into<Meant>,
         out: &mut dyn Write,
         options: &ExportOptions,
         progress: &dyn Progress,
     ) -> Result<Exported> {
-        let image = self.inspect(name)?;
+        let found = self.find(&image.into())?;
+        let image = &found.image;
         let flavour = match options.format {
-            ExportFormat::Rootfs => return self.export_rootfs(&image, out, options, progress),
+            ExportFormat::Rootfs => return self.export_rootfs(image, out, options, progress),
             ExportFormat::Oci => Flavour::Oci,
             ExportFormat::Docker => Flavour::Docker,
         };
@@ -69,7 +69,7 @@ impl Images {
             (entries, bytes) = self.cas.export_tree(&image.tree, out, progress)?;
             Ok(())
         };
-        oci::write(&image, (flavour, options.compression), stage.path(), &mut fill, out)?;
+        oci::write(image, (flavour, options.compression), stage.path(), &mut fill, out)?;
         Ok(Exported { entries, bytes, left_out: Vec::new() })
     }
 

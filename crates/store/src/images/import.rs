@@ -3,7 +3,7 @@
 use super::members::Archive;
 use super::unpack::Store;
 use super::{Image, ImageConfig, Images, KeptBlob, facts, stream};
-use crate::cas::{BuildOptions, Layer, Lease, Pointer, Wanted};
+use crate::cas::{BuildOptions, Layer, Lease, Pointer, SCHEME, Wanted};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::oci::{self, Blobs, Origin, Platform, Remote};
@@ -15,6 +15,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use volt_host::files::{self, LockMode, Stage};
 use volt_model::image::ImageRef;
+use volt_model::registry;
 
 /// What an import may at most become. All of it is checked before it is written.
 #[derive(Debug, Clone, Copy)]
@@ -131,13 +132,15 @@ pub(crate) struct Made {
     pub(crate) source: String,
     /// What is kept of what it was made of.
     pub(crate) blobs: Vec<KeptBlob>,
+    /// Where that can be had again.
+    pub(crate) pulled: Option<registry::Remote>,
 }
 
 impl Made {
     /// Made of what says nothing of how it is run.
     fn plain(tree: Digest, notes: Vec<Neutralised>, source: &str) -> Self {
-        let (config, architecture, blobs) = (None, None, Vec::new());
-        Self { config, architecture, tree, notes, source: source.to_owned(), blobs }
+        let (config, architecture, blobs, pulled) = (None, None, Vec::new(), None);
+        Self { config, architecture, tree, notes, source: source.to_owned(), blobs, pulled }
     }
 }
 
@@ -214,20 +217,14 @@ impl Images {
         let ImportOptions { limits, config, existing, .. } = options;
         let target = Target { name: name.clone(), existing, config };
         self.make(target, work, |lease| {
-            let found = self.cas.tree(&self.cas.resolve(tree)?)?;
+            let found = self.cas.pinned_tree(lease, &self.cas.resolve(tree)?)?;
             if found.contents().map(|(_, content)| content.size).sum::<u64>() > limits.bytes {
                 let most = limits.bytes;
                 return Err(Error::Invalid(format!("{tree} is larger than {most} bytes")));
             }
-            let contents: Vec<(Digest, u64)> =
-                found.contents().map(|(_, content)| (content.digest, content.size)).collect();
-            if let Some(missing) = self.cas.objects().pin_all(lease, &contents)?.iter().next() {
-                let (path, reason) = (self.cas.objects().path(missing), "the object is missing");
-                return Err(Error::Corrupt { path, reason: reason.into() });
-            }
             let (nodes, notes) = found.without_devices();
             let stored = self.cas.manifest(lease, &nodes)?;
-            Ok(Made::plain(stored, notes.into_list(), &format!("stellarium://{tree}")))
+            Ok(Made::plain(stored, notes.into_list(), &format!("{SCHEME}{tree}")))
         })
     }
 
@@ -319,6 +316,7 @@ impl Images {
                 config: ImageConfig { boot: facts.boot, ..made.config.unwrap_or(config) },
                 neutralised: made.notes,
                 blobs: made.blobs,
+                pulled: made.pulled,
             };
             // While others wait for nothing.
             self.cas.sync()?;

@@ -16,7 +16,9 @@ mod check;
 mod export;
 mod facts;
 mod import;
+mod meant;
 mod members;
+mod mend;
 mod push;
 mod record;
 mod stream;
@@ -29,6 +31,8 @@ pub use check::Problem;
 pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Commit, Existing, ImportOptions, Limits, Pulled, Work};
 pub(crate) use import::{Made, Target};
+pub use meant::{FoundImage, Meant, NothingMeant};
+pub use mend::{Ask, Menders};
 pub use push::{ReadyBlob, ReadyImage, Source};
 pub use record::{Image, ImageConfig, KeptBlob};
 

@@ -1,6 +1,6 @@
 //! Images ready to be sent to a registry: what was pulled as it was, all else as one layer that is made the same way each time.
 
-use super::{Image, Images};
+use super::{Image, Images, Meant};
 use crate::archive::Compression;
 use crate::cas::Reading;
 use crate::error::{Error, Result};
@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use volt_host::files::Stage;
-use volt_model::image::ImageRef;
 
 /// An image that is ready to be sent. What it is made of stays while this lives.
 #[derive(Debug)]
@@ -73,21 +72,22 @@ impl Images {
     /// same image gives the same bytes.
     pub fn ready(
         &self,
-        name: &ImageRef,
+        image: &Meant,
         compression: Option<Compression>,
         progress: &dyn Progress,
     ) -> Result<ReadyImage> {
-        let image = self.inspect(name)?;
         let lease = self.cas.lease_to_read()?;
+        let found = self.find(image)?;
+        let image = &found.image;
         if image.blobs.is_empty() || compression.is_some() {
             return self.ready_made(
-                &image,
+                image,
                 compression.unwrap_or(Compression::Gzip),
                 lease,
                 progress,
             );
         }
-        self.ready_kept(&image, lease, progress)
+        self.ready_kept(image, lease, progress)
     }
 
     fn ready_made(

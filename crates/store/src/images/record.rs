@@ -5,6 +5,7 @@ use crate::tree::Neutralised;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use volt_model::image::ImageRef;
+use volt_model::registry::Remote;
 
 /// An image: a name and what it stands for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Image {
     /// What it was pulled as, byte for byte: its manifest first, its config, its layers. None where that is not kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<KeptBlob>,
+    /// The registry that it was pulled from, with the digest of its manifest there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled: Option<Remote>,
 }
 
 /// A blob of a registry that is kept as it is: an object like any other.

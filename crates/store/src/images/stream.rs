@@ -4,9 +4,8 @@ use super::Limits;
 use crate::archive::TarReader;
 use crate::archive::compress::{self, Consumed, StreamLimits};
 use crate::error::Result;
-use crate::oci::{Blobs, LayerBlob, Sha256};
+use crate::oci::{BlobDigest, BlobHasher, Blobs, LayerBlob};
 use crate::tree::EntryPath;
-use sha2::Digest as _;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,21 +78,35 @@ pub(super) fn layer(
     limits: Limits,
     over: &Over,
 ) -> Result<Plain> {
+    let (input, total) = opened(blobs, layer, over)?;
+    let (plain, consumed) = unpacked(input, limits, Some(layer.plain.clone()), over)?;
+    let (plain, over) = (Box::new(plain), over.clone());
+    Ok(Plain { plain, consumed, total, is_checked: true, over })
+}
+
+/// A layer as it is stored, or as it comes; and its size where that is known.
+fn opened(
+    blobs: &Blobs<'_>,
+    layer: &LayerBlob,
+    over: &Over,
+) -> Result<(Box<dyn Read + Send>, Option<u64>)> {
     if let (Blobs::Remote(remote), Some((digest, size))) = (blobs, &layer.stored) {
+        let is_over = over.clone();
+        if let Some(following) = remote.follow(digest, *size, move || is_over.is_set())? {
+            return Ok((Box::new(following), Some(*size)));
+        }
         remote.wait(digest, *size, &|| over.is_set())?;
     }
     let file = layer.open(blobs)?;
     let total = file.metadata().ok().map(|data| data.len());
-    let (plain, consumed) = unpacked(Box::new(file), limits, Some(layer.plain.clone()), over)?;
-    let (plain, over) = (Box::new(plain), over.clone());
-    Ok(Plain { plain, consumed, total, is_checked: true, over })
+    Ok((Box::new(file), total))
 }
 
 /// What comes out of an archive, decompressed by a thread of its own; all of it has this hash, or it ends in an error.
 fn unpacked(
     input: Box<dyn Read + Send>,
     limits: Limits,
-    wanted: Option<Sha256>,
+    wanted: Option<BlobDigest>,
     over: &Over,
 ) -> Result<(Pieces, Consumed)> {
     // What headers and padding of the largest permitted archive may take on top.
@@ -119,7 +132,7 @@ fn unpacked(
             }
         }
     });
-    let wanted = wanted.map(|wanted| (wanted, sha2::Sha256::new()));
+    let wanted = wanted.map(|wanted| (wanted.hasher(), wanted));
     let piece = io::Cursor::default();
     Ok((Pieces { receiver, piece, wanted, over: over.clone() }, consumed))
 }
@@ -128,7 +141,7 @@ fn unpacked(
 struct Pieces {
     receiver: Receiver<io::Result<Vec<u8>>>,
     piece: io::Cursor<Vec<u8>>,
-    wanted: Option<(Sha256, sha2::Sha256)>,
+    wanted: Option<(BlobHasher, BlobDigest)>,
     over: Over,
 }
 
@@ -155,15 +168,14 @@ impl Read for Pieces {
                 return Ok(length);
             }
             let Some(piece) = self.next()? else {
-                let wrong = |(wanted, hasher): (Sha256, sha2::Sha256)| {
-                    wanted != Sha256::of(&hasher.finalize())
-                };
-                if self.wanted.take().is_some_and(wrong) {
+                let is_wrong =
+                    |(hasher, wanted): (BlobHasher, BlobDigest)| hasher.finish() != wanted;
+                if self.wanted.take().is_some_and(is_wrong) {
                     return Err(io::Error::other("a layer is not what its digest says"));
                 }
                 return Ok(0);
             };
-            if let Some((_, hasher)) = &mut self.wanted {
+            if let Some((hasher, _)) = &mut self.wanted {
                 hasher.update(&piece);
             }
             self.piece = io::Cursor::new(piece);

@@ -260,3 +260,30 @@ fn imports_and_deletes_side_by_side() {
     assert_eq!(images.list().unwrap().len(), 1);
     assert!(copied(&images, &name("shared"), dir.path()).join("file").exists());
 }
+
+#[test]
+fn a_tree_stands_where_an_image_does() {
+    let (dir, images) = images();
+    let web = import(&images, "web:1.2", b"hello");
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("file"), "other").unwrap();
+    let nobody = || Ok(Vec::new());
+    let built = images.cas().store(&folder, &"site".parse().unwrap(), &nobody, &Silent).unwrap();
+    let find = |text: &str| images.find(&text.parse().unwrap());
+    assert_eq!(find("web:1.2").unwrap().image, web);
+    assert_eq!(find("stellarium://web:1.2").unwrap().image, web);
+    assert_eq!(find("stellarium://images/web:1.2").unwrap().image, web);
+    let site = find("stellarium://site").unwrap();
+    assert_eq!((site.image.tree, site.image.size), (built.tree, 5));
+    assert_eq!(site.image.name.to_string(), format!("site@{}", built.tree));
+    assert!(matches!(find("site"), Err(Error::NotFound(_))));
+    assert!(matches!(find("stellarium://none"), Err(Error::NoTree(_))));
+    // It stays while somebody is about to use it, and no longer.
+    images.cas().forget(&"site".parse().unwrap()).unwrap();
+    assert_eq!(collect(&images), 0);
+    let by_digest = format!("stellarium://{}", built.tree);
+    drop((find(&by_digest).unwrap(), site));
+    assert_eq!(collect(&images), 2);
+    assert!(matches!(find(&by_digest), Err(Error::NoTree(_))));
+}

@@ -7,11 +7,10 @@ use crate::cas::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::memtree::{MemTree, Number};
-use crate::oci::{self, Blobs, LayerBlob, Platform, Remote, Sha256};
+use crate::oci::{self, Blobs, LayerBlob, Platform, Remote};
 use crate::parallel;
 use crate::progress::Progress;
 use crate::tree::Neutralised;
-use sha2::Digest as _;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -150,8 +149,17 @@ impl Store<'_> {
                 let bad = parallel::find(&found.layers, &|layer| is_wrong(blobs, layer))?;
                 bad.first().map_or(Ok(()), |layer| Err(oci::wrong(&layer.name)))
             });
-            let layers = found.layers.iter().map(|layer| Archive::Layer(blobs, layer)).collect();
-            let stored = self.layers(layers, true);
+            let layers = || -> Vec<Archive<'_>> {
+                found.layers.iter().map(|layer| Archive::Layer(blobs, layer)).collect()
+            };
+            let mut stored = self.layers(layers(), true);
+            if let (Err(error), Blobs::Remote(remote)) = (&stored, blobs)
+                && !matches!(error, Error::Cancelled | Error::Full { .. })
+                && remote.follow_no_more()
+            {
+                // Where a download broke off, or one mirror sent nonsense, what came first was not the layer.
+                stored = self.layers(layers(), true);
+            }
             if let (Err(_), Blobs::Remote(remote)) = (&stored, blobs) {
                 remote.give_up();
             }
@@ -162,6 +170,10 @@ impl Store<'_> {
                 (checked, stored) => checked.and(stored),
             }
         })?;
+        let pulled = match (blobs, found.documents.first()) {
+            (Blobs::Remote(remote), Some((digest, _))) => Some(remote.place(digest)),
+            _ => None,
+        };
         let kept = if keep { self.keep(blobs, &found)? } else { Vec::new() };
         let architecture = found.config.architecture;
         let is_word = |text: &String| {
@@ -174,6 +186,7 @@ impl Store<'_> {
             notes,
             source: found.source.into(),
             blobs: kept,
+            pulled,
         })
     }
 
@@ -181,8 +194,8 @@ impl Store<'_> {
     fn keep(self, blobs: &Blobs<'_>, found: &oci::Found) -> Result<Vec<KeptBlob>> {
         let objects = self.cas.objects();
         let mut kept: Vec<KeptBlob> = Vec::new();
-        for bytes in &found.documents {
-            let digest = Sha256::of(&sha2::Sha256::digest(bytes)).to_string();
+        for (digest, bytes) in &found.documents {
+            let digest = digest.to_string();
             let put = objects.put_bytes(self.lease, bytes)?;
             kept.push(KeptBlob { digest, object: put.digest, size: put.size });
         }
@@ -202,7 +215,10 @@ impl Store<'_> {
 fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<bool> {
     let Some((digest, size)) = &layer.stored else { return Ok(false) };
     let mut file = layer.open(blobs)?;
-    let mut hasher = sha2::Sha256::new();
+    if matches!(blobs, Blobs::Remote(remote) if remote.is_sound(digest)) {
+        return Ok(false);
+    }
+    let mut hasher = digest.hasher();
     let (mut piece, mut read) = (vec![0; PIECE], 0);
     loop {
         match file.read(&mut piece) {
@@ -215,7 +231,7 @@ fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<bool> {
             Err(error) => return Err(Error::Input(error)),
         }
     }
-    Ok(read != *size || Sha256::of(&hasher.finalize()) != *digest)
+    Ok(read != *size || hasher.finish() != *digest)
 }
 
 /// Which files wait for which jobs.

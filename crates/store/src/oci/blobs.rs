@@ -1,7 +1,8 @@
 //! Where the documents and layers of an image lie: in a folder of the host, or in an archive, whose files are unpacked to a
 //! stage under numbers, so that no name of the archive is a name there.
 
-use super::documents::{Descriptor, Sha256};
+use super::BlobDigest;
+use super::documents::Descriptor;
 use super::remote::Remote;
 use crate::archive::TarReader;
 use crate::error::{Error, Result};
@@ -9,7 +10,6 @@ use crate::images::Limits;
 use crate::progress::Progress;
 use crate::tree::{Entry, EntryPath, Expand, Kind, open_in_root, open_root};
 use rustix::fs::{FileType, OFlags};
-use sha2::Digest as _;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -191,8 +191,7 @@ impl Blobs<'_> {
             _ => self.document(&name)?,
         };
         let Some(bytes) = bytes else { return Err(missing(&name)) };
-        let found = Sha256::of(&sha2::Sha256::digest(&bytes));
-        if bytes.len() as u64 != descriptor.size || found != descriptor.digest {
+        if bytes.len() as u64 != descriptor.size || !descriptor.digest.names(&bytes) {
             return Err(wrong(&name));
         }
         Ok(bytes)
@@ -200,8 +199,8 @@ impl Blobs<'_> {
 }
 
 /// Where a layout has a blob.
-pub(crate) fn path_of(digest: &Sha256) -> String {
-    format!("blobs/sha256/{}", digest.hex())
+pub(crate) fn path_of(digest: &BlobDigest) -> String {
+    format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
 pub(crate) fn missing(name: &str) -> Error {

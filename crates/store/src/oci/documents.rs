@@ -1,12 +1,12 @@
 //! The documents of OCI images and of Docker's archives: what of them matters here, read strictly. Pure.
 //!
-//! Whoever made them may lie: they are bounded before they are read, lists are bounded, and a digest is one of SHA-256 or the
-//! document is refused. What is not known here is passed over, as OCI wants it; `null` stands for nothing, as Docker writes it.
+//! Whoever made them may lie: they are bounded before they are read, lists are bounded, and a digest is one of SHA-256 or
+//! SHA-512, or the document is refused. What is not known here is passed over, as OCI wants it; `null` stands for nothing, as Docker writes it.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
+use volt_model::registry::Digest as BlobDigest;
 
 /// The largest document that is read, in bytes: what registries take.
 pub(crate) const DOCUMENT_LIMIT: u64 = 4 << 20;
@@ -28,54 +28,13 @@ const MANIFEST_TYPES: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/// A SHA-256 digest as OCI writes it: `sha256:` and 64 lower-case hex digits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub(crate) struct Sha256(String);
-
-impl Sha256 {
-    /// That of a hash.
-    pub(crate) fn of(hash: &[u8]) -> Self {
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("sha256:{hex}"))
-    }
-
-    /// The hex digits alone.
-    pub(crate) fn hex(&self) -> &str {
-        self.0.trim_start_matches("sha256:")
-    }
-}
-
-impl fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Sha256 {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let hex = text.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64 || hex.bytes().any(|b| !matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            let shown: String = text.chars().take(80).filter(|c| !c.is_control()).collect();
-            return Err(serde::de::Error::custom(format!("`{shown}` is no sha256 digest")));
-        }
-        Ok(Self(text))
-    }
-}
-
 /// A pointer to a blob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
     #[serde(default, deserialize_with = "null")]
     pub(crate) media_type: String,
-    pub(crate) digest: Sha256,
+    pub(crate) digest: BlobDigest,
     pub(crate) size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<Platform>,
@@ -184,7 +143,7 @@ pub(crate) struct Config {
 pub(crate) struct RootFs {
     #[serde(rename = "type")]
     pub(crate) kind: String,
-    pub(crate) diff_ids: Vec<Sha256>,
+    pub(crate) diff_ids: Vec<BlobDigest>,
 }
 
 /// How a container of an image is run.

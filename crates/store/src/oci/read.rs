@@ -1,7 +1,8 @@
 //! Which image of a layout or an archive is meant, and what it is made of.
 
+use super::BlobDigest;
 use super::blobs::{Blobs, missing, path_of};
-use super::documents::{Config, Descriptor, Document, Manifest, Run, Saved, Sha256};
+use super::documents::{Config, Descriptor, Document, Manifest, Run, Saved};
 use crate::error::{Error, Result, printable};
 use crate::images::ImageConfig;
 use std::fs::File;
@@ -18,8 +19,8 @@ pub(crate) struct Found {
     pub(crate) layers: Vec<LayerBlob>,
     /// What it was found in, in words.
     pub(crate) source: &'static str,
-    /// The bytes of its manifest and of its config, where it has the former.
-    pub(crate) documents: Vec<Vec<u8>>,
+    /// Its manifest and its config, byte for byte and by the digests that name them, where it has the former.
+    pub(crate) documents: Vec<(BlobDigest, Vec<u8>)>,
 }
 
 /// A layer that was found.
@@ -28,9 +29,9 @@ pub(crate) struct LayerBlob {
     /// Its file's name.
     pub(crate) name: String,
     /// As it is stored, and how large it is so, where that is said.
-    pub(crate) stored: Option<(Sha256, u64)>,
+    pub(crate) stored: Option<(BlobDigest, u64)>,
     /// Unpacked.
-    pub(crate) plain: Sha256,
+    pub(crate) plain: BlobDigest,
 }
 
 impl LayerBlob {
@@ -145,16 +146,18 @@ fn check_layout(blobs: &Blobs<'_>) -> Result<()> {
 
 fn layout(blobs: &Blobs<'_>, index: &[u8], platform: &Platform) -> Result<Found> {
     let mut bytes = index.to_vec();
+    let mut digest = BlobDigest::of(&bytes);
     for _ in 0..DEPTH {
         let descriptor = match Document::parse(&bytes)? {
             Document::Index(manifests) => choose(&manifests, platform)?,
             Document::Manifest(manifest) => {
-                let found = made(blobs, manifest, bytes)?;
+                let found = made(blobs, manifest, (digest, bytes))?;
                 platform.refuse_another(&found.config)?;
                 return Ok(found);
             }
         };
         bytes = blobs.described(&descriptor)?;
+        digest = descriptor.digest;
     }
     Err(Error::Damaged("its indexes point to indexes without end".into()))
 }
@@ -204,13 +207,13 @@ fn architecture() -> &'static str {
     }
 }
 
-fn made(blobs: &Blobs<'_>, manifest: Manifest, bytes: Vec<u8>) -> Result<Found> {
+fn made(blobs: &Blobs<'_>, manifest: Manifest, document: (BlobDigest, Vec<u8>)) -> Result<Found> {
     let config_bytes = blobs.described(&manifest.config)?;
     let config = Config::parse(&config_bytes)?;
     if manifest.layers.len() != config.rootfs.diff_ids.len() {
         return Err(Error::Damaged("its manifest and its config have not the same layers".into()));
     }
-    let layer = |(layer, plain): (Descriptor, &Sha256)| {
+    let layer = |(layer, plain): (Descriptor, &BlobDigest)| {
         if layer.media_type.contains("encrypted") {
             return Err(Error::Unsupported {
                 what: "an encrypted layer".into(),
@@ -222,7 +225,8 @@ fn made(blobs: &Blobs<'_>, manifest: Manifest, bytes: Vec<u8>) -> Result<Found> 
     };
     let layers = manifest.layers.into_iter().zip(&config.rootfs.diff_ids).map(layer);
     let layers = layers.collect::<Result<_>>()?;
-    Ok(Found { config, layers, source: "OCI image", documents: vec![bytes, config_bytes] })
+    let documents = vec![document, (manifest.config.digest, config_bytes)];
+    Ok(Found { config, layers, source: "OCI image", documents })
 }
 
 fn archive(blobs: &Blobs<'_>, saved: &[u8]) -> Result<Found> {
@@ -237,8 +241,11 @@ fn archive(blobs: &Blobs<'_>, saved: &[u8]) -> Result<Found> {
     if image.layers.len() != config.rootfs.diff_ids.len() {
         return Err(Error::Damaged("its manifest and its config have not the same layers".into()));
     }
-    let layer =
-        |(name, plain): (String, &Sha256)| LayerBlob { name, stored: None, plain: plain.clone() };
+    let layer = |(name, plain): (String, &BlobDigest)| LayerBlob {
+        name,
+        stored: None,
+        plain: plain.clone(),
+    };
     let layers = image.layers.into_iter().zip(&config.rootfs.diff_ids).map(layer).collect();
     Ok(Found { config, layers, source: "Docker archive", documents: Vec::new() })
 }

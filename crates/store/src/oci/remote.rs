@@ -1,22 +1,31 @@
-//! Blobs that somebody else has: fetched when they are needed, several at once, each once, and kept in a folder until their image
-//! is stored. What a pull that broke off has fetched is there for the next.
+//! Blobs that somebody else has: fetched when they are needed, several at once, each once, unpacked as they come, and kept in a
+//! folder until their image is stored. What a pull that broke off has fetched is there for the next.
 
-use super::documents::{DOCUMENT_LIMIT, Descriptor, Sha256};
+use super::BlobDigest;
+use super::documents::{DOCUMENT_LIMIT, Descriptor};
 use crate::error::{Error, Result};
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use volt_host::files::{self, Lock, LockError, LockMode, Wait};
+use volt_model::registry;
 use volt_model::size::Bytes;
 
 /// How often who waits for a download looks whether it is there.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often who reads a blob as it comes looks whether there is more.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Who has the documents and the layers of an image.
 pub trait Origin: Sync {
+    /// The repository that has it, by which it can be found again.
+    fn place(&self) -> registry::Remote;
+
     /// The document of this digest, or without one that of the image itself; 4 MiB at most.
     ///
     /// # Errors
@@ -42,16 +51,32 @@ pub(crate) struct Remote<'a> {
     origin: &'a dyn Origin,
     dir: PathBuf,
     done: AtomicU64,
-    is_over: AtomicBool,
+    is_over: Arc<AtomicBool>,
     fetched: Mutex<Vec<PathBuf>>,
+    /// Those that were checked as they came.
+    sound: Mutex<HashSet<BlobDigest>>,
+    /// Whether blobs are read before they are whole.
+    follows: AtomicBool,
 }
 
 impl<'a> Remote<'a> {
     /// Those that `origin` has, fetched to `dir`, which anybody may empty.
     pub(crate) fn new(origin: &'a dyn Origin, dir: &Path) -> Result<Self> {
         files::create_dirs(dir, 0o700)?;
-        let (done, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { origin, dir: dir.to_owned(), done, is_over, fetched: Mutex::default() })
+        Ok(Self {
+            origin,
+            dir: dir.to_owned(),
+            done: AtomicU64::new(0),
+            is_over: Arc::default(),
+            fetched: Mutex::default(),
+            sound: Mutex::default(),
+            follows: AtomicBool::new(true),
+        })
+    }
+
+    /// Where a document of it can be had again.
+    pub(crate) fn place(&self, digest: &BlobDigest) -> registry::Remote {
+        self.origin.place().at(digest.as_str())
     }
 
     /// The document of the image itself.
@@ -75,7 +100,7 @@ impl<'a> Remote<'a> {
     }
 
     /// A blob, fetched where it is not here yet.
-    pub(crate) fn open(&self, digest: &Sha256, size: u64) -> Result<File> {
+    pub(crate) fn open(&self, digest: &BlobDigest, size: u64) -> Result<File> {
         let path = self.dir.join(digest.hex());
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         if let Some(file) = whole(&path, size)? {
@@ -106,23 +131,60 @@ impl<'a> Remote<'a> {
             return Err(full);
         }
         fs::rename(&part, &path).map_err(|error| Error::io("rename", &part, error))?;
+        self.sound.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
         lock.remove()?;
         whole(&path, size)?.ok_or_else(|| super::wrong(digest.hex()))
+    }
+
+    /// Whether a blob was fetched by this one, and so is what its digest says.
+    pub(crate) fn is_sound(&self, digest: &BlobDigest) -> bool {
+        self.sound.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    /// Reads a blob while somebody else fetches it; nothing where it is whole already, or has to be. What is read so may turn out
+    /// not to be what came in the end: who finds something wrong with it waits until it is whole, and begins anew.
+    pub(crate) fn follow(
+        &self,
+        digest: &BlobDigest,
+        size: u64,
+        is_unwanted: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Option<Following>> {
+        let path = self.dir.join(digest.hex());
+        while self.follows.load(Ordering::Relaxed) && whole(&path, size)?.is_none() {
+            self.refuse_over(&is_unwanted)?;
+            if let Ok(file) = File::open(path.with_extension("part")) {
+                let is_given_up = Arc::clone(&self.is_over);
+                let is_over = move || is_given_up.load(Ordering::Relaxed) || is_unwanted();
+                return Ok(Some(Following { file, at: 0, size, is_over: Box::new(is_over) }));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(None)
+    }
+
+    /// From now on blobs are read when they are whole. Whether that makes a difference.
+    pub(crate) fn follow_no_more(&self) -> bool {
+        self.follows.swap(false, Ordering::Relaxed) && !self.is_over.load(Ordering::Relaxed)
+    }
+
+    fn refuse_over(&self, is_unwanted: &dyn Fn() -> bool) -> Result<()> {
+        if self.is_over.load(Ordering::Relaxed) || is_unwanted() {
+            // Why, is told by the one who fetched it.
+            return Err(Error::Cancelled);
+        }
+        Ok(())
     }
 
     /// Waits until somebody else has fetched a blob, or nobody wants it any more.
     pub(crate) fn wait(
         &self,
-        digest: &Sha256,
+        digest: &BlobDigest,
         size: u64,
         is_unwanted: &dyn Fn() -> bool,
     ) -> Result<()> {
         let path = self.dir.join(digest.hex());
         while whole(&path, size)?.is_none() {
-            if self.is_over.load(Ordering::Relaxed) || is_unwanted() {
-                // Why, is told by the one who fetched it.
-                return Err(Error::Cancelled);
-            }
+            self.refuse_over(is_unwanted)?;
             std::thread::sleep(LOOK);
         }
         Ok(())
@@ -143,6 +205,33 @@ impl<'a> Remote<'a> {
         for path in self.fetched.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // Another pull that needs it has it open, or fetches it again.
             drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// A blob as it comes.
+pub(crate) struct Following {
+    file: File,
+    at: u64,
+    size: u64,
+    is_over: Box<dyn Fn() -> bool + Send>,
+}
+
+impl Read for Following {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
+            let most = left.min(buffer.len());
+            let length = self.file.read(&mut buffer[..most])?;
+            self.at += length as u64;
+            if length > 0 || most == 0 {
+                return Ok(length);
+            }
+            // Whoever fetched it may have begun anew with another file.
+            if (self.is_over)() || self.file.metadata()?.nlink() == 0 {
+                return Err(io::Error::other("it is no longer fetched"));
+            }
+            std::thread::sleep(PAUSE);
         }
     }
 }

@@ -2,14 +2,14 @@
 //! layer has all of it.
 
 use super::blobs::path_of;
-use super::documents::{Config, Descriptor, Manifest, Platform, RootFs, Run, Saved, Sha256};
+use super::documents::{Config, Descriptor, Manifest, Platform, RootFs, Run, Saved};
+use super::{BlobDigest, BlobHasher};
 use crate::archive::compress::Packer;
 use crate::archive::{Compression, TarWriter};
 use crate::error::{Error, Result};
 use crate::images::{Image, ImageConfig};
 use crate::tree::{Entry, EntryPath, Kind, Meta, Shape, Time};
 use serde::Serialize;
-use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -132,7 +132,7 @@ pub(crate) fn index_of(images: &[(&[u8], &str, &PlatformOf)]) -> Result<(Vec<u8>
             let Platform { os, architecture, .. } = platform;
             return Err(Error::Invalid(format!("two of the images are for {os}/{architecture}")));
         }
-        let digest = Sha256::of(&sha2::Sha256::digest(manifest));
+        let digest = BlobDigest::of(manifest);
         let mut entry = descriptor(kind, digest, manifest.len() as u64);
         entry.platform = Some(platform.clone());
         manifests.push(entry);
@@ -162,8 +162,8 @@ struct Index {
 
 pub(crate) struct Layer {
     file: File,
-    pub(crate) stored: Sha256,
-    plain: Sha256,
+    pub(crate) stored: BlobDigest,
+    plain: BlobDigest,
     pub(crate) size: u64,
 }
 
@@ -176,31 +176,26 @@ fn layer(
     let failed = |error| Error::io("write", path, error);
     let file =
         File::options().read(true).write(true).create_new(true).open(path).map_err(failed)?;
-    let mut stored = Hashing { out: file, hasher: sha2::Sha256::new(), size: 0 };
+    let mut stored = Hashing { out: file, hasher: BlobHasher::default(), size: 0 };
     let plain = {
         let packer = Packer::new(BufWriter::with_capacity(256 << 10, &mut stored), compression);
         let out = packer.map_err(failed)?;
-        let mut plain = Hashing { out, hasher: sha2::Sha256::new(), size: 0 };
+        let mut plain = Hashing { out, hasher: BlobHasher::default(), size: 0 };
         fill(&mut plain).map_err(|error| match error {
             Error::Output(error) => failed(error),
             other => other,
         })?;
         let Hashing { out, hasher, .. } = plain;
         out.finish().map_err(failed)?;
-        Sha256::of(&hasher.finalize())
+        hasher.finish()
     };
-    Ok(Layer {
-        plain,
-        stored: Sha256::of(&stored.hasher.finalize()),
-        size: stored.size,
-        file: stored.out,
-    })
+    Ok(Layer { plain, stored: stored.hasher.finish(), size: stored.size, file: stored.out })
 }
 
 /// Hashes what is written through it.
 struct Hashing<W> {
     out: W,
-    hasher: sha2::Sha256,
+    hasher: BlobHasher,
     size: u64,
 }
 
@@ -241,7 +236,7 @@ fn platform(image: &Image) -> Platform {
     Platform { architecture, os: "linux".into(), variant: String::new() }
 }
 
-fn config(image: &Image, layer: &Sha256) -> Result<Config> {
+fn config(image: &Image, layer: &BlobDigest) -> Result<Config> {
     let Platform { architecture, os, .. } = platform(image);
     let rootfs = RootFs { kind: "layers".into(), diff_ids: vec![layer.clone()] };
     let created = Some(image.created.to_string());
@@ -268,11 +263,11 @@ fn run(config: &ImageConfig) -> Run {
 
 fn described(kind: &str, value: &impl Serialize) -> Result<(Descriptor, Vec<u8>)> {
     let bytes = json(value)?;
-    let digest = Sha256::of(&sha2::Sha256::digest(&bytes));
+    let digest = BlobDigest::of(&bytes);
     Ok((descriptor(kind, digest, bytes.len() as u64), bytes))
 }
 
-fn descriptor(kind: &str, digest: Sha256, size: u64) -> Descriptor {
+fn descriptor(kind: &str, digest: BlobDigest, size: u64) -> Descriptor {
     let (platform, annotations) = (None, BTreeMap::new());
     Descriptor { media_type: kind.to_owned(), digest, size, platform, annotations }
 }

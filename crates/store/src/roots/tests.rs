@@ -1,7 +1,7 @@
 //! Roots of both forms against the trees they are made from, by mounting them.
 
 use super::{Form, Roots};
-use crate::cas::{Cas, RefKind};
+use crate::cas::{Cas, Copies, RefKind};
 use crate::digest::Digest;
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
 use crate::tree::tests::{Seen, furnish, is_root, look, set_mtime};
@@ -494,7 +494,8 @@ fn a_verification_reads_roots_and_mends_them_where_they_are() {
     let names: Vec<_> = named[1].iter().map(|touch| touch.name.as_str()).collect();
     assert_eq!((named.len(), &names[..]), (2, &["tree", "container web"][..]), "{found:?}");
     assert!(named[0][0].paths.is_empty() && named[1][0].paths == bad, "{found:?}");
-    place.cas.repair(&mut found, &[], &standing, &Silent).unwrap();
+    let copies = Copies { named: &[], beside: &[] };
+    place.cas.repair(&mut found, (copies, &|_, _| Ok(())), &standing, &Silent).unwrap();
     assert!(found.damages.iter().all(|damage| damage.is_repaired), "{found:?}");
     assert!(verify().damages.is_empty());
     assert_same(&before, &without_blocks(look(&root)));

@@ -2,7 +2,7 @@
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::oci::{DOCUMENT_LIMIT, Sha256};
+use crate::oci::{BlobDigest, DOCUMENT_LIMIT};
 use serde::{Deserialize, Serialize};
 
 /// What the manifest is.
@@ -22,12 +22,12 @@ pub(super) const PACKS: usize = 2000;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Pointer {
     media_type: String,
-    pub(super) digest: Sha256,
+    pub(super) digest: BlobDigest,
     pub(super) size: u64,
 }
 
 impl Pointer {
-    pub(super) fn key(&self) -> (&Sha256, u64) {
+    pub(super) fn key(&self) -> (&BlobDigest, u64) {
         (&self.digest, self.size)
     }
 }
@@ -40,7 +40,7 @@ pub(super) struct PackOf {
 }
 
 impl PackOf {
-    pub(super) fn new(index: (Sha256, u64), pack: (Sha256, u64)) -> Self {
+    pub(super) fn new(index: (BlobDigest, u64), pack: (BlobDigest, u64)) -> Self {
         Self { index: pointer(INDEX, index), pack: pointer(PACK, pack) }
     }
 }
@@ -66,7 +66,11 @@ struct Document {
 }
 
 impl Artifact {
-    pub(super) fn new(about: (Sha256, u64), recipes: (Sha256, u64), packs: Vec<PackOf>) -> Self {
+    pub(super) fn new(
+        about: (BlobDigest, u64),
+        recipes: (BlobDigest, u64),
+        packs: Vec<PackOf>,
+    ) -> Self {
         Self { about: pointer(ABOUT, about), recipes: pointer(RECIPES, recipes), packs }
     }
 
@@ -150,7 +154,7 @@ impl About {
     }
 }
 
-fn pointer(kind: &str, (digest, size): (Sha256, u64)) -> Pointer {
+fn pointer(kind: &str, (digest, size): (BlobDigest, u64)) -> Pointer {
     Pointer { media_type: kind.to_owned(), digest, size }
 }
 

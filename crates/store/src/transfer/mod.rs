@@ -22,9 +22,8 @@ pub use push::{PushedTree, TreePush};
 
 use crate::error::{Error, Result};
 use crate::images::ReadyBlob;
-use crate::oci::Sha256;
+use crate::oci::BlobDigest;
 use crate::progress::Progress;
-use sha2::Digest as _;
 use std::fs;
 use std::io::Read as _;
 use std::ops::Range;
@@ -75,13 +74,11 @@ const TREE: u64 = 128 << 20;
 const ENTRIES: usize = 1_000_000;
 
 /// A small blob, checked. Those that were read before lie in `dir`, which anybody may empty.
-fn small(shelf: &dyn Shelf, dir: &Path, (digest, size): (&Sha256, u64)) -> Result<Vec<u8>> {
+fn small(shelf: &dyn Shelf, dir: &Path, (digest, size): (&BlobDigest, u64)) -> Result<Vec<u8>> {
     if size > LIST {
         return Err(Error::Damaged(format!("the blob {digest} is larger than such lists are")));
     }
-    let is_it = |bytes: &[u8]| {
-        bytes.len() as u64 == size && Sha256::of(&sha2::Sha256::digest(bytes)) == *digest
-    };
+    let is_it = |bytes: &[u8]| bytes.len() as u64 == size && digest.names(bytes);
     let path = dir.join(digest.hex());
     let mut bytes = Vec::new();
     let kept = fs::File::open(&path).and_then(|file| file.take(size + 1).read_to_end(&mut bytes));

@@ -8,9 +8,8 @@ use crate::cas::{Cas, Lease, Pointer};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::images::{ReadyBlob, Source};
-use crate::oci::Sha256;
+use crate::oci::{BlobDigest, BlobHasher};
 use crate::progress::Progress;
-use sha2::Digest as _;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -94,7 +93,7 @@ impl Cas {
 
         let recipes = blob(recipes::encode(&recipes));
         let about = blob(About::new(tree).encode()?);
-        let key = |blob: &(Sha256, ReadyBlob)| (blob.0.clone(), blob.1.size);
+        let key = |blob: &(BlobDigest, ReadyBlob)| (blob.0.clone(), blob.1.size);
         let manifest = Artifact::new(key(&about), key(&recipes), packs).encode()?;
         sent += push.shelf.send(&[recipes.1, about.1], progress)?;
         let digest = push.shelf.publish(MANIFEST, &manifest)?;
@@ -217,10 +216,10 @@ impl Cas {
         pieces: &[Piece],
         path: &Path,
         progress: &dyn Progress,
-    ) -> Result<((Sha256, ReadyBlob), (Sha256, ReadyBlob))> {
+    ) -> Result<((BlobDigest, ReadyBlob), (BlobDigest, ReadyBlob))> {
         let failed = |error| Error::io("write", path, error);
         let mut file = File::create_new(path).map_err(failed)?;
-        let mut hasher = sha2::Sha256::new();
+        let mut hasher = BlobHasher::default();
         let (mut frames, mut size) = (Vec::new(), 0);
         let (mut plain, mut chunks) = (Vec::new(), Vec::new());
         let mut open: Option<(Digest, File)> = None;
@@ -241,7 +240,7 @@ impl Cas {
                 plain.clear();
             }
         }
-        let digest = Sha256::of(&hasher.finalize());
+        let digest = hasher.finish();
         let ready =
             ReadyBlob { digest: digest.to_string(), size, source: Source::File(path.to_owned()) };
         Ok((blob(index::encode(&frames)), (digest, ready)))
@@ -329,8 +328,8 @@ fn choose(known: Vec<Known>, missing: &mut HashSet<Digest>) -> Vec<Known> {
 }
 
 /// Bytes as a blob.
-fn blob(bytes: Vec<u8>) -> (Sha256, ReadyBlob) {
-    let digest = Sha256::of(&sha2::Sha256::digest(&bytes));
+fn blob(bytes: Vec<u8>) -> (BlobDigest, ReadyBlob) {
+    let digest = BlobDigest::of(&bytes);
     let (size, name) = (bytes.len() as u64, digest.to_string());
     (digest, ReadyBlob { digest: name, size, source: Source::Bytes(bytes) })
 }

@@ -54,7 +54,7 @@ impl Shelf for Memory {
             let mut bytes = Vec::new();
             blob.source.open(0).unwrap().read_to_end(&mut bytes).unwrap();
             assert_eq!(bytes.len() as u64, blob.size);
-            assert_eq!(Sha256::of(&sha2::Sha256::digest(&bytes)).to_string(), blob.digest);
+            assert_eq!(BlobDigest::of(&bytes).to_string(), blob.digest);
             if self.blobs.lock().unwrap().insert(blob.digest.clone(), bytes).is_none() {
                 sent += blob.size;
             }

@@ -54,6 +54,8 @@ on_hosts! {
         let lost = host.volt(&["cas", "diff", "round/root:1", "images/round/image"]).ok();
         assert!(lost.ends_with("- odd/loop\n- odd/null") && lost.lines().all(|line| line.starts_with("- dev/") || line.starts_with("- odd/")), "{lost}");
         host.volt(&["image", "import", "stellarium://round/none", "round/image", "--force"]).fails(3);
+        let devices = host.volt(&["image", "inspect", "stellarium://round/root:1"]).fails(2);
+        assert!(devices.contains("has devices, such as") && devices.contains("image import"), "{devices}");
         host.volt(&["image", "delete", "round/image"]).ok();
         // What people see of it.
         let look = |path: &str| host.volt(&["cas", "ls", "round/root:1", path, "-o", "json"]).json()[0].clone();
@@ -252,6 +254,41 @@ on_hosts! {
         host.volt(&["cas", "gc"]).ok();
         assert_eq!(host.volt(&["cas", "status", "-o", "json"]).json()["objects"], 1);
         host.sh("! ls /var/lib/volt/cas/roots | grep -E '^[0-9a-f]{64}$|erofs' | grep -v $(volt image inspect two -o json | grep -o 'blake3:[0-9a-f]*' | cut -d: -f2)").ok();
+        assert_eq!(host.volt(&["system", "check"]).code, 0);
+    }
+}
+
+on_hosts! {
+    fn cas_trees_stand_where_images_do(host) {
+        let host = host.private("casurl");
+        host.tiny();
+        host.sh("mkdir /tmp/t && volt image export tiny | tar -x -C /tmp/t && echo mine > /tmp/t/etc/mine && volt cas build --ref team/site:1 /tmp/t").ok();
+        assert_eq!(host.volt(&["run", "--rm", "stellarium://team/site:1", "cat", "/etc/mine"]).ok(), "mine");
+        // A tree says nothing of how it is run, an image does so by this name too.
+        let silent = host.volt(&["run", "--rm", "stellarium://team/site:1"]).fails(2);
+        assert!(silent.contains("stellarium://team/site:1 names no command"), "{silent}");
+        host.sh("mkdir /tmp/empty && volt image build --entrypoint /bin/cat --command /etc/mine /tmp/t speaks").ok();
+        assert_eq!(host.volt(&["run", "--rm", "stellarium://images/speaks"]).ok(), "mine");
+        host.volt(&["image", "delete", "speaks"]).ok();
+        // By its digest; the container keeps it when the name is gone.
+        let listed = host.volt(&["cas", "list", "-o", "json"]).json();
+        let tree = listed.as_array().unwrap().iter().find(|tree| tree["name"] == "team/site:1").unwrap()["tree"].as_str().unwrap().to_owned();
+        let url = format!("stellarium://{tree}");
+        host.volt(&["container", "create", "--name", "kept", &url, "cat", "/etc/mine"]).ok();
+        host.sh("volt cas delete team/site:1 && volt cas gc").ok();
+        assert_eq!(host.volt(&["container", "inspect", "kept", "-o", "json"]).json()["image"], format!("stellarium@{tree}"));
+        host.volt(&["container", "start", "kept"]).ok();
+        host.volt(&["container", "wait", "kept"]).ok();
+        // What the others say of it.
+        assert_eq!(host.volt(&["image", "inspect", &url, "-o", "json"]).json()["tree"], tree.as_str());
+        host.sh(&format!("volt image export {url} | tar -xO ./etc/mine etc/mine 2>/dev/null | grep -qx mine")).ok();
+        assert!(host.volt(&["image", "push", &url]).fails(2).contains("at a registry"));
+        let none = host.volt(&["run", "--rm", "stellarium://none", "true"]).fails(3);
+        assert!(none.contains("no tree `none`") && none.contains("volt cas list"), "{none}");
+        host.volt(&["run", "--rm", "stellarium://", "true"]).fails(2);
+        host.volt(&["container", "delete", "kept"]).ok();
+        host.volt(&["cas", "gc"]).ok();
+        host.volt(&["run", "--rm", &url, "true"]).fails(3);
         assert_eq!(host.volt(&["system", "check"]).code, 0);
     }
 }

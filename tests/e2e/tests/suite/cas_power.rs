@@ -1,5 +1,6 @@
-//! Power cuts: all that a host's disk was sent is recorded while trees are stored, deleted and collected; then the power is cut at
-//! every flush. Whatever was acknowledged before a cut reads back whole after it, and nothing half is built upon.
+//! Power cuts: all that a host's disk was sent is recorded while trees are stored, deleted and collected, by some who are killed
+//! on the way too; then the power is cut at every flush. Whatever was acknowledged before a cut reads back whole after it, and
+//! nothing half is built upon.
 
 use volt_e2e::Host;
 
@@ -16,16 +17,34 @@ mount /dev/mapper/volt-cut /mnt/cut
 ";
 
 /// What is done on it. A name is marked once it was acknowledged, and before it is taken away; a mark is one word.
+///
+/// Every third time somebody else begins to store what is stored next, and more, and is killed: before that begins, or beside it. What
+/// he has put there is in the page cache and perhaps nowhere else when the one who goes on counts on it.
 const WORK: &str = "
 set -e
 mark() { dmsetup message volt-cut 0 mark \"$1\"; }
+doomed() {
+  rm -rf ../doomed; mkdir ../doomed; cp -a . ../doomed/tree; cp -a /etc/systemd ../doomed
+  volt --root /mnt/cut cas build --ref doomed ../doomed > /dev/null 2>&1 & pid=$!
+  for n in $(seq 300); do
+    if ls /mnt/cut/var/lib/volt/cas/tmp/lease-*-$pid-* > /dev/null 2>&1; then break; fi
+  done
+  { sleep 0.0$(($1 % 7)); kill -9 $pid || true; } 2> /dev/null & killer=$!
+  if [ $(($1 % 2)) = 1 ]; then wait $killer; fi
+}
+died=0
 mkdir -p /dev/shm/cut/tree/deep && cd /dev/shm/cut/tree
 cp /bin/ls . && ln ls same && ln -s ls link
 mark begin
-for i in $(seq 1 44); do
+for i in $(seq 1 38); do
   echo $i > changes; echo $i > deep/$i; head -c 30000 /dev/urandom > file$((i % 7)); rm -f deep/$((i - 9))
+  if [ $((i % 3)) = 0 ]; then doomed $i; fi
   built=$(volt --root /mnt/cut cas build --ref r$i . | head -n 1)
   mark \"acked,${built% *},${built#* }\"
+  if [ $((i % 3)) = 0 ]; then
+    code=0; wait $pid || code=$?; wait $killer || true
+    if [ $code = 137 ]; then died=$((died + 1)); fi
+  fi
   if [ $((i % 5)) = 0 ]; then
     mark dropped,r$((i - 3))
     volt --root /mnt/cut cas delete r$((i - 3))
@@ -36,6 +55,7 @@ cd /; umount /mnt/cut
 end=$(dmsetup status volt-cut | cut -d ' ' -f 5); dmsetup remove volt-cut; losetup -D
 # Its own last words come behind that.
 truncate -s $((end * 512 + 1048576)) /var/tmp/cut/log
+echo $died
 ";
 
 /// A host that comes up after a cut is another boot, so the id of this one is hidden. All that was acknowledged is there as it
@@ -64,7 +84,9 @@ mod cas_loses_nothing_at_power_cuts {
     fn t3_trixie() {
         let host = Host::shared("vm-trixie");
         host.sh(RECORD).ok();
-        host.sh(WORK).ok();
+        let said = host.sh(WORK).ok();
+        let died: u32 = said.lines().last().unwrap_or_default().parse().unwrap();
+        assert!(died >= 4, "{died} were killed");
         let log = std::env::temp_dir().join(format!("{}-cut.log", host.name()));
         host.get("/var/tmp/cut/log", log.to_str().unwrap());
         host.sh("rm -rf /var/tmp/cut /dev/shm/cut").ok();

@@ -319,6 +319,45 @@ on_hosts! {
     }
 }
 
+on_hosts! {
+    fn image_that_is_damaged_is_fetched_again(host) {
+        let served = Served::new(host, "registry-mends");
+        let host = &served.host;
+        let image = format!("{AT}/team/app:1");
+        host.volt(&["image", "pull", &image]).ok();
+        let seen = host.volt(&["cas", "ls", &format!("images/{image}"), "etc/large", "-o", "json"]).json();
+        let digest = seen[0]["digest"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+        let flip = format!("perl -e 'open my $f, \"+<\", $ARGV[0] or die; seek $f, 5000, 0; read $f, my $c, 1; seek $f, 5000, 0; print $f chr(ord($c) ^ 1)' /var/lib/volt/cas/objects/{}/{digest}", &digest[..2]);
+        let mends = || {
+            let repaired = host.volt(&["cas", "verify", "--repair"]).ok();
+            assert!(repaired.contains("all good again"), "{repaired}");
+            assert!(host.volt(&["cas", "verify"]).ok().contains("all good"));
+            is_the_image(host, &image);
+        };
+        // The tag names something else by now, and nobody serves: what is kept of the image has it.
+        host.tiny();
+        host.volt(&["image", "push", "tiny", &image]).ok();
+        host.sh("systemctl stop registry").ok();
+        host.sh(&flip).ok();
+        let found = host.volt(&["cas", "verify"]);
+        assert!(found.code == 1 && found.stdout.contains(&format!("--repair` fetches it from {AT}/team/app@sha256:")), "{found:?}");
+        mends();
+        // Nothing is kept: the registry is asked, by the digests of then.
+        host.sh("volt config set image.keep_blobs false && volt cas gc").ok();
+        host.sh(&flip).ok();
+        let found = host.volt(&["cas", "verify", "--repair"]);
+        assert_eq!(found.code, 1, "{found:?}");
+        for word in [&digest, "etc/large", &format!("{AT}/team/app@sha256:"), "obody listens", &format!("volt image pull --force {image}")] {
+            assert!(found.stdout.contains(word), "{word}: {found:?}");
+        }
+        served.serve("");
+        mends();
+        host.sh("ls -A /var/cache/volt/blobs | wc -l | grep -qx 0").ok();
+        let check = host.volt(&["system", "check", "-o", "json"]).json();
+        assert_eq!(check["findings"], serde_json::json!([]));
+    }
+}
+
 /// A root file system with what can get lost on the way: setuid bits, capabilities, other owners, hard links, holes, names that are no
 /// text; and with enough that it is sent in several pieces.
 const TREE: &str = r#"

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::clock::{run, sized};
-use super::stores::{BUILD, PEERS, PLACE, clear, debian, install, shell};
+use super::stores::{BUILD, PEERS, PLACE, clear, debian, folder, install, shell};
 use crate::bench::samples::Samples;
 use crate::run::{Context, Result, fail, program};
 
@@ -53,7 +53,7 @@ fn stored(name: &str, make: &str, store: &str, trees: [&str; 2]) -> Result<f64> 
     for tree in trees {
         shell(store, name, tree)?;
     }
-    let taken = taken(&format!("{PLACE}/{name}"))?;
+    let taken = taken(&folder(name))?;
     clear(name)?;
     Ok(taken)
 }

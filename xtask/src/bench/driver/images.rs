@@ -2,14 +2,13 @@
 //! image before, and what it wrote is on disk when the clock stops.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
 
 use super::clock::{alternate, busy, run, sized, time};
-use super::stores::{PLACE, ROOT, peak};
+use super::large;
+use super::stores::{PLACE, ROOT};
 use crate::bench::samples::Samples;
-use crate::run::{Context, Failure, Result, fail, program};
+use crate::run::{Context, Result, fail};
 
 /// Where the peers' packages are.
 const PACKAGES: &str = "/root/images";
@@ -42,7 +41,10 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     ];
     figures.extend(or_why(layers(pairs).map(|figure| vec![figure]), &["cores-import"]));
     figures.extend(or_why(roots(pairs), &["root", "root-links", "root-image"]));
-    figures.push(alone("memory-image", vec![memory(pairs)?]));
+    figures.extend(or_why(
+        large::memory(pairs).map(|most| vec![alone("memory-image", vec![most])]),
+        &["memory-image"],
+    ));
     run(&["rm", "-rf", PLACE])?;
     Ok(figures)
 }
@@ -128,54 +130,6 @@ fn roots(pairs: usize) -> Result<Vec<Samples>> {
     form("")?;
     run(&["volt", "container", "delete", "rooted"])?;
     Ok(vec![alone("root", usual), alone("root-links", links), alone("root-image", made)])
-}
-
-/// The most memory of an import that is told an archive of so much in a few files, none of which is ever on disk before.
-fn memory(pairs: usize) -> Result<f64> {
-    let mut import = program("volt").args([
-        "--root",
-        &format!("{PLACE}/large"),
-        "image",
-        "import",
-        "-",
-        "large",
-    ]);
-    import.command().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut import = import.spawn()?;
-    let archive = write_archive(&mut import, sized(pairs, 10 << 30, 10 << 20));
-    let most = peak(&mut import)?;
-    archive.join().map_err(|_| Failure("the archive could not be written".into()))??;
-    run(&["rm", "-rf", &format!("{PLACE}/large")])?;
-    Ok(most)
-}
-
-/// Writes an archive of ten files into the import, beside whoever looks at that.
-fn write_archive(import: &mut Child, size: u64) -> std::thread::JoinHandle<Result<()>> {
-    let to = import.stdin.take();
-    std::thread::spawn(move || {
-        let Some(mut to) = to else { return fail("the import takes no archive") };
-        let failed = |error: std::io::Error| Failure(error.to_string());
-        let mut state = 1_u64;
-        let mut piece = vec![0_u8; 1 << 20];
-        for number in 0..10_u64 {
-            let mut header = tar::Header::new_gnu();
-            header.set_path(format!("file{number}")).map_err(failed)?;
-            header.set_size(size / 10);
-            header.set_mode(0o644);
-            header.set_cksum();
-            to.write_all(header.as_bytes()).map_err(failed)?;
-            for _ in 0..size / 10 / piece.len() as u64 {
-                for chunk in piece.chunks_exact_mut(8) {
-                    state ^= state << 13;
-                    state ^= state >> 7;
-                    state ^= state << 17;
-                    chunk.copy_from_slice(&state.to_le_bytes());
-                }
-                to.write_all(&piece).map_err(failed)?;
-            }
-        }
-        to.write_all(&[0; 1024]).map_err(failed)
-    })
 }
 
 fn shell(line: &str) -> Result<()> {

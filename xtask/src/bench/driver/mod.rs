@@ -6,6 +6,7 @@ mod clock;
 mod dedup;
 mod first;
 mod images;
+mod large;
 mod lists;
 mod memory;
 mod names;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Child;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::clock::{alternate, busy, command, run, said, sized, time};
 use super::tree;
@@ -120,6 +121,8 @@ fn measure(
     let bench = Bench { tree: format!("{PLACE}/{name}") };
     run(&["rm", "-rf", PLACE])?;
     fs::create_dir_all(PLACE).context(|| PLACE.into())?;
+    // Folders right below it are spread over the disk, as those of a root are; other file systems know no such flag.
+    drop(run(&["chattr", "+T", PLACE]));
     make(Path::new(&bench.tree))?;
     let mut all =
         vec![alternate(&format!("build-{name}"), pairs, || bench.first(), || bench.copy())?];
@@ -158,13 +161,25 @@ pub(super) fn install() -> Result<()> {
 /// Runs a line of shell, in which `$S` is the folder of that name, `$T` the tree and `$N` its name.
 pub(super) fn shell(line: &str, store: &str, tree: &str) -> Result<()> {
     let name = tree.rsplit('/').next().unwrap_or_default();
-    let line = line.replace("$S", &format!("{PLACE}/{store}")).replace("$T", tree);
+    let line = line.replace("$S", &folder(store)).replace("$T", tree);
     run(&["sh", "-ec", &line.replace("$N", name)])
 }
 
+/// How many samples were begun.
+static ROUND: AtomicUsize = AtomicUsize::new(0);
+
+/// The folder of a store in this sample.
+pub(super) fn folder(store: &str) -> String {
+    format!("{PLACE}/{store}.{}", ROUND.load(Ordering::Relaxed))
+}
+
 /// Nothing of an earlier sample is left, nor on its way to the disk.
+///
+/// Its folder has another name each time: ext4 then puts it somewhere else. Where files were removed a moment ago it
+/// looks at each of their inodes before it makes one, which costs either side many times what it does.
 pub(super) fn clear(store: &str) -> Result<()> {
-    shell("rm -rf $S; sync -f ${S%/*}".replace("${S%/*}", PLACE).as_str(), store, "")
+    ROUND.fetch_add(1, Ordering::Relaxed);
+    run(&["sh", "-c", &format!("rm -rf {PLACE}/{store}.*; sync -f {PLACE}")])
 }
 
 /// It is on disk when it returns; that the peers are followed by a sync costs nothing here.
@@ -220,7 +235,7 @@ impl Bench {
     /// The most memory a first build had, in MiB.
     fn memory(&self) -> Result<f64> {
         clear("volt")?;
-        let store = format!("{PLACE}/volt");
+        let store = folder("volt");
         let mut build = command(&["volt", "--root", &store, "cas", "build", &self.tree]).spawn()?;
         peak(&mut build)
     }

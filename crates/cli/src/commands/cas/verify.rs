@@ -17,11 +17,12 @@ Examples:
 
 /// Read everything in the store and say what is damaged
 ///
-/// What is not what its name says is moved to quarantine. The exit code is 1 when something is damaged and could not be repaired.
+/// What is not what its name says is moved to quarantine. What may have it again: the folders that trees were made of, containers,
+/// and what images were pulled as, which is kept or their registries have. The exit code is 1 when something is damaged and could not be repaired.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Fetch again what is damaged, from these folders; from those that the trees were made of where none is said
+    /// Fetch again what is damaged, from these folders; where none is said, from whatever has it
     #[arg(long, value_name = "DIR", num_args = 0.., value_hint = ValueHint::DirPath)]
     repair: Option<Vec<PathBuf>>,
 }

@@ -13,7 +13,8 @@ const EXAMPLES: &str = "\
 Examples:
   volt container create --name web -v data:/srv debian sleep infinity
   volt container create --name db --memory 512M --cpus 1.5 --restart always debian postgres
-  volt container create --name box --boot debian";
+  volt container create --name box --boot debian
+  volt container create --name site stellarium://site /bin/httpd -f";
 
 /// Create a container without starting it
 ///
@@ -36,7 +37,13 @@ pub(crate) async fn with_image(ctx: &Ctx, create: &ContainerCreate) -> Result<Co
     // The image is nearly always there: it is only asked after when the creation says that something is not.
     let missing = match made(ctx, create).await {
         Ok(container) => return Ok(container),
-        Err(problem) if problem.kind() == ErrorKind::NotFound => problem,
+        // A tree of the store is nobody else's.
+        Err(problem)
+            if problem.kind() == ErrorKind::NotFound
+                && !create.image.starts_with("stellarium://") =>
+        {
+            problem
+        }
         Err(problem) => return Err(problem),
     };
     let name = ImageName { image: create.image.clone() };

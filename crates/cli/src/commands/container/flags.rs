@@ -242,7 +242,7 @@ pub(crate) struct CreateFlags {
     /// What runs it: systemd or proot
     #[arg(long, value_name = "BACKEND")]
     backend: Option<String>,
-    /// The image
+    /// The image, or stellarium:// and a tree of the store
     #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
     pub(crate) image: String,
     /// The command and its arguments, in place of the image's

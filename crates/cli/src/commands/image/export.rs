@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT")]
     #[arg(value_parser = ["rootfs", "oci", "docker"], hide_possible_values = true)]
     format: Option<String>,
-    /// The image
+    /// The image, or stellarium:// and a tree of the store
     #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
     image: String,
 }

@@ -16,7 +16,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The images
+    /// The images, or stellarium:// and trees of the store
     #[arg(value_name = "IMAGE", required = true, add = ArgValueCompleter::new(complete::images))]
     images: Vec<String>,
 }

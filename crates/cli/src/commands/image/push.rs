@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Make one layer of it, compressed by gzip or zstd, also of what was pulled
     #[arg(long, value_name = "COMPRESSION", value_parser = ["gzip", "zstd"])]
     compression: Option<String>,
-    /// The image
+    /// The image, or stellarium:// and a tree of the store
     #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
     image: String,
     /// What it is to be called there, with the registry's name; as here where nothing is said

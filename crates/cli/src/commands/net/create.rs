@@ -10,7 +10,8 @@ const EXAMPLES: &str = "\
 Examples:
   volt net create back
   volt net create --subnet 10.9.0.0/24 --ipv6 fd00:9::/64 back
-  volt net create --internal --isolate vault";
+  volt net create --internal --isolate vault
+  volt net create --dhcp machines";
 
 /// Make a network with its bridge
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Let its members ask the host's servers for names, in place of Volt
     #[arg(long)]
     no_dns: bool,
+    /// Let its members ask for their addresses by DHCP, as virtual machines do
+    #[arg(long)]
+    dhcp: bool,
     /// The largest packet, in bytes
     #[arg(long, value_name = "BYTES")]
     mtu: Option<u32>,
@@ -54,6 +58,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         internal: args.internal,
         isolate: args.isolate,
         no_dns: args.no_dns,
+        dhcp: args.dhcp,
         mtu: args.mtu,
         labels: args.label.into_iter().collect(),
     };

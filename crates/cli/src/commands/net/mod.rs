@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod policy;
 pub(crate) mod status;
+pub(crate) mod tap;
 
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Bridge(bridge::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Tap(tap::Command),
 }
 
 /// Runs one of them.
@@ -47,5 +50,6 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Capture(args) => capture::run(ctx, args).await,
         Command::Bridge(command) => bridge::dispatch(command, ctx).await,
         Command::Policy(command) => policy::dispatch(command, ctx).await,
+        Command::Tap(command) => tap::dispatch(command, ctx).await,
     }
 }

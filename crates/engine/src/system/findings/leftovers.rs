@@ -60,7 +60,9 @@ impl Engine {
             }
         }
         for file in names_in(&self.paths().attached()) {
-            if let Some(Ok(name)) = file.strip_suffix(".json").map(str::parse) {
+            if let Some(Ok(name)) = file.strip_suffix(".json").map(str::parse)
+                && !self.is_tap(&name)
+            {
                 let path = self.paths().attached().join(&file);
                 left.entry(name)
                     .or_default()
@@ -100,6 +102,7 @@ impl Engine {
             self.paths().volumes(),
             self.paths().networks(),
             self.paths().bridges(),
+            self.paths().taps(),
             lib.clone(),
         ];
         dirs.extend(

@@ -157,6 +157,9 @@ impl Engine {
         let mut found = Vec::new();
         for held in self.held_addresses() {
             let (name, network) = (&held.workload, &held.network);
+            if self.is_tap(name) {
+                continue;
+            }
             let gone = !facts.containers.contains(name);
             let left = || {
                 self.spec(name)

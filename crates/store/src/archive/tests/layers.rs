@@ -4,8 +4,7 @@
 use super::hostile::{neutralised, refused};
 use super::*;
 use crate::Error;
-use crate::oci::Sha256;
-use sha2::Digest as _;
+use crate::oci::BlobDigest;
 use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -15,7 +14,7 @@ fn image_of(layers: &[Vec<u8>]) -> Vec<u8> {
     let mut written = HashSet::new();
     // A layout has each blob once, however many layers are the same.
     let mut blob = |bytes: &[u8]| {
-        let digest = Sha256::of(&sha2::Sha256::digest(bytes));
+        let digest = BlobDigest::of(bytes);
         if written.insert(digest.hex().to_string()) {
             let whole = std::mem::take(&mut archive);
             archive = whole.file(&format!("blobs/sha256/{}", digest.hex()), bytes);

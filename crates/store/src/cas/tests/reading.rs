@@ -1,6 +1,6 @@
 //! Storing folders under names and getting them back: whole, or not silently.
 
-use crate::cas::{Cas, Difference, Pointer, TreeName, Verified};
+use crate::cas::{Cas, Copies, Difference, Pointer, TreeName, Verified};
 use crate::digest::Digest;
 use crate::{Error, Silent};
 use std::fs;
@@ -78,7 +78,8 @@ impl Store {
     }
 
     fn repair(&self, verified: &mut Verified, from: &[PathBuf]) {
-        self.cas.repair(verified, from, &Vec::new(), &Silent).unwrap();
+        let copies = Copies { named: from, beside: &[] };
+        self.cas.repair(verified, (copies, &|_, _| Ok(())), &Vec::new(), &Silent).unwrap();
     }
 }
 

@@ -108,17 +108,17 @@ pub(crate) fn harms() -> Vec<(&'static str, Harm, &'static str)> {
                     index["manifests"][0]["digest"] = "sha256:../../../../etc/passwd".into();
                 });
             },
-            "no sha256",
+            "no digest of SHA-256",
         ),
         (
             "a digest in capitals",
             |f| index(f, |index| index["manifests"][0]["digest"] = NONE.to_uppercase().into()),
-            "no sha256",
+            "no digest of SHA-256",
         ),
         (
             "a digest of another kind",
             |f| index(f, |index| index["manifests"][0]["digest"] = "md5:00".into()),
-            "no sha256",
+            "no digest of SHA-256",
         ),
         (
             "a manifest that is not there",
@@ -213,7 +213,7 @@ pub(crate) fn harms() -> Vec<(&'static str, Harm, &'static str)> {
         (
             "a layer that climbs",
             |f| manifest(f, |m| m["layers"][0]["digest"] = "sha256:../index.json".into()),
-            "no sha256",
+            "no digest of SHA-256",
         ),
         (
             "layers in another order",

@@ -1,6 +1,7 @@
 //! Layouts and archives as others write them, good and bad, through the very path of an import.
 
 mod hostile;
+mod pulled;
 
 use crate::archive::Compression;
 use crate::archive::compress::Packer;
@@ -9,7 +10,6 @@ use crate::{
     Cas, Error, Existing, ExportFormat, ExportOptions, Image, Images, ImportOptions, Silent,
 };
 use serde_json::{Value, json};
-use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};
@@ -17,7 +17,7 @@ use std::path::Path;
 use volt_model::image::ImageRef;
 
 fn sha256(bytes: &[u8]) -> String {
-    crate::oci::Sha256::of(&sha2::Sha256::digest(bytes)).to_string()
+    crate::oci::BlobDigest::of(bytes).to_string()
 }
 
 fn name() -> ImageRef {

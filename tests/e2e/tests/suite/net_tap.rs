@@ -1,0 +1,143 @@
+//! TAPs, and addresses by DHCP: what a virtual machine has of a network.
+
+use super::net::{SERVE, reaches, serve};
+use std::time::Duration;
+use volt_e2e::{Host, on_hosts};
+
+/// A machine: its network card is a TAP in a namespace of its own, and this passes frames between that and the host's, as a hypervisor does.
+const MACHINE: &str = r#"
+my ($port, $space, $mac) = @ARGV;
+sub tap {
+    open(my $file, "+<", "/dev/net/tun") or die "tun: $!";
+    # TUNSETIFF with IFF_TAP | IFF_NO_PI.
+    ioctl($file, 0x400454ca, pack("a16 S x22", $_[0], 0x1002)) or die "$_[0]: $!";
+    return $file;
+}
+my $host = tap($port);
+open(my $net, "<", "/run/netns/$space") or die "$space: $!";
+syscall(308, fileno($net), 0x40000000) == 0 or die "setns: $!";
+my $card = tap("eth0");
+system("ip link set eth0 address $mac up") == 0 or die;
+my %other = (fileno($host), $card, fileno($card), $host);
+while (1) {
+    my $ready = "";
+    vec($ready, $_, 1) = 1 for keys %other;
+    select($ready, undef, undef, undef);
+    for my $from ($host, $card) {
+        next unless vec($ready, fileno($from), 1);
+        my $count = sysread($from, my $frame, 65536) or die "gone: $!";
+        syswrite($other{fileno($from)}, $frame);
+    }
+}
+"#;
+
+/// What busybox does with what it was told.
+const TOLD: &str = r#"#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr replace $ip/$mask dev $interface
+[ -z "$router" ] || ip route replace default via $router
+echo "$ip/$mask by $router, names by $dns" > "$0.said"
+"#;
+
+/// Asks for an address in a machine, and shows what was told.
+fn ask(name: &str) -> String {
+    format!(
+        "rm -f /tmp/{name}.sh.said; ip netns exec {name} busybox udhcpc -i eth0 -n -q -f -t 4 -T 1 -s /tmp/{name}.sh 2>&1; cat /tmp/{name}.sh.said"
+    )
+}
+
+/// Starts a machine at a TAP; whatever is left of one of this name goes first.
+fn machine(host: &Host, name: &str, tap: &serde_json::Value) {
+    let write = |file: &str, text: &str| {
+        let line = format!("cat > /tmp/{name}.{file} && chmod 755 /tmp/{name}.{file}");
+        host.run_with(&["sh", "-c", &line], text.as_bytes()).ok();
+    };
+    write("pl", MACHINE);
+    write("sh", TOLD);
+    host.sh(&format!("{}; ip netns add {name}", end(name))).ok();
+    let (interface, mac) = (tap["interface"].as_str().unwrap(), tap["mac"].as_str().unwrap());
+    host.sh(&format!("systemd-run --unit {name} perl /tmp/{name}.pl {interface} {name} {mac}"))
+        .ok();
+    let up = format!("ip netns exec {name} ip link show eth0 up | grep -q LOWER_UP");
+    host.until(Duration::from_secs(10), &up);
+}
+
+/// Ends a machine.
+fn end(name: &str) -> String {
+    format!("{{ systemctl stop {name} {name}-page; ip netns delete {name}; }} 2> /dev/null || true")
+}
+
+on_hosts! {
+    fn net_tap_makes_a_machine_a_member(host) {
+        host.tiny();
+        let (_web, _guest) = (host.container("tapweb"), host.container("guest"));
+        host.sh(&format!("{}; volt net tap delete guest; volt net delete taplan; true", end("guest"))).ok();
+        host.sh("volt net create --dhcp --subnet 10.78.0.0/24 --ipv6 fd78::/64 taplan").ok();
+        let tap = host.sh("volt net tap create --network taplan --owner nobody guest -o json").json();
+        let of = |key: &str| tap[key].as_str().unwrap_or_else(|| panic!("{tap}")).to_owned();
+        let (interface, ip) = (of("interface"), of("ip"));
+        assert!(ip.starts_with("10.78.0.") && of("ipv6").starts_with("fd78::"), "{tap}");
+        assert!(host.sh("volt net tap list -o name").ok().lines().any(|name| name == "guest"));
+        serve(host, "tapweb", "--network taplan");
+        for (line, code, said) in [
+            ("volt net tap create --network taplan guest", 4, "guest"),
+            ("volt run -d --name guest tiny sleep 9", 4, "TAP"),
+            ("volt net tap create tapweb", 4, "tapweb"),
+            ("volt net tap create --owner nobody-at-all other", 3, "nobody-at-all"),
+            ("volt net tap create --network nowhere other", 3, "nowhere"),
+            ("volt net tap create --network taplan --ip 10.79.0.9 other", 2, "10.79.0.9"),
+            ("volt net tap delete other", 3, "other"),
+            ("volt net delete taplan", 9, "guest"),
+        ] {
+            let error = host.sh(line).fails(code);
+            assert!(error.contains(said), "{line}: {error}");
+        }
+
+        // It is told its own address, the way out and who knows names, and is what its name leads to.
+        machine(host, "guest", &tap);
+        assert!(host.sh(&ask("guest")).ok().contains(&format!("{ip}/24 by 10.78.0.1, names by 10.78.0.1")));
+        // busybox asks by DHCP for IPv4 alone.
+        host.sh(&format!("ip -n guest addr add {}/64 dev eth0 nodad", of("ipv6"))).ok();
+        host.sh(&format!("systemd-run --unit guest-page ip netns exec guest busybox sh -c '{}'", SERVE.replace("hostname", "echo guest").replace("httpd", "busybox httpd"))).ok();
+        host.until(Duration::from_secs(10), "timeout 3 volt exec tapweb wget -q -O - http://guest/");
+        let ipv6 = format!("[{}]", of("ipv6"));
+        for address in ["guest", "guest.taplan", &ip, &ipv6] {
+            assert!(reaches(host, Some("tapweb"), address, "guest"), "{address}");
+        }
+        assert!(reaches(host, None, &ip, "guest"));
+        let asked = host.sh("ip netns exec guest busybox nslookup tapweb.volt 10.78.0.1").ok();
+        assert!(asked.contains("10.78.0."), "{asked}");
+        // By IPv6 too, where the router says that addresses are to be had.
+        host.until(Duration::from_secs(20), "ip netns exec guest ip -6 route show default | grep -q eth0");
+
+        // Another program's doing does not last, nor does a restart of its server lose anything.
+        host.sh(&format!("ip link set {interface} nomaster")).ok();
+        host.until(Duration::from_secs(10), "timeout 3 volt exec tapweb wget -q -O - http://guest/");
+        host.sh("systemctl kill -s KILL volt-dhcp@taplan.service").ok();
+        host.until(Duration::from_secs(10), &format!("{{ {}; }} | grep -q '{ip}/24'", ask("guest")));
+
+        // Nobody but it is given its address, nor heard as it.
+        host.sh("ip -n guest link set eth0 address 02:00:00:00:00:99").ok();
+        host.sh(&format!("! {{ {}; }} > /dev/null", ask("guest"))).ok();
+        assert!(!reaches(host, Some("tapweb"), "guest", "guest"));
+
+        let check = host.volt(&["system", "check"]);
+        assert!(!check.stdout.contains("guest") && !check.stdout.contains("taplan"), "{check:?}");
+        host.sh(&format!("{}; volt net tap delete guest", end("guest"))).ok();
+        host.sh(&format!("! ip link show {interface} && ! ls /run/volt/networks/guest.json /var/lib/volt/taps/guest.json")).ok();
+        host.sh("volt delete --force tapweb && volt net delete taplan && ! systemctl is-active volt-dhcp@taplan && ! ls /run/volt/dhcp/taplan").ok();
+    }
+}
+
+on_hosts! {
+    fn net_dhcp_gives_addresses_and_nothing_more(host) {
+        host.sh(&format!("{}; volt net tap delete shut; volt net delete shutin; true", end("shut"))).ok();
+        host.sh("volt net create --dhcp --internal --no-dns --subnet 10.79.0.0/24 shutin").ok();
+        let tap = host.sh("volt net tap create --network shutin --ip 10.79.0.50 shut -o json").json();
+        machine(host, "shut", &tap);
+        // An internal network leads nowhere, and nobody there knows names.
+        let told = host.sh(&ask("shut")).ok();
+        assert!(told.contains("10.79.0.50/24 by , names by"), "{told}");
+        host.sh(&format!("{}; volt net tap delete shut && volt net delete shutin", end("shut"))).ok();
+    }
+}
