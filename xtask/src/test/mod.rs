@@ -40,6 +40,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
             ("systemd-analyze", "systemd"),
             ("proot", "proot"),
             ("debootstrap", "debootstrap"),
+            ("nft", "nftables"),
             ("fakeroot", "fakeroot"),
             ("curl", "curl"),
             ("fsck.erofs", "erofs-utils"),
