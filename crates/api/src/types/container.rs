@@ -42,6 +42,9 @@ pub struct ContainerCreate {
     pub networks: Vec<String>,
     /// `[HOST_IP:][HOST:]CONTAINER[/tcp|udp]`, each a port or a range.
     pub publish: Vec<String>,
+    /// Open these ports even where the host's own firewall closes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expose: bool,
     /// `SOURCE:TARGET[:ro]`.
     pub volumes: Vec<String>,
     /// `TARGET[:size=SIZE]`.
@@ -211,6 +214,9 @@ pub struct Container {
     /// The host's ports that lead to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publish: Vec<String>,
+    /// Whether these are open even where the host's own firewall closes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expose: bool,
     /// The host name inside.
     pub hostname: String,
     /// Who runs the command.

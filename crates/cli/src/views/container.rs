@@ -85,6 +85,7 @@ pub(super) fn sections(c: &Container) -> Details {
         .row("Network", &c.network)
         .each("Addresses", &addresses(c))
         .each("Published", &c.publish)
+        .row("Past the host's firewall", yes_no(c.expose))
         .row("Restart", format!("{} ({} so far)", c.restart, c.restarts))
         .row("Stop", format!("{}, killed after {} s", c.stop_signal, c.stop_timeout))
         .row("Remove at end", yes_no(c.auto_remove))

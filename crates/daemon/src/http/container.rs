@@ -167,6 +167,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         boot: body.boot,
         network,
         publish,
+        expose: body.expose,
         binds,
         tmpfs,
         read_only: body.read_only,

@@ -31,6 +31,7 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         network,
         connections: view.connections.into_iter().map(connection).collect(),
         publish: spec.publish.iter().map(ToString::to_string).collect(),
+        expose: spec.expose,
         hostname: spec.hostname,
         user: spec.user,
         workdir: spec.workdir,

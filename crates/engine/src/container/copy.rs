@@ -53,12 +53,12 @@ impl Engine {
         if !self.backend_of(&spec).maps_ids() {
             return work(&spec, &root);
         }
-        if self.run_state(&spec)?.state.is_alive() {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("The container {name} is starting or stopping"),
-            )
-            .about(name));
+        // One whose command has just ended is on its way down.
+        if self.settled_state(&spec)?.is_alive() {
+            let title = format!("The container {name} is starting");
+            return Err(Error::new(ErrorKind::Conflict, title)
+                .about(name)
+                .hinted("Try again when it runs"));
         }
         // systemd may start it at any time, without our lock: prepare waits for this one.
         let _root = self.lock_root(name)?;

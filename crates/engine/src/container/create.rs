@@ -51,6 +51,8 @@ pub struct Create {
     pub network: Option<(Network, Vec<Attachment>)>,
     /// The host's ports that lead to it.
     pub publish: Vec<net::Publish>,
+    /// Whether these are open whatever the host's own firewall says.
+    pub expose: bool,
     /// Its mounts.
     pub binds: Vec<Bind>,
     /// Its memory file systems.
@@ -264,6 +266,7 @@ impl Engine {
             network,
             networks,
             publish: create.publish,
+            expose: create.expose,
             binds: create.binds,
             tmpfs: create.tmpfs,
             read_only: create.read_only,

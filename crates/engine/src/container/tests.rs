@@ -29,6 +29,7 @@ fn plain(name: &Name, image: &ImageRef) -> Create {
         boot: None,
         network: None,
         publish: Vec::new(),
+        expose: false,
         binds: Vec::new(),
         tmpfs: Vec::new(),
         read_only: false,

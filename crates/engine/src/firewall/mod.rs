@@ -17,11 +17,14 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use std::time::Duration;
 use volt_host::files::{Lock, LockMode, Wait};
+use volt_host::netlink::Netlink;
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
 use volt_model::net::policy::Orders;
-use volt_model::net::{Attached, Network, ruleset};
+use volt_model::net::{Attached, Network, gate, ruleset};
 
+/// Packets may come out of the gate whoever sent them, as long as there is a way to him.
+const LOOSE: &str = "/proc/sys/net/ipv4/conf/voltgate1/rp_filter";
 /// How long a command waits while another changes the firewall.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -82,8 +85,18 @@ impl Engine {
         }
     }
 
+    /// The firewall's lock must be held.
     pub(crate) fn render_firewall(&self) -> Result<()> {
-        Ok(nft::apply(&self.facts()?.render())?)
+        let facts = self.facts()?;
+        if facts.need_nothing() {
+            nft::apply(&ruleset::nothing())?;
+            Netlink::open()?.delete(gate::INTO)?;
+            return Ok(());
+        }
+        let gate = Netlink::open()?.ensure_gate(gate::INTO, gate::OUT_OF)?;
+        // What comes out of it has come in elsewhere; the larger of this and what holds for all interfaces counts.
+        crate::net::set_switch(LOOSE.as_ref(), "2")?;
+        Ok(nft::apply(&ruleset::render(&facts.of(gate), &nft::flows()))?)
     }
 
     /// All that the firewall is rendered from.
@@ -108,8 +121,13 @@ impl Engine {
         }
         let asked =
             |e| Error::new(ErrorKind::General, "The firewall can't be looked at").because(e);
-        for (family, count) in ruleset::count_rules(&facts.render()) {
-            if nft::count_rules(family).map_err(asked)? != count {
+        let Some(gate) = Netlink::open()?.gate(gate::INTO, gate::OUT_OF)? else {
+            return Ok(false);
+        };
+        for table in ruleset::tables(&facts.of(gate)) {
+            let comment = nft::comment(table.family).map_err(asked)?;
+            let rules = nft::count_rules(table.family).map_err(asked)?;
+            if (comment.as_ref(), rules) != (Some(&table.comment), table.rules) {
                 return Ok(false);
             }
         }
@@ -134,10 +152,8 @@ impl Facts {
         self.networks.is_empty() && self.attached.is_empty() && self.orders.rules.rules.is_empty()
     }
 
-    fn render(&self) -> String {
-        match self.need_nothing() {
-            true => ruleset::NOTHING.to_owned(),
-            false => ruleset::render(&self.networks, &self.attached, &self.orders),
-        }
+    fn of(&self, gate: u32) -> ruleset::Facts<'_> {
+        let Self { networks, attached, orders } = self;
+        ruleset::Facts { networks, attached, orders, gate }
     }
 }

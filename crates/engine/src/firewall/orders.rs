@@ -60,6 +60,7 @@ impl Engine {
         let lock = self.lock_firewall()?;
         self.put_in_force(&self.written_orders()?)?;
         drop(lock);
+        self.have_networks_watched();
         self.firewall_status()
     }
 
@@ -79,13 +80,19 @@ impl Engine {
         change: impl FnOnce(&mut Orders) -> Result<T>,
     ) -> Result<T> {
         self.refuse_without_networks()?;
-        let _lock = self.lock_firewall()?;
+        let lock = self.lock_firewall()?;
         let old = self.written_orders()?;
         let mut new = old.clone();
         let changed = change(&mut new)?;
         self.write_orders(&old, &new)?;
         match self.put_in_force(&new) {
-            Ok(()) => Ok(changed),
+            Ok(()) => {
+                // It takes the lock itself.
+                drop(lock);
+                // Without it nobody puts them in force at the next boot, nor back where another program takes them away.
+                self.have_networks_watched();
+                Ok(changed)
+            }
             Err(error) => {
                 if let Err(undo) = self.write_orders(&new, &old) {
                     let chain = undo.chain().join(": ");

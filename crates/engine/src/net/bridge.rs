@@ -36,7 +36,11 @@ impl Engine {
             outcome = outcome.and(raised);
         }
         for tap in self.taps()? {
-            outcome = outcome.and(self.raise_tap(&tap));
+            // Whoever removes one is waited for too.
+            let _name = self.lock_name(&tap.name)?;
+            if self.is_tap(&tap.name) {
+                outcome = outcome.and(self.raise_tap(&tap));
+            }
         }
         outcome
     }
@@ -56,11 +60,15 @@ impl Engine {
             let gone = netlink.delete(bridge.name.as_str());
             outcome = outcome.and(gone.map(drop).map_err(Error::from));
         }
+        for tap in self.taps()? {
+            outcome = outcome.and(self.plug_out(&tap.name));
+        }
         for network in self.networks()? {
+            self.serve_addresses_no_more(&network);
             outcome = outcome.and(netlink.delete(&network.bridge()).map(drop).map_err(Error::from));
         }
         let _lock = self.lock_firewall()?;
-        outcome.and(nft::apply(ruleset::NOTHING).map_err(Error::from))
+        outcome.and(nft::apply(&ruleset::nothing()).map_err(Error::from))
     }
 
     /// Plugs in again whoever is connected to a network and has lost its port, or whose port has lost its bridge.
@@ -82,8 +90,8 @@ impl Engine {
                     let publishes = i == 0 && !attached.published.is_empty();
                     let role = Role { gateways: self.ways_out(&attached, i)?, publishes };
                     self.plug(network, endpoint, &namespace, &role)?;
-                    // Nor must a port of a run that ended meanwhile.
-                    if self.attached(&attached.workload).is_none() {
+                    // Nor must a port of a run that ended meanwhile, or left the network.
+                    if !self.is_attached(&attached.workload, endpoint) {
                         netlink.delete(&endpoint.port)?;
                     }
                 }
@@ -177,7 +185,8 @@ fn value(path: &Path) -> Option<String> {
     files::read_text(path, 64).ok().map(|text| text.trim().to_owned())
 }
 
-fn set(path: &Path, to: &str) -> Result<()> {
+/// Sets a switch of the kernel's, where it is another way.
+pub(crate) fn set(path: &Path, to: &str) -> Result<()> {
     if value(path).as_deref() == Some(to) {
         return Ok(());
     }

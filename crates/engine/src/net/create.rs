@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// Starts what puts back what other programs take away; at boot it starts by itself. No lock may be held that it takes.
-    pub(super) fn have_networks_watched(&self) {
+    pub(crate) fn have_networks_watched(&self) {
         if !self.can_use_systemd() {
             return;
         }

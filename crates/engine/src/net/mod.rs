@@ -36,6 +36,7 @@ mod tests;
 mod watch;
 
 pub use bare::BridgeView;
+pub(crate) use bridge::set as set_switch;
 pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};
@@ -51,7 +52,7 @@ use volt_host::files::{self, Lock, LockMode, Wait};
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{Attached, Network};
+use volt_model::net::{Attached, Endpoint, Network};
 
 /// The most that is read of a network's or a connection's file, in bytes.
 const MAX: usize = 1 << 20;
@@ -126,6 +127,11 @@ impl Engine {
     /// What a workload has of networks; none where it is not connected.
     pub(crate) fn attached(&self, workload: &Name) -> Option<Attached> {
         files::read_json(&self.attached_path(workload), MAX).ok()
+    }
+
+    /// Whether a workload is connected by this connection.
+    pub(crate) fn is_attached(&self, workload: &Name, by: &Endpoint) -> bool {
+        self.attached(workload).is_some_and(|now| now.endpoints.contains(by))
     }
 
     /// What all workloads have that are connected, sorted by name: all that names and the firewall are rendered from.

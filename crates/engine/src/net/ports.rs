@@ -26,6 +26,7 @@ impl Engine {
                 protocol: publish.protocol,
                 ip: first.ip,
                 ipv6: first.ipv6,
+                expose: spec.expose,
             })
         };
         let all: Vec<Published> = spec.publish.iter().flat_map(each).collect();

@@ -88,6 +88,7 @@ mod tests {
             protocol: volt_model::net::Protocol::Tcp,
             ip: "10.0.0.2".parse().unwrap(),
             ipv6: None,
+            expose: false,
         };
         let shown = |address| {
             ways(&published(address))

@@ -200,6 +200,7 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
             protocol: volt_model::net::Protocol::Tcp,
             ip: "10.9.0.2".parse().unwrap(),
             ipv6: None,
+            expose: false,
         }],
     };
     std::fs::create_dir_all(engine.paths().attached()).unwrap();

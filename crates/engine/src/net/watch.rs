@@ -17,8 +17,20 @@ const MOST: Duration = Duration::from_secs(2);
 /// How long at the most is waited before what could not be put back is tried again.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What networks have lost.
-pub(crate) type Lost = BTreeMap<Name, Vec<String>>;
+/// What is not as it is to be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Whether that is the firewall.
+    pub(crate) firewall: bool,
+    /// What each network has lost beside it.
+    pub(crate) networks: BTreeMap<Name, Vec<String>>,
+}
+
+impl Lost {
+    fn is_nothing(&self) -> bool {
+        !self.firewall && self.networks.is_empty()
+    }
+}
 
 impl Engine {
     /// Raises all networks that can be, calls `ready`, and puts back what is taken away from then on. Returns only with an error.
@@ -35,7 +47,7 @@ impl Engine {
             tracing::error!(error = %error.chain().join(": "), "not all networks could be raised");
         }
         ready();
-        let (mut before, mut pause) = (Lost::new(), Duration::ZERO);
+        let (mut before, mut pause) = (Lost::default(), Duration::ZERO);
         loop {
             watch.wait(QUIET, MOST).map_err(|e| {
                 Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
@@ -48,7 +60,7 @@ impl Engine {
                 tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
             }
             match self.lost_networks() {
-                Ok(lost) if lost.is_empty() => (before, pause) = (lost, Duration::ZERO),
+                Ok(lost) if lost.is_nothing() => (before, pause) = (lost, Duration::ZERO),
                 Ok(lost) => {
                     // What can't be put back is tried ever more seldom: each try makes news of its own.
                     if lost == before {
@@ -67,7 +79,14 @@ impl Engine {
 
     /// Puts back what was lost, and tells whoever follows events of it.
     fn put_back(&self, lost: &Lost) {
-        for (network, what) in lost {
+        let mut all = lost.networks.clone();
+        if lost.firewall {
+            tracing::warn!("another program changed the firewall's tables; they are put back");
+            for network in self.network_names().unwrap_or_default() {
+                all.entry(network).or_default().push("firewall".to_owned());
+            }
+        }
+        for (network, what) in &all {
             let what = what.join(", ");
             tracing::warn!(%network, lost = what, "another program took away what a network needs; it is put back");
         }
@@ -76,7 +95,7 @@ impl Engine {
             return;
         }
         let folder = self.paths().restored();
-        for (network, lost) in lost {
+        for (network, lost) in &all {
             let path = folder.join(format!("{network}.json"));
             let bytes = serde_json::to_vec(lost).unwrap_or_default();
             let told = files::create_dirs(&folder, 0o755)
@@ -91,24 +110,20 @@ impl Engine {
     pub(crate) fn lost_networks(&self) -> Result<Lost> {
         let _lock = self.lock_networks(volt_host::files::LockMode::Shared)?;
         let networks = self.networks()?;
-        let mut lost = Lost::new();
-        if networks.is_empty() {
-            return Ok(lost);
-        }
+        let mut lost = Lost {
+            firewall: !self.is_firewall_whole().unwrap_or_else(|error| {
+                tracing::error!(error = %error.chain().join(": "), "the firewall stays as it is");
+                true
+            }),
+            ..Lost::default()
+        };
         // A port is there before the file that tells of it.
         let attached = self.all_attached()?;
         let mut netlink = Netlink::open()?;
         let (links, addresses) = (netlink.links()?, netlink.addresses()?);
-        let whole = self.is_firewall_whole().unwrap_or_else(|error| {
-            tracing::error!(error = %error.chain().join(": "), "the firewall stays as it is");
-            true
-        });
         let link = |name: &str| links.iter().find(|link| link.name == name && link.is_up);
         for network in &networks {
             let mut own = Vec::new();
-            if !whole {
-                own.push("firewall".to_owned());
-            }
             if !forwards(network.ipv6.is_some()) {
                 own.push("forwarding".to_owned());
             }
@@ -127,14 +142,14 @@ impl Engine {
                         let ports =
                             one.endpoints.iter().filter(|port| port.network == network.name);
                         let gone = ports.filter(|endpoint| lacks(&endpoint.port));
-                        // A run may have ended meanwhile.
-                        let gone = gone.filter(|_| self.attached(&one.workload).is_some());
+                        // A run may have ended meanwhile, or left the network.
+                        let gone = gone.filter(|own| self.is_attached(&one.workload, own));
                         own.extend(gone.map(|endpoint| format!("port {}", endpoint.port)));
                     }
                 }
             }
             if !own.is_empty() {
-                lost.insert(network.name.clone(), own);
+                lost.networks.insert(network.name.clone(), own);
             }
         }
         Ok(lost)

@@ -52,6 +52,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         network: Network::None,
         networks: vec![],
         publish: vec![],
+        expose: false,
         binds: vec![],
         tmpfs: vec![],
         read_only: false,

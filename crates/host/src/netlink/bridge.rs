@@ -7,7 +7,10 @@ use super::{Netlink, Result};
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo};
+use netlink_packet_route::link::{
+    BridgeBooleanOptionFlags, BridgeBooleanOptions, InfoBridge, InfoData, InfoKind, LinkAttribute,
+    LinkInfo,
+};
 use volt_model::net::Mac;
 
 /// A bridge as it is to be.
@@ -41,7 +44,7 @@ impl Netlink {
             _ => {}
         }
         let Some(link) = self.link(name)? else { return Ok(()) };
-        let mut requests = Vec::new();
+        let mut requests = vec![learn_from_filtered(name)];
         if !link.is_up {
             let mut message = named(name);
             switch_on(&mut message);
@@ -80,4 +83,18 @@ impl Netlink {
             flags: 0,
         }])
     }
+}
+
+/// What is sent to the addresses of bridges themselves (LLDP and the like) comes by no rule of the firewall: where the sender is must not
+/// be learnt from it, since he could say that he is another.
+fn learn_from_filtered(bridge: &str) -> Request {
+    let own = BridgeBooleanOptionFlags::NoLinkLocalLearn;
+    let options = BridgeBooleanOptions { value: own, mask: own };
+    let mut message = named(bridge);
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Bridge),
+        LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::MultiBoolOpt(options)])),
+    ]));
+    let what = format!("have {bridge} learn only from what the firewall sees");
+    Request { what, message: RouteNetlinkMessage::NewLink(message), flags: 0 }
 }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod bridge;
+mod gate;
 mod link;
 mod rate;
 mod routes;

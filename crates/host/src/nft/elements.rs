@@ -11,11 +11,11 @@ pub(super) const NFTABLES: u16 = 10;
 /// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
 const BATCH: [u16; 2] = [0x10, 0x11];
 /// `NFT_MSG_GETTABLE`, `NFT_MSG_NEWSETELEM`, `NFT_MSG_DELSETELEM`.
-const GET_TABLE: u16 = NFTABLES << 8 | 1;
+pub(super) const GET_TABLE: u16 = NFTABLES << 8 | 1;
 const NEW_ELEMENT: u16 = NFTABLES << 8 | 12;
 const DELETE_ELEMENT: u16 = NFTABLES << 8 | 14;
 /// `NFTA_TABLE_NAME`.
-const TABLE_NAME: u16 = 1;
+pub(super) const TABLE_NAME: u16 = 1;
 /// `NFTA_SET_ELEM_LIST_TABLE`, `_SET`, `_ELEMENTS`, and `NFTA_LIST_ELEM`.
 pub(super) const LIST_TABLE: u16 = 1;
 pub(super) const LIST_SET: u16 = 2;

@@ -86,7 +86,9 @@ impl Message {
 pub(super) fn protocol_family(family: Family) -> u8 {
     match family {
         Family::Inet => 1,
+        Family::Ip => 2,
         Family::Bridge => 7,
+        Family::Ip6 => 10,
     }
 }
 

@@ -2,20 +2,25 @@
 
 use super::dump::{attribute, attributes, dump};
 use super::elements::{
-    DATA, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, VALUE,
+    DATA, GET_TABLE, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, TABLE_NAME,
+    VALUE,
 };
 use super::encode::{Header, Message, fields, protocol_family};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
-use volt_model::net::ruleset::{Element, Family, TABLE};
+use volt_model::net::Protocol;
+use volt_model::net::ruleset::{Element, Family, Field, TABLE};
 
 /// `NFT_MSG_GETRULE`, `NFT_MSG_GETSETELEM`.
 const GET_RULES: u16 = NFTABLES << 8 | 7;
 const GET_ELEMENTS: u16 = NFTABLES << 8 | 13;
-/// `NFTA_RULE_TABLE`.
+/// `NFTA_RULE_TABLE`, `NFTA_TABLE_USERDATA`.
 const RULE_TABLE: u16 = 1;
+const TABLE_USERDATA: u16 = 6;
+/// `NFTNL_UDATA_TABLE_COMMENT` of libnftnl, in front of its length.
+const COMMENT: u8 = 0;
 
 /// Whether these sets and maps have these elements, each its own and no others.
 ///
@@ -56,6 +61,54 @@ pub fn count_rules(family: Family) -> io::Result<usize> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         asked => asked.map(|()| count),
     }
+}
+
+/// The comment of Volt's table of this family; none where it has none, or isn't there.
+///
+/// # Errors
+/// When the kernel can't be asked.
+pub fn comment(family: Family) -> io::Result<Option<String>> {
+    let question = Message::new(header(GET_TABLE, family));
+    let mut comment = None;
+    dump(&question.finish(), &mut |answer| {
+        let name = attribute(answer.attributes, TABLE_NAME).unwrap_or_default();
+        if name.strip_suffix(b"\0") != Some(TABLE.as_bytes()) {
+            return;
+        }
+        let about = attribute(answer.attributes, TABLE_USERDATA).unwrap_or_default();
+        if let [COMMENT, length, rest @ ..] = about {
+            let text = rest.get(..usize::from(*length)).unwrap_or_default();
+            comment = Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned());
+        }
+    })?;
+    Ok(comment)
+}
+
+/// Who has begun what with whom on the bridges, of datagrams, as the firewall remembers it; nothing where it remembers nothing.
+#[must_use]
+pub fn flows() -> Vec<Element> {
+    let of = |set: &'static str, length: usize| {
+        let keys = held(Family::Bridge, set).unwrap_or_default().into_iter();
+        keys.filter_map(move |(key, _)| {
+            let key = flow(&key, length)?;
+            Some(Element { family: Family::Bridge, set: set.into(), key, value: Vec::new() })
+        })
+    };
+    of("flows4", 4).chain(of("flows6", 16)).collect()
+}
+
+/// The fields of one: two addresses, what is carried, two ports.
+fn flow(key: &[u8], length: usize) -> Option<Vec<Field>> {
+    let ip = |bytes: &[u8]| match length {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(|own| Field::Ip(own.into())),
+        _ => <[u8; 16]>::try_from(bytes).ok().map(|own| Field::Ip(own.into())),
+    };
+    let (from, rest) = key.split_at_checked(length)?;
+    let (to, rest) = rest.split_at_checked(length)?;
+    let [protocol, _, _, _, a, b, _, _, c, d, _, _] = rest else { return None };
+    let port = |a: &u8, b: &u8| Field::Port(u16::from_be_bytes([*a, *b]));
+    let udp = (*protocol == Protocol::Udp.number()).then_some(Field::Protocol(Protocol::Udp))?;
+    Some(vec![ip(from)?, ip(to)?, udp, port(a, b), port(c, d)])
 }
 
 /// The keys and values of a set or map, as this crate writes them.

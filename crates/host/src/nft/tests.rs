@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::namespaces::{self, NetNs};
+use crate::netlink::Netlink;
 use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use volt_model::net::policy::Orders;
 use volt_model::net::ruleset::{self, Element, Family, Field};
-use volt_model::net::{Mac, Protocol};
+use volt_model::net::{Mac, Protocol, gate};
 
 fn element(family: Family, set: &'static str, key: &[Field], value: &[Field]) -> Element {
     Element { family, set: set.into(), key: key.to_vec(), value: value.to_vec() }
@@ -15,6 +16,50 @@ fn element(family: Family, set: &'static str, key: &[Field], value: &[Field]) ->
 
 fn listed() -> String {
     Command::new("nft").args(["list", "ruleset"]).output().unwrap().text()
+}
+
+/// The number of the way into the firewall's gate, in the namespace that this runs in.
+fn gate() -> u32 {
+    Netlink::open().unwrap().ensure_gate(gate::INTO, gate::OUT_OF).unwrap()
+}
+
+fn facts(gate: u32, orders: &Orders) -> ruleset::Facts<'_> {
+    ruleset::Facts { networks: &[], attached: &[], orders, gate }
+}
+
+#[test]
+fn flows_outlive_the_tables() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ns");
+    let ns = NetNs::create(&path).unwrap();
+    ns.run(|| {
+        let gate = gate();
+        let policies = r#"{"policies": {"version": 1, "policies": [{"name": "a", "action": "deny", "from": "a", "to": "b"}]}}"#;
+        let orders: Orders = serde_json::from_str(policies).unwrap();
+        apply(&ruleset::render(&facts(gate, &orders), &[])).unwrap();
+        assert!(flows().is_empty());
+        let of = |set: &'static str, one: &str, two: &str| {
+            let (one, two) = (one.parse().unwrap(), two.parse().unwrap());
+            let key = [Field::Ip(one), Field::Ip(two), Field::Protocol(Protocol::Udp), Field::Port(5000), Field::Port(53)];
+            element(Family::Bridge, set, &key, &[])
+        };
+        let all = [of("flows4", "10.0.0.2", "10.0.0.3"), of("flows6", "fd00::2", "fd00::3")];
+        apply(&ruleset::render(&facts(gate, &orders), &all)).unwrap();
+        assert_eq!(flows(), all);
+        apply(&ruleset::render(&facts(gate, &orders), &flows())).unwrap();
+        assert_eq!(flows(), all);
+        // Where nothing is denied nobody remembers any.
+        apply(&ruleset::render(&facts(gate, &Orders::default()), &flows())).unwrap();
+        assert!(flows().is_empty());
+        Ok(())
+    })
+    .unwrap();
+    drop(ns);
+    assert!(namespaces::remove(&path).unwrap());
 }
 
 #[test]
@@ -48,7 +93,8 @@ fn elements_come_and_go_as_nft_writes_them() {
         assert!(!has_table(Family::Inet)?);
         let missing = change(&[Change::Add(own.clone())]).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        apply(&ruleset::render(&[], &[], &Orders::default())).unwrap();
+        let (gate, orders) = (gate(), Orders::default());
+        apply(&ruleset::render(&facts(gate, &orders), &[])).unwrap();
         assert!(has_table(Family::Inet)? && has_table(Family::Bridge)?);
         let both = [own.clone(), port("10.0.0.9")];
         let has = |elements: &[Element]| {
@@ -72,22 +118,19 @@ fn elements_come_and_go_as_nft_writes_them() {
         let gone = change(&[Change::Remove(own.clone())]).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
         // Rules are counted as they were written.
-        for (family, count) in ruleset::count_rules(&ruleset::render(&[], &[], &Orders::default()))
-        {
-            assert!(count > 0 && count_rules(family)? == count, "{family:?}: {count}");
+        for table in ruleset::tables(&facts(gate, &orders)) {
+            let ruleset::Table { family, rules, comment: own, .. } = table;
+            assert!(rules > 0 && count_rules(family)? == rules, "{family}: {rules}");
+            assert_eq!(comment(family)?, Some(own));
             Command::new("nft")
-                .args([
-                    "flush",
-                    "table",
-                    if family == Family::Inet { "inet" } else { "bridge" },
-                    "volt",
-                ])
+                .args(["flush", "table", &family.to_string(), "volt"])
                 .run()
                 .unwrap();
             assert_eq!(count_rules(family)?, 0);
         }
-        apply(ruleset::NOTHING).unwrap();
+        apply(&ruleset::nothing()).unwrap();
         assert!(!has_table(Family::Inet)? && !has(&[])? && count_rules(Family::Inet)? == 0);
+        assert_eq!(comment(Family::Inet)?, None);
         assert!(apply("table inet volt { nonsense }").is_err());
         Ok(())
     })
@@ -107,7 +150,8 @@ fn datagrams_that_went_somewhere_are_forgotten() {
     let ns = NetNs::create(&path).unwrap();
     ns.run(|| {
         // Only where there is something to lead does the kernel remember.
-        apply(&ruleset::render(&[], &[], &Orders::default())).unwrap();
+        let (gate, orders) = (gate(), Orders::default());
+        apply(&ruleset::render(&facts(gate, &orders), &[])).unwrap();
         let (to, other) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("[::1]:0")?);
         let from = UdpSocket::bind("127.0.0.1:0")?;
         from.send_to(b"x", to.local_addr()?)?;

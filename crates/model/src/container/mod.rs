@@ -163,6 +163,9 @@ pub struct Spec {
     /// The host's ports that lead to it.
     #[serde(default)]
     pub publish: Vec<Publish>,
+    /// Whether they are open whatever the host's own firewall says.
+    #[serde(default)]
+    pub expose: bool,
     /// Volumes and folders of the host.
     pub binds: Vec<Bind>,
     /// Memory file systems.

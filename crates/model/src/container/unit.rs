@@ -276,6 +276,7 @@ mod tests {
             network: Network::None,
             networks: vec![],
             publish: vec![],
+            expose: false,
             binds: vec!["/srv/a b%c:/data:ro".parse().unwrap(), "pg:/var/lib/pg".parse().unwrap()],
             tmpfs: vec!["/cache:size=1M".parse().unwrap()],
             read_only: false,

@@ -59,7 +59,7 @@ pub fn unique_local(seed: &str) -> Ipv6Net {
 }
 
 /// FNV-1a of words and the ends between them: small, and the same for ever.
-fn hash(words: &[&str]) -> u64 {
+pub(super) fn hash(words: &[&str]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     for byte in words.iter().flat_map(|word| word.bytes().chain([0])) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

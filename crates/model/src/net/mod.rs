@@ -5,6 +5,7 @@ mod bridge;
 mod derived;
 pub mod dhcp;
 mod endpoint;
+pub mod gate;
 pub mod pcap;
 pub mod policy;
 mod publish;

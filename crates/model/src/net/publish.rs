@@ -68,6 +68,14 @@ pub struct Published {
     pub ip: Ipv4Addr,
     /// Its IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
+    /// Whether it is open whatever the host's own rules say.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub expose: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Publish {

@@ -1,12 +1,16 @@
-//! The firewall: two tables of nftables, rendered whole from the networks there are, the workloads that are connected, and what was asked
+//! The firewall: four tables of nftables, rendered whole from the networks there are, the workloads that are connected, and what was asked
 //! for of who may reach whom.
 //!
 //! `inet volt` lets members out by the host's address, leads published ports in, and keeps networks apart from each other and from what
-//! is outside. `bridge volt` stands before every port of a bridge and lets through only what a member sends as itself. What changes
-//! when a workload comes or goes are [`Element`]s of sets and maps, never rules.
+//! is outside. `bridge volt` stands before every port of a bridge and lets through only what a member sends as itself. `ip volt` and
+//! `ip6 volt` ask the host's own rules about published ports (see [`gate`]). What changes when a workload comes or goes are [`Element`]s
+//! of sets and maps, never rules.
+//!
+//! The comment of each table is a digest of its rules: by it others see what a table was rendered from.
 
 use super::policy::{Orders, Who, render};
-use super::{Attached, Mac, Network, Protocol, Published};
+use super::derived::hash;
+use super::{Attached, Mac, Network, Protocol, Published, gate};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -22,6 +26,26 @@ pub enum Family {
     Inet,
     /// What crosses a bridge.
     Bridge,
+    /// What the host routes of IPv4.
+    Ip,
+    /// What the host routes of IPv6.
+    Ip6,
+}
+
+impl Family {
+    /// Those in which there is a table.
+    pub const ALL: [Self; 4] = [Self::Inet, Self::Bridge, Self::Ip, Self::Ip6];
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Inet => "inet",
+            Self::Bridge => "bridge",
+            Self::Ip => "ip",
+            Self::Ip6 => "ip6",
+        })
+    }
 }
 
 /// A part of a key or value.
@@ -113,31 +137,42 @@ fn elements_among(attached: &Attached, groups: &[Who]) -> Vec<Element> {
 
 /// The way in of a published port. By the loopback's addresses a proxy leads in: a packet with such an address may not leave the host.
 fn led_in(published: &Published) -> Vec<Element> {
-    let way = |set: &'static str, address: Option<IpAddr>, to: IpAddr| {
-        let mut key: Vec<Field> = address.map(Field::Ip).into_iter().collect();
-        key.extend([Field::Protocol(published.protocol), Field::Port(published.host)]);
-        let value = vec![Field::Ip(to), Field::Port(published.container)];
-        Element { family: Family::Inet, set: set.into(), key, value }
-    };
-    let ipv6 = published.ipv6.map(IpAddr::V6);
-    match published.address {
-        Some(address) if address.is_loopback() => Vec::new(),
-        Some(IpAddr::V4(_)) => vec![way("host_ports4", published.address, published.ip.into())],
-        Some(IpAddr::V6(_)) => {
-            ipv6.map(|to| way("host_ports6", published.address, to)).into_iter().collect()
-        }
-        None => {
-            let mut all = vec![way("ports4", None, published.ip.into())];
-            all.extend(ipv6.map(|to| way("ports6", None, to)));
-            all
-        }
+    if published.address.is_some_and(|address| address.is_loopback()) {
+        return Vec::new();
     }
+    let ips = [Some(IpAddr::V4(published.ip)), published.ipv6.map(IpAddr::V6)];
+    let meant = |to: &IpAddr| published.address.is_none_or(|own| own.is_ipv4() == to.is_ipv4());
+    ips.into_iter().flatten().filter(meant).flat_map(|to| led_to(published, to)).collect()
+}
+
+/// That it leads to this address, and whether past the host's own rules.
+fn led_to(published: &Published, to: IpAddr) -> [Element; 2] {
+    let mut key: Vec<Field> = published.address.map(Field::Ip).into_iter().collect();
+    key.extend([Field::Protocol(published.protocol), Field::Port(published.host)]);
+    let by_address = published.address.is_some();
+    let (ways, exposed, asked) = match (to.is_ipv4(), by_address) {
+        (true, false) => ("ports4", "exposed", Family::Ip),
+        (true, true) => ("host_ports4", "exposed4", Family::Ip),
+        (false, false) => ("ports6", "exposed", Family::Ip6),
+        (false, true) => ("host_ports6", "exposed6", Family::Ip6),
+    };
+    let element = |family, set: &'static str, value| Element { family, set: set.into(), key: key.clone(), value };
+    let way = element(Family::Inet, ways, vec![Field::Ip(to), Field::Port(published.container)]);
+    let by = match (published.expose, by_address) {
+        (true, _) => element(Family::Inet, exposed, Vec::new()),
+        (false, false) => element(asked, "published", Vec::new()),
+        (false, true) => element(asked, "published_at", Vec::new()),
+    };
+    [way, by]
 }
 
 /// The sets and maps of a table with their types.
-const INET_SETS: [(&str, &str, &str); 6] = [
+const INET_SETS: [(&str, &str, &str); 9] = [
     ("set", "bridges", "ifname"),
     ("set", "internal", "ifname"),
+    ("set", "exposed", "inet_proto . inet_service"),
+    ("set", "exposed4", "ipv4_addr . inet_proto . inet_service"),
+    ("set", "exposed6", "ipv6_addr . inet_proto . inet_service"),
     ("map", "ports4", "inet_proto . inet_service : ipv4_addr . inet_service"),
     ("map", "ports6", "inet_proto . inet_service : ipv6_addr . inet_service"),
     ("map", "host_ports4", "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service"),
@@ -152,30 +187,49 @@ const BRIDGE_SETS: [(&str, &str, &str); 5] = [
     ("set", "neighbor_mac", "typeof iifname . @th,208,48"),
 ];
 
+const IP_SETS: [(&str, &str, &str); 2] = [
+    ("set", "published", "inet_proto . inet_service"),
+    ("set", "published_at", "ipv4_addr . inet_proto . inet_service"),
+];
+const IP6_SETS: [(&str, &str, &str); 2] = [
+    ("set", "published", "inet_proto . inet_service"),
+    ("set", "published_at", "ipv6_addr . inet_proto . inet_service"),
+];
+
+/// The sets and maps that a table has whatever was asked for.
+const fn own_sets(family: Family) -> &'static [(&'static str, &'static str, &'static str)] {
+    match family {
+        Family::Inet => &INET_SETS,
+        Family::Bridge => &BRIDGE_SETS,
+        Family::Ip => &IP_SETS,
+        Family::Ip6 => &IP6_SETS,
+    }
+}
+
 /// What every `inet volt` has beside what its networks need.
 const INPUT: &str = "\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n";
 const INPUT_OF_INTERNAL: &str = "\t\tiifname != @internal accept
 \t\tct state established,related accept
 \t\tmeta l4proto { icmp, icmpv6 } accept
-\t\tth dport 53 accept comment \"names\"
-\t\tudp dport { 67, 547 } accept comment \"addresses\"
-\t\tdrop comment \"an internal network reaches nothing of the host\"
-\t}
 ";
-const NAT_IN: &str =
-    "\t\tfib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @host_ports4
-\t\tfib daddr type local dnat ip to meta l4proto . th dport map @ports4
-\t\tfib daddr type local dnat ip6 to ip6 daddr . meta l4proto . th dport map @host_ports6
-\t\tfib daddr type local dnat ip6 to meta l4proto . th dport map @ports6
-\t}
-";
-const NAT_OUT: &str = "\t\toifname != \"lo\" accept
-\t\tip daddr 127.0.0.0/8 accept comment \"a proxy leads in\"
-\t\tip6 daddr ::1 accept
+const INPUT_END: &str = "\t\tdrop comment \"an internal network reaches nothing of the host\"\n\t}\n";
+const LEAD_IN: &str = "\tchain lead_in {
 \t\tdnat ip to ip daddr . meta l4proto . th dport map @host_ports4
 \t\tdnat ip to meta l4proto . th dport map @ports4
 \t\tdnat ip6 to ip6 daddr . meta l4proto . th dport map @host_ports6
 \t\tdnat ip6 to meta l4proto . th dport map @ports6
+\t}
+";
+const NAT_IN: &str = "\t\tfib daddr type != local accept
+\t\tmeta l4proto . th dport @exposed goto lead_in
+\t\tip daddr . meta l4proto . th dport @exposed4 goto lead_in
+\t\tip6 daddr . meta l4proto . th dport @exposed6 goto lead_in
+\t\tiifname @bridges goto lead_in
+";
+const NAT_OUT: &str = "\t\toifname != \"lo\" accept
+\t\tip daddr 127.0.0.0/8 accept comment \"a proxy leads in\"
+\t\tip6 daddr ::1 accept
+\t\tgoto lead_in
 \t}
 ";
 const OWN: &str = "\tchain prerouting {
@@ -220,79 +274,177 @@ pub fn all_elements(networks: &[Network], attached: &[Attached], orders: &Orders
 /// The sets and maps whose elements are [`all_elements`].
 #[must_use]
 pub fn sets_of_elements(orders: &Orders) -> Vec<(Family, Cow<'static, str>)> {
-    let inet = INET_SETS.iter().map(|(_, name, _)| (Family::Inet, Cow::Borrowed(*name)));
-    let bridge = BRIDGE_SETS.iter().map(|(_, name, _)| (Family::Bridge, Cow::Borrowed(*name)));
+    let own = Family::ALL.into_iter().flat_map(|family| {
+        own_sets(family).iter().map(move |(_, name, _)| (family, Cow::Borrowed(*name)))
+    });
     let groups = orders.groups();
     let asked_for = render::sets(&groups).map(|(family, name, _)| (family, Cow::Owned(name)));
-    inet.chain(bridge).chain(asked_for).collect()
+    own.chain(asked_for).collect()
 }
 
-/// How many rules a text has that [`render`] wrote, in each family: each stands in a line of its chain, behind what the chain is.
+/// What the firewall is rendered from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The networks there are.
+    pub networks: &'a [Network],
+    /// Who is connected.
+    pub attached: &'a [Attached],
+    /// What was asked for.
+    pub orders: &'a Orders,
+    /// The number of the interface by which the gate is entered.
+    pub gate: u32,
+}
+
+/// A table as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its family.
+    pub family: Family,
+    /// How many rules it has.
+    pub rules: usize,
+    /// Its comment, which tells its rules from others.
+    pub comment: String,
+    sets: String,
+    chains: String,
+}
+
+/// All tables as they are to be, without who begun what before (`flows`).
 #[must_use]
-pub fn count_rules(text: &str) -> [(Family, usize); 2] {
-    let mut counts = [(Family::Inet, 0), (Family::Bridge, 0)];
-    let (mut table, mut in_chain) = (0, false);
-    for line in text.lines() {
-        match line {
-            _ if line.starts_with("table ") => {
-                table = usize::from(line.starts_with("table bridge"));
+pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
+    let groups = facts.orders.groups();
+    let elements = all_elements(facts.networks, facts.attached, facts.orders);
+    Family::ALL.map(|family| {
+        let mut chains = String::new();
+        match family {
+            Family::Inet => inet(&mut chains, facts, &groups),
+            Family::Bridge => {
+                chains.push_str(OWN);
+                render::bridge(&mut chains, facts.orders, facts.networks, &groups);
             }
-            "\t}" => in_chain = false,
-            _ if line.starts_with("\tchain ") => in_chain = true,
-            _ if in_chain && !line.starts_with("\t\ttype ") => counts[table].1 += 1,
-            _ => {}
+            Family::Ip | Family::Ip6 => gate::chains(&mut chains, family, facts.networks),
+        }
+        let own: Vec<&Element> = elements.iter().filter(|one| one.family == family).collect();
+        Table {
+            family,
+            rules: count_rules(&chains),
+            comment: format!("{:016x}", hash(&[&sets(family, &groups, &[]), &chains, &facts.gate.to_string()])),
+            sets: sets(family, &groups, &own),
+            chains,
+        }
+    })
+}
+
+/// How many rules there are: each stands in a line of its chain, behind what the chain is.
+fn count_rules(chains: &str) -> usize {
+    let is_rule = |line: &&str| line.starts_with("\t\t") && !line.starts_with("\t\ttype ");
+    let outside_sets = chains.split("\tchain ").skip(1);
+    outside_sets.map(|chain| chain.split("\t}").next().unwrap_or_default().lines().filter(is_rule).count()).sum()
+}
+
+/// Renders all tables, for one transaction that puts them in the place of what there was. `flows` are who has begun what with whom on the
+/// bridges: answers to that go on.
+#[must_use]
+pub fn render(facts: &Facts<'_>, flows: &[Element]) -> String {
+    let mut out = String::new();
+    for Table { family, comment, sets, chains, .. } in tables(facts) {
+        let _ = writeln!(out, "table {family} {TABLE}\ndelete table {family} {TABLE}\ntable {family} {TABLE} {{");
+        let _ = writeln!(out, "\tcomment \"{comment}\"\n{sets}{chains}}}");
+    }
+    let is_there = out.contains("\tset flows4 {");
+    for set in ["flows4", "flows6"] {
+        let own: Vec<String> = flows.iter().filter(|one| one.set == set).map(ToString::to_string).collect();
+        if is_there && !own.is_empty() {
+            let _ = writeln!(out, "add element bridge {TABLE} {set} {{ {} }}", own.join(", "));
         }
     }
-    counts
-}
-
-/// Renders both tables, for one transaction that puts them in the place of what there was.
-#[must_use]
-pub fn render(networks: &[Network], attached: &[Attached], orders: &Orders) -> String {
-    let (elements, groups) = (all_elements(networks, attached, orders), orders.groups());
-    let mut by_set: BTreeMap<(Family, &str), Vec<&Element>> = BTreeMap::new();
-    for element in &elements {
-        by_set.entry((element.family, &element.set)).or_default().push(element);
-    }
-    let mut out = String::from("table inet volt\ndelete table inet volt\ntable inet volt {\n");
-    sets(&mut out, (Family::Inet, &INET_SETS), &groups, &by_set);
-    forward(&mut out, orders, networks, &groups);
-    out.push_str(INPUT);
-    render::input(&mut out, orders, &groups);
-    out.push_str(INPUT_OF_INTERNAL);
-    lead_in(&mut out, networks);
-    postrouting(&mut out, networks);
-    out.push_str("}\ntable bridge volt\ndelete table bridge volt\ntable bridge volt {\n");
-    sets(&mut out, (Family::Bridge, &BRIDGE_SETS), &groups, &by_set);
-    out.push_str(OWN);
-    render::bridge(&mut out, orders, networks, &groups);
-    out.push_str("}\n");
     out
 }
 
-/// What takes both tables away, whether or not they are there.
-pub const NOTHING: &str =
-    "table inet volt\ndelete table inet volt\ntable bridge volt\ndelete table bridge volt\n";
+/// What takes all tables away, whether or not they are there.
+#[must_use]
+pub fn nothing() -> String {
+    Family::ALL.map(|family| format!("table {family} {TABLE}\ndelete table {family} {TABLE}\n")).concat()
+}
 
-fn sets(
-    out: &mut String,
-    (family, own): (Family, &[(&str, &str, &str)]),
-    groups: &[Who],
-    elements: &BTreeMap<(Family, &str), Vec<&Element>>,
-) {
+fn sets(family: Family, groups: &[Who], elements: &[&Element]) -> String {
+    let mut by_set: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for element in elements {
+        by_set.entry(&element.set).or_default().push(element.to_string());
+    }
+    let mut out = String::new();
     let mut set = |kind: &str, name: &str, of: &str| {
         let keyword = if of.starts_with("typeof ") { "" } else { "type " };
         let _ = writeln!(out, "\t{kind} {name} {{\n\t\t{keyword}{of};");
-        if let Some(own) = elements.get(&(family, name)) {
-            let all: Vec<String> = own.iter().map(ToString::to_string).collect();
-            let _ = writeln!(out, "\t\telements = {{ {} }}", all.join(",\n\t\t\t"));
+        if let Some(own) = by_set.get_mut(name) {
+            // Two workloads may share one.
+            own.sort_unstable();
+            own.dedup();
+            let _ = writeln!(out, "\t\telements = {{ {} }}", own.join(",\n\t\t\t"));
         }
         out.push_str("\t}\n");
     };
-    own.iter().for_each(|(kind, name, of)| set(kind, name, of));
+    own_sets(family).iter().for_each(|(kind, name, of)| set(kind, name, of));
     for (_, name, of) in render::sets(groups).filter(|(of, _, _)| *of == family) {
         set("set", &name, of);
     }
+    out
+}
+
+fn inet(out: &mut String, facts: &Facts<'_>, groups: &[Who]) {
+    martians(out, facts.networks);
+    forward(out, facts.orders, facts.networks, groups);
+    out.push_str(INPUT);
+    render::input(out, facts.orders, groups);
+    out.push_str(INPUT_OF_INTERNAL);
+    for network in facts.networks.iter().filter(|network| network.internal) {
+        for (family, gateway) in names(network) {
+            let bridge = network.bridge();
+            let _ = writeln!(
+                out,
+                "\t\tiifname \"{bridge}\" {family} daddr {gateway} th dport 53 accept comment \"names\""
+            );
+        }
+        if network.dhcp {
+            let bridge = network.bridge();
+            let _ = writeln!(out, "\t\tiifname \"{bridge}\" udp dport {{ 67, 547 }} accept comment \"addresses\"");
+        }
+    }
+    out.push_str(INPUT_END);
+    lead_in(out, facts.networks);
+    postrouting(out, facts.networks);
+}
+
+/// Where names of a network are asked for.
+fn names(network: &Network) -> impl Iterator<Item = (&'static str, IpAddr)> {
+    let ipv4 = ("ip", IpAddr::V4(network.gateway()));
+    let ipv6 = network.gateway_ipv6().map(|gateway| ("ip6", IpAddr::V6(gateway)));
+    [Some(ipv4), ipv6].into_iter().flatten().filter(|_| network.dns)
+}
+
+/// What nobody sends who is where he is: to the loopback from elsewhere, as a member of a network from without.
+fn martians(out: &mut String, networks: &[Network]) {
+    out.push_str(
+        "\tchain martians {
+\t\ttype filter hook prerouting priority raw; policy accept;
+\t\tiifname \"lo\" accept
+\t\tip daddr 127.0.0.0/8 drop comment \"the loopback is the host's own\"
+",
+    );
+    let subnets = |of: &dyn Fn(&Network) -> Option<String>| -> Vec<String> {
+        networks.iter().filter_map(of).collect()
+    };
+    let ipv4 = subnets(&|network| Some(network.subnet.to_string()));
+    let ipv6 = subnets(&|network| network.ipv6.map(|subnet| subnet.to_string()));
+    for (family, subnets) in [("ip", ipv4), ("ip6", ipv6)] {
+        if !subnets.is_empty() {
+            let subnets = subnets.join(", ");
+            let _ = writeln!(
+                out,
+                "\t\tiifname != @bridges {family} saddr {{ {subnets} }} drop comment \"members are on their bridges\""
+            );
+        }
+    }
+    out.push_str("\t}\n");
 }
 
 fn forward(out: &mut String, orders: &Orders, networks: &[Network], groups: &[Who]) {
@@ -309,20 +461,19 @@ fn forward(out: &mut String, orders: &Orders, networks: &[Network], groups: &[Wh
 
 /// What published ports do. Names are asked for at the gateways, whoever publishes their port by all addresses.
 fn lead_in(out: &mut String, networks: &[Network]) {
-    let mut names = String::new();
-    for network in networks.iter().filter(|network| network.dns) {
-        let _ = writeln!(names, "\t\tip daddr {} th dport 53 accept", network.gateway());
-        if let Some(gateway) = network.gateway_ipv6() {
-            let _ = writeln!(names, "\t\tip6 daddr {gateway} th dport 53 accept");
-        }
+    out.push_str(LEAD_IN);
+    let mut asked = String::new();
+    for (family, gateway) in networks.iter().flat_map(names) {
+        let _ = writeln!(asked, "\t\t{family} daddr {gateway} th dport 53 accept");
     }
     out.push_str(
         "\tchain prerouting {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n",
     );
-    out.push_str(&names);
+    out.push_str(&asked);
     out.push_str(NAT_IN);
+    let _ = writeln!(out, "\t\tiifname \"{}\" goto lead_in\n\t}}", gate::OUT_OF);
     out.push_str("\tchain output {\n\t\ttype nat hook output priority -100; policy accept;\n");
-    out.push_str(&names);
+    out.push_str(&asked);
     out.push_str(NAT_OUT);
 }
 

@@ -1,5 +1,6 @@
 //! Derived names, subnets, published ports, and what a person finds in `nft list ruleset`.
 
+use super::ruleset::Family;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ fn published(text: &str) -> Published {
         protocol: one.protocol,
         ip: "10.0.0.2".parse().unwrap(),
         ipv6: Some("fd00::2".parse().unwrap()),
+        expose: false,
     }
 }
 
@@ -191,8 +193,16 @@ fn published_ports() {
     }
 }
 
+pub(super) fn facts<'a>(
+    networks: &'a [Network],
+    attached: &'a [Attached],
+    orders: &'a policy::Orders,
+) -> ruleset::Facts<'a> {
+    ruleset::Facts { networks, attached, orders, gate: 7 }
+}
+
 fn render(networks: &[Network], attached: &[Attached]) -> String {
-    ruleset::render(networks, attached, &policy::Orders::default())
+    ruleset::render(&facts(networks, attached, &policy::Orders::default()), &[])
 }
 
 #[test]
@@ -204,7 +214,7 @@ fn what_a_person_finds_in_the_ruleset() {
     let mac = mac_of(&name("web"), &name("volt0"));
     let text = render(&[open, closed], &[attached("8080:80"), attached("127.0.0.1:81:80")]);
     for part in [
-        "set bridges {\n\t\ttype ifname;\n\t\telements = { \"volt0\",\n\t\t\t\"volt-back\" }\n",
+        "set bridges {\n\t\ttype ifname;\n\t\telements = { \"volt-back\",\n\t\t\t\"volt0\" }\n",
         "set internal {\n\t\ttype ifname;\n\t\telements = { \"volt-back\" }\n",
         "elements = { tcp . 8080 : 10.0.0.2 . 80 }",
         "elements = { tcp . 8080 : fd00::2 . 80 }",
@@ -217,9 +227,45 @@ fn what_a_person_finds_in_the_ruleset() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert!(!text.contains("10.9.0.0/24 oifname !="), "an internal network goes out:\n{text}");
-    let [(_, inet), (_, bridge)] = ruleset::count_rules(&text);
-    let [(_, least), (_, own)] = ruleset::count_rules(&render(&[], &[]));
-    assert!(bridge == own && own > 5 && inet > least && least > 10, "{inet} {bridge} in\n{text}");
+    let nobody = policy::Orders::default();
+    let rules = |networks: &[Network]| ruleset::tables(&facts(networks, &[], &nobody)).map(|table| table.rules);
+    let (least, some) = (rules(&[]), rules(&[network("volt0", "10.0.0.0/24")]));
+    assert!(least[1] == some[1] && least[0] < some[0], "{least:?} {some:?}");
+    for (number, table) in ruleset::tables(&facts(&[], &[], &nobody)).iter().enumerate() {
+        assert!(table.rules == least[number] && table.rules > 4, "{table:?}");
+    }
+}
+
+#[test]
+fn a_comment_tells_rules_from_others() {
+    let (one, two) = ([network("volt0", "10.0.0.0/24")], [network("volt0", "10.1.0.0/24")]);
+    let nobody = policy::Orders::default();
+    let comments = |facts: ruleset::Facts<'_>| ruleset::tables(&facts).map(|table| table.comment);
+    let before = comments(facts(&one, &[], &nobody));
+    // Who comes and goes changes elements alone.
+    assert_eq!(comments(facts(&one, &[attached("80:80")], &nobody)), before);
+    assert_ne!(comments(facts(&two, &[], &nobody))[0], before[0]);
+    let moved = comments(ruleset::Facts { gate: 8, ..facts(&one, &[], &nobody) });
+    assert_ne!(moved[2], before[2]);
+}
+
+#[test]
+fn the_host_is_asked_about_what_is_not_exposed() {
+    let mut open = attached("8080:80");
+    let has = |attached: &Attached, family, set: &str, key: &str| {
+        let all = ruleset::elements(attached, &policy::Orders::default());
+        all.iter().any(|one| one.family == family && one.set == set && one.to_string() == key)
+    };
+    for family in [Family::Ip, Family::Ip6] {
+        assert!(has(&open, family, "published", "tcp . 8080"));
+    }
+    assert!(!has(&open, Family::Inet, "exposed", "tcp . 8080"));
+    open.published[0].expose = true;
+    assert!(has(&open, Family::Inet, "exposed", "tcp . 8080"));
+    assert!(!has(&open, Family::Ip, "published", "tcp . 8080"));
+    let one = attached("192.0.2.1:8080:80");
+    assert!(has(&one, Family::Ip, "published_at", "192.0.2.1 . tcp . 8080"));
+    assert!(!has(&one, Family::Ip6, "published", "tcp . 8080"));
 }
 
 #[test]

@@ -265,7 +265,42 @@ const NETWORKS: &[Case] = &[
         command: &["net", "disconnect", "crashnet", "crash"],
         after: "{ volt net disconnect crashnet crash || test $? = 3; } && ! ip netns exec volt-crash ping -c 1 -W 1 10.66.0.1 && volt container delete --force crash && volt net delete crashnet",
     },
+    Case {
+        name: "firewall rule add",
+        before: "true",
+        command: &["firewall", "rule", "add", "--name", "crash", "deny", "--to", "host", "--port", "9399"],
+        after: RULES_AGREE,
+    },
+    Case {
+        name: "firewall reload",
+        before: "volt firewall rule add --name crash deny --to host --port 9398 && sed -i s/9398/9399/ /etc/volt/firewall-rules.json",
+        command: &["firewall", "reload"],
+        after: RULES_AGREE,
+    },
+    Case {
+        name: "net policy create",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet",
+        command: &["net", "policy", "create", "--deny", "--to", "net:crashnet", "--port", "9399", "crash"],
+        after: RULES_AGREE,
+    },
+    Case {
+        name: "net tap create",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet",
+        command: &["net", "tap", "create", "--network", "crashnet", "crash"],
+        after: "{ volt net tap delete crash || test $? = 3; } && volt net delete crashnet",
+    },
+    Case {
+        name: "net tap delete",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet && volt net tap create --network crashnet crash",
+        command: &["net", "tap", "delete", "crash"],
+        after: "{ volt net tap delete crash || test $? = 3; } && volt net delete crashnet",
+    },
 ];
+
+/// Where `status` says that the kernel has what is in force, it has it; else a reload mends that.
+const RULES_AGREE: &str = "{ volt firewall status -o json | grep -q '\"whole\": *true' || volt firewall reload; } && \
+    if grep -q 9399 /var/lib/volt/firewall.json; then nft list ruleset | grep -q 9399; else ! nft list ruleset | grep 9399; fi && \
+    { volt firewall rule delete crash || test $? = 3; } && { volt net policy delete crash || test $? = 3; } && { volt net delete crashnet || test $? = 3; }";
 
 /// What systemd runs, how its unit is told to run it beneath killat, and what makes systemd run it.
 struct UnitCase {

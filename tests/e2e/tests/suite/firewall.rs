@@ -10,20 +10,36 @@ fn hears(host: &Host, from: Option<&str>, address: &str, port: u16) -> bool {
     host.sh(&format!("timeout 4 {inside} nc -w 2 {address} {port} < /dev/null")).code == 0
 }
 
+/// Two hosts on one wire: 10.202.0.1 and fd21::1 here, 10.202.0.2 and fd21::2 there.
+fn linked(host: &Host, other: &Host) {
+    let end = |host: &Host, last| format!("{}:wan=10.202.0.{last}/24", host.name());
+    xtask(&["host", "link", &end(host, 1), &end(other, 2)]);
+    host.sh("ip addr add fd21::1/64 nodad dev wan").ok();
+    other.sh("ip addr add fd21::2/64 nodad dev wan").ok();
+}
+
 on_hosts! {
     fn firewall_rules_are_about_the_host_and_what_is_outside(host) {
         let host = host.private("wall");
         host.tiny();
         let other = host.private("beyond");
-        xtask(&["host", "link", &format!("{}:wan=10.202.0.1/24", host.name()), &format!("{}:wan=10.202.0.2/24", other.name())]);
-        host.sh("ip addr add fd21::1/64 nodad dev wan").ok();
-        other.sh("ip addr add fd21::2/64 nodad dev wan").ok();
+        linked(&host, &other);
         // Without any network, too.
         host.sh("systemd-run --quiet --collect busybox httpd -f -p 81 -h /srv").ok();
         host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 81 < /dev/null");
         assert!(hears(&other, None, "10.202.0.1", 81));
         assert_eq!(host.sh("volt firewall rule add deny --from outside --to host --port 81").ok().trim(), "rule-1");
         assert!(!hears(&other, None, "10.202.0.1", 81) && !hears(&other, None, "fd21::1", 81) && hears(&host, None, "127.0.0.1", 81));
+        // Over a boot, and put back when others take it away.
+        host.reboot();
+        other.sh("ip link show wan").ok();
+        linked(&host, &other);
+        host.sh("systemd-run --quiet --collect busybox httpd -f -p 81 -h /srv").ok();
+        host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 81 < /dev/null");
+        assert!(!hears(&other, None, "10.202.0.1", 81));
+        host.sh("nft delete table inet volt").ok();
+        host.until(Duration::from_secs(10), "nft list table inet volt");
+        assert!(!hears(&other, None, "10.202.0.1", 81));
         host.sh("volt system check && volt firewall rule delete rule-1").ok();
         assert!(hears(&other, None, "10.202.0.1", 81) && host.sh("nft list tables").ok().trim().is_empty());
         // Workloads, their ports, and internal networks.
@@ -64,5 +80,92 @@ on_hosts! {
         host.sh("nft flush chain inet volt input").ok();
         host.until(Duration::from_secs(10), "volt firewall status -o json | grep -q '\"whole\": *true'");
         host.sh("volt delete --force wall1 wall2 && volt net delete vault volt0 && volt firewall rule delete shut ask && ! nft list table inet volt && volt system check").ok();
+    }
+}
+
+/// The host's own rules, which close all but what they name.
+const CLOSED: &str = "table inet own {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        iifname lo accept
+        meta l4proto { icmp, icmpv6 } accept
+    }
+}";
+
+/// Writes down who sends a datagram to port 9.
+const HEARD: &str = "import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(('::', 9))
+while True:
+    print(s.recvfrom(9)[1][0], file=open('/tmp/heard', 'a'), flush=True)";
+
+on_hosts! {
+    fn firewall_of_the_host_closes_published_ports(host) {
+        let host = host.private("shut");
+        host.tiny();
+        let other = host.private("without");
+        linked(&host, &other);
+        serve(&host, "shut1", "-p 8091:80 -p 10.202.0.1:8092:80 -p 9:9/udp");
+        serve(&host, "open1", "-p 8093:80 --expose");
+        let ports = |from: Option<&str>, asker: &Host| {
+            let to = |at: &str, name: &str| reaches(asker, from, at, name);
+            [to("10.202.0.1:8091", "shut1"), to("[fd21::1]:8091", "shut1"), to("10.202.0.1:8092", "shut1"), to("10.202.0.1:8093", "open1"), to("[fd21::1]:8093", "open1")]
+        };
+        assert_eq!(ports(None, &other), [true; 5]);
+        // Datagrams too, and whoever sends stays who he is.
+        host.run_with(&["sh", "-c", "cat > /tmp/heard.py"], HEARD.as_bytes()).ok();
+        host.sh("systemd-run --quiet --collect ip netns exec volt-shut1 python3 /tmp/heard.py").ok();
+        let send = |to: &str, from: &str| {
+            other.sh(&format!("python3 -c \"import socket; s = socket.socket(socket.AF_INET6 if ':' in '{to}' else socket.AF_INET, socket.SOCK_DGRAM); s.bind(('{from}', 0)); s.sendto(b'x', ('{to}', 9))\"")).ok();
+        };
+        let heard = |whom: &str| format!("grep -q '{whom}$' /tmp/heard");
+        host.until(Duration::from_secs(10), "ip netns exec volt-shut1 ss -Hlun | grep -q :9");
+        send("10.202.0.1", "10.202.0.2");
+        host.until(Duration::from_secs(5), &heard("10.202.0.2"));
+        send("fd21::1", "fd21::2");
+        host.until(Duration::from_secs(5), &heard("fd21::2"));
+        // Nobody is taken for a member who is outside.
+        other.sh("ip addr add 10.0.0.77/32 dev lo && ip addr add 10.77.0.1/32 dev lo").ok();
+        host.sh("ip route add 10.77.0.0/24 via 10.202.0.2; sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.wan.rp_filter=0").ok();
+        send("10.202.0.1", "10.0.0.77");
+        send("10.202.0.1", "10.77.0.1");
+        host.until(Duration::from_secs(5), &heard("10.77.0.1"));
+        assert_ne!(host.sh(&heard("10.0.0.77")).code, 0);
+        // What the host closes stays closed, to whomever is outside; but for what is asked to be open.
+        host.run_with(&["nft", "-f", "-"], CLOSED.as_bytes()).ok();
+        assert_eq!(ports(None, &other), [false, false, false, true, true]);
+        assert_eq!(ports(Some("open1"), &host)[..1], [true], "members are no outsiders");
+        assert!(reaches(&host, None, "127.0.0.1:8091", "shut1") && reaches(&host, None, "10.202.0.1:8091", "shut1"));
+        assert!(reaches(&other, None, "10.202.0.1:8093", "open1"));
+        host.sh("nft add rule inet own input tcp dport 8091 accept").ok();
+        assert_eq!(ports(None, &other), [true, true, false, true, true]);
+        // The gate is put back where another program takes it away.
+        host.sh("ip link delete voltgate0").ok();
+        host.until(Duration::from_secs(10), "volt firewall status -o json | grep -q '\"whole\": *true'");
+        assert_eq!(ports(None, &other), [true, true, false, true, true]);
+        host.sh("volt system check && volt delete --force shut1 open1").ok();
+    }
+}
+
+on_hosts! {
+    fn firewall_keeps_the_loopback_to_the_host(host) {
+        let host = host.private("loop");
+        host.tiny();
+        let other = host.private("faraway");
+        linked(&host, &other);
+        for host in [&host, &other] {
+            // What lets packets for the loopback come in at all, as some programs ask for.
+            host.sh("sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.wan.rp_filter=0").ok();
+        }
+        host.sh("systemd-run --quiet --collect busybox httpd -f -p 127.0.0.1:81 -h /srv").ok();
+        host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 81 < /dev/null");
+        let gets_in = || {
+            other.sh("python3 -c \"import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'wan'); s.bind(('10.202.0.2', 0)); s.settimeout(2); s.connect(('127.0.0.1', 81))\"").code == 0
+        };
+        assert!(gets_in());
+        serve(&host, "loop1", "-p 8094:80");
+        assert!(!gets_in() && reaches(&host, None, "127.0.0.1:8094", "loop1"));
+        host.sh("volt delete --force loop1").ok();
     }
 }

@@ -19,12 +19,11 @@ fn ping(name: &str) -> String {
 
 /// Whether the page of `name` is had at this address, from a container or, without one, from the host.
 pub(super) fn reaches(host: &Host, from: Option<&str>, address: &str, name: &str) -> bool {
-    let inside = from.map(|from| format!("volt exec {from} ")).unwrap_or_default();
-    // busybox has no time-out for the connection alone.
-    let line = format!(
-        "timeout 3 {inside}{}wget -q -O - http://{address}/",
-        if from.is_some() { "" } else { "busybox " }
-    );
+    // busybox has no time-out for the connection alone; and on a slow machine `volt exec` may take longer than that.
+    let line = match from {
+        Some(from) => format!("volt exec {from} timeout 4 wget -q -O - http://{address}/"),
+        None => format!("timeout 4 busybox wget -q -O - http://{address}/"),
+    };
     host.sh(&line).stdout.trim() == name
 }
 

@@ -19,6 +19,18 @@ s.settimeout(1)
 s.sendto(b'hi', to[4])
 assert s.recv(9) == b'hi'";
 
+/// Asks all of a network at once, and says who has answered.
+const ASK_ALL: &str = "import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.settimeout(1)
+s.sendto(b'hi', (sys.argv[1], 7))
+try:
+    while True:
+        print(s.recvfrom(9)[1][0])
+except TimeoutError:
+    pass";
+
 /// Two networks, two members of the first and one of the second; the first two answer datagrams too.
 fn members(host: &Host) {
     host.tiny();
@@ -28,6 +40,7 @@ fn members(host: &Host) {
     serve(host, "pol3", "--network polb");
     host.run_with(&["sh", "-c", "cat > /tmp/answer.py"], ANSWER.as_bytes()).ok();
     host.run_with(&["sh", "-c", "cat > /tmp/ask.py"], ASK.as_bytes()).ok();
+    host.run_with(&["sh", "-c", "cat > /tmp/ask_all.py"], ASK_ALL.as_bytes()).ok();
     answer(host, "pol1");
     answer(host, "pol2");
 }
@@ -47,6 +60,12 @@ fn clear(host: &Host) {
 
 fn asks(host: &Host, from: &str, to: &str) -> bool {
     host.sh(&format!("ip netns exec volt-{from} python3 /tmp/ask.py {to}")).code == 0
+}
+
+/// Whether one answers what another asks all of its network.
+fn is_told(host: &Host, from: &str, all: &str, whom: &str) -> bool {
+    let heard = host.sh(&format!("ip netns exec volt-{from} python3 /tmp/ask_all.py {all}")).ok();
+    heard.lines().any(|line| line == whom)
 }
 
 fn pings(host: &Host, from: &str, to: &str) -> bool {
@@ -113,6 +132,7 @@ fn policies_hold(host: &Host) {
             && by_link()
             && !reaches(host, Some("pol1"), &three, "pol3")
     );
+    assert!(is_told(host, "pol1", "10.72.0.255", &two));
     // All of one direction: what the other begins is answered, and nothing but that.
     host.sh("volt net policy create --deny --from pol1 --to pol2 shut").ok();
     for (denied, to, back) in [("pol1", &two, &one), ("pol1", &two6, &one6)] {
@@ -121,6 +141,10 @@ fn policies_hold(host: &Host) {
         // Not by a port that answers come from: the other did not ask this one.
         assert!(!asks(host, denied, &format!("{to} 9999")), "{to}");
     }
+    // Nor what is sent to all.
+    assert!(
+        !is_told(host, "pol1", "10.72.0.255", &two) && is_told(host, "pol2", "10.72.0.255", &one)
+    );
     assert!(
         !reaches(host, Some("pol1"), &two, "pol2") && reaches(host, Some("pol2"), &one, "pol1")
     );
@@ -168,12 +192,12 @@ fn defaults_hold(host: &Host, two: &str, two6: &str) {
     // They follow a workload over restarts, by whomever, and to new addresses.
     host.sh("volt container restart -t 1 pol1 && systemctl restart volt-container@pol2").ok();
     host.until(
-        Duration::from_secs(10),
-        &format!("timeout 3 volt exec pol1 wget -q -O - http://{two}/"),
+        Duration::from_secs(20),
+        &format!("volt exec pol1 timeout 4 wget -q -O - http://{two}/"),
     );
     assert!(!pings(host, "pol1", two));
     host.sh(&format!("volt delete --force pol2 && volt run -d --name pol2 --network pola --ip 10.72.0.60 tiny sh -c '{SERVE}'")).ok();
-    host.until(Duration::from_secs(10), "timeout 3 volt exec pol1 wget -q -O - http://10.72.0.60/");
+    host.until(Duration::from_secs(20), "volt exec pol1 timeout 4 wget -q -O - http://10.72.0.60/");
     assert!(
         !pings(host, "pol1", "10.72.0.60") && !reaches(host, Some("pol3"), "10.72.0.60:81", "pol2")
     );

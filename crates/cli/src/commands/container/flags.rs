@@ -206,6 +206,9 @@ pub(crate) struct CreateFlags {
     /// Let a port of the host lead to one of the container, or as many to as many; any free one where none is said
     #[arg(long, short, value_name = "[HOST_IP:][HOST:]CONTAINER[/udp]", value_parser = checked::<Publish>)]
     publish: Vec<String>,
+    /// Open the published ports even where the host's own firewall closes them
+    #[arg(long, requires = "publish")]
+    expose: bool,
     /// Mount a volume or a folder of the host
     #[arg(long, short, value_name = "SOURCE:TARGET[:ro]")]
     volume: Vec<String>,
@@ -284,6 +287,7 @@ impl CreateFlags {
             boot: (self.boot || self.no_boot).then_some(self.boot),
             networks: networks(self.network, self.ip),
             publish: self.publish,
+            expose: self.expose,
             volumes: volumes.collect::<Result<_, _>>()?,
             tmpfs: self.tmpfs,
             read_only: self.read_only,

@@ -48,22 +48,19 @@ impl Engine {
     fn network_losses(&self, networks: &[Network], attached: &[Attached]) -> Vec<Found> {
         let mut found = Vec::new();
         let mut say = |what: &str, why: String| found.push(Found::new(&what, why, Mend::Networks));
-        let mut firewall = attached.is_empty();
-        for (network, lost) in self.lost_networks().unwrap_or_default() {
+        let lost = self.lost_networks().unwrap_or_default();
+        let in_use = |network: &Name| {
             let mut endpoints = attached.iter().flat_map(|one| &one.endpoints);
-            if !endpoints.any(|endpoint| endpoint.network == network) {
-                // Whoever wants it first makes the rest.
-                continue;
-            }
-            for lost in lost {
-                match lost.as_str() {
-                    "firewall" if firewall => {}
-                    "firewall" => {
-                        firewall = true;
-                        say("firewall", "Volt's tables are not as they are to be".to_owned());
-                    }
-                    lost => say(&format!("network {network}"), format!("it lacks its {lost}")),
-                }
+            endpoints.any(|endpoint| endpoint.network == *network)
+        };
+        // What nobody uses whoever wants it first makes. Rules about the host hold always.
+        let rules = self.orders().is_ok_and(|orders| !orders.rules.rules.is_empty());
+        if lost.firewall && (rules || !attached.is_empty()) {
+            say("firewall", "Volt's tables are not as they are to be".to_owned());
+        }
+        for (network, what) in lost.networks.iter().filter(|(network, _)| in_use(network)) {
+            for what in what {
+                say(&format!("network {network}"), format!("it lacks its {what}"));
             }
         }
         let tables = nft::has_table(Family::Inet).unwrap_or(false);

@@ -14,25 +14,28 @@ use std::fmt::Write as _;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Forward,
+    /// The same where no network has IPv6.
+    ForwardIpv4,
     Input,
     Bridge,
 }
 
 /// The sets that the kernel has of groups, with their types.
 pub(in crate::net) fn sets(groups: &[Who]) -> impl Iterator<Item = (Family, String, &'static str)> {
-    groups.iter().enumerate().flat_map(|(number, who)| match who {
-        Who::Network(_) => vec![(Family::Bridge, format!("who{number}_p"), "ifname")],
-        _ => [Family::Inet, Family::Bridge]
-            .into_iter()
-            .flat_map(|family| {
+    groups.iter().enumerate().flat_map(|(number, who)| {
+        let mut all = vec![(Family::Bridge, format!("who{number}_p"), "ifname")];
+        if !matches!(who, Who::Network(_)) {
+            all.extend(
                 [("4", "ipv4_addr"), ("6", "ipv6_addr")]
-                    .map(|(version, of)| (family, format!("who{number}_{version}"), of))
-            })
-            .collect(),
+                    .map(|(version, of)| (Family::Inet, format!("who{number}_{version}"), of)),
+            );
+        }
+        all
     })
 }
 
-/// What a connected workload has in these sets. Members reach each other by the addresses too that interfaces give themselves.
+/// What a connected workload has in these sets: its ports, since on a bridge addresses don't tell who gets what is for many; where
+/// the host routes, its addresses, also those that interfaces give themselves.
 pub(in crate::net) fn elements(attached: &Attached, groups: &[Who]) -> Vec<Element> {
     let mut all = Vec::new();
     for (number, who) in groups.iter().enumerate() {
@@ -41,15 +44,13 @@ pub(in crate::net) fn elements(attached: &Attached, groups: &[Who]) -> Vec<Eleme
                 let set = format!("who{number}_{of}").into();
                 all.push(Element { family, set, key: vec![field], value: Vec::new() });
             };
+            add(Family::Bridge, "p", Field::Interface(endpoint.port.clone()));
             if matches!(who, Who::Network(_)) {
-                add(Family::Bridge, "p", Field::Interface(endpoint.port.clone()));
                 continue;
             }
-            for family in [Family::Inet, Family::Bridge] {
-                add(family, "4", Field::Ip(endpoint.ip.into()));
-                for ip in endpoint.ipv6.into_iter().chain([endpoint.mac.link_local()]) {
-                    add(family, "6", Field::Ip(ip.into()));
-                }
+            add(Family::Inet, "4", Field::Ip(endpoint.ip.into()));
+            for ip in endpoint.ipv6.into_iter().chain([endpoint.mac.link_local()]) {
+                add(Family::Inet, "6", Field::Ip(ip.into()));
             }
         }
     }
@@ -68,12 +69,16 @@ pub(in crate::net) fn forward(
 ) {
     let asked_for = |by: &By| matches!(by, By::Statement(..) | By::Default(..));
     let mut policed = false;
+    let place = match networks.iter().any(|network| network.ipv6.is_some()) {
+        true => Place::Forward,
+        false => Place::ForwardIpv4,
+    };
     for rule in compile(orders, networks) {
         if asked_for(&rule.by) && !policed {
             policed = true;
             let _ = writeln!(out, "\t\t{NEIGHBORS}");
         }
-        write(out, &rule, Place::Forward, groups);
+        write(out, &rule, place, groups);
     }
 }
 
@@ -170,7 +175,7 @@ fn write(out: &mut String, rule: &Rule, place: Place, groups: &[Who]) {
         (Action::Allow, Place::Bridge) => "goto let",
         (Action::Allow, _) => "accept",
     };
-    for addresses in addresses(rule, groups) {
+    for addresses in addresses(rule, place, groups) {
         for carried in carried(&rule.ports) {
             let _ = writeln!(
                 out,
@@ -187,7 +192,7 @@ fn interface(which: &str, side: &Side, place: Place, groups: &[Who]) -> String {
         Side::Inside => format!("{which} @bridges "),
         Side::Who(Who::Outside) => format!("{which} != @bridges "),
         Side::Not(name) => format!("{which} != \"{}\" ", bridge_name(name)),
-        Side::Who(who @ Who::Network(_)) if place == Place::Bridge => {
+        Side::Who(who) if place == Place::Bridge && who.is_group() => {
             format!("{which} @who{}_p ", number(who, groups))
         }
         Side::Who(Who::Network(name)) => format!("{which} \"{}\" ", bridge_name(name)),
@@ -200,11 +205,11 @@ fn number(who: &Who, groups: &[Who]) -> usize {
 }
 
 /// What of both sides is seen by the addresses: for either version, or nothing for both.
-fn addresses(rule: &Rule, groups: &[Who]) -> Vec<String> {
+fn addresses(rule: &Rule, place: Place, groups: &[Who]) -> Vec<String> {
     let of = |which: &str, side: &Side, is_ipv4: bool| -> Option<String> {
         let (ip, version) = if is_ipv4 { ("ip", "4") } else { ("ip6", "6") };
         match side {
-            Side::Who(who @ (Who::Workload(_) | Who::Label(..))) => {
+            Side::Who(who @ (Who::Workload(_) | Who::Label(..))) if place != Place::Bridge => {
                 Some(format!("{ip} {which} @who{}_{version} ", number(who, groups)))
             }
             Side::Who(Who::Subnet(net)) if matches!(net, IpNet::V4(_)) == is_ipv4 => {
@@ -214,7 +219,8 @@ fn addresses(rule: &Rule, groups: &[Who]) -> Vec<String> {
             _ => Some(String::new()),
         }
     };
-    let both = [true, false].into_iter().filter_map(|is_ipv4| {
+    let versions: &[bool] = if place == Place::ForwardIpv4 { &[true] } else { &[true, false] };
+    let both = versions.iter().filter_map(|&is_ipv4| {
         Some(of("saddr", &rule.from, is_ipv4)? + &of("daddr", &rule.to, is_ipv4)?)
     });
     let mut all: Vec<String> = both.collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::net::ruleset::{self, Family};
-use crate::net::tests::network;
+use crate::net::tests::{facts, network};
 use crate::net::{Endpoint, Network, Protocol, bridge_name, ip_of, ipv6_of, mac_of, port_name};
 use proptest::prelude::*;
 use std::net::IpAddr;
@@ -192,7 +192,7 @@ impl Scene {
         carried: Option<Ports>,
         published: bool,
     ) -> bool {
-        let text = ruleset::render(&self.networks, &self.attached, &self.orders);
+        let text = ruleset::render(&facts(&self.networks, &self.attached, &self.orders), &[]);
         let table =
             if family == Family::Inet { "table inet volt {" } else { "table bridge volt {" };
         let table = text.split(table).nth(1).unwrap().split("\n}").next().unwrap();
@@ -203,7 +203,7 @@ impl Scene {
         };
         let interface = |place: &Place<'_>| match family {
             Family::Inet => place.interface.clone(),
-            Family::Bridge => place.port.clone(),
+            _ => place.port.clone(),
         };
         let packet =
             Packet { from, to, own: interface(from), other: interface(to), carried, published };
@@ -363,10 +363,10 @@ fn what_decides() {
 #[test]
 fn a_bridge_without_policies_has_no_chain_for_them() {
     let plain = Scene::new([(false, true); 3], &[(0, 7)], Orders::default());
-    let text = ruleset::render(&plain.networks, &plain.attached, &plain.orders);
+    let text = ruleset::render(&facts(&plain.networks, &plain.attached, &plain.orders), &[]);
     assert!(!text.contains("flows4") && !text.contains("who"), "{text}");
     let asked = orders(&["a allow w0 w1"], &["b deny role=0 host 22"], &[]);
-    let text = ruleset::render(&plain.networks, &plain.attached, &asked);
+    let text = ruleset::render(&facts(&plain.networks, &plain.attached, &asked), &[]);
     assert!(
         !text.contains("flows4") && text.contains("ip saddr @who2_4 tcp dport 22 drop"),
         "{text}"

@@ -1,0 +1,75 @@
+//! The gate of the firewall (`volt_model::net::gate`): a pair of interfaces of the host's own; what goes into one comes out of the other.
+
+use super::link::{named, switch_on};
+use super::socket::Request;
+use super::{Error, Netlink, Result};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use std::io;
+use volt_model::net::Mac;
+
+/// Both ends have it, and ask nobody for another's: so whatever goes in is for whoever is behind the other end.
+const MAC: Mac = Mac([0x02, 0x76, 0x6f, 0x6c, 0x74, 0x67]);
+/// What has come in whole goes through whole.
+const MTU: u32 = 65535;
+
+impl Netlink {
+    /// The number of the end that packets go into; none where the gate is not as it is to be.
+    ///
+    /// # Errors
+    /// When the kernel can't be asked.
+    pub fn gate(&mut self, into: &str, out_of: &str) -> Result<Option<u32>> {
+        let ends = [self.link(into)?, self.link(out_of)?];
+        let good = ends.iter().all(|end| {
+            end.as_ref().is_some_and(|end| end.is_up && end.mac == Some(MAC) && end.mtu == MTU)
+        });
+        let [into, _] = ends;
+        Ok(into.filter(|_| good).map(|end| end.index))
+    }
+
+    /// Makes the gate where it is missing, or not as it is to be, and says the number of the end that packets go into.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn ensure_gate(&mut self, into: &str, out_of: &str) -> Result<u32> {
+        if let Some(index) = self.gate(into, out_of)? {
+            return Ok(index);
+        }
+        self.delete(into)?;
+        self.delete(out_of)?;
+        let mut end = self::end(into);
+        end.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(self::end(out_of)))),
+        ]));
+        let what = format!("make the gate {into}");
+        let message = RouteNetlinkMessage::NewLink(end);
+        let make = Request { what, message, flags: NLM_F_CREATE | NLM_F_EXCL };
+        let up = [out_of, into].map(|name| {
+            let mut message = named(name);
+            switch_on(&mut message);
+            message.header.flags |= LinkFlags::Noarp;
+            message.header.change_mask |= LinkFlags::Noarp;
+            let what = format!("switch {name} on");
+            Request { what, message: RouteNetlinkMessage::NewLink(message), flags: 0 }
+        });
+        self.change([make].into_iter().chain(up).collect())?;
+        self.gate(into, out_of)?.ok_or_else(|| {
+            let why = io::Error::other("somebody else has changed it meanwhile");
+            Error::new(format!("make the gate {into}"), why)
+        })
+    }
+}
+
+fn end(name: &str) -> LinkMessage {
+    let mut message = named(name);
+    message.attributes.extend([
+        LinkAttribute::Address(MAC.0.to_vec()),
+        LinkAttribute::Mtu(MTU),
+        LinkAttribute::IfAlias("volt: where the host's own rules are asked".to_owned()),
+    ]);
+    message
+}
