@@ -54,7 +54,11 @@ async fn status(server: &Server<Engine>, caller: Caller, request: Vec<u8>) -> Op
         return None;
     }
     let text = String::from_utf8_lossy(&answer);
-    let code = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..)).and_then(|rest| rest.get(..3)).map(str::parse);
+    let code = text
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.get(2..))
+        .and_then(|rest| rest.get(..3))
+        .map(str::parse);
     Some(code.unwrap_or_else(|| panic!("no HTTP: {text}")).unwrap())
 }
 

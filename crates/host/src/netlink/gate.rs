@@ -2,17 +2,23 @@
 
 use super::link::{named, switch_on};
 use super::socket::Request;
+use super::veth::address;
 use super::{Error, Netlink, Result};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::AddressScope;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use volt_model::net::Mac;
 
 /// Both ends have it, and ask nobody for another's: so whatever goes in is for whoever is behind the other end.
 const MAC: Mac = Mac([0x02, 0x76, 0x6f, 0x6c, 0x74, 0x67]);
+/// An interface without an address takes only what has its way back by it. This one is of the host alone, and nobody's in RFC 3927's range.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 118, 103);
 /// What has come in whole goes through whole.
 const MTU: u32 = 65535;
 
@@ -26,8 +32,10 @@ impl Netlink {
         let good = ends.iter().all(|end| {
             end.as_ref().is_some_and(|end| end.is_up && end.mac == Some(MAC) && end.mtu == MTU)
         });
-        let [into, _] = ends;
-        Ok(into.filter(|_| good).map(|end| end.index))
+        let [Some(into), Some(out_of)] = ends else { return Ok(None) };
+        let own = |one: &super::Address| one.interface == out_of.index && one.own.addr() == ADDRESS;
+        let good = good && self.addresses()?.iter().any(own);
+        Ok(good.then_some(into.index))
     }
 
     /// Makes the gate where it is missing, or not as it is to be, and says the number of the end that packets go into.
@@ -57,11 +65,19 @@ impl Netlink {
             Request { what, message: RouteNetlinkMessage::NewLink(message), flags: 0 }
         });
         self.change([make].into_iter().chain(up).collect())?;
-        self.gate(into, out_of)?.ok_or_else(|| {
-            let why = io::Error::other("somebody else has changed it meanwhile");
-            Error::new(format!("make the gate {into}"), why)
-        })
+        let Some(link) = self.link(out_of)? else { return Err(changed(into)) };
+        let mut own = address(link.index, IpNet::from(IpAddr::from(ADDRESS)));
+        own.header.scope = AddressScope::Host;
+        let what = format!("give {out_of} an address");
+        let message = RouteNetlinkMessage::NewAddress(own);
+        self.change(vec![Request { what, message, flags: NLM_F_CREATE | NLM_F_REPLACE }])?;
+        self.gate(into, out_of)?.ok_or_else(|| changed(into))
     }
+}
+
+fn changed(gate: &str) -> Error {
+    let why = io::Error::other("somebody else has changed it meanwhile");
+    Error::new(format!("make the gate {gate}"), why)
 }
 
 fn end(name: &str) -> LinkMessage {

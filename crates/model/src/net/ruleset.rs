@@ -8,8 +8,8 @@
 //!
 //! The comment of each table is a digest of its rules: by it others see what a table was rendered from.
 
-use super::policy::{Orders, Who, render};
 use super::derived::hash;
+use super::policy::{Orders, Who, render};
 use super::{Attached, Mac, Network, Protocol, Published, gate};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -156,7 +156,12 @@ fn led_to(published: &Published, to: IpAddr) -> [Element; 2] {
         (false, false) => ("ports6", "exposed", Family::Ip6),
         (false, true) => ("host_ports6", "exposed6", Family::Ip6),
     };
-    let element = |family, set: &'static str, value| Element { family, set: set.into(), key: key.clone(), value };
+    let element = |family, set: &'static str, value| Element {
+        family,
+        set: set.into(),
+        key: key.clone(),
+        value,
+    };
     let way = element(Family::Inet, ways, vec![Field::Ip(to), Field::Port(published.container)]);
     let by = match (published.expose, by_address) {
         (true, _) => element(Family::Inet, exposed, Vec::new()),
@@ -212,7 +217,8 @@ const INPUT_OF_INTERNAL: &str = "\t\tiifname != @internal accept
 \t\tct state established,related accept
 \t\tmeta l4proto { icmp, icmpv6 } accept
 ";
-const INPUT_END: &str = "\t\tdrop comment \"an internal network reaches nothing of the host\"\n\t}\n";
+const INPUT_END: &str =
+    "\t\tdrop comment \"an internal network reaches nothing of the host\"\n\t}\n";
 const LEAD_IN: &str = "\tchain lead_in {
 \t\tdnat ip to ip daddr . meta l4proto . th dport map @host_ports4
 \t\tdnat ip to meta l4proto . th dport map @ports4
@@ -327,7 +333,10 @@ pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
         Table {
             family,
             rules: count_rules(&chains),
-            comment: format!("{:016x}", hash(&[&sets(family, &groups, &[]), &chains, &facts.gate.to_string()])),
+            comment: format!(
+                "{:016x}",
+                hash(&[&sets(family, &groups, &[]), &chains, &facts.gate.to_string()])
+            ),
             sets: sets(family, &groups, &own),
             chains,
         }
@@ -338,7 +347,9 @@ pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
 fn count_rules(chains: &str) -> usize {
     let is_rule = |line: &&str| line.starts_with("\t\t") && !line.starts_with("\t\ttype ");
     let outside_sets = chains.split("\tchain ").skip(1);
-    outside_sets.map(|chain| chain.split("\t}").next().unwrap_or_default().lines().filter(is_rule).count()).sum()
+    outside_sets
+        .map(|chain| chain.split("\t}").next().unwrap_or_default().lines().filter(is_rule).count())
+        .sum()
 }
 
 /// Renders all tables, for one transaction that puts them in the place of what there was. `flows` are who has begun what with whom on the
@@ -347,12 +358,16 @@ fn count_rules(chains: &str) -> usize {
 pub fn render(facts: &Facts<'_>, flows: &[Element]) -> String {
     let mut out = String::new();
     for Table { family, comment, sets, chains, .. } in tables(facts) {
-        let _ = writeln!(out, "table {family} {TABLE}\ndelete table {family} {TABLE}\ntable {family} {TABLE} {{");
+        let _ = writeln!(
+            out,
+            "table {family} {TABLE}\ndelete table {family} {TABLE}\ntable {family} {TABLE} {{"
+        );
         let _ = writeln!(out, "\tcomment \"{comment}\"\n{sets}{chains}}}");
     }
     let is_there = out.contains("\tset flows4 {");
     for set in ["flows4", "flows6"] {
-        let own: Vec<String> = flows.iter().filter(|one| one.set == set).map(ToString::to_string).collect();
+        let own: Vec<String> =
+            flows.iter().filter(|one| one.set == set).map(ToString::to_string).collect();
         if is_there && !own.is_empty() {
             let _ = writeln!(out, "add element bridge {TABLE} {set} {{ {} }}", own.join(", "));
         }
@@ -363,7 +378,9 @@ pub fn render(facts: &Facts<'_>, flows: &[Element]) -> String {
 /// What takes all tables away, whether or not they are there.
 #[must_use]
 pub fn nothing() -> String {
-    Family::ALL.map(|family| format!("table {family} {TABLE}\ndelete table {family} {TABLE}\n")).concat()
+    Family::ALL
+        .map(|family| format!("table {family} {TABLE}\ndelete table {family} {TABLE}\n"))
+        .concat()
 }
 
 fn sets(family: Family, groups: &[Who], elements: &[&Element]) -> String {
@@ -406,7 +423,10 @@ fn inet(out: &mut String, facts: &Facts<'_>, groups: &[Who]) {
         }
         if network.dhcp {
             let bridge = network.bridge();
-            let _ = writeln!(out, "\t\tiifname \"{bridge}\" udp dport {{ 67, 547 }} accept comment \"addresses\"");
+            let _ = writeln!(
+                out,
+                "\t\tiifname \"{bridge}\" udp dport {{ 67, 547 }} accept comment \"addresses\""
+            );
         }
     }
     out.push_str(INPUT_END);

@@ -228,7 +228,9 @@ fn what_a_person_finds_in_the_ruleset() {
     }
     assert!(!text.contains("10.9.0.0/24 oifname !="), "an internal network goes out:\n{text}");
     let nobody = policy::Orders::default();
-    let rules = |networks: &[Network]| ruleset::tables(&facts(networks, &[], &nobody)).map(|table| table.rules);
+    let rules = |networks: &[Network]| {
+        ruleset::tables(&facts(networks, &[], &nobody)).map(|table| table.rules)
+    };
     let (least, some) = (rules(&[]), rules(&[network("volt0", "10.0.0.0/24")]));
     assert!(least[1] == some[1] && least[0] < some[0], "{least:?} {some:?}");
     for (number, table) in ruleset::tables(&facts(&[], &[], &nobody)).iter().enumerate() {

@@ -268,7 +268,9 @@ const NETWORKS: &[Case] = &[
     Case {
         name: "firewall rule add",
         before: "true",
-        command: &["firewall", "rule", "add", "--name", "crash", "deny", "--to", "host", "--port", "9399"],
+        command: &[
+            "firewall", "rule", "add", "--name", "crash", "deny", "--to", "host", "--port", "9399",
+        ],
         after: RULES_AGREE,
     },
     Case {
@@ -280,7 +282,17 @@ const NETWORKS: &[Case] = &[
     Case {
         name: "net policy create",
         before: "volt net create --subnet 10.66.0.0/24 crashnet",
-        command: &["net", "policy", "create", "--deny", "--to", "net:crashnet", "--port", "9399", "crash"],
+        command: &[
+            "net",
+            "policy",
+            "create",
+            "--deny",
+            "--to",
+            "net:crashnet",
+            "--port",
+            "9399",
+            "crash",
+        ],
         after: RULES_AGREE,
     },
     Case {
