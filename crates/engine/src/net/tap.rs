@@ -10,7 +10,7 @@ use volt_host::netlink::{self, Netlink};
 use volt_host::{files, peer};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{Attached, Attachment, Endpoint, Tap};
+use volt_model::net::{Attached, Attachment, Endpoint, Tap, port_name};
 
 /// A TAP as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ impl Engine {
         files::create_dirs(&self.paths().taps(), 0o755)?;
         files::write_json(&self.tap_path(name), &tap, 0o644)?;
         if let Err(error) = self.raise_tap(&tap) {
-            if let Err(undo) = self.forget_tap(name) {
+            if let Err(undo) = self.forget_tap(&tap) {
                 tracing::error!(%name, error = %undo.chain().join(": "), "a TAP half made could not be undone");
             }
             return Err(error);
@@ -76,17 +76,20 @@ impl Engine {
     /// `NotFound`.
     pub fn net_tap_delete(&self, name: &Name) -> Result<()> {
         let _lock = self.lock_name(name)?;
-        if !self.is_tap(name) {
+        let Some(tap) = self.taps()?.into_iter().find(|tap| tap.name == *name) else {
             return Err(Error::not_found("TAP", name).hinted(
                 "`volt net tap list` lists all there are, `volt net tap create` makes one",
             ));
-        }
-        self.forget_tap(name)
+        };
+        self.forget_tap(&tap)
     }
 
     /// The record last: until then it is put back.
-    fn forget_tap(&self, name: &Name) -> Result<()> {
+    fn forget_tap(&self, tap: &Tap) -> Result<()> {
+        let name = &tap.name;
         self.plug_out(name)?;
+        // Whoever was killed while he made it has not told of it yet.
+        Netlink::open()?.delete(&port_name(name, &tap.network))?;
         self.give_addresses_back(name)?;
         files::remove_file(&self.tap_path(name))?;
         Ok(files::sync_dir(&self.paths().taps())?)

@@ -15,6 +15,7 @@ mod podman;
 mod runs;
 mod starts;
 mod stores;
+mod swap;
 mod traffic;
 mod tree;
 mod volt;
@@ -49,6 +50,7 @@ const GROUPS: &[Group] = &[
     Group { name: "dns", run: names::all },
     Group { name: "attach", run: attach::all },
     Group { name: "throughput", run: traffic::all },
+    Group { name: "swap", run: swap::all },
 ];
 
 /// Runs the task.
