@@ -67,8 +67,11 @@ impl Engine {
         write: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let orders = self.orders()?;
+        let Some(name) = before.or(now).map(|one| &one.workload) else { return write() };
+        let mut others = if orders.has_pairs() { self.all_attached()? } else { Vec::new() };
+        others.retain(|other| other.workload != *name);
         let elements = |attached: Option<&Attached>| {
-            attached.map(|one| ruleset::elements(one, &orders)).unwrap_or_default()
+            attached.map(|one| ruleset::elements(one, &others, &orders)).unwrap_or_default()
         };
         let (old, new) = (elements(before), elements(now));
         let gone = old.into_iter().filter(|element| !new.contains(element));

@@ -61,7 +61,8 @@ impl Engine {
         self.put_in_force(&self.written_orders()?)?;
         drop(lock);
         self.have_networks_watched();
-        self.firewall_status()
+        // The kernel has just taken it whole.
+        self.status(&self.facts()?, true)
     }
 
     /// The same at boot, where most often nothing has changed. What networks need is put into the kernel later.

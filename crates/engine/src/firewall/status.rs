@@ -1,5 +1,6 @@
 //! How the firewall stands.
 
+use super::Facts;
 use crate::Engine;
 use crate::error::Result;
 use volt_host::files;
@@ -34,6 +35,11 @@ impl Engine {
         self.refuse_without_networks()?;
         let _lock = self.lock_firewall()?;
         let facts = self.facts()?;
+        self.status(&facts, self.is_whole(&facts)?)
+    }
+
+    /// How it stands, where it is known whether the kernel has what it is to have.
+    pub(super) fn status(&self, facts: &Facts, whole: bool) -> Result<Status> {
         let pending = match self.written_orders() {
             Ok(written) if written == facts.orders => None,
             Ok(_) => Some("the files were changed: volt firewall reload".to_owned()),
@@ -41,7 +47,7 @@ impl Engine {
         };
         let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
         Ok(Status {
-            whole: self.is_whole(&facts)?,
+            whole,
             networks: facts.networks.len(),
             connected: facts.attached.len(),
             published: facts.attached.iter().map(|one| one.published.len()).sum(),

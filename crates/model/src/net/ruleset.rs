@@ -107,14 +107,19 @@ fn joined(fields: &[Field]) -> String {
     fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(" . ")
 }
 
-/// What a connected workload is among the rules.
+/// What a connected workload is among the rules, beside the others that are connected.
 #[must_use]
-pub fn elements(attached: &Attached, orders: &Orders) -> Vec<Element> {
-    elements_among(attached, &orders.groups())
+pub fn elements(attached: &Attached, others: &[Attached], orders: &Orders) -> Vec<Element> {
+    elements_among(attached, others, orders, &orders.groups())
 }
 
-fn elements_among(attached: &Attached, groups: &[Who]) -> Vec<Element> {
-    let mut all = render::elements(attached, groups);
+fn elements_among(
+    attached: &Attached,
+    others: &[Attached],
+    orders: &Orders,
+    groups: &[Who],
+) -> Vec<Element> {
+    let mut all = render::elements(attached, others, orders, groups);
     for endpoint in &attached.endpoints {
         let mut own = |set: &'static str, fields: &[Field]| {
             let mut key = vec![Field::Interface(endpoint.port.clone())];
@@ -262,7 +267,7 @@ const OWN: &str = "\tchain prerouting {
 pub fn all_elements(networks: &[Network], attached: &[Attached], orders: &Orders) -> Vec<Element> {
     let groups = orders.groups();
     let mut all: Vec<Element> =
-        attached.iter().flat_map(|one| elements_among(one, &groups)).collect();
+        attached.iter().flat_map(|one| elements_among(one, attached, orders, &groups)).collect();
     for network in networks {
         let mut bridge = |set: &'static str| {
             let key = vec![Field::Interface(network.bridge())];
@@ -283,8 +288,7 @@ pub fn sets_of_elements(orders: &Orders) -> Vec<(Family, Cow<'static, str>)> {
     let own = Family::ALL.into_iter().flat_map(|family| {
         own_sets(family).iter().map(move |(_, name, _)| (family, Cow::Borrowed(*name)))
     });
-    let groups = orders.groups();
-    let asked_for = render::sets(&groups).map(|(family, name, _)| (family, Cow::Owned(name)));
+    let asked_for = render::sets(orders).into_iter().map(|(family, name, _)| (family, name));
     own.chain(asked_for).collect()
 }
 
@@ -335,9 +339,9 @@ pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
             rules: count_rules(&chains),
             comment: format!(
                 "{:016x}",
-                hash(&[&sets(family, &groups, &[]), &chains, &facts.gate.to_string()])
+                hash(&[&sets(family, facts.orders, &[]), &chains, &facts.gate.to_string()])
             ),
-            sets: sets(family, &groups, &own),
+            sets: sets(family, facts.orders, &own),
             chains,
         }
     })
@@ -383,7 +387,7 @@ pub fn nothing() -> String {
         .concat()
 }
 
-fn sets(family: Family, groups: &[Who], elements: &[&Element]) -> String {
+fn sets(family: Family, orders: &Orders, elements: &[&Element]) -> String {
     let mut by_set: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for element in elements {
         by_set.entry(&element.set).or_default().push(element.to_string());
@@ -401,7 +405,7 @@ fn sets(family: Family, groups: &[Who], elements: &[&Element]) -> String {
         out.push_str("\t}\n");
     };
     own_sets(family).iter().for_each(|(kind, name, of)| set(kind, name, of));
-    for (_, name, of) in render::sets(groups).filter(|(of, _, _)| *of == family) {
+    for (_, name, of) in render::sets(orders).into_iter().filter(|(of, _, _)| *of == family) {
         set("set", &name, of);
     }
     out

@@ -255,7 +255,7 @@ fn a_comment_tells_rules_from_others() {
 fn the_host_is_asked_about_what_is_not_exposed() {
     let mut open = attached("8080:80");
     let has = |attached: &Attached, family, set: &str, key: &str| {
-        let all = ruleset::elements(attached, &policy::Orders::default());
+        let all = ruleset::elements(attached, &[], &policy::Orders::default());
         all.iter().any(|one| one.family == family && one.set == set && one.to_string() == key)
     };
     for family in [Family::Ip, Family::Ip6] {

@@ -51,6 +51,11 @@ on_hosts! {
         assert!(!reaches(&other, None, "10.202.0.1:8091", "wall1") && !reaches(&other, None, "[fd21::1]:8091", "wall1"));
         let told = host.volt(&["net", "policy", "test", "10.202.0.2", "wall1:80", "-o", "json"]).json();
         assert_eq!((told[0]["allowed"].as_bool(), told[0]["by"].as_str()), (Some(false), Some("rule far")), "{told}");
+        // By whichever address: rules are about one version each.
+        for (from, to, allowed) in [("fd21::2", "wall1:80", false), ("fd21::2", "wall2:80", false), ("192.0.2.9", "wall1:80", true), ("192.0.2.9", "wall1:81", false)] {
+            let told = host.volt(&["net", "policy", "test", from, to, "-o", "json"]).json();
+            assert_eq!(told[0]["allowed"].as_bool(), Some(allowed), "{from} {to}: {told}");
+        }
         host.sh("volt firewall rule delete far far6").ok();
         assert!(reaches(&other, None, "10.202.0.1:8091", "wall1"));
         assert!(hears(&host, Some("wall1"), "10.0.0.1", 81) && !hears(&host, Some("wall2"), "10.68.0.1", 81));

@@ -1,21 +1,19 @@
-//! The figures of putting another firewall into force, with many published ports and policies.
+//! Putting another firewall into force, with many published ports and policies.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::clock::{alternate, run, sized, time_command};
+use super::clock::{run, sized, time_command};
 use super::volt;
 use crate::bench::samples::Samples;
 use crate::run::{Context, Result};
 
 const POLICIES: &str = "/etc/volt/network-policies.json";
-/// The tables as the kernel shows them, with what takes the old ones away: what nft alone takes for the same.
-const TEXT: &str = "/run/bench/tables.nft";
 /// How many ports each workload publishes.
 const PORTS: usize = 10;
 
-/// Both figures.
+/// The figure.
 pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     let (workloads, policies) = sized(pairs, (100, 500), (3, 6));
     volt::ready()?;
@@ -27,29 +25,19 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
         let words = ["volt", "run", "-d", "--name", name, "--network", "swap", "-p", &ports];
         run(&[&words[..], &[volt::IMAGE, "sleep", "100000"]].concat())?;
     }
+    fs::create_dir_all("/etc/volt").context(|| "/etc/volt".into())?;
     write(&names, policies, 0)?;
     run(&["volt", "firewall", "reload"])?;
-    let script = "for f in inet bridge ip ip6; do printf 'table %s volt\\ndelete table %s volt\\n' $f $f; nft list table $f volt; done";
-    run(&["sh", "-c", &format!("{{ {script}; }} > {TEXT}")])?;
-    let mut round = 0;
-    let swapped = alternate(
-        "swap-nft",
-        pairs,
-        || {
-            round += 1;
-            write(&names, policies, round)?;
-            time_command(&["volt", "firewall", "reload"])
-        },
-        || time_command(&["nft", "-f", TEXT]),
-    );
+    let mut swapped = Samples { figure: "swap".to_owned(), ..Samples::default() };
+    for round in 1..=pairs {
+        write(&names, policies, round)?;
+        swapped.ours.push(time_command(&["volt", "firewall", "reload"])?);
+    }
     fs::remove_file(Path::new(POLICIES)).context(|| POLICIES.into())?;
     run(&["volt", "firewall", "reload"])?;
     volt::delete(&names)?;
     run(&["volt", "net", "delete", "swap"])?;
-    let both = swapped?;
-    let alone =
-        Samples { figure: "swap".to_owned(), ours: both.ours.clone(), ..Samples::default() };
-    Ok(vec![alone, both])
+    Ok(vec![swapped])
 }
 
 /// Policies from workload to workload by name, each with a port; other ones each round.

@@ -8,7 +8,7 @@ use volt_model::name::Name;
 use volt_model::net::policy::{
     Action, By, Flow, Orders, Party, Ports, Rule, Target, Who, compile, compile_input, decide,
 };
-use volt_model::net::{Attached, Endpoint, Network};
+use volt_model::net::{Attached, Endpoint, Network, Protocol};
 
 /// One way from one to the other, and whether it is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,16 +34,16 @@ pub struct End {
     pub ip: Option<IpAddr>,
 }
 
-/// Who was asked about: a workload with its connections, or whoever is none.
+/// Who was asked about: a workload with its connections, by one of its addresses perhaps, or whoever is none.
 enum Asked {
-    Workload(Box<Attached>),
+    Workload(Box<Attached>, Option<IpAddr>),
     Outside(Option<IpAddr>),
 }
 
 /// What is at one end: a workload with one of its connections, or an address of nobody's.
 #[derive(Clone, Copy)]
 enum Place<'a> {
-    Member(&'a Attached, &'a Endpoint),
+    Member(&'a Attached, &'a Endpoint, IpAddr),
     Outside(Option<IpAddr>),
 }
 
@@ -55,14 +55,16 @@ impl Engine {
     pub fn net_policy_test(&self, from: &Who, to: &Target) -> Result<Vec<Answer>> {
         let (orders, networks) = (self.orders()?, self.networks_or_none()?);
         let from = self.asked(from)?;
-        let sources = from.places();
+        let is_ipv6 = |ip: Option<IpAddr>| ip.is_some_and(|ip| ip.is_ipv6());
         if to.who == Who::Host {
             let answer = |place| to_host(&orders, &networks, place, to.carried);
-            return Ok(sources.into_iter().map(answer).collect());
+            return Ok(from.places(is_ipv6(from.ip())).into_iter().map(answer).collect());
         }
         let to_whom = self.asked(&to.who)?;
+        let by_ipv6 = is_ipv6(from.ip()) || is_ipv6(to_whom.ip());
+        let sources = from.places(by_ipv6);
         let rules = compile(&orders, &networks);
-        let ways = ways(&networks, &sources, &to_whom.places());
+        let ways = ways(&networks, &sources, &to_whom.places(by_ipv6));
         Ok(ways
             .into_iter()
             .map(|(from, to_place)| passed(&rules, from, to_place, to.carried))
@@ -72,13 +74,15 @@ impl Engine {
     fn asked(&self, who: &Who) -> Result<Asked> {
         match who {
             Who::Workload(name) => {
-                drop(self.spec(name)?);
+                if !self.is_tap(name) {
+                    drop(self.spec(name)?);
+                }
                 let attached = self.attached(name).ok_or_else(|| {
                     Error::new(ErrorKind::Conflict, format!("{name} is not connected to a network"))
                         .about(name)
                         .hinted(format!("Start it: volt start {name}"))
                 })?;
-                Ok(Asked::Workload(Box::new(attached)))
+                Ok(Asked::Workload(Box::new(attached), None))
             }
             Who::Subnet(net) if net.prefix_len() == net.max_prefix_len() => {
                 let ip = net.addr();
@@ -88,7 +92,7 @@ impl Engine {
                     Some(at) => {
                         let mut one = all.swap_remove(at);
                         one.endpoints.retain(|own| has(own, ip));
-                        Asked::Workload(Box::new(one))
+                        Asked::Workload(Box::new(one), Some(ip))
                     }
                     None => Asked::Outside(Some(ip)),
                 })
@@ -108,10 +112,22 @@ fn has(endpoint: &Endpoint, ip: IpAddr) -> bool {
 }
 
 impl Asked {
-    fn places(&self) -> Vec<Place<'_>> {
+    /// The address that was asked about.
+    fn ip(&self) -> Option<IpAddr> {
         match self {
-            Self::Workload(attached) => {
-                attached.endpoints.iter().map(|own| Place::Member(attached, own)).collect()
+            Self::Workload(_, ip) | Self::Outside(ip) => *ip,
+        }
+    }
+
+    /// Its connections; by their IPv6 addresses, where they have such and that is asked.
+    fn places(&self, by_ipv6: bool) -> Vec<Place<'_>> {
+        match self {
+            Self::Workload(attached, _) => {
+                let ip = |own: &Endpoint| match own.ipv6 {
+                    Some(ip) if by_ipv6 => ip.into(),
+                    _ => own.ip.into(),
+                };
+                attached.endpoints.iter().map(|own| Place::Member(attached, own, ip(own))).collect()
             }
             Self::Outside(ip) => vec![Place::Outside(*ip)],
         }
@@ -121,16 +137,16 @@ impl Asked {
 impl<'a> Place<'a> {
     fn network(self) -> Option<&'a Name> {
         match self {
-            Self::Member(_, endpoint) => Some(&endpoint.network),
+            Self::Member(_, endpoint, _) => Some(&endpoint.network),
             Self::Outside(_) => None,
         }
     }
 
     fn party(self) -> Party<'a> {
         match self {
-            Self::Member(attached, endpoint) => Party {
+            Self::Member(attached, endpoint, ip) => Party {
                 member: Some((&attached.workload, &attached.labels, &endpoint.network)),
-                ip: Some(endpoint.ip.into()),
+                ip: Some(ip),
             },
             Self::Outside(ip) => Party { member: None, ip },
         }
@@ -138,10 +154,10 @@ impl<'a> Place<'a> {
 
     fn end(self) -> End {
         match self {
-            Self::Member(attached, endpoint) => End {
+            Self::Member(attached, endpoint, ip) => End {
                 who: attached.workload.to_string(),
                 network: Some(endpoint.network.clone()),
-                ip: Some(endpoint.ip.into()),
+                ip: Some(ip),
             },
             Self::Outside(ip) => End { who: "outside".to_owned(), network: None, ip },
         }
@@ -172,10 +188,11 @@ fn ways<'a>(
 
 fn passed(rules: &[Rule], from: Place<'_>, to: Place<'_>, carried: Option<Ports>) -> Answer {
     let published = match (from, to) {
-        (Place::Outside(_), Place::Member(attached, endpoint)) => {
+        (Place::Outside(_), Place::Member(attached, endpoint, _)) => {
             let leads = |port: &volt_model::net::Published| {
                 let own = Ports::one(port.protocol, port.container);
-                port.ip == endpoint.ip && carried == Some(own)
+                let by_loopback = port.address.is_some_and(|address| address.is_loopback());
+                port.ip == endpoint.ip && carried == Some(own) && !by_loopback
             };
             attached.published.iter().any(leads)
         }
@@ -204,9 +221,16 @@ fn to_host(
     let rule = decide(&rules, &flow);
     let internal =
         networks.iter().find(|network| network.internal && Some(&network.name) == from.network());
-    let names = matches!(carried, Some(Ports::Ping | Ports::Row(_, 53, 53)));
+    let serves = |network: &Network| match carried {
+        Some(Ports::Ping) => true,
+        Some(Ports::Row(_, 53, 53)) => network.dns,
+        Some(Ports::Row(Protocol::Udp, 67, 67) | Ports::Row(Protocol::Udp, 547, 547)) => {
+            network.dhcp
+        }
+        _ => false,
+    };
     let (allowed, by) = match (&rule.by, internal) {
-        (By::Free, Some(network)) if !names => {
+        (By::Free, Some(network)) if !serves(network) => {
             (false, By::Internal(network.name.clone()).to_string())
         }
         (By::Free, _) => (true, "no rule of Volt's closes it".to_owned()),

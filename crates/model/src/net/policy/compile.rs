@@ -92,6 +92,12 @@ impl Rule {
         Self { action, from, to, ports: Vec::new(), published: None, by }
     }
 
+    /// Whether the kernel has it in its set of pairs.
+    pub(super) fn is_pair(&self) -> bool {
+        let (Side::Who(from), Side::Who(to)) = (&self.from, &self.to) else { return false };
+        matches!(self.by, By::Statement(..)) && super::is_pair(from, to, &self.ports)
+    }
+
     /// Whether it is about a flow.
     #[must_use]
     pub fn fits(&self, flow: &Flow<'_>) -> bool {

@@ -82,6 +82,21 @@ pub struct Statement {
     pub ports: Vec<Ports>,
 }
 
+impl Statement {
+    /// Whether it is about two workloads by their names and about single ports: the kernel has all such in one set, since there may be
+    /// many.
+    pub(super) fn is_pair(&self) -> bool {
+        is_pair(&self.from, &self.to, &self.ports)
+    }
+}
+
+fn is_pair(from: &Who, to: &Who, ports: &[Ports]) -> bool {
+    let single = |one: &Ports| matches!(one, Ports::Row(_, first, last) if first == last);
+    matches!((from, to), (Who::Workload(_), Who::Workload(_)))
+        && !ports.is_empty()
+        && ports.iter().all(single)
+}
+
 /// What is done with what no policy is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -175,10 +190,17 @@ impl Orders {
         self.statements().next().is_none() && self.policies.defaults.is_empty()
     }
 
+    /// Whether what a workload has in the kernel's sets depends on who else is connected.
+    #[must_use]
+    pub fn has_pairs(&self) -> bool {
+        self.statements().any(|(_, one)| one.is_pair())
+    }
+
     /// Those about whom the kernel has a set, in the order of its numbers.
     #[must_use]
     pub fn groups(&self) -> Vec<Who> {
-        let sides = self.statements().flat_map(|(_, one)| [&one.from, &one.to]);
+        let each = self.statements().filter(|(_, one)| !one.is_pair());
+        let sides = each.flat_map(|(_, one)| [&one.from, &one.to]);
         let named = sides.filter(|who| who.is_group()).cloned();
         let denying = self.policies.defaults.iter().filter(|(_, of)| **of != Defaults::default());
         let all: BTreeSet<Who> =

@@ -4,10 +4,13 @@
 //! bridge-nf-call-iptables on; then both see it and say the same. The bridge's chain knows no connections of the kernel's: of TCP the first
 //! packet is judged, of pings the question; for what else has ports it keeps a set of its own of who has begun with whom.
 
-use super::{Action, By, Orders, Ports, Rule, Side, Who, belongs, compile, compile_input};
+use super::{
+    Action, By, Orders, Ports, Rule, Side, Statement, Who, belongs, compile, compile_input,
+};
 use crate::net::ruleset::{Element, Family, Field};
-use crate::net::{Attached, Network, Protocol, bridge_name};
+use crate::net::{Attached, Endpoint, Network, Protocol, bridge_name};
 use ipnet::IpNet;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Which chain a rule is rendered for.
@@ -20,23 +23,40 @@ enum Place {
     Bridge,
 }
 
-/// The sets that the kernel has of groups, with their types.
-pub(in crate::net) fn sets(groups: &[Who]) -> impl Iterator<Item = (Family, String, &'static str)> {
-    groups.iter().enumerate().flat_map(|(number, who)| {
-        let mut all = vec![(Family::Bridge, format!("who{number}_p"), "ifname")];
+/// The sets of pairs: who may not, and who may, reach whom by which port.
+const PAIRS: [(Family, &str, &str); 6] = [
+    (Family::Inet, "denied4", "ipv4_addr . ipv4_addr . inet_proto . inet_service"),
+    (Family::Inet, "denied6", "ipv6_addr . ipv6_addr . inet_proto . inet_service"),
+    (Family::Inet, "allowed4", "ipv4_addr . ipv4_addr . inet_proto . inet_service"),
+    (Family::Inet, "allowed6", "ipv6_addr . ipv6_addr . inet_proto . inet_service"),
+    (Family::Bridge, "denied", "ifname . ifname . inet_proto . inet_service"),
+    (Family::Bridge, "allowed", "ifname . ifname . inet_proto . inet_service"),
+];
+
+/// The sets that the kernel has of groups and of pairs, with their types.
+pub(in crate::net) fn sets(orders: &Orders) -> Vec<(Family, Cow<'static, str>, &'static str)> {
+    let mut all = Vec::new();
+    for (number, who) in orders.groups().iter().enumerate() {
+        all.push((Family::Bridge, format!("who{number}_p").into(), "ifname"));
         if !matches!(who, Who::Network(_)) {
-            all.extend(
-                [("4", "ipv4_addr"), ("6", "ipv6_addr")]
-                    .map(|(version, of)| (Family::Inet, format!("who{number}_{version}"), of)),
-            );
+            all.push((Family::Inet, format!("who{number}_4").into(), "ipv4_addr"));
+            all.push((Family::Inet, format!("who{number}_6").into(), "ipv6_addr"));
         }
-        all
-    })
+    }
+    if orders.has_pairs() {
+        all.extend(PAIRS.map(|(family, name, of)| (family, name.into(), of)));
+    }
+    all
 }
 
 /// What a connected workload has in these sets: its ports, since on a bridge addresses don't tell who gets what is for many; where
-/// the host routes, its addresses, also those that interfaces give themselves.
-pub(in crate::net) fn elements(attached: &Attached, groups: &[Who]) -> Vec<Element> {
+/// the host routes, its addresses, also those that interfaces give themselves. `others` are the rest of those that are connected.
+pub(in crate::net) fn elements(
+    attached: &Attached,
+    others: &[Attached],
+    orders: &Orders,
+    groups: &[Who],
+) -> Vec<Element> {
     let mut all = Vec::new();
     for (number, who) in groups.iter().enumerate() {
         for endpoint in attached.endpoints.iter().filter(|e| belongs(who, attached, &e.network)) {
@@ -52,6 +72,42 @@ pub(in crate::net) fn elements(attached: &Attached, groups: &[Who]) -> Vec<Eleme
             for ip in endpoint.ipv6.into_iter().chain([endpoint.mac.link_local()]) {
                 add(Family::Inet, "6", Field::Ip(ip.into()));
             }
+        }
+    }
+    for (_, one) in orders.statements().filter(|(_, one)| one.is_pair()) {
+        let (Who::Workload(from), Who::Workload(to)) = (&one.from, &one.to) else { continue };
+        if ![from, to].contains(&&attached.workload) {
+            continue;
+        }
+        let mut known = others.iter().chain([attached]);
+        let from = known.clone().find(|one| one.workload == *from);
+        if let (Some(from), Some(to)) = (from, known.find(|one| one.workload == *to)) {
+            all.extend(from.endpoints.iter().flat_map(|from| pairs(one, from, &to.endpoints)));
+        }
+    }
+    all
+}
+
+/// What the sets of pairs have of a statement for one connection of whom it begins with, and those of whom it is about.
+fn pairs(one: &Statement, from: &Endpoint, to: &[Endpoint]) -> Vec<Element> {
+    let name = if one.action == Action::Deny { "denied" } else { "allowed" };
+    let mut all = Vec::new();
+    let mut add = |family, set: String, from: &Field, to: &Field| {
+        for ports in &one.ports {
+            let Ports::Row(protocol, port, _) = ports else { continue };
+            let carried = [Field::Protocol(*protocol), Field::Port(*port)];
+            let key = [from.clone(), to.clone()].into_iter().chain(carried).collect();
+            all.push(Element { family, set: set.clone().into(), key, value: Vec::new() });
+        }
+    };
+    for to in to {
+        add(Family::Inet, format!("{name}4"), &Field::Ip(from.ip.into()), &Field::Ip(to.ip.into()));
+        if let (Some(from), Some(to)) = (from.ipv6, to.ipv6) {
+            add(Family::Inet, format!("{name}6"), &Field::Ip(from.into()), &Field::Ip(to.into()));
+        }
+        if from.network == to.network {
+            let port = |one: &Endpoint| Field::Interface(one.port.clone());
+            add(Family::Bridge, name.to_owned(), &port(from), &port(to));
         }
     }
     all
@@ -73,7 +129,7 @@ pub(in crate::net) fn forward(
         true => Place::Forward,
         false => Place::ForwardIpv4,
     };
-    for rule in compile(orders, networks) {
+    for rule in once(compile(orders, networks)) {
         if asked_for(&rule.by) && !policed {
             policed = true;
             let _ = writeln!(out, "\t\t{NEIGHBORS}");
@@ -130,7 +186,7 @@ pub(in crate::net) fn bridge(
     networks: &[Network],
     groups: &[Who],
 ) {
-    let rules = compile(orders, networks);
+    let rules = once(compile(orders, networks));
     let within: Vec<&Rule> = rules.iter().filter(|rule| is_within(rule)).collect();
     if within.iter().all(|rule| rule.action == Action::Allow) {
         return;
@@ -158,8 +214,48 @@ fn is_within(rule: &Rule) -> bool {
         && !apart
 }
 
+/// The same rules, with one for all pairs that are denied, and one for all that are allowed: among what is denied, and among what is
+/// allowed, the order says nothing.
+fn once(rules: Vec<Rule>) -> Vec<Rule> {
+    let mut seen = Vec::new();
+    let mut first = |rule: &Rule| {
+        let fresh = !rule.is_pair() || !seen.contains(&rule.action);
+        if rule.is_pair() {
+            seen.push(rule.action);
+        }
+        fresh
+    };
+    rules.into_iter().filter(|rule| first(rule)).collect()
+}
+
+/// Writes the lines of the rule for all pairs.
+fn write_pairs(out: &mut String, action: Action, place: Place) {
+    let (set, verdict) = match (action, place) {
+        (Action::Deny, _) => ("denied", "drop"),
+        (Action::Allow, Place::Bridge) => ("allowed", "goto let"),
+        (Action::Allow, _) => ("allowed", "accept"),
+    };
+    let mut line = |sides: &str, version: &str| {
+        let _ = writeln!(
+            out,
+            "\t\t{sides} . meta l4proto . th dport @{set}{version} {verdict} comment \"from one to another\""
+        );
+    };
+    match place {
+        Place::Bridge => line("iifname . oifname", ""),
+        Place::ForwardIpv4 => line("ip saddr . ip daddr", "4"),
+        Place::Forward | Place::Input => {
+            line("ip saddr . ip daddr", "4");
+            line("ip6 saddr . ip6 daddr", "6");
+        }
+    }
+}
+
 /// Writes the lines of one rule.
 fn write(out: &mut String, rule: &Rule, place: Place, groups: &[Who]) {
+    if rule.is_pair() {
+        return write_pairs(out, rule.action, place);
+    }
     let from = interface("iifname", &rule.from, place, groups);
     let to = match place {
         Place::Input => String::new(),

@@ -247,6 +247,10 @@ struct Packet<'a> {
 }
 
 impl Packet<'_> {
+    fn addresses(&self) -> String {
+        format!("{} . {}", self.from.party.ip.unwrap(), self.to.party.ip.unwrap())
+    }
+
     /// What a line says of it; none where it does not fit. It is the first of its connection.
     fn judged(&self, line: &str, has: &dyn Fn(&str, &str) -> bool) -> Option<bool> {
         let known =
@@ -256,6 +260,19 @@ impl Packet<'_> {
             line.starts_with(word) || line.contains("frag-off") || line.contains("@flows")
         }) {
             return None;
+        }
+        if let Some((sides, rest)) = line.split_once(" . meta l4proto . th dport @") {
+            let (set, verdict) = rest.split_once(' ').unwrap();
+            let is_ipv4 = self.from.party.ip.unwrap().is_ipv4();
+            let ends = match sides {
+                "iifname . oifname" => format!("\"{}\" . \"{}\"", self.own, self.other),
+                "ip saddr . ip daddr" if is_ipv4 => self.addresses(),
+                "ip6 saddr . ip6 daddr" if !is_ipv4 => self.addresses(),
+                _ => return None,
+            };
+            let Some(Ports::Row(protocol, port, _)) = self.carried else { return None };
+            let fits = has(set, &format!("{ends} . {protocol} . {port}"));
+            return fits.then_some(verdict != "drop");
         }
         let mut words = line.split(' ').peekable();
         while let Some(word) = words.next() {
