@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How often is asked, while all that is left is being read, whether anybody still waits for it.
 const ASK: Duration = Duration::from_millis(50);
 
+/// File systems that are never written to disk: tmpfs, ramfs, hugetlbfs.
+const IN_MEMORY: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x9584_58f6];
+
 /// A tree that was stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Built {
@@ -110,9 +113,14 @@ impl Cas {
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Gathered> {
+        let is_remembered = options.remember && tells_changes(dir)?;
         let index =
-            if options.remember { Index::read(&self.index_path(dir)?) } else { Index::default() };
+            if is_remembered { Index::read(&self.index_path(dir)?) } else { Index::default() };
+        // In this order: what changes behind its beginning is not remembered.
         let mut gathered = Gathered::new(*options);
+        if is_remembered && lease.is_some() {
+            sync(dir)?;
+        }
         let objects = self.objects();
         progress.step(if lease.is_some() { "Storing" } else { "Reading" });
         let (jobs, queue) = sync_channel::<Job>(WAITING);
@@ -133,7 +141,7 @@ impl Cas {
         })?;
         if let Some(lease) = lease {
             gathered.pin_known(&objects, lease, dir)?;
-            if options.remember {
+            if is_remembered {
                 gathered.stamps.write(&self.index_path(dir)?)?;
             }
         }
@@ -149,9 +157,14 @@ impl Cas {
         self.put_manifest(lease, &encoder.finish()?)
     }
 
-    /// Stores a manifest.
+    /// Stores a manifest. All that it names hangs on it, so one that is there already is read: to store a tree again mends it.
     pub(crate) fn put_manifest(&self, lease: &Lease, manifest: &[u8]) -> Result<Digest> {
-        Ok(self.objects().put_bytes(lease, manifest)?.digest)
+        let objects = self.objects();
+        let put = objects.put_bytes(lease, manifest)?;
+        if !put.is_new && self.put_away(&put.digest)? {
+            objects.put_bytes(lease, manifest)?;
+        }
+        Ok(put.digest)
     }
 
     /// Forgets what is remembered of a folder that is about to go.
@@ -172,6 +185,20 @@ impl Cas {
         files::create_dirs(&folder, 0o700)?;
         Ok(folder.join(Digest::of(whole.as_os_str().as_bytes()).hex()))
     }
+}
+
+/// Puts what is in a folder's file system on disk. A page that is mapped and was written to may be written to again without a sign
+/// until then; afterwards the next change shows in the file's times, by which it is told apart from what was read.
+pub(super) fn sync(dir: &Path) -> Result<()> {
+    let failed = |error| Error::io("sync", dir, error);
+    let fd = crate::tree::open_root(dir).map_err(failed)?;
+    rustix::fs::syncfs(fd).map_err(failed)
+}
+
+/// Whether the times of the files in a folder tell all changes once it is synced: not where they lie in memory only.
+fn tells_changes(dir: &Path) -> Result<bool> {
+    let found = rustix::fs::statfs(dir).map_err(|error| Error::io("look at", dir, error))?;
+    Ok(!IN_MEMORY.contains(&u64::try_from(found.f_type).unwrap_or(0)))
 }
 
 /// What would become of contents that are only looked at.

@@ -3,7 +3,7 @@
 //! An object has the attributes of the file that it was first stored for, where root owns that, so that a root of hard links
 //! can have the object itself for it. That gives nobody anything: only root can enter the folder of objects.
 
-use super::Lease;
+use super::{Lease, Marks};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::{Meta, keeps_xattr};
@@ -50,13 +50,15 @@ pub(crate) struct Put {
 pub(crate) struct Objects {
     dir: PathBuf,
     tmp: PathBuf,
+    /// Of the roots that rest on them.
+    marks: Marks,
     /// Whether the file system was found to have no fs-verity.
     no_verity: Arc<AtomicBool>,
 }
 
 impl Objects {
-    pub(super) fn new(dir: PathBuf, tmp: PathBuf) -> Self {
-        Self { dir, tmp, no_verity: Arc::default() }
+    pub(super) fn new(dir: PathBuf, tmp: PathBuf, marks: Marks) -> Self {
+        Self { dir, tmp, marks, no_verity: Arc::default() }
     }
 
     /// Where an object lies, or would.
@@ -247,6 +249,7 @@ impl Objects {
                 if self.has_of_size(digest, size)? {
                     return Ok(false);
                 }
+                self.marks.forget()?;
                 fs::rename(&draft.path, &path)
             }
             moved => moved,
@@ -255,39 +258,36 @@ impl Objects {
         placed.map(|()| true).map_err(|error| Error::io("store", &path, error))
     }
 
-    /// Removes an object unless `is_wanted` says, under the lock, that it is counted on.
-    pub(super) fn remove_unless(
-        &self,
-        digest: &Digest,
-        is_wanted: impl FnOnce() -> Result<bool>,
-    ) -> Result<bool> {
-        let _exclusive = self.lock_folder(digest, FlockOperation::LockExclusive)?;
-        if is_wanted()? {
-            return Ok(false);
-        }
-        files::remove_file(&self.path(digest))?;
-        Ok(true)
+    /// While this is held nobody comes to count on an object of this one's folder.
+    pub(super) fn lock_alone(&self, digest: &Digest) -> Result<OwnedFd> {
+        self.lock_folder(digest, FlockOperation::LockExclusive)
     }
 
     /// Moves an object away whose contents are not what its name says; false where it is good after all, or gone.
     pub(super) fn move_if_wrong(&self, digest: &Digest, to: &Path) -> Result<bool> {
-        let _exclusive = self.lock_folder(digest, FlockOperation::LockExclusive)?;
+        let _alone = self.lock_alone(digest)?;
         if self.check(digest)? != Some(false) {
             return Ok(false);
         }
         let path = self.path(digest);
+        self.marks.forget()?;
         fs::rename(&path, to).map(|()| true).map_err(|error| Error::io("move", &path, error))
     }
 
     /// Calls `each` with every object there is, folder by folder.
     pub(crate) fn each(&self, each: &mut dyn FnMut(Digest) -> Result<()>) -> Result<()> {
+        self.each_folder(&mut |digests| digests.into_iter().try_for_each(&mut *each))
+    }
+
+    /// Calls `each` with the objects of every folder.
+    pub(super) fn each_folder(
+        &self,
+        each: &mut dyn FnMut(Vec<Digest>) -> Result<()>,
+    ) -> Result<()> {
         for folder in crate::images::entries(&self.dir)? {
-            for path in crate::images::entries(&folder)? {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if let Ok(digest) = name.parse() {
-                    each(digest)?;
-                }
-            }
+            let paths = crate::images::entries(&folder)?;
+            let name = |path: &PathBuf| path.file_name()?.to_str()?.parse().ok();
+            each(paths.iter().filter_map(name).collect())?;
         }
         Ok(())
     }

@@ -103,6 +103,51 @@ fn a_vast_file_keeps_nobody_waiting() {
     assert_eq!(count(&place.cas), 0);
 }
 
+/// Writes to a page of a file that stays mapped, each time a line comes, and tells when that is done.
+const MAPPED: &str = r#"
+import mmap, sys
+file = open(sys.argv[1], "r+b")
+page = mmap.mmap(file.fileno(), 0)
+for line in sys.stdin:
+    page[0:1] = line[0:1].encode()
+    if line[0:1] == "c": page.flush()
+    print(flush=True)
+"#;
+
+/// The kernel notes the first write to a mapped page in the file's times, and the next only once that page was written to disk.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "another process has the file mapped")]
+fn what_is_mapped_changes_without_a_sign_and_is_stored_all_the_same() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let place = Place::new();
+    let path = place.from().join("mapped");
+    fs::write(&path, vec![b'-'; 4096]).unwrap();
+    fs::File::open(&path).unwrap().sync_all().unwrap();
+    let mut program = std::process::Command::new("python3")
+        .args(["-c", MAPPED])
+        .arg(&path)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = program.stdin.take().unwrap();
+    let mut told = BufReader::new(program.stdout.take().unwrap());
+    let mut stored_is = |letter: char| {
+        writeln!(lines, "{letter}").unwrap();
+        told.read_line(&mut String::new()).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let tree = place.build(&BuildOptions::default(), &Silent).unwrap().tree;
+        let stored = place.cas.tree(&tree).unwrap();
+        let (_, content) = stored.contents().next().unwrap();
+        let bytes = fs::read(place.cas.objects().path(&content.digest)).unwrap();
+        assert_eq!(char::from(bytes[0]), letter);
+        assert_eq!(bytes, fs::read(&path).unwrap());
+    };
+    ['a', 'b', 'c', 'd'].into_iter().for_each(&mut stored_is);
+    drop(lines);
+    assert!(program.wait().unwrap().success());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
