@@ -173,6 +173,24 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn cas_verify_once_a_week_in_the_background(host) {
+        let host = host.private("casscrub");
+        assert_eq!(host.sh("systemctl is-active volt-scrub.timer && systemctl is-enabled volt-scrub.timer").ok(), "active\nenabled");
+        host.sh("mkdir /var/tmp/t && echo one > /var/tmp/t/one && volt cas build /var/tmp/t && systemctl start volt-scrub.service").ok();
+        let said = || host.sh("journalctl -o cat -u volt-scrub.service _COMM=volt").ok();
+        assert_eq!(said(), "2 objects, 82B read; 0 damaged");
+        host.sh("for f in /var/lib/volt/cas/objects/*/*; do if [ $(stat -c %s $f) = 4 ]; then printf two\\\\n > $f; fi; done").ok();
+        let line = "timeout 20 volt events --kind object -o json > /tmp/events & p=$!; sleep 1; ! systemctl start volt-scrub.service 2>&1; sleep 1; kill $p; cat /tmp/events";
+        let events = host.sh(line).ok();
+        assert!(events.contains("\"quarantined\"") && events.contains("\"blake3:"), "{events}");
+        assert!(said().contains("1 damaged") && said().contains("it is not what its name says: t; "), "{}", said());
+        assert_eq!(host.sh("journalctl -o cat -p err -u volt-scrub.service _COMM=volt | grep -c blake3").ok(), "1");
+        host.sh("volt cas verify --repair && systemctl start volt-scrub.service").ok();
+        assert!(said().ends_with("0 damaged"), "{}", said());
+    }
+}
+
+on_hosts! {
     fn cas_gc_beside_those_who_store(host) {
         let host = host.private("casgc");
         host.sh("for i in 1 2 3; do mkdir -p /var/tmp/w$i; for n in $(seq 60); do echo $n > /var/tmp/w$i/$n; done; done").ok();
