@@ -7,6 +7,7 @@ use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
+use crate::parallel::{ASK, Room};
 use crate::progress::Progress;
 use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
 use rustix::fs::FileType;
@@ -15,19 +16,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 use volt_host::files;
 
 /// How many files wait for a thread: each is open meanwhile.
 const WAITING: usize = 128;
-/// How long is waited for a thread to take the next file.
-const PAUSE: Duration = Duration::from_millis(1);
-/// How often is asked, while all that is left is being read, whether anybody still waits for it.
-const ASK: Duration = Duration::from_millis(50);
 
 /// File systems that are never written to disk: tmpfs, ramfs, hugetlbfs.
 const IN_MEMORY: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x9584_58f6];
@@ -77,6 +71,9 @@ struct Job {
     meta: Meta,
 }
 
+/// Where files are handed to the threads, and room for those that wait.
+type Jobs<'a> = (&'a Sender<Job>, &'a Room);
+
 /// A file that was stored.
 struct Done {
     number: usize,
@@ -123,9 +120,8 @@ impl Cas {
         }
         let objects = self.objects();
         progress.step(if lease.is_some() { "Storing" } else { "Reading" });
-        let (jobs, queue) = sync_channel::<Job>(WAITING);
-        let (done, results) = channel::<Done>();
-        let (queue, is_over) = (&Mutex::new(queue), &AtomicBool::new(false));
+        let ((jobs, queue), (done, results)) = (channel::<Job>(), channel::<Done>());
+        let (queue, is_over) = (&(Mutex::new(queue), Room::new(WAITING)), &AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..crate::parallel::threads() {
                 let (done, objects) = (done.clone(), objects.clone());
@@ -134,7 +130,7 @@ impl Cas {
             drop(done);
             // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast.
             let read = gathered
-                .walk(dir, &index, jobs, progress)
+                .walk(dir, &index, (jobs, &queue.1), progress)
                 .and_then(|()| gathered.take(&results, progress));
             is_over.store(read.is_err(), Ordering::Relaxed);
             read
@@ -209,16 +205,14 @@ fn hashed(input: &mut dyn Read) -> Result<Put> {
 }
 
 /// Hands a file to the threads, unless nobody waits for it any more.
-fn hand_over(jobs: &SyncSender<Job>, mut job: Job, progress: &dyn Progress) -> Result<()> {
-    loop {
-        job = match jobs.try_send(job) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Full(job)) if !progress.cancelled() => job,
-            // The threads end only when the queue does.
-            Err(_) => return Err(Error::Cancelled),
-        };
-        std::thread::sleep(PAUSE);
+fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Result<()> {
+    while !room.enter(ASK) {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
     }
+    // The threads end only when the queue does.
+    jobs.send(job).map_err(|_| Error::Cancelled)
 }
 
 /// What can be read until it is over.
@@ -240,12 +234,13 @@ impl<R: Read> Read for Until<'_, R> {
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
-    (queue, is_over): (&Mutex<Receiver<Job>>, &AtomicBool),
+    ((queue, room), is_over): (&(Mutex<Receiver<Job>>, Room), &AtomicBool),
     done: &Sender<Done>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
+        room.leave();
         let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
         let put = match lease {
             Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
@@ -291,12 +286,11 @@ impl Gathered {
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the threads end when the queue is dropped")]
     fn walk(
         &mut self,
         dir: &Path,
         index: &Index,
-        jobs: SyncSender<Job>,
+        (jobs, room): (Sender<Job>, &Room),
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
@@ -326,7 +320,7 @@ impl Gathered {
                 return Ok(Flow::Descend);
             }
             let number = self.nodes.len();
-            let flow = self.add(found, index, (&jobs, progress))?;
+            let flow = self.add(found, index, ((&jobs, room), progress))?;
             // What was left out has no number that another name of it could have.
             if has_names && self.nodes.len() > number {
                 names.insert(id, number as u64);
@@ -340,7 +334,7 @@ impl Gathered {
         &mut self,
         found: &Found<'_>,
         index: &Index,
-        (jobs, progress): (&SyncSender<Job>, &dyn Progress),
+        (jobs, progress): (Jobs<'_>, &dyn Progress),
     ) -> Result<Flow> {
         let number = self.nodes.len();
         let Some((entry, data)) = found.read()? else {

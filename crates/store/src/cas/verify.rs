@@ -11,12 +11,14 @@ use super::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
+use crate::parallel::ASK;
 use crate::progress::Progress;
 use crate::roots::{BadRoot, Form};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use volt_host::files::{self, LockMode};
 
@@ -249,16 +251,17 @@ impl Cas {
         })?;
         all.sort_unstable_by(|a, b| b.cmp(a));
         let total = all.iter().map(|(size, _)| size).sum();
-        let (next, done) = (&AtomicUsize::new(0), &AtomicU64::new(0));
+        let (next, is_over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
         let (seen, index) = (&Mutex::new(Seen::default()), &Mutex::new(Index::begin()));
-        let is_over = &std::sync::atomic::AtomicBool::new(false);
-        let work = |objects: &Objects| -> Result<()> {
+        let work = |objects: &Objects, done: &Sender<u64>| -> Result<()> {
             while let Some((size, digest)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if is_over.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
                 let checked = objects.check(digest)?;
-                done.fetch_add(*size, Ordering::Relaxed);
+                if done.send(*size).is_err() {
+                    return Err(Error::Cancelled);
+                }
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 match checked {
                     Some(true) => {
@@ -277,18 +280,15 @@ impl Cas {
         };
         let work = &work;
         std::thread::scope(|scope| {
+            let (done, told) = channel();
             let threads: Vec<_> = (0..crate::parallel::threads())
                 .map(|_| {
-                    let objects = objects.clone();
-                    scope.spawn(move || work(&objects))
+                    let (objects, done) = (objects.clone(), done.clone());
+                    scope.spawn(move || work(&objects, &done))
                 })
                 .collect();
-            while threads.iter().any(|thread| !thread.is_finished()) {
-                is_over.store(progress.cancelled(), Ordering::Relaxed);
-                progress.bytes(done.load(Ordering::Relaxed), Some(total));
-                // The progress is told by this thread alone, and it has nothing else to wait for than the ends of several others.
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
+            drop(done);
+            hear(&told, total, is_over, progress);
             let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
@@ -454,6 +454,21 @@ impl KnownGood {
 
 /// How the list of objects is called that were read since the boot.
 const VERIFIED: &str = "verified-";
+
+/// Tells how far those are who read, until the last of them has ended. This thread alone tells it.
+fn hear(told: &Receiver<u64>, total: u64, is_over: &AtomicBool, progress: &dyn Progress) {
+    let mut done = 0;
+    loop {
+        match told.recv_timeout(ASK) {
+            Ok(size) => done += size,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        done += told.try_iter().sum::<u64>();
+        is_over.store(progress.cancelled(), Ordering::Relaxed);
+        progress.bytes(done, Some(total));
+    }
+}
 
 fn is_there(objects: &Objects, seen: &mut Seen, digest: &Digest) -> Result<bool> {
     if seen.good.contains_key(digest) {

@@ -129,11 +129,11 @@ impl Blobs<'_> {
                     let to = dir.join(number.to_string());
                     let failed = |error| Error::io("write", &to, error);
                     let mut file = File::create_new(&to).map_err(failed)?;
-                    copy(&mut Expand::new(archive.data(), &shape), &mut file).map_err(|error| {
-                        match error {
-                            Failed::Read(error) => crate::archive::compress::input_error(error),
-                            Failed::Write(error) => failed(error),
-                        }
+                    let mut data = Expand::new(archive.data(), &shape);
+                    copy(&mut data, &mut file, progress).map_err(|error| match error {
+                        Failed::Read(error) => crate::archive::compress::input_error(error),
+                        Failed::Write(error) => failed(error),
+                        Failed::Cancelled => Error::Cancelled,
                     })?;
                     Unpacked::File(to)
                 }
@@ -270,12 +270,20 @@ fn linked(path: &EntryPath, target: &[u8]) -> Option<EntryPath> {
 enum Failed {
     Read(io::Error),
     Write(io::Error),
+    Cancelled,
 }
 
-fn copy(from: &mut dyn Read, to: &mut File) -> std::result::Result<(), Failed> {
+fn copy(
+    from: &mut dyn Read,
+    to: &mut File,
+    progress: &dyn Progress,
+) -> std::result::Result<(), Failed> {
     use std::io::Write;
     let mut piece = vec![0; PIECE];
     loop {
+        if progress.cancelled() {
+            return Err(Failed::Cancelled);
+        }
         match from.read(&mut piece) {
             Ok(0) => return Ok(()),
             Ok(length) => to.write_all(&piece[..length]).map_err(Failed::Write)?,
