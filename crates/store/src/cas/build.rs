@@ -11,7 +11,7 @@ use crate::parallel::{ASK, Room};
 use crate::progress::Progress;
 use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
 use rustix::fs::FileType;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,11 @@ use volt_host::files;
 
 /// How many files wait for a thread: each is open meanwhile.
 const WAITING: usize = 128;
+
+/// Of how many attributes by name is told that they are not kept.
+const NAMES: usize = 100;
+/// How the names of attributes begin that overlayfs gives to what is in a writable layer.
+const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// File systems that are never written to disk: tmpfs, ramfs, hugetlbfs.
 const IN_MEMORY: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x9584_58f6];
@@ -135,6 +140,7 @@ impl Cas {
             is_over.store(read.is_err(), Ordering::Relaxed);
             read
         })?;
+        gathered.tell_left_out();
         if let Some(lease) = lease {
             gathered.pin_known(&objects, lease, dir)?;
             if is_remembered {
@@ -261,6 +267,8 @@ pub(super) struct Gathered {
     pub(super) marks: HashMap<usize, Mark>,
     /// Files whose contents are known from the last time.
     known: Vec<usize>,
+    /// The names of attributes that are not kept, each with the first entry that has it, and how many have it.
+    left_out: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
     stamps: Index,
     stamp_of: HashMap<usize, Stamp>,
     /// The sizes of the files that were read or known, in bytes.
@@ -278,6 +286,7 @@ impl Gathered {
             nodes: Vec::new(),
             marks: HashMap::new(),
             known: Vec::new(),
+            left_out: BTreeMap::new(),
             stamps: Index::begin(),
             stamp_of: HashMap::new(),
             size: 0,
@@ -337,7 +346,8 @@ impl Gathered {
         (jobs, progress): (Jobs<'_>, &dyn Progress),
     ) -> Result<Flow> {
         let number = self.nodes.len();
-        let Some((entry, data)) = found.read()? else {
+        let mut left_out = Vec::new();
+        let Some((entry, data)) = found.read_noting(&mut left_out)? else {
             self.notes.add(found.path.as_bytes(), "it changed while it was read and was left out");
             return Ok(Flow::Skip);
         };
@@ -380,11 +390,36 @@ impl Gathered {
             Kind::HardLink(_) => return Ok(Flow::Skip),
         };
         self.keep_quota(found)?;
+        left_out.into_iter().for_each(|name| self.leave_out(found, name));
         self.nodes.push(Node { path: entry.path, kind, meta: entry.meta });
         if mark != Mark::default() {
             self.marks.insert(number, mark);
         }
         Ok(Flow::Descend)
+    }
+
+    /// Notes that an attribute is not kept. Where a host labels everything, one of each name is told with how many there are.
+    fn leave_out(&mut self, found: &Found<'_>, name: Vec<u8>) {
+        let is_mark = |start: &&[u8]| name.starts_with(start);
+        if self.options.layer && OVERLAY.iter().any(is_mark) {
+            return;
+        }
+        if self.left_out.len() < NAMES || self.left_out.contains_key(&name) {
+            let first = || (found.path.as_bytes().to_vec(), 0);
+            self.left_out.entry(name).or_insert_with(first).1 += 1;
+        }
+    }
+
+    /// Tells which attributes were not kept.
+    fn tell_left_out(&mut self) {
+        for (name, (first, count)) in std::mem::take(&mut self.left_out) {
+            let name = crate::error::printable(&name);
+            let more = match count {
+                1 => String::new(),
+                count => format!(", and that of {} more", count - 1),
+            };
+            self.notes.add(&first, format!("its attribute {name} was left out{more}"));
+        }
     }
 
     fn keep_quota(&self, found: &Found<'_>) -> Result<()> {

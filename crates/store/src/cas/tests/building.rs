@@ -66,6 +66,26 @@ fn other_names_of_what_is_left_out_are_left_out() {
     }
 }
 
+#[test]
+fn attributes_that_are_not_kept_are_told_once() {
+    let place = Place::new();
+    let name = if crate::tree::tests::is_root() { "trusted.mine" } else { "user.overlay.mine" };
+    let flags = rustix::fs::XattrFlags::empty();
+    for file in ["a", "b", "c"] {
+        fs::write(place.from().join(file), file).unwrap();
+        rustix::fs::setxattr(place.from().join(file), "user.kept", b"x", flags).unwrap();
+        rustix::fs::setxattr(place.from().join(file), name, b"x", flags).unwrap();
+    }
+    let told = |layer| {
+        let options = BuildOptions { layer, ..BuildOptions::default() };
+        let notes = place.build(&options, &Silent).unwrap().notes.into_list();
+        notes.into_iter().map(|note| format!("{} {}", note.entry, note.what)).collect::<Vec<_>>()
+    };
+    let note = format!("a its attribute {name} was left out, and that of 2 more");
+    assert_eq!(told(false), [note]);
+    assert_eq!(told(true).len(), usize::from(!name.starts_with("user.overlay")));
+}
+
 /// Somebody who soon wants it no longer.
 struct Impatient {
     since: Instant,
