@@ -9,7 +9,6 @@ use volt_engine::cas::Verified;
 use volt_engine::{Engine, Settings, Silent};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::size::Bytes;
 
 /// Does what the words say.
 pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -114,8 +113,8 @@ fn scrubbed(verified: &Verified) -> ExitCode {
             format!("{}: {}: {}; {hint}", damage.subject, damage.problem, touched.join(", "));
         drop(writeln!(std::io::stderr(), "<3>{text}"));
     }
-    let (objects, bytes) = (verified.objects, Bytes(verified.bytes));
-    let text = format!("{objects} objects, {bytes} read; {} damaged", open.len());
+    let (objects, bytes) = (verified.objects, verified.bytes);
+    let text = format!("{objects} objects, {bytes} bytes read; {} damaged", open.len());
     match open.len() {
         0 => {
             drop(writeln!(std::io::stdout(), "{text}"));

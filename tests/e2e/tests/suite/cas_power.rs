@@ -19,7 +19,8 @@ mount /dev/mapper/volt-cut /mnt/cut
 /// What is done on it. A name is marked once it was acknowledged, and before it is taken away; a mark is one word.
 ///
 /// Every third time somebody else begins to store what is stored next, and more, and is killed: before that begins, or beside it. What
-/// he has put there is in the page cache and perhaps nowhere else when the one who goes on counts on it.
+/// he has put there is in the page cache and perhaps nowhere else when the one who goes on counts on it. Now and then an image is
+/// imported, and once the manifest of a tree rots and is repaired.
 const WORK: &str = "
 set -e
 mark() { dmsetup message volt-cut 0 mark \"$1\"; }
@@ -29,7 +30,7 @@ doomed() {
   for n in $(seq 300); do
     if ls /mnt/cut/var/lib/volt/cas/tmp/lease-*-$pid-* > /dev/null 2>&1; then break; fi
   done
-  { sleep 0.0$(($1 % 7)); kill -9 $pid || true; } 2> /dev/null & killer=$!
+  { sleep $(printf 0.%03d $(($1 * 4 % 30))); kill -9 $pid || true; } 2> /dev/null & killer=$!
   if [ $(($1 % 2)) = 1 ]; then wait $killer; fi
 }
 died=0
@@ -44,6 +45,17 @@ for i in $(seq 1 38); do
   if [ $((i % 3)) = 0 ]; then
     code=0; wait $pid || code=$?; wait $killer || true
     if [ $code = 137 ]; then died=$((died + 1)); fi
+  fi
+  if [ $((i % 6)) = 1 ]; then
+    tar -c . > ../import.tar; volt --root /mnt/cut image import -q ../import.tar im$i
+    tree=$(volt --root /mnt/cut image inspect im$i -o json | grep -o 'blake3:[0-9a-f]*' | head -n 1)
+    mark \"acked,images/im$i:latest,$tree\"
+  fi
+  if [ $i = 20 ]; then
+    hex=${built##*:}; manifest=/mnt/cut/var/lib/volt/cas/objects/$(printf %.2s $hex)/$hex
+    mark damaged; printf rotten | dd of=$manifest bs=1 seek=30 conv=notrunc status=none; sync -f $manifest
+    volt --root /mnt/cut cas verify --repair . > /dev/null
+    mark repaired
   fi
   if [ $((i % 5)) = 0 ]; then
     mark dropped,r$((i - 3))
@@ -72,7 +84,9 @@ unshare --mount sh -ec '
     grep -q \"\\\"name\\\":\\\"$name\\\",.*\\\"tree\\\":\\\"$tree\\\"\" /var/tmp/cut/list || { echo \"$name is not $tree\"; exit 1; }
   done
   volt --root /mnt cas build --ref again /etc/systemd > /var/tmp/cut/said 2>&1
-  volt --root /mnt cas verify >> /var/tmp/cut/said 2>&1 || { cat /var/tmp/cut/said; exit 1; }
+  # What rotted is damaged until it was repaired, and keeps nobody from storing things meanwhile.
+  state=$(grep -x -e damaged -e repaired /dev/shm/cut/replayed.marks | tail -n 1)
+  volt --root /mnt cas verify >> /var/tmp/cut/said 2>&1 || test \"$state\" = damaged || { cat /var/tmp/cut/said; exit 1; }
 ' 2>&1
 ";
 
