@@ -26,6 +26,7 @@ set -e
 mark() { dmsetup message volt-cut 0 mark \"$1\"; }
 doomed() {
   rm -rf ../doomed; mkdir ../doomed; cp -a . ../doomed/tree; cp -a /etc/systemd ../doomed
+  head -c 3000000 /dev/urandom > ../doomed/large; for n in $(seq 200); do echo $1 $n > ../doomed/$n; done
   volt --root /mnt/cut cas build --ref doomed ../doomed > /dev/null 2>&1 & pid=$!
   for n in $(seq 300); do
     if ls /mnt/cut/var/lib/volt/cas/tmp/lease-*-$pid-* > /dev/null 2>&1; then break; fi

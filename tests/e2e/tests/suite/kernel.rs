@@ -69,6 +69,34 @@ on_vms! {
 }
 
 on_vms! {
+    fn cas_first_read_after_a_boot_finds_what_has_rotted(host) {
+        let host = host.private("rotten");
+        host.tiny();
+        host.volt(&["run", "--name", "one", "tiny", "true"]).ok();
+        let seen = host.volt(&["cas", "ls", "images/tiny", "bin/busybox", "-o", "json"]).json();
+        let digest = seen[0]["digest"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+        let object = format!("/var/lib/volt/cas/objects/{}/{digest}", &digest[..2]);
+        // Beneath the file system, which has no verity: nothing but the disk knows of it.
+        host.sh(&format!("mkdir /var/tmp/good && cp {object} /var/tmp/good && sync && inode=$(stat -c %i {object}) && \
+                          block=$(debugfs -R \"bmap <$inode> 100\" /dev/vda 2>/dev/null) && test $block -gt 0 && \
+                          printf rotten | dd of=/dev/vda bs=$(stat -f -c %S /) seek=$block conv=notrunc,fsync 2>/dev/null")).ok();
+        host.volt(&["container", "start", "one"]).ok();
+        host.volt(&["container", "wait", "one"]).ok();
+        host.reboot();
+        let error = host.volt(&["container", "start", "one"]).fails(1);
+        for word in [&digest, "bin/busybox", "images/tiny", "container one"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        host.sh(&format!("test -e /var/lib/volt/cas/quarantine/{digest} && ! test -e {object}")).ok();
+        host.volt(&["run", "--rm", "tiny", "true"]).fails(1);
+        assert!(host.volt(&["cas", "verify", "--repair", "/var/tmp/good"]).ok().contains("all good again"));
+        host.volt(&["container", "start", "one"]).ok();
+        assert_eq!(host.volt(&["container", "wait", "one"]).ok(), "0");
+        host.sh(&format!("cmp {object} /var/tmp/good/{digest}")).ok();
+    }
+}
+
+on_vms! {
     fn system_kernel_filters_bridges_as_debian_does(host) {
         host.run(&["modprobe", "br_netfilter"]).ok();
         assert_eq!(host.run(&["sysctl", "-n", "net.bridge.bridge-nf-call-iptables"]).ok(), "1");
