@@ -7,7 +7,10 @@ use super::{Lease, Marks};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::{Meta, keeps_xattr};
-use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, XattrFlags, flock};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, XattrFlags,
+    flock,
+};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -402,6 +405,19 @@ impl Draft {
     /// Has the kernel check whatever is read of it from now on; false where it can't. Nobody writes to it after this.
     fn seal(&mut self) -> io::Result<bool> {
         self.file = File::open(&self.path)?;
+        let before = rustix::fs::fstat(&self.file)?;
+        let is_sealed = self.try_seal()?;
+        if is_sealed {
+            // To ext4 it was a change: the time is that of the file that it is stored for again, without which no root has the object.
+            let modified =
+                Timespec { tv_sec: before.st_mtime, tv_nsec: before.st_mtime_nsec.cast_signed() };
+            let times = Timestamps { last_access: modified, last_modification: modified };
+            rustix::fs::futimens(&self.file, &times)?;
+        }
+        Ok(is_sealed)
+    }
+
+    fn try_seal(&self) -> io::Result<bool> {
         for _ in 0..SEAL_TRIES {
             match files::enable_verity(&self.file) {
                 // A program that this process is about to start still has what was open here for writing.
