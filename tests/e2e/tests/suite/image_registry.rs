@@ -322,6 +322,8 @@ on_hosts! {
         let all: u64 = host.sh(&format!("stat -c %s /srv-registry/data/docker/registry/v2/blobs/sha256/*/{digest}/data")).ok().parse().unwrap();
         let rest = all - had.parse::<u64>().unwrap();
         assert!(rest > 0, "{told} of {all}");
+        // What the killed one had asked for is logged when the registry notices its end.
+        host.until(Duration::from_secs(20), &format!("journalctl -o cat -u registry | grep -q 'GET .*{digest}.*\" 200 '"));
         let before = host.sh("journalctl -o cat -u registry | wc -l").ok();
         host.volt(&["image", "pull", &image]).ok();
         let log = host.sh(&format!("sleep 0.5; journalctl -o cat -u registry | tail -n +$(({before} + 1)) | grep 'GET .*{digest}'")).ok();
