@@ -136,7 +136,8 @@ pub(crate) fn script(running: bool) -> String {
             "if test -e /usr/lib/systemd/system/volt.service; then \
              systemctl stop volt.service; fi",
             "if test -e /usr/lib/systemd/system/volt.socket; then \
-             systemctl enable --now --quiet volt.socket; systemctl restart volt.socket; fi",
+             systemctl enable --now --quiet volt.socket; \
+             systemctl restart volt.socket volt-scrub.timer; fi",
         ]);
     } else {
         lines.push(

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 use volt_api::client::UploadBody;
 use volt_api::{Operation, Problem};
@@ -209,10 +209,15 @@ impl Ctx {
         Forwarding { ctx: self }
     }
 
-    /// Returns when a signal wants the command to end.
-    pub(crate) async fn interrupted(&self) -> Problem {
+    /// Returns when a signal wants the command to end. They are listened to from this call on, not from the first time that somebody
+    /// waits: a question that was asked before would leave them to the kernel.
+    pub(crate) fn interrupted(&self) -> impl Future<Output = Problem> {
         let kinds =
             [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        self.heard(kinds)
+    }
+
+    async fn heard(&self, kinds: [io::Result<Signal>; 3]) -> Problem {
         let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds else {
             // Without handlers the kernel ends the process, which is as good.
             return std::future::pending().await;

@@ -25,7 +25,7 @@ pub mod volume;
 pub mod workload;
 
 pub use error::{Error, Result};
-pub use volt_store::Progress;
+pub use volt_store::{Progress, Silent};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -31,8 +31,8 @@ mod tree;
 pub use archive::Compression;
 pub use cas::{
     Cas, Change, Copies, Damage, Dedup, Difference, Keeper, KnownGood, Layer, NamedTree,
-    NewSnapshot, NoTreeName, Pointer, Shared, Snapshot, Standing, Status, Stored, Swept, Touch,
-    TreeEntry, TreeName, Unkept, Verified, Wanted,
+    NewSnapshot, NoTreeName, Pointer, Shared, Snapshot, Standing, Stands, Status, Stored, Swept,
+    Touch, TreeEntry, TreeName, Unkept, Verified, Wanted,
 };
 pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};

@@ -1,8 +1,14 @@
 //! Work on many things by as many threads as there are processors.
 
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often who waits for others asks whether anybody still waits for it.
+pub(crate) const ASK: Duration = Duration::from_millis(50);
 
 /// How many threads read and hash.
 pub(crate) fn threads() -> usize {
@@ -45,6 +51,55 @@ pub(crate) fn find<'a, T: Sync>(
     let mut numbers = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     numbers.sort_unstable();
     Ok(numbers.into_iter().map(|number| &all[number]).collect())
+}
+
+/// Has something done by another thread, while this one asks whether it is still wanted; `give_up` is to end it when it is not.
+pub(crate) fn meanwhile<T: Send>(
+    work: impl FnOnce() -> T + Send,
+    progress: &dyn Progress,
+    give_up: &dyn Fn(),
+) -> T {
+    let (alive, is_done) = channel::<()>();
+    std::thread::scope(|scope| {
+        let working = scope.spawn(move || {
+            let _alive = alive;
+            work()
+        });
+        while is_done.recv_timeout(ASK) == Err(RecvTimeoutError::Timeout) {
+            if progress.cancelled() {
+                give_up();
+            }
+        }
+        working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Places for what waits to be worked on.
+pub(crate) struct Room {
+    free: Mutex<usize>,
+    more: Condvar,
+}
+
+impl Room {
+    pub(crate) fn new(places: usize) -> Self {
+        Self { free: Mutex::new(places), more: Condvar::new() }
+    }
+
+    /// Takes a place as soon as there is one; false where there is none for so long.
+    pub(crate) fn enter(&self, wait: Duration) -> bool {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.more.wait_timeout_while(free, wait, |free| *free == 0);
+        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_in = *free > 0;
+        *free -= usize::from(is_in);
+        is_in
+    }
+
+    /// Gives a place back.
+    pub(crate) fn leave(&self) {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.more.notify_one();
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::env;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-use volt_engine::{Engine, Settings};
+use volt_engine::cas::Verified;
+use volt_engine::{Engine, Settings, Silent};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
@@ -36,6 +37,13 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             volt_daemon::run::log_to_stderr();
             match engine().booted() {
                 Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(error.kind, &error.chain().join(": ")),
+            }
+        }
+        Some("scrub") => {
+            volt_daemon::run::log_to_stderr();
+            match engine().cas_verify(None, &Silent) {
+                Ok(verified) => scrubbed(&verified),
                 Err(error) => failed(error.kind, &error.chain().join(": ")),
             }
         }
@@ -93,6 +101,27 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     volt_relay::notify(env::vars_os(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000");
     noted("at the end", engine.run_ended(&name, &invocation));
     code
+}
+
+/// Tells the journal what was found in the store. A damage is the unit's failure, so that whoever looks after units sees it.
+fn scrubbed(verified: &Verified) -> ExitCode {
+    let open: Vec<_> = verified.damages.iter().filter(|damage| !damage.is_repaired).collect();
+    for damage in &open {
+        let touched: Vec<&str> = damage.touches.iter().map(|touch| touch.name.as_str()).collect();
+        let hint = damage.hint.as_deref().unwrap_or("`volt cas verify` says more");
+        let text =
+            format!("{}: {}: {}; {hint}", damage.subject, damage.problem, touched.join(", "));
+        drop(writeln!(std::io::stderr(), "<3>{text}"));
+    }
+    let (objects, bytes) = (verified.objects, verified.bytes);
+    let text = format!("{objects} objects, {bytes} bytes read; {} damaged", open.len());
+    match open.len() {
+        0 => {
+            drop(writeln!(std::io::stdout(), "{text}"));
+            ExitCode::SUCCESS
+        }
+        _ => failed(ErrorKind::General, &text),
+    }
 }
 
 /// Does something about the container that the next word names.

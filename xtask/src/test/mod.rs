@@ -41,6 +41,7 @@ pub(crate) fn task(words: &[String]) -> Outcome {
             ("proot", "proot"),
             ("debootstrap", "debootstrap"),
             ("nft", "nftables"),
+            ("mkfs.xfs", "xfsprogs"),
             ("fakeroot", "fakeroot"),
             ("curl", "curl"),
             ("fsck.erofs", "erofs-utils"),

@@ -4,6 +4,7 @@
 mod changelog;
 mod dependencies;
 mod documents;
+mod fuzz;
 mod layers;
 mod lengths;
 mod machine;
@@ -60,6 +61,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("format", toolchain::format),
     ("documents", documents::check),
     ("clippy", toolchain::clippy),
+    ("fuzz", fuzz::check),
 ];
 
 /// Runs the task.

@@ -18,8 +18,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this kind: container, image, volume or network
-    #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume", "network"])]
+    /// Only this kind: container, image, volume, network or object
+    #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume", "network", "object"])]
     #[arg(hide_possible_values = true)]
     kind: Option<String>,
     /// Only of this name

@@ -266,7 +266,7 @@ fn event() -> Event {
 
 fn image(name: &str) -> Image {
     Image {
-        tree: "blake3:00".into(),
+        tree: format!("blake3:{}", "0".repeat(64)),
         name: format!("{name}:latest"),
         created: String::new(),
         size: 1,

@@ -25,8 +25,9 @@ pub use volt_store::{
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::Path;
+use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
-use volt_store::Standing;
+use volt_store::{Digest, Standing};
 
 impl Engine {
     /// Which containers stand on which tree of the store. Not knowing is an error: it must never be taken for nobody.
@@ -37,10 +38,7 @@ impl Engine {
             let (mut standing, mut missing) = (Standing::new(), Vec::new());
             for name in &names {
                 match self.spec(name) {
-                    Ok(spec) => {
-                        let tree = spec.tree.parse().ok();
-                        standing.extend(tree.map(|tree| (format!("container {name}"), tree)));
-                    }
+                    Ok(spec) => standing.push((format!("container {name}"), tree_of(&spec)?)),
                     Err(error) if error.kind == ErrorKind::NotFound => missing.push(name.clone()),
                     Err(error) => return Err(error),
                 }
@@ -54,15 +52,27 @@ impl Engine {
         }
     }
 
-    /// The trees that containers stand on, as the store asks for them.
-    pub(crate) fn wanted_trees(&self) -> volt_store::Result<Vec<volt_store::Digest>> {
-        let standing = self.standing().map_err(|error| {
+    /// The same, as the store asks for it.
+    pub(crate) fn stands(&self) -> volt_store::Result<Standing> {
+        self.standing().map_err(|error| {
             let why = error.chain().join(": ");
             let reason = format!("which trees containers use can't be told: {why}");
             volt_store::Error::Elsewhere { reason, kind: error.kind }
-        })?;
-        Ok(standing.into_iter().map(|(_, tree)| tree).collect())
+        })
     }
+
+    /// The trees that containers stand on.
+    pub(crate) fn wanted_trees(&self) -> volt_store::Result<Vec<volt_store::Digest>> {
+        Ok(self.stands()?.into_iter().map(|(_, tree)| tree).collect())
+    }
+}
+
+/// The tree that a container stands on.
+fn tree_of(spec: &Spec) -> Result<Digest> {
+    spec.tree.parse().map_err(|error| {
+        let message = format!("The record of {} names no tree", spec.name);
+        Error::new(ErrorKind::General, message).about(&spec.name).because(error)
+    })
 }
 
 /// Refuses what is no absolute path of a folder.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use volt_model::container::Backend;
 use volt_model::kind::ErrorKind;
 use volt_model::registry::Remote;
-use volt_store::{Copies, Limits, Menders, Origin, Standing, Verified, Work};
+use volt_store::{Copies, Limits, Menders, Origin, Verified, Work};
 
 impl Engine {
     /// Reads every object and tree; what is not what its name says goes to quarantine. With `repair`, what is damaged is
@@ -24,10 +24,9 @@ impl Engine {
         for dir in repair.unwrap_or_default() {
             super::folder(dir)?;
         }
-        let (cas, standing) = (self.cas(), self.standing()?);
-        let mut verified = cas.verify(&standing, progress)?;
+        let mut verified = self.cas().verify(&|| self.stands(), progress)?;
         match repair {
-            Some(from) => self.mend_store(&mut verified, from, &standing, progress)?,
+            Some(from) => self.mend_store(&mut verified, from, progress)?,
             None => self.images().advise_on(&mut verified)?,
         }
         Ok(verified)
@@ -37,7 +36,6 @@ impl Engine {
         &self,
         verified: &mut Verified,
         from: &[PathBuf],
-        standing: &Standing,
         progress: &dyn Progress,
     ) -> Result<()> {
         let wanted = || self.wanted_trees();
@@ -50,7 +48,7 @@ impl Engine {
             limits: Limits { bytes: self.config()?.image.max_size.0, ..Limits::default() },
         };
         let work = Work { wanted: &wanted, progress };
-        Ok(self.images().mend(verified, menders, standing, work)?)
+        Ok(self.images().mend(verified, menders, &|| self.stands(), work)?)
     }
 
     /// Asks a registry for an image, as nobody. Whoever names folders wants nothing else.

@@ -7,17 +7,22 @@ use volt_host::watch::Change;
 use volt_model::image::ImageRef;
 use volt_model::name::Name;
 use volt_model::paths::Paths;
+use volt_store::Digest;
 
 /// The folders that are watched, with what lies in each.
-pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 5] {
+pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 6] {
     [
         (paths.containers(), "container"),
         (paths.lib.join("cas/refs/images"), "image"),
         (paths.volumes(), "volume"),
         (paths.networks(), "network"),
         (paths.restored(), RESTORED),
+        (paths.lib.join("cas/quarantine"), OBJECT),
     ]
 }
+
+/// The folder of objects that were found damaged, in which nobody looks but who may.
+pub(super) const OBJECT: &str = "object";
 
 /// The folder whose files tell that something of a network was put back.
 pub(super) const RESTORED: &str = "restored";
@@ -69,13 +74,16 @@ impl Folders {
         if self.kinds[folder] == RESTORED {
             return Some(News::new("network", name, RESTORED));
         }
+        if self.kinds[folder] == OBJECT {
+            return Some(News::new(OBJECT, name, "quarantined"));
+        }
         let action =
             if self.known.insert((folder, file.to_owned())) { "created" } else { "updated" };
         Some(News::new(self.kinds[folder], name, action))
     }
 
     fn gone(&mut self, folder: usize, file: &str) -> Option<News> {
-        let name = self.shown(folder, file)?;
+        let name = self.shown(folder, file).filter(|_| self.kinds[folder] != OBJECT)?;
         self.known
             .remove(&(folder, file.to_owned()))
             .then(|| News::new(self.kinds[folder], name, "deleted"))
@@ -86,6 +94,9 @@ impl Folders {
         if self.kinds[folder] == "image" {
             let stem = file.strip_suffix(".json").filter(|stem| !stem.starts_with('.'))?;
             return ImageRef::decode(stem).ok().map(|name| name.to_string());
+        }
+        if self.kinds[folder] == OBJECT {
+            return file.parse::<Digest>().ok().map(|digest| digest.to_string());
         }
         let stem = match self.kinds[folder] {
             "network" | RESTORED => file.strip_suffix(".json")?,
@@ -100,7 +111,7 @@ mod tests {
     use super::*;
 
     fn told(changes: Vec<Change>) -> Vec<String> {
-        let kinds = vec!["container", "image", "network", RESTORED];
+        let kinds = vec!["container", "image", "network", RESTORED, OBJECT];
         let mut folders = Folders { kinds, known: BTreeSet::new() };
         let news = changes.into_iter().filter_map(|change| folders.news(change));
         news.map(|n| format!("{} {} {}", n.kind, n.name, n.action)).collect()
@@ -129,7 +140,11 @@ mod tests {
             renamed(3, ".volt-x", "back.json"),
             renamed(3, ".volt-x", "back.json"),
             gone(2, "back.json"),
+            appeared(4, &"ab".repeat(32)),
+            appeared(4, "broken.json"),
+            gone(4, &"ab".repeat(32)),
         ];
+        let object = format!("object blake3:{} quarantined", "ab".repeat(32));
         assert_eq!(
             told(changes),
             [
@@ -143,6 +158,7 @@ mod tests {
                 "network back restored",
                 "network back restored",
                 "network back deleted",
+                &object,
             ]
         );
     }

@@ -1,6 +1,6 @@
 //! The stream of events.
 
-use super::folders::{Folders, RESTORED, watched};
+use super::folders::{Folders, OBJECT, RESTORED, watched};
 use super::states::States;
 use super::{Event, News};
 use crate::Engine;
@@ -45,7 +45,10 @@ impl Engine {
         // A folder that isn't there can't be watched. Who may not make it sees nothing come there.
         let folders: Vec<_> = folders
             .into_iter()
-            .filter(|(path, _)| files::create_dirs(path, 0o755).is_ok())
+            .filter(|(path, kind)| {
+                let mode = if *kind == OBJECT { 0o700 } else { 0o755 };
+                files::create_dirs(path, mode).is_ok() && std::fs::read_dir(path).is_ok()
+            })
             .collect();
         let paths: Vec<_> = folders.iter().map(|(path, _)| path.as_path()).collect();
         let (sender, heard) = channel();

@@ -12,6 +12,8 @@ use volt_model::kind::ErrorKind;
 
 /// The unit by which the daemon is reached.
 pub(super) const SOCKET: &str = "volt.socket";
+/// The unit by which the store is read now and then.
+pub(super) const SCRUB: &str = "volt-scrub.timer";
 /// How long systemd's own tools may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -78,7 +80,9 @@ impl Engine {
         let mut done = vec![format!("made the group {} and Volt's folders", crate::GROUP)];
         if !options.leave_stopped {
             self.systemd().enable(&[SOCKET], Lifetime::Persistent)?;
-            drop(self.systemd().run_job(JobKind::Start, SOCKET, LIMIT)?);
+            for unit in [SOCKET, SCRUB] {
+                drop(self.systemd().run_job(JobKind::Start, unit, LIMIT)?);
+            }
             done.push(format!("enabled and started {SOCKET}"));
         }
         Ok(done)

@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -37,6 +37,11 @@ const FILES: [(&str, &str); 13] = [
         "etc/systemd/system/volt-dhcp@.service",
         include_str!("../../../../systemd/volt-dhcp@.service"),
     ),
+    (
+        "etc/systemd/system/volt-scrub.service",
+        include_str!("../../../../systemd/volt-scrub.service"),
+    ),
+    ("etc/systemd/system/volt-scrub.timer", include_str!("../../../../systemd/volt-scrub.timer")),
     ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),
     ("etc/logrotate.d/volt", include_str!("../../../../packaging/logrotate.d/volt")),
     ("etc/tmpfiles.d/volt.conf", include_str!("../../../../systemd/tmpfiles.d/volt.conf")),

@@ -39,7 +39,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         version: Spec::VERSION,
         name: name.parse().unwrap(),
         image: "debian".parse().unwrap(),
-        tree: "0".repeat(32),
+        tree: "0".repeat(64),
         backend: Backend::Systemd,
         mode: Mode::App,
         command: vec!["sleep".into(), "1".into()],
@@ -174,6 +174,18 @@ fn snapshots_without_a_container_stay_and_what_is_none_is_moved_away() {
     assert_eq!(engine.snapshot_list(None).unwrap().len(), 1);
     engine.snapshot_delete(&"gone".parse().unwrap(), &"one".parse().unwrap()).unwrap();
     assert_eq!(problems(&engine), [""; 0]);
+}
+
+/// It may stand on any tree, so nothing may go.
+#[test]
+fn a_container_whose_tree_can_t_be_told_is_not_nobody() {
+    let (_dir, engine) = engine();
+    let mut web = spec("web");
+    web.tree = "none".into();
+    write_record(&engine, &web);
+    let error = engine.standing().unwrap_err().chain().join(": ");
+    assert!(error.contains("web names no tree"), "{error}");
+    assert!(engine.wanted_trees().is_err());
 }
 
 #[test]

@@ -7,27 +7,29 @@ use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
+use crate::parallel::{ASK, Room};
 use crate::progress::Progress;
 use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
 use rustix::fs::FileType;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 use volt_host::files;
 
 /// How many files wait for a thread: each is open meanwhile.
 const WAITING: usize = 128;
-/// How long is waited for a thread to take the next file.
-const PAUSE: Duration = Duration::from_millis(1);
-/// How often is asked, while all that is left is being read, whether anybody still waits for it.
-const ASK: Duration = Duration::from_millis(50);
+
+/// Of how many attributes by name is told that they are not kept.
+const NAMES: usize = 100;
+/// How the names of attributes begin that overlayfs gives to what is in a writable layer.
+const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+
+/// File systems that are never written to disk: tmpfs, ramfs, hugetlbfs.
+const IN_MEMORY: [u64; 3] = [0x0102_1994, 0x8584_58f6, 0x9584_58f6];
 
 /// A tree that was stored.
 #[derive(Debug, Clone)]
@@ -74,6 +76,9 @@ struct Job {
     meta: Meta,
 }
 
+/// Where files are handed to the threads, and room for those that wait.
+type Jobs<'a> = (&'a Sender<Job>, &'a Room);
+
 /// A file that was stored.
 struct Done {
     number: usize,
@@ -110,14 +115,18 @@ impl Cas {
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Gathered> {
+        let is_remembered = options.remember && tells_changes(dir)?;
         let index =
-            if options.remember { Index::read(&self.index_path(dir)?) } else { Index::default() };
+            if is_remembered { Index::read(&self.index_path(dir)?) } else { Index::default() };
+        // In this order: what changes behind its beginning is not remembered.
         let mut gathered = Gathered::new(*options);
+        if is_remembered && lease.is_some() {
+            sync(dir)?;
+        }
         let objects = self.objects();
         progress.step(if lease.is_some() { "Storing" } else { "Reading" });
-        let (jobs, queue) = sync_channel::<Job>(WAITING);
-        let (done, results) = channel::<Done>();
-        let (queue, is_over) = (&Mutex::new(queue), &AtomicBool::new(false));
+        let ((jobs, queue), (done, results)) = (channel::<Job>(), channel::<Done>());
+        let (queue, is_over) = (&(Mutex::new(queue), Room::new(WAITING)), &AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..crate::parallel::threads() {
                 let (done, objects) = (done.clone(), objects.clone());
@@ -126,14 +135,15 @@ impl Cas {
             drop(done);
             // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast.
             let read = gathered
-                .walk(dir, &index, jobs, progress)
+                .walk(dir, &index, (jobs, &queue.1), progress)
                 .and_then(|()| gathered.take(&results, progress));
             is_over.store(read.is_err(), Ordering::Relaxed);
             read
         })?;
+        gathered.tell_left_out();
         if let Some(lease) = lease {
             gathered.pin_known(&objects, lease, dir)?;
-            if options.remember {
+            if is_remembered {
                 gathered.stamps.write(&self.index_path(dir)?)?;
             }
         }
@@ -149,9 +159,14 @@ impl Cas {
         self.put_manifest(lease, &encoder.finish()?)
     }
 
-    /// Stores a manifest.
+    /// Stores a manifest. All that it names hangs on it, so one that is there already is read: to store a tree again mends it.
     pub(crate) fn put_manifest(&self, lease: &Lease, manifest: &[u8]) -> Result<Digest> {
-        Ok(self.objects().put_bytes(lease, manifest)?.digest)
+        let objects = self.objects();
+        let put = objects.put_bytes(lease, manifest)?;
+        if !put.is_new && self.put_away(&put.digest)? {
+            objects.put_bytes(lease, manifest)?;
+        }
+        Ok(put.digest)
     }
 
     /// Forgets what is remembered of a folder that is about to go.
@@ -174,6 +189,20 @@ impl Cas {
     }
 }
 
+/// Puts what is in a folder's file system on disk. A page that is mapped and was written to may be written to again without a sign
+/// until then; afterwards the next change shows in the file's times, by which it is told apart from what was read.
+pub(super) fn sync(dir: &Path) -> Result<()> {
+    let failed = |error| Error::io("sync", dir, error);
+    let fd = crate::tree::open_root(dir).map_err(failed)?;
+    rustix::fs::syncfs(fd).map_err(failed)
+}
+
+/// Whether the times of the files in a folder tell all changes once it is synced: not where they lie in memory only.
+fn tells_changes(dir: &Path) -> Result<bool> {
+    let found = rustix::fs::statfs(dir).map_err(|error| Error::io("look at", dir, error))?;
+    Ok(!IN_MEMORY.contains(&u64::try_from(found.f_type).unwrap_or(0)))
+}
+
 /// What would become of contents that are only looked at.
 fn hashed(input: &mut dyn Read) -> Result<Put> {
     let mut hasher = blake3::Hasher::new();
@@ -182,16 +211,14 @@ fn hashed(input: &mut dyn Read) -> Result<Put> {
 }
 
 /// Hands a file to the threads, unless nobody waits for it any more.
-fn hand_over(jobs: &SyncSender<Job>, mut job: Job, progress: &dyn Progress) -> Result<()> {
-    loop {
-        job = match jobs.try_send(job) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Full(job)) if !progress.cancelled() => job,
-            // The threads end only when the queue does.
-            Err(_) => return Err(Error::Cancelled),
-        };
-        std::thread::sleep(PAUSE);
+fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Result<()> {
+    while !room.enter(ASK) {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
     }
+    // The threads end only when the queue does.
+    jobs.send(job).map_err(|_| Error::Cancelled)
 }
 
 /// What can be read until it is over.
@@ -213,12 +240,13 @@ impl<R: Read> Read for Until<'_, R> {
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
-    (queue, is_over): (&Mutex<Receiver<Job>>, &AtomicBool),
+    ((queue, room), is_over): (&(Mutex<Receiver<Job>>, Room), &AtomicBool),
     done: &Sender<Done>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
+        room.leave();
         let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
         let put = match lease {
             Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
@@ -239,6 +267,8 @@ pub(super) struct Gathered {
     pub(super) marks: HashMap<usize, Mark>,
     /// Files whose contents are known from the last time.
     known: Vec<usize>,
+    /// The names of attributes that are not kept, each with the first entry that has it, and how many have it.
+    left_out: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
     stamps: Index,
     stamp_of: HashMap<usize, Stamp>,
     /// The sizes of the files that were read or known, in bytes.
@@ -256,6 +286,7 @@ impl Gathered {
             nodes: Vec::new(),
             marks: HashMap::new(),
             known: Vec::new(),
+            left_out: BTreeMap::new(),
             stamps: Index::begin(),
             stamp_of: HashMap::new(),
             size: 0,
@@ -264,12 +295,11 @@ impl Gathered {
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the threads end when the queue is dropped")]
     fn walk(
         &mut self,
         dir: &Path,
         index: &Index,
-        jobs: SyncSender<Job>,
+        (jobs, room): (Sender<Job>, &Room),
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
@@ -299,7 +329,7 @@ impl Gathered {
                 return Ok(Flow::Descend);
             }
             let number = self.nodes.len();
-            let flow = self.add(found, index, (&jobs, progress))?;
+            let flow = self.add(found, index, ((&jobs, room), progress))?;
             // What was left out has no number that another name of it could have.
             if has_names && self.nodes.len() > number {
                 names.insert(id, number as u64);
@@ -313,10 +343,11 @@ impl Gathered {
         &mut self,
         found: &Found<'_>,
         index: &Index,
-        (jobs, progress): (&SyncSender<Job>, &dyn Progress),
+        (jobs, progress): (Jobs<'_>, &dyn Progress),
     ) -> Result<Flow> {
         let number = self.nodes.len();
-        let Some((entry, data)) = found.read()? else {
+        let mut left_out = Vec::new();
+        let Some((entry, data)) = found.read_noting(&mut left_out)? else {
             self.notes.add(found.path.as_bytes(), "it changed while it was read and was left out");
             return Ok(Flow::Skip);
         };
@@ -359,11 +390,36 @@ impl Gathered {
             Kind::HardLink(_) => return Ok(Flow::Skip),
         };
         self.keep_quota(found)?;
+        left_out.into_iter().for_each(|name| self.leave_out(found, name));
         self.nodes.push(Node { path: entry.path, kind, meta: entry.meta });
         if mark != Mark::default() {
             self.marks.insert(number, mark);
         }
         Ok(Flow::Descend)
+    }
+
+    /// Notes that an attribute is not kept. Where a host labels everything, one of each name is told with how many there are.
+    fn leave_out(&mut self, found: &Found<'_>, name: Vec<u8>) {
+        let is_mark = |start: &&[u8]| name.starts_with(start);
+        if self.options.layer && OVERLAY.iter().any(is_mark) {
+            return;
+        }
+        if self.left_out.len() < NAMES || self.left_out.contains_key(&name) {
+            let first = || (found.path.as_bytes().to_vec(), 0);
+            self.left_out.entry(name).or_insert_with(first).1 += 1;
+        }
+    }
+
+    /// Tells which attributes were not kept.
+    fn tell_left_out(&mut self) {
+        for (name, (first, count)) in std::mem::take(&mut self.left_out) {
+            let name = crate::error::printable(&name);
+            let more = match count {
+                1 => String::new(),
+                count => format!(", and that of {} more", count - 1),
+            };
+            self.notes.add(&first, format!("its attribute {name} was left out{more}"));
+        }
     }
 
     fn keep_quota(&self, found: &Found<'_>) -> Result<()> {

@@ -6,8 +6,10 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::manifest::NodeKind;
 use std::collections::HashSet;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
-use volt_host::files::LockMode;
+use std::path::Path;
+use volt_host::files::{self, LockMode};
 
 /// What stands on trees beside refs: containers. Asked after the leases are read.
 pub type Wanted<'a> = &'a dyn Fn() -> Result<Vec<Digest>>;
@@ -23,12 +25,26 @@ pub struct Swept {
     pub on_disk: u64,
 }
 
+impl Swept {
+    /// Counts an object, and removes it where `remove` says so.
+    fn take(&mut self, path: &Path, remove: bool) -> Result<()> {
+        let data = fs::metadata(path);
+        if remove {
+            files::remove_file(path)?;
+        }
+        self.objects += 1;
+        self.bytes += data.as_ref().map_or(0, fs::Metadata::len);
+        self.on_disk += data.map_or(0, |data| data.blocks() * 512);
+        Ok(())
+    }
+}
+
 impl Cas {
     /// Removes every object that no ref, lease or container reaches.
     ///
     /// What is reached is gathered first. Whoever comes to count on something afterwards writes that down in a lease under
-    /// the lock on the object's folder; under that lock the leases are read again before anything goes, and those that end
-    /// meanwhile are kept for that.
+    /// the lock on the object's folder; under that lock the leases are read again before anything of the folder goes, and
+    /// those that end meanwhile are kept for that.
     pub fn collect(&self, wanted: Wanted<'_>) -> Result<Swept> {
         self.sweep(wanted, true)
     }
@@ -53,23 +69,13 @@ impl Cas {
         }
         reached.extend(self.kept_blobs()?);
         let mut swept = Swept::default();
-        objects.each(&mut |digest| {
-            if reached.contains(&digest) || pinned.has(&digest) {
-                return Ok(());
-            }
-            let data = std::fs::metadata(objects.path(&digest));
-            let (size, blocks) = data.map_or((0, 0), |data| (data.len(), data.blocks()));
-            let gone = !remove
-                || objects.remove_unless(&digest, || {
-                    pinned.refresh(&self.tmp())?;
-                    Ok(pinned.has(&digest))
-                })?;
-            if gone {
-                swept.objects += 1;
-                swept.bytes += size;
-                swept.on_disk += blocks * 512;
-            }
-            Ok(())
+        objects.each_folder(&mut |mut garbage| {
+            garbage.retain(|digest| !reached.contains(digest) && !pinned.has(digest));
+            let Some(first) = garbage.first() else { return Ok(()) };
+            let _alone = if remove { Some(objects.lock_alone(first)?) } else { None };
+            pinned.refresh(&self.tmp())?;
+            garbage.retain(|digest| !pinned.has(digest));
+            garbage.iter().try_for_each(|digest| swept.take(&objects.path(digest), remove))
         })?;
         self.sweep_quarantine(&reached, remove, &mut swept)?;
         Ok(swept)
@@ -103,13 +109,7 @@ impl Cas {
             if reached.contains(&digest) && !self.objects().has(&digest)? {
                 continue;
             }
-            let data = std::fs::metadata(&path);
-            if remove {
-                volt_host::files::remove_file(&path)?;
-            }
-            swept.objects += 1;
-            swept.bytes += data.as_ref().map_or(0, std::fs::Metadata::len);
-            swept.on_disk += data.map_or(0, |data| data.blocks() * 512);
+            swept.take(&path, remove)?;
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Cas {
 
 /// Adds what a tree's manifest names. A tree whose manifest can't be read, or is not what its name says, is an error: nothing
 /// may go then.
-fn reach(objects: &Objects, tree: &Digest, reached: &mut HashSet<Digest>) -> Result<()> {
+pub(super) fn reach(objects: &Objects, tree: &Digest, reached: &mut HashSet<Digest>) -> Result<()> {
     super::tree::each_node(objects, tree, &mut |node| {
         if let NodeKind::File(content) = node.kind {
             reached.insert(content.digest);

@@ -1,7 +1,8 @@
 //! What was in the files of a folder when it was last stored, by what tells that they have not changed since.
 //!
 //! A cache: a file that is missing or broken costs time only. It is believed where inode, size and both times are the same
-//! to the nanosecond, and where the change was long enough before the reading that another one would show.
+//! to the nanosecond, and where the change was long enough before the reading that another one would show. What is mapped and
+//! dirty changes without a new time, so whoever writes one syncs the folder first.
 
 use crate::digest::Digest;
 use crate::error::Result;
@@ -35,13 +36,6 @@ impl Stamp {
         bytes[16..32].copy_from_slice(&times(stat.st_mtime, stat.st_mtime_nsec));
         bytes[32..].copy_from_slice(&times(stat.st_ctime, stat.st_ctime_nsec));
         Self(bytes)
-    }
-
-    /// That of an object: names that it gets and loses, which change the last of its times, are no change of it.
-    pub(super) fn of_object(stat: &Stat) -> Self {
-        let mut stamp = Self::of(stat);
-        stamp.0.copy_within(16..32, 32);
-        stamp
     }
 
     fn changed(&self) -> i128 {

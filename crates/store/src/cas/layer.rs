@@ -5,7 +5,7 @@
 //! file is its attributes only, and its contents are those of the file below. So only what lies in the layer is read; all else
 //! is what the manifest of the tree below says. Owners are as the container sees them: on disk its ids begin at 0.
 
-use super::build::{BuildOptions, Gathered};
+use super::build::{BuildOptions, Gathered, sync};
 use super::tree::Tree;
 use super::{Cas, Lease};
 use crate::digest::Digest;
@@ -90,12 +90,12 @@ impl Cas {
         let is_layer = below.is_some();
         let options =
             BuildOptions { quota, devices: false, layer: is_layer, ..BuildOptions::default() };
-        let sync_for_keeps = || if lease.is_some() { sync(layer.dir) } else { Ok(()) };
-        // Most of it while nobody has to stand still.
-        sync_for_keeps()?;
+        if lease.is_some() {
+            // To remember what is in it takes that; most of it while nobody has to stand still.
+            sync(layer.dir)?;
+        }
         layer.keeper.begin()?;
-        let read =
-            sync_for_keeps().and_then(|()| self.gather(lease, layer.dir, &options, progress));
+        let read = self.gather(lease, layer.dir, &options, progress);
         let ended = layer.keeper.end();
         let Gathered { nodes, marks, size, new, notes, .. } = read?;
         ended?;
@@ -136,14 +136,6 @@ fn owned_by_root(mut nodes: Vec<Node>) -> Vec<Node> {
         meta.gid = if meta.gid == gid { 0 } else { meta.gid };
     }
     nodes
-}
-
-/// Puts what was written on disk. What is mapped into memory changes without a sign until then; afterwards the next change shows
-/// in the file's times, by which it is told apart from what was read.
-fn sync(dir: &Path) -> Result<()> {
-    let failed = |error| Error::io("sync", dir, error);
-    let fd = crate::tree::open_root(dir).map_err(failed)?;
-    rustix::fs::syncfs(fd).map_err(failed)
 }
 
 /// What overlayfs has noted at an entry of a writable layer.

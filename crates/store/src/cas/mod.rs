@@ -32,6 +32,7 @@ mod index;
 mod layer;
 mod lease;
 mod look;
+mod marks;
 mod name;
 mod objects;
 mod refs;
@@ -49,6 +50,7 @@ pub use gc::{Swept, Wanted};
 pub use layer::{Keeper, Layer, Unkept};
 pub(crate) use lease::{Lease, Reading};
 pub use look::{Dedup, NamedTree, Shared, Status, TreeEntry};
+pub(crate) use marks::Marks;
 pub use name::{NoTreeName, Pointer, TreeName};
 pub(crate) use name::{SCHEME, shown, unescape};
 pub(crate) use objects::{Objects, Put};
@@ -56,7 +58,7 @@ pub(crate) use refs::{Manifest, RefKind, Refs, read_record};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use store::Stored;
 pub(crate) use tree::Tree;
-pub use verify::{Copies, Damage, KnownGood, Standing, Touch, Verified};
+pub use verify::{Copies, Damage, KnownGood, Standing, Stands, Touch, Verified};
 
 use crate::error::{Error, Result};
 use crate::roots::Roots;
@@ -78,7 +80,12 @@ impl Cas {
 
     /// Its objects.
     pub(crate) fn objects(&self) -> Objects {
-        Objects::new(self.dir.join("objects"), self.tmp())
+        Objects::new(self.dir.join("objects"), self.tmp(), self.marks())
+    }
+
+    /// Which roots are known to be good.
+    pub(crate) fn marks(&self) -> Marks {
+        Marks::new(self.index_dir())
     }
 
     /// Its refs.

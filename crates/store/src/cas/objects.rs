@@ -3,11 +3,14 @@
 //! An object has the attributes of the file that it was first stored for, where root owns that, so that a root of hard links
 //! can have the object itself for it. That gives nobody anything: only root can enter the folder of objects.
 
-use super::Lease;
+use super::{Lease, Marks};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::{Meta, keeps_xattr};
-use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, XattrFlags, flock};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, XattrFlags,
+    flock,
+};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -50,13 +53,15 @@ pub(crate) struct Put {
 pub(crate) struct Objects {
     dir: PathBuf,
     tmp: PathBuf,
+    /// Of the roots that rest on them.
+    marks: Marks,
     /// Whether the file system was found to have no fs-verity.
     no_verity: Arc<AtomicBool>,
 }
 
 impl Objects {
-    pub(super) fn new(dir: PathBuf, tmp: PathBuf) -> Self {
-        Self { dir, tmp, no_verity: Arc::default() }
+    pub(super) fn new(dir: PathBuf, tmp: PathBuf, marks: Marks) -> Self {
+        Self { dir, tmp, marks, no_verity: Arc::default() }
     }
 
     /// Where an object lies, or would.
@@ -247,6 +252,7 @@ impl Objects {
                 if self.has_of_size(digest, size)? {
                     return Ok(false);
                 }
+                self.marks.forget()?;
                 fs::rename(&draft.path, &path)
             }
             moved => moved,
@@ -255,39 +261,36 @@ impl Objects {
         placed.map(|()| true).map_err(|error| Error::io("store", &path, error))
     }
 
-    /// Removes an object unless `is_wanted` says, under the lock, that it is counted on.
-    pub(super) fn remove_unless(
-        &self,
-        digest: &Digest,
-        is_wanted: impl FnOnce() -> Result<bool>,
-    ) -> Result<bool> {
-        let _exclusive = self.lock_folder(digest, FlockOperation::LockExclusive)?;
-        if is_wanted()? {
-            return Ok(false);
-        }
-        files::remove_file(&self.path(digest))?;
-        Ok(true)
+    /// While this is held nobody comes to count on an object of this one's folder.
+    pub(super) fn lock_alone(&self, digest: &Digest) -> Result<OwnedFd> {
+        self.lock_folder(digest, FlockOperation::LockExclusive)
     }
 
     /// Moves an object away whose contents are not what its name says; false where it is good after all, or gone.
     pub(super) fn move_if_wrong(&self, digest: &Digest, to: &Path) -> Result<bool> {
-        let _exclusive = self.lock_folder(digest, FlockOperation::LockExclusive)?;
+        let _alone = self.lock_alone(digest)?;
         if self.check(digest)? != Some(false) {
             return Ok(false);
         }
         let path = self.path(digest);
+        self.marks.forget()?;
         fs::rename(&path, to).map(|()| true).map_err(|error| Error::io("move", &path, error))
     }
 
     /// Calls `each` with every object there is, folder by folder.
     pub(crate) fn each(&self, each: &mut dyn FnMut(Digest) -> Result<()>) -> Result<()> {
+        self.each_folder(&mut |digests| digests.into_iter().try_for_each(&mut *each))
+    }
+
+    /// Calls `each` with the objects of every folder.
+    pub(super) fn each_folder(
+        &self,
+        each: &mut dyn FnMut(Vec<Digest>) -> Result<()>,
+    ) -> Result<()> {
         for folder in crate::images::entries(&self.dir)? {
-            for path in crate::images::entries(&folder)? {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if let Ok(digest) = name.parse() {
-                    each(digest)?;
-                }
-            }
+            let paths = crate::images::entries(&folder)?;
+            let name = |path: &PathBuf| path.file_name()?.to_str()?.parse().ok();
+            each(paths.iter().filter_map(name).collect())?;
         }
         Ok(())
     }
@@ -402,6 +405,19 @@ impl Draft {
     /// Has the kernel check whatever is read of it from now on; false where it can't. Nobody writes to it after this.
     fn seal(&mut self) -> io::Result<bool> {
         self.file = File::open(&self.path)?;
+        let before = rustix::fs::fstat(&self.file)?;
+        let is_sealed = self.try_seal()?;
+        if is_sealed {
+            // To ext4 it was a change: the time is that of the file that it is stored for again, without which no root has the object.
+            let modified =
+                Timespec { tv_sec: before.st_mtime, tv_nsec: before.st_mtime_nsec.cast_signed() };
+            let times = Timestamps { last_access: modified, last_modification: modified };
+            rustix::fs::futimens(&self.file, &times)?;
+        }
+        Ok(is_sealed)
+    }
+
+    fn try_seal(&self) -> io::Result<bool> {
         for _ in 0..SEAL_TRIES {
             match files::enable_verity(&self.file) {
                 // A program that this process is about to start still has what was open here for writing.

@@ -3,6 +3,7 @@
 use super::lease::{self, Collection};
 use super::{Cas, Wanted};
 use crate::error::Result;
+use crate::parallel;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use volt_host::files;
@@ -45,13 +46,39 @@ impl Cas {
         Ok(())
     }
 
-    /// Removes what a power cut may have left half on disk: all that nothing reaches whose leases are of an earlier boot.
+    /// Removes what a power cut may have left half on disk: all that nothing reaches whose leases are of an earlier boot. Where it
+    /// can't be told what that is, because a name or a tree is damaged, it is read: that must keep nobody from storing things,
+    /// the less so what would mend it.
     pub(super) fn forget_power_cut(&self, wanted: Wanted<'_>) -> Result<()> {
-        if lease::is_left_by_power_cut(&self.tmp())? {
-            self.collect(wanted)?;
-            lease::forget_earlier_boots(&self.tmp())?;
+        if !lease::is_left_by_power_cut(&self.tmp())? {
+            return Ok(());
         }
-        Ok(())
+        if let Err(error) = self.collect(wanted) {
+            tracing::warn!(%error, "after a loss of power it can't be told what is garbage: all that no name reaches is read instead");
+            self.put_halves_away()?;
+        }
+        lease::forget_earlier_boots(&self.tmp())
+    }
+
+    /// Moves objects to quarantine that are not what their names say, but for those that a tree with a name has: these were on disk
+    /// before the name was.
+    fn put_halves_away(&self) -> Result<()> {
+        let objects = self.objects();
+        let mut reached = HashSet::new();
+        for named in self.refs().all()? {
+            reached.extend(named.blobs.iter().map(|blob| blob.object));
+            let mut of_tree = HashSet::from([named.tree]);
+            if super::gc::reach(&objects, &named.tree, &mut of_tree).is_ok() {
+                reached.extend(of_tree);
+            }
+        }
+        let mut others = Vec::new();
+        objects.each(&mut |digest| {
+            others.extend(Some(digest).filter(|digest| !reached.contains(digest)));
+            Ok(())
+        })?;
+        let halves = parallel::find(&others, &|digest| Ok(objects.check(digest)? == Some(false)))?;
+        halves.into_iter().try_for_each(|digest| self.put_away(digest).map(drop))
     }
 
     /// The folders in which refs are written.

@@ -3,20 +3,24 @@
 use super::build::BuildOptions;
 use super::index::{Index, Stamp};
 use super::lease::Collection;
+use super::marks::CHECKED;
 use super::name::shown;
+use super::refs::Found;
 use super::tree::each_node;
 use super::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
+use crate::parallel::ASK;
 use crate::progress::Progress;
 use crate::roots::{BadRoot, Form};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use volt_host::files;
+use volt_host::files::{self, LockMode};
 
 /// How many paths of a tree are named that a damaged object touches.
 const PATHS: usize = 5;
@@ -75,6 +79,9 @@ pub struct Touch {
 /// Who stands on which tree beside refs.
 pub type Standing = Vec<(String, Digest)>;
 
+/// Says who stands on trees at this moment. Asked while names are locked: it must not call what locks them.
+pub type Stands<'a> = &'a dyn Fn() -> Result<Standing>;
+
 /// Folders that may have what is damaged.
 #[derive(Debug, Clone, Copy)]
 pub struct Copies<'a> {
@@ -94,13 +101,16 @@ struct Seen {
     bad: HashSet<Digest>,
 }
 
+/// A ref as it could be read, by its file.
+type ReadRef = (PathBuf, Result<Found>);
+
 /// What is missing or bad, by what touches it, and its size where that is known.
 type Needed = BTreeMap<Digest, (Vec<Touch>, Option<u64>)>;
 
 impl Cas {
-    /// Reads every object, every tree and every root. Objects that are not what their name says are moved to quarantine. `standing`
-    /// says who stands on trees.
-    pub fn verify(&self, standing: &Standing, progress: &dyn Progress) -> Result<Verified> {
+    /// Reads every object, every tree and every root. Objects that are not what their name says are moved to quarantine. What
+    /// is there to stay is asked when that is done: a container may go meanwhile, and its tree with it.
+    pub fn verify(&self, stands: Stands<'_>, progress: &dyn Progress) -> Result<Verified> {
         let mut seen = self.hash_all(progress)?;
         let mut verified = Verified {
             objects: (seen.good.len() + seen.bad.len()) as u64,
@@ -114,7 +124,7 @@ impl Cas {
             }
         }
         progress.step("Reading the trees");
-        let needed = self.needs(standing, &mut seen, &mut verified)?;
+        let needed = self.needs(stands, &mut seen, &mut verified)?;
         let unneeded = seen.bad.iter().filter(|digest| !needed.contains_key(*digest));
         for digest in unneeded {
             // Nothing reaches it: in quarantine it harms nobody.
@@ -127,10 +137,10 @@ impl Cas {
         }
         progress.step("Reading the roots");
         for bad in self.roots().verify(progress)? {
-            verified.damages.push(self.damaged_root(&bad, standing)?);
+            verified.damages.push(self.damaged_root(&bad, stands)?);
         }
         if !verified.damages.is_empty() {
-            self.forget_checked()?;
+            self.marks().forget()?;
         }
         for one in &mut verified.damages {
             one.is_quarantined = one.object.is_some_and(|digest| quarantined.contains(&digest));
@@ -145,7 +155,7 @@ impl Cas {
         &self,
         verified: &mut Verified,
         (copies, others): (Copies<'_>, Others<'_>),
-        standing: &Standing,
+        stands: Stands<'_>,
         progress: &dyn Progress,
     ) -> Result<()> {
         if verified.damages.iter().all(|damage| damage.is_repaired) {
@@ -158,7 +168,7 @@ impl Cas {
         for _ in 0..2 {
             let mut ignored = Verified::default();
             let mut seen = Seen::default();
-            let needed = self.needs(standing, &mut seen, &mut ignored)?;
+            let needed = self.needs(stands, &mut seen, &mut ignored)?;
             if needed.is_empty() {
                 break;
             }
@@ -191,6 +201,14 @@ impl Cas {
             }
         }
         lease.end()?;
+        // What came back is another file: a root of hard links may still have the one that was bad.
+        progress.step("Reading the roots");
+        for bad in self.roots().verify(progress)? {
+            let root = Some((bad.tree, bad.form));
+            if verified.damages.iter().all(|damage| damage.root != root) {
+                verified.damages.push(self.damaged_root(&bad, stands)?);
+            }
+        }
         for damage in verified.damages.iter_mut().filter(|damage| !damage.is_repaired) {
             let Some((tree, form)) = damage.root else { continue };
             match self.roots().mend(&tree, form) {
@@ -203,14 +221,15 @@ impl Cas {
     }
 
     /// A root that is not what its tree makes it, with those who have it.
-    fn damaged_root(&self, bad: &BadRoot, standing: &Standing) -> Result<Damage> {
+    fn damaged_root(&self, bad: &BadRoot, stands: Stands<'_>) -> Result<Damage> {
+        let standing = stands()?;
         let refs = self.refs().all()?;
         let named = refs.iter().map(|named| (named.shown(), named.tree));
         let has = |(_, tree): &(String, Digest)| *tree == bad.tree;
         let paths: Vec<String> = bad.files.iter().take(PATHS).cloned().collect();
         let more = (bad.files.len() - paths.len()) as u64;
         let touch = |(name, _)| Touch { name, paths: paths.clone(), more };
-        let touches = named.chain(standing.iter().cloned()).filter(has).map(touch).collect();
+        let touches = named.chain(standing).filter(has).map(touch).collect();
         Ok(Damage {
             subject: format!("the root of {}", bad.tree),
             object: None,
@@ -232,16 +251,17 @@ impl Cas {
         })?;
         all.sort_unstable_by(|a, b| b.cmp(a));
         let total = all.iter().map(|(size, _)| size).sum();
-        let (next, done) = (&AtomicUsize::new(0), &AtomicU64::new(0));
+        let (next, is_over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
         let (seen, index) = (&Mutex::new(Seen::default()), &Mutex::new(Index::begin()));
-        let is_over = &std::sync::atomic::AtomicBool::new(false);
-        let work = |objects: &Objects| -> Result<()> {
+        let work = |objects: &Objects, done: &Sender<u64>| -> Result<()> {
             while let Some((size, digest)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if is_over.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
                 let checked = objects.check(digest)?;
-                done.fetch_add(*size, Ordering::Relaxed);
+                if done.send(*size).is_err() {
+                    return Err(Error::Cancelled);
+                }
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 match checked {
                     Some(true) => {
@@ -249,7 +269,7 @@ impl Cas {
                         drop(seen);
                         if let Ok(stat) = rustix::fs::stat(objects.path(digest)) {
                             let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                            index.add(Stamp::of_object(&stat), *digest);
+                            index.add(Stamp::of(&stat), *digest);
                         }
                     }
                     Some(false) => drop(seen.bad.insert(*digest)),
@@ -260,18 +280,15 @@ impl Cas {
         };
         let work = &work;
         std::thread::scope(|scope| {
+            let (done, told) = channel();
             let threads: Vec<_> = (0..crate::parallel::threads())
                 .map(|_| {
-                    let objects = objects.clone();
-                    scope.spawn(move || work(&objects))
+                    let (objects, done) = (objects.clone(), done.clone());
+                    scope.spawn(move || work(&objects, &done))
                 })
                 .collect();
-            while threads.iter().any(|thread| !thread.is_finished()) {
-                is_over.store(progress.cancelled(), Ordering::Relaxed);
-                progress.bytes(done.load(Ordering::Relaxed), Some(total));
-                // The progress is told by this thread alone, and it has nothing else to wait for than the ends of several others.
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
+            drop(done);
+            hear(&told, total, is_over, progress);
             let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
@@ -287,7 +304,7 @@ impl Cas {
     /// What refs and `standing` need and is not there. Refs that can't be read are damages.
     fn needs(
         &self,
-        standing: &Standing,
+        stands: Stands<'_>,
         seen: &mut Seen,
         verified: &mut Verified,
     ) -> Result<Needed> {
@@ -296,7 +313,8 @@ impl Cas {
         let _no_collection = Collection::begin(&self.tmp())?;
         let mut needed = Needed::new();
         let mut trees: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
-        for (path, read) in self.refs().each()? {
+        let (refs, standing) = self.refs_and_standing(stands)?;
+        for (path, read) in refs {
             match read {
                 Ok(found) => {
                     trees.entry(found.tree).or_default().push(found.shown());
@@ -317,7 +335,7 @@ impl Cas {
             }
         }
         for (who, tree) in standing {
-            trees.entry(*tree).or_default().push(who.clone());
+            trees.entry(tree).or_default().push(who);
         }
         for (tree, names) in trees {
             verified.trees += 1;
@@ -364,7 +382,14 @@ impl Cas {
         Ok(needed)
     }
 
-    /// Moves an object that is not what its name says to quarantine.
+    /// All refs, each as it could be read, and who stands on trees: read in this order and under this lock, as by
+    /// [`Cas::standing_trees`], so that nobody is missed who passes from one to the other.
+    fn refs_and_standing(&self, stands: Stands<'_>) -> Result<(Vec<ReadRef>, Standing)> {
+        let _names = self.lock_refs(LockMode::Shared)?;
+        Ok((self.refs().each()?, stands()?))
+    }
+
+    /// Moves an object that is not what its name says to quarantine. No root is believed then that may have it.
     pub(crate) fn put_away(&self, digest: &Digest) -> Result<bool> {
         let quarantine = self.quarantine();
         files::create_dirs(&quarantine, 0o700)?;
@@ -390,7 +415,7 @@ impl Cas {
 
     /// Removes what is known of objects and roots since an earlier boot.
     pub(crate) fn forget_index_of_earlier_boots(&self) -> Result<()> {
-        let current = [self.verified_path()?, self.checked_dir()?];
+        let current = [self.verified_path()?, self.marks().dir()?];
         for old in crate::images::entries(&self.index_dir())? {
             let name = old.file_name().unwrap_or_default().to_string_lossy();
             let is_of_a_boot = [VERIFIED, CHECKED].iter().any(|prefix| name.starts_with(prefix));
@@ -399,16 +424,6 @@ impl Cas {
             }
         }
         Ok(())
-    }
-
-    /// Where is written down which roots are known to be good, until the host is booted again.
-    pub(crate) fn checked_dir(&self) -> Result<PathBuf> {
-        Ok(self.index_dir().join(format!("{CHECKED}{}", super::lease::boot()?)))
-    }
-
-    /// Has all roots read again before they are used.
-    fn forget_checked(&self) -> Result<()> {
-        Ok(files::remove_tree(&self.checked_dir()?)?)
     }
 
     /// The objects that were read and found good since the host was booted.
@@ -433,23 +448,33 @@ impl KnownGood {
     #[must_use]
     pub fn has(&self, digest: &Digest) -> bool {
         let stat = rustix::fs::stat(self.objects.path(digest));
-        stat.is_ok_and(|stat| self.index.digest(&Stamp::of_object(&stat)) == Some(*digest))
+        stat.is_ok_and(|stat| self.index.digest(&Stamp::of(&stat)) == Some(*digest))
     }
 }
 
 /// How the list of objects is called that were read since the boot.
 const VERIFIED: &str = "verified-";
-/// How the folder is called that says which roots were.
-const CHECKED: &str = "checked-";
+
+/// Tells how far those are who read, until the last of them has ended. This thread alone tells it.
+fn hear(told: &Receiver<u64>, total: u64, is_over: &AtomicBool, progress: &dyn Progress) {
+    let mut done = 0;
+    loop {
+        match told.recv_timeout(ASK) {
+            Ok(size) => done += size,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        done += told.try_iter().sum::<u64>();
+        is_over.store(progress.cancelled(), Ordering::Relaxed);
+        progress.bytes(done, Some(total));
+    }
+}
 
 fn is_there(objects: &Objects, seen: &mut Seen, digest: &Digest) -> Result<bool> {
     if seen.good.contains_key(digest) {
         return Ok(true);
     }
-    if seen.bad.contains(digest) {
-        return Ok(false);
-    }
-    // It came since the objects were listed, or they were not.
+    // It came since the objects were read, perhaps in the place of a bad one, or they were not.
     let is_good = objects.check(digest)? == Some(true);
     if is_good {
         seen.good.insert(*digest, 0);

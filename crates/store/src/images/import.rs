@@ -146,7 +146,7 @@ impl Made {
 
 impl Images {
     /// Imports an archive, plain or compressed with gzip, xz or zstd: of a root file system, of an OCI layout, or as `docker save`
-    /// writes it. Which of them it is, is told by the name of its first entry.
+    /// writes it. Which of them it is, is told by the name of its first entry, else when all of it was read.
     ///
     /// One pass in bounded memory: what comes out of the archive is hashed and stored at once. All or nothing: what cannot be
     /// taken as it is, is neutralised and named in the image, or the whole import fails with the entry named. When that happens
@@ -165,6 +165,10 @@ impl Images {
             let (plain, first) = stream::open(Box::new(reader), total, limits)?;
             if !first.is_some_and(|name| oci::begins_image(&name)) {
                 let (tree, notes) = store.layers(vec![Archive::Open(plain)], false)?;
+                let blobs = Blobs::of_tree(&self.cas.objects(), &self.cas.tree(&tree)?);
+                if let Some(blobs) = blobs.filter(oci::is_image) {
+                    return store.image(&blobs, &Platform::own(), false);
+                }
                 return Ok(Made::plain(tree, notes, "tar archive"));
             }
             let stage = Stage::new(&self.stages(), "image")?;

@@ -6,7 +6,7 @@
 
 use super::unpack::Store;
 use super::{Image, Images, KeptBlob, Limits, Work};
-use crate::cas::{Cas, Copies, Damage, Lease, Objects, Standing, Verified};
+use crate::cas::{Cas, Copies, Damage, Lease, Objects, Stands, Verified};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::oci::{Blobs, DOCUMENT_LIMIT, Origin, Platform, Remote};
@@ -58,14 +58,14 @@ impl Images {
         &self,
         verified: &mut Verified,
         menders: Menders<'_>,
-        standing: &Standing,
+        stands: Stands<'_>,
         work: Work<'_>,
     ) -> Result<()> {
         let asked = RefCell::new(Asked::default());
         let others = |lease: &Lease, lost: HashSet<Digest>| {
             self.fetch_lost(lease, lost, (menders, work), &mut asked.borrow_mut())
         };
-        self.cas.repair(verified, (menders.copies, &others), standing, work.progress)?;
+        self.cas.repair(verified, (menders.copies, &others), stands, work.progress)?;
         self.advise(verified, &asked.into_inner().failures, true)
     }
 

@@ -176,6 +176,39 @@ fn damage_is_found_and_repaired() {
     assert!(collect(&images) > 0);
 }
 
+/// A loss of power leaves what nobody can tell from what damaged names and trees need: that keeps nobody from mending them.
+#[test]
+fn what_a_power_cut_and_a_damage_left_is_mended_by_importing_again() {
+    for what in ["tree", "name", "tree after a verification", "name after a verification"] {
+        let (dir, images) = images();
+        import(&images, "other", b"other");
+        let web = import(&images, "web", b"web");
+        let object = images.cas.objects().path(&web.tree);
+        let is_tree = what.starts_with("tree");
+        let bad =
+            if is_tree { object } else { dir.path().join("cas/refs/images/web%3Alatest.json") };
+        let length = fs::metadata(&bad).unwrap().len();
+        fs::set_permissions(&bad, PermissionsExt::from_mode(0o644)).unwrap();
+        fs::write(&bad, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+        // What nobody could sync has its length and not its contents.
+        let half = images.cas.objects().path(&Digest::of(b"half"));
+        fs::write(&half, "\0\0\0\0").unwrap();
+        let lease = dir.path().join("cas/tmp/lease-00000000000000000000000000000000-1-0");
+        fs::write(&lease, Digest::of(b"half").as_bytes()).unwrap();
+        if what.ends_with("verification") {
+            assert!(!images.cas.verify(&|| Ok(Vec::new()), &Silent).unwrap().damages.is_empty());
+        }
+        import(&images, "new", b"half");
+        assert!(!lease.exists() && fs::read(&half).unwrap() == b"half", "{what}");
+        assert!(images.cas.collect(&|| Ok(Vec::new())).is_err(), "{what}: nothing goes");
+        assert_eq!(import(&images, "web", b"web").tree, web.tree);
+        assert!(images.cas.verify(&|| Ok(Vec::new()), &Silent).unwrap().damages.is_empty());
+        collect(&images);
+        assert_eq!(fs::read(copied(&images, &web.name, dir.path()).join("file")).unwrap(), b"web");
+        clean(&images);
+    }
+}
+
 #[test]
 fn a_cancelled_import_leaves_nothing() {
     struct GivesUp;

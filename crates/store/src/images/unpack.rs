@@ -138,7 +138,14 @@ impl Store<'_> {
 
     /// Stores an image that others have written; where `keep` says so, its blobs as they are too.
     pub(super) fn image(self, blobs: &Blobs<'_>, platform: &Platform, keep: bool) -> Result<Made> {
-        let found = oci::find(blobs, platform)?;
+        let is_over = &AtomicBool::new(false);
+        let give_up = || {
+            is_over.store(true, Ordering::Relaxed);
+            if let Blobs::Remote(remote) = blobs {
+                remote.give_up();
+            }
+        };
+        let found = parallel::meanwhile(|| oci::find(blobs, platform), self.progress, &give_up)?;
         if let Blobs::Remote(_) = blobs {
             let sizes = found.layers.iter().filter_map(|layer| Some(layer.stored.as_ref()?.1));
             oci::refuse_too_large(sizes, self.limits.bytes)?;
@@ -146,7 +153,7 @@ impl Store<'_> {
         // All of them are what their digests say, or nothing is kept; meanwhile they are unpacked.
         let (tree, notes) = std::thread::scope(|scope| {
             let checked = scope.spawn(|| {
-                let bad = parallel::find(&found.layers, &|layer| is_wrong(blobs, layer))?;
+                let bad = parallel::find(&found.layers, &|layer| is_wrong(blobs, layer, is_over))?;
                 bad.first().map_or(Ok(()), |layer| Err(oci::wrong(&layer.name)))
             });
             let layers = || -> Vec<Archive<'_>> {
@@ -160,8 +167,8 @@ impl Store<'_> {
                 // Where a download broke off, or one mirror sent nonsense, what came first was not the layer.
                 stored = self.layers(layers(), true);
             }
-            if let (Err(_), Blobs::Remote(remote)) = (&stored, blobs) {
-                remote.give_up();
+            if stored.is_err() {
+                give_up();
             }
             let checked = checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             // Who gave up because of the other has less to say.
@@ -212,7 +219,7 @@ impl Store<'_> {
 }
 
 /// Whether a layer, as it is stored, is not what its digest says.
-fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<bool> {
+fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob, is_over: &AtomicBool) -> Result<bool> {
     let Some((digest, size)) = &layer.stored else { return Ok(false) };
     let mut file = layer.open(blobs)?;
     if matches!(blobs, Blobs::Remote(remote) if remote.is_sound(digest)) {
@@ -221,6 +228,9 @@ fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob) -> Result<bool> {
     let mut hasher = digest.hasher();
     let (mut piece, mut read) = (vec![0; PIECE], 0);
     loop {
+        if is_over.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
         match file.read(&mut piece) {
             Ok(0) => break,
             Ok(length) => {

@@ -5,8 +5,10 @@ use super::BlobDigest;
 use super::documents::Descriptor;
 use super::remote::Remote;
 use crate::archive::TarReader;
+use crate::cas::{Objects, Tree};
 use crate::error::{Error, Result};
 use crate::images::Limits;
+use crate::manifest::{Node, NodeKind};
 use crate::progress::Progress;
 use crate::tree::{Entry, EntryPath, Expand, Kind, open_in_root, open_root};
 use rustix::fs::{FileType, OFlags};
@@ -21,6 +23,9 @@ const LINKS: usize = 8;
 const FILES: u32 = 100_000;
 /// The piece in which files are copied and compared, in bytes.
 const PIECE: usize = 256 << 10;
+
+/// How the names of layers and documents end in archives.
+const ENDINGS: [&str; 5] = [".json", ".tar", ".tar.gz", ".tar.zst", ".tar.xz"];
 
 /// The files of an image, by their names.
 pub(crate) enum Blobs<'a> {
@@ -82,7 +87,9 @@ pub(crate) fn begins_image(name: &EntryPath) -> bool {
     let name = String::from_utf8_lossy(name.as_bytes());
     let first = name.split('/').next().unwrap_or_default();
     let is_id = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let stem = first.strip_suffix(".json").or_else(|| first.strip_suffix(".tar")).unwrap_or(first);
+    // Some call a file by its whole digest, or say how it is packed.
+    let stem = first.strip_prefix("sha256:").unwrap_or(first);
+    let stem = ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)).unwrap_or(stem);
     let words = ["blobs", "oci-layout", "index.json", "manifest.json", "repositories"];
     words.contains(&first) || is_id(stem)
 }
@@ -122,11 +129,11 @@ impl Blobs<'_> {
                     let to = dir.join(number.to_string());
                     let failed = |error| Error::io("write", &to, error);
                     let mut file = File::create_new(&to).map_err(failed)?;
-                    copy(&mut Expand::new(archive.data(), &shape), &mut file).map_err(|error| {
-                        match error {
-                            Failed::Read(error) => crate::archive::compress::input_error(error),
-                            Failed::Write(error) => failed(error),
-                        }
+                    let mut data = Expand::new(archive.data(), &shape);
+                    copy(&mut data, &mut file, progress).map_err(|error| match error {
+                        Failed::Read(error) => crate::archive::compress::input_error(error),
+                        Failed::Write(error) => failed(error),
+                        Failed::Cancelled => Error::Cancelled,
                     })?;
                     Unpacked::File(to)
                 }
@@ -145,6 +152,21 @@ impl Blobs<'_> {
             }
         }
         Ok(Self::Unpacked(files))
+    }
+
+    /// The files of a tree that may turn out to be an image's: an archive was taken for a root file system by its first entry. Nothing
+    /// where it has no document of an image.
+    pub(crate) fn of_tree(objects: &Objects, tree: &Tree) -> Option<Self> {
+        if ["index.json", "manifest.json"].iter().all(|name| tree.find(name, false).is_err()) {
+            return None;
+        }
+        let unpacked = |node: &Node| match &tree.real(node).kind {
+            NodeKind::File(content) => Some(Unpacked::File(objects.path(&content.digest))),
+            NodeKind::Symlink(target) => linked(&node.path, target).map(Unpacked::Link),
+            _ => None,
+        };
+        let files = tree.nodes.iter().filter_map(|node| Some((node.path.clone(), unpacked(node)?)));
+        Some(Self::Unpacked(files.collect()))
     }
 
     /// Opens a file; nothing where there is none.
@@ -248,12 +270,20 @@ fn linked(path: &EntryPath, target: &[u8]) -> Option<EntryPath> {
 enum Failed {
     Read(io::Error),
     Write(io::Error),
+    Cancelled,
 }
 
-fn copy(from: &mut dyn Read, to: &mut File) -> std::result::Result<(), Failed> {
+fn copy(
+    from: &mut dyn Read,
+    to: &mut File,
+    progress: &dyn Progress,
+) -> std::result::Result<(), Failed> {
     use std::io::Write;
     let mut piece = vec![0; PIECE];
     loop {
+        if progress.cancelled() {
+            return Err(Failed::Cancelled);
+        }
         match from.read(&mut piece) {
             Ok(0) => return Ok(()),
             Ok(length) => to.write_all(&piece[..length]).map_err(Failed::Write)?,
@@ -285,6 +315,9 @@ mod tests {
         let id = "0123456789abcdef".repeat(4);
         for name in ["blobs/sha256", "index.json", &format!("{id}/VERSION"), &format!("{id}.tar")] {
             assert!(begins_image(&path(name)), "{name}");
+        }
+        for name in [format!("sha256:{id}"), format!("{id}.tar.gz"), format!("{id}.json")] {
+            assert!(begins_image(&path(&name)), "{name}");
         }
         for name in ["bin", "etc/index.json", "usr/blobs", "0123"] {
             assert!(!begins_image(&path(name)), "{name}");

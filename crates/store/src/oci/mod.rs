@@ -14,7 +14,7 @@ mod write;
 pub(crate) use blobs::{Blobs, begins_image, wrong};
 pub(crate) use documents::{DOCUMENT_LIMIT, read_any};
 pub use read::Platform;
-pub(crate) use read::{Found, LayerBlob, find, run_config};
+pub(crate) use read::{Found, LayerBlob, find, is_image, run_config};
 pub use remote::{Origin, forget_downloads};
 pub(crate) use remote::{Remote, refuse_too_large};
 pub(crate) use volt_model::registry::{Digest as BlobDigest, Hasher as BlobHasher};

@@ -134,6 +134,18 @@ pub(crate) fn find(blobs: &Blobs<'_>, platform: &Platform) -> Result<Found> {
     }
 }
 
+/// Whether these are the files of an image, and not of a root file system that has such names by chance.
+pub(crate) fn is_image(blobs: &Blobs<'_>) -> bool {
+    let document = |name| blobs.document(name).ok().flatten();
+    let has = |name: &String| matches!(blobs.open(name), Ok(Some(_)));
+    let is_index = |bytes: Vec<u8>| Document::parse(&bytes).is_ok() && check_layout(blobs).is_ok();
+    let saved = document("manifest.json").and_then(|bytes| Saved::parse(&bytes).ok());
+    let is_saved = |all: Vec<Saved>| {
+        !all.is_empty() && all.iter().all(|one| has(&one.config) && one.layers.iter().all(has))
+    };
+    document("index.json").is_some_and(is_index) || saved.is_some_and(is_saved)
+}
+
 fn check_layout(blobs: &Blobs<'_>) -> Result<()> {
     let Some(bytes) = blobs.document("oci-layout")? else { return Err(missing("oci-layout")) };
     let layout: serde_json::Value = serde_json::from_slice(&bytes)

@@ -10,16 +10,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use volt_host::files::{self, Lock, LockError, LockMode, Wait};
 use volt_model::registry;
 use volt_model::size::Bytes;
 
-/// How often who waits for a download looks whether it is there.
+/// How often who waits for a download looks whether it is there: another process may be the one who fetches it.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often who reads a blob as it comes looks whether there is more.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Who has the documents and the layers of an image.
 pub trait Origin: Sync {
@@ -46,12 +44,38 @@ pub trait Origin: Sync {
     ) -> Result<()>;
 }
 
+/// That more of something has come, or all of it, or that nothing will.
+#[derive(Default)]
+struct News {
+    count: Mutex<u64>,
+    more: Condvar,
+}
+
+impl News {
+    fn tell(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.more.notify_all();
+    }
+
+    /// How much of it there was so far.
+    fn seen(&self) -> u64 {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is more, or it is time to look.
+    fn wait(&self, seen: u64) {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.more.wait_timeout_while(count, LOOK, |count| *count == seen));
+    }
+}
+
 /// The blobs of an image of somebody else.
 pub(crate) struct Remote<'a> {
     origin: &'a dyn Origin,
     dir: PathBuf,
     done: AtomicU64,
     is_over: Arc<AtomicBool>,
+    news: Arc<News>,
     fetched: Mutex<Vec<PathBuf>>,
     /// Those that were checked as they came.
     sound: Mutex<HashSet<BlobDigest>>,
@@ -68,6 +92,7 @@ impl<'a> Remote<'a> {
             dir: dir.to_owned(),
             done: AtomicU64::new(0),
             is_over: Arc::default(),
+            news: Arc::default(),
             fetched: Mutex::default(),
             sound: Mutex::default(),
             follows: AtomicBool::new(true),
@@ -106,7 +131,7 @@ impl<'a> Remote<'a> {
         if let Some(file) = whole(&path, size)? {
             return Ok(file);
         }
-        let lock = Lock::take(&path.with_extension("lock"), LockMode::Exclusive, Wait::Forever)?;
+        let lock = self.lock(&path.with_extension("lock"))?;
         if let Some(file) = whole(&path, size)? {
             return Ok(file);
         }
@@ -118,6 +143,7 @@ impl<'a> Remote<'a> {
             File::options().read(true).append(true).create(true).open(&part).map_err(failed)?;
         let told = |bytes| {
             self.done.fetch_add(bytes, Ordering::Relaxed);
+            self.news.tell();
             !self.is_over.load(Ordering::Relaxed)
         };
         if let Err(error) = self.origin.fetch(&digest.to_string(), size, &mut file, &told) {
@@ -133,7 +159,18 @@ impl<'a> Remote<'a> {
         fs::rename(&part, &path).map_err(|error| Error::io("rename", &part, error))?;
         self.sound.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
         lock.remove()?;
+        self.news.tell();
         whole(&path, size)?.ok_or_else(|| super::wrong(digest.hex()))
+    }
+
+    /// Waits for whoever else is fetching a blob, as long as it is wanted: he may come to nothing and hold it all the same.
+    fn lock(&self, path: &Path) -> Result<Lock> {
+        loop {
+            match Lock::take(path, LockMode::Exclusive, Wait::For(LOOK)) {
+                Err(LockError::Held { .. }) => self.refuse_over(&|| false)?,
+                taken => return Ok(taken?),
+            }
+        }
     }
 
     /// Whether a blob was fetched by this one, and so is what its digest says.
@@ -150,16 +187,21 @@ impl<'a> Remote<'a> {
         is_unwanted: impl Fn() -> bool + Send + 'static,
     ) -> Result<Option<Following>> {
         let path = self.dir.join(digest.hex());
-        while self.follows.load(Ordering::Relaxed) && whole(&path, size)?.is_none() {
+        loop {
+            let seen = self.news.seen();
+            if !self.follows.load(Ordering::Relaxed) || whole(&path, size)?.is_some() {
+                return Ok(None);
+            }
             self.refuse_over(&is_unwanted)?;
             if let Ok(file) = File::open(path.with_extension("part")) {
                 let is_given_up = Arc::clone(&self.is_over);
-                let is_over = move || is_given_up.load(Ordering::Relaxed) || is_unwanted();
-                return Ok(Some(Following { file, at: 0, size, is_over: Box::new(is_over) }));
+                let is_over =
+                    Box::new(move || is_given_up.load(Ordering::Relaxed) || is_unwanted());
+                let news = Arc::clone(&self.news);
+                return Ok(Some(Following { file, at: 0, size, is_over, news }));
             }
-            std::thread::sleep(LOOK);
+            self.news.wait(seen);
         }
-        Ok(None)
     }
 
     /// From now on blobs are read when they are whole. Whether that makes a difference.
@@ -183,11 +225,14 @@ impl<'a> Remote<'a> {
         is_unwanted: &dyn Fn() -> bool,
     ) -> Result<()> {
         let path = self.dir.join(digest.hex());
-        while whole(&path, size)?.is_none() {
+        loop {
+            let seen = self.news.seen();
+            if whole(&path, size)?.is_some() {
+                return Ok(());
+            }
             self.refuse_over(is_unwanted)?;
-            std::thread::sleep(LOOK);
+            self.news.wait(seen);
         }
-        Ok(())
     }
 
     /// How much was fetched so far, in bytes.
@@ -198,6 +243,7 @@ impl<'a> Remote<'a> {
     /// Ends what is being fetched: nobody wants it any more.
     pub(crate) fn give_up(&self) {
         self.is_over.store(true, Ordering::Relaxed);
+        self.news.tell();
     }
 
     /// Removes the blobs, whose contents are stored.
@@ -215,11 +261,13 @@ pub(crate) struct Following {
     at: u64,
     size: u64,
     is_over: Box<dyn Fn() -> bool + Send>,
+    news: Arc<News>,
 }
 
 impl Read for Following {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            let seen = self.news.seen();
             let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
             let most = left.min(buffer.len());
             let length = self.file.read(&mut buffer[..most])?;
@@ -231,7 +279,7 @@ impl Read for Following {
             if (self.is_over)() || self.file.metadata()?.nlink() == 0 {
                 return Err(io::Error::other("it is no longer fetched"));
             }
-            std::thread::sleep(PAUSE);
+            self.news.wait(seen);
         }
     }
 }

@@ -8,10 +8,10 @@ use crate::manifest::NodeKind;
 use crate::parallel;
 use crate::progress::Progress;
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use volt_host::files::{self, LockError, LockMode, Stage, Wait};
+use volt_host::files::{LockError, LockMode, Stage, Wait};
 
 /// A root that is not what its tree makes it.
 #[derive(Debug)]
@@ -27,25 +27,25 @@ pub(crate) struct BadRoot {
 impl Roots {
     /// Whether a root was read whole since the boot.
     pub(super) fn is_checked(&self, tree: &Digest, form: Form) -> Result<bool> {
-        Ok(self.cas.checked_dir()?.join(mark(tree, form)).exists())
+        self.cas.marks().has(&mark(tree, form))
     }
 
     /// Writes down that a root is good.
     pub(super) fn set_checked(&self, tree: &Digest, form: Form) -> Result<()> {
-        let dir = self.cas.checked_dir()?;
         self.cas.forget_index_of_earlier_boots()?;
-        files::create_dirs(&dir, 0o700)?;
-        let path = dir.join(mark(tree, form));
-        fs::write(&path, b"").map_err(|error| Error::io("write", &path, error))
+        self.cas.marks().set(&mark(tree, form))
     }
 
-    /// The manifest is the one of that name.
+    /// The manifest is the one of that name; else it is moved to quarantine.
     pub(super) fn check_manifest(&self, tree: &Digest) -> Result<()> {
         let corrupt =
             |reason: &str| Error::Corrupt { path: self.objects.path(tree), reason: reason.into() };
         match self.objects.check(tree)? {
             Some(true) => Ok(()),
-            Some(false) => Err(corrupt("its contents are not what its name says")),
+            Some(false) => {
+                self.put_away(tree);
+                Err(corrupt("its contents are not what its name says"))
+            }
             None => Err(corrupt("the object is missing")),
         }
     }
@@ -194,13 +194,17 @@ impl Roots {
             false => "is missing",
         };
         for (_, digest, _) in &bad {
-            // Whoever stores it again has it stored then.
-            if let Err(error) = self.cas.put_away(digest) {
-                tracing::warn!(%digest, %error, "a damaged object could not be moved to quarantine");
-            }
+            self.put_away(digest);
         }
         let entry = cas::shown(path);
         Err(Error::BadObject { object: *object, entry, problem, more: bad.len() as u64 - 1 })
+    }
+
+    /// Moves an object to quarantine that is damaged: whoever stores it again has it stored then.
+    fn put_away(&self, digest: &Digest) {
+        if let Err(error) = self.cas.put_away(digest) {
+            tracing::warn!(%digest, %error, "a damaged object could not be moved to quarantine");
+        }
     }
 
     /// Whether an image is what its tree makes it; nothing where there is none.

@@ -88,7 +88,10 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap())
+    }
+
+    fn on(dir: tempfile::TempDir) -> Self {
         // Whoever is root only in a user namespace has to come through.
         fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         for name in ["from", "upper", "work", "root", "lib"] {
@@ -108,11 +111,15 @@ impl Place {
 
     /// Stores a folder under the name `tree`.
     fn build(&self, from: &Path) -> Digest {
+        self.build_as(from, "tree")
+    }
+
+    fn build_as(&self, from: &Path, name: &str) -> Digest {
         let lease = self.cas.lease(&nobody).unwrap();
         let tree = self.cas.build(&lease, from, &Default::default(), &Silent).unwrap().tree;
         self.cas.sync().unwrap();
         let value = json!({ "tree": tree.to_string() });
-        self.cas.refs().write(RefKind::Manifests, "tree", &value).unwrap();
+        self.cas.refs().write(RefKind::Manifests, name, &value).unwrap();
         lease.end().unwrap();
         tree
     }
@@ -408,7 +415,7 @@ fn a_root_is_read_once_after_a_boot_and_made_again_where_it_is_damaged() {
         set_mtime(&place.at("from").join(name), 1, 0);
     }
     let tree = place.build(&place.at("from"));
-    let reboot = || fs::remove_dir_all(place.cas.checked_dir().unwrap()).unwrap();
+    let reboot = || place.cas.marks().forget().unwrap();
     for form in [Form::Image, Form::Links] {
         let assemble = || place.roots().assemble(&tree, form).map(|root| root.path.clone());
         let path = assemble().unwrap();
@@ -450,7 +457,7 @@ fn a_root_is_read_once_after_a_boot_and_made_again_where_it_is_damaged() {
     drop(place.roots().assemble(&tree, Form::Image).unwrap());
     fs::remove_file(&two).unwrap();
     assert!(place.roots().assemble(&tree, Form::Image).is_ok());
-    assert!(!place.cas.verify(&Vec::new(), &Silent).unwrap().damages.is_empty());
+    assert!(!place.cas.verify(&|| Ok(Vec::new()), &Silent).unwrap().damages.is_empty());
     assert!(matches!(place.roots().assemble(&tree, Form::Image), Err(Error::BadObject { .. })));
 }
 
@@ -475,7 +482,7 @@ fn a_verification_reads_roots_and_mends_them_where_they_are() {
     let root = place.roots().links(&tree).unwrap();
     drop(place.roots().assemble(&tree, Form::Image).unwrap());
     let image = place.roots().image_path(&tree);
-    let standing = vec![("container web".to_owned(), tree)];
+    let standing = || Ok(vec![("container web".to_owned(), tree)]);
     let verify = || place.cas.verify(&standing, &Silent).unwrap();
     assert!(verify().damages.is_empty());
     let (inode, before) = (fs::metadata(&root).unwrap().ino(), without_blocks(look(&root)));
@@ -502,6 +509,112 @@ fn a_verification_reads_roots_and_mends_them_where_they_are() {
     assert_eq!(fs::read(root.join("third")).unwrap(), b"one");
     assert_eq!(fs::metadata(&root).unwrap().ino(), inode, "containers stand on it");
     assert_eq!(place.roots().check_image(&tree).unwrap(), Some(true));
+}
+
+/// A file system that lets files share data, of this image of a disk; why there is none here.
+#[expect(clippy::disallowed_methods, reason = "file systems are made and mounted by programs")]
+fn shares_data(disk: &Path, at: &Path) -> Result<(), String> {
+    let run = |program: &str, arguments: &[&OsStr]| {
+        let done = std::process::Command::new(program).args(arguments).output();
+        let done = done.map_err(|error| format!("{program}: {error}"))?;
+        let text = String::from_utf8_lossy(&done.stderr).into_owned();
+        if done.status.success() { Ok(()) } else { Err(text) }
+    };
+    fs::File::create(disk).unwrap().set_len(512 << 20).unwrap();
+    fs::create_dir(at).unwrap();
+    run("mkfs.xfs", &["-q".as_ref(), "-m".as_ref(), "reflink=1".as_ref(), disk.as_ref()])?;
+    run("mount", &["-o".as_ref(), "loop".as_ref(), disk.as_ref(), at.as_ref()])
+}
+
+#[test]
+fn variants_share_their_data_where_the_file_system_can() {
+    if !inside("variants_share_their_data_where_the_file_system_can") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("at");
+    if let Err(reason) = shares_data(&dir.path().join("disk"), &at) {
+        println!("SKIPPED: no XFS here: {reason}");
+        return;
+    }
+    let place = Place::on(tempfile::tempdir_in(&at).unwrap());
+    let bytes: Vec<u8> = (0..16_u32 << 20).map(|n| (n % 251).to_le_bytes()[0]).collect();
+    for (name, mode) in [("one", 0o644), ("two", 0o600), ("three", 0o755)] {
+        fs::write(place.at("from").join(name), &bytes).unwrap();
+        fs::set_permissions(place.at("from").join(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let tree = place.build(&place.at("from"));
+    let free = || {
+        place.cas.sync().unwrap();
+        rustix::fs::statvfs(&at).map(|stat| stat.f_bfree * stat.f_frsize).unwrap()
+    };
+    let before = free();
+    drop(place.roots().assemble(&tree, Form::Links).unwrap());
+    let root = place.roots().links_path(&tree);
+    assert!(before - free() < 4 << 20, "two variants of 16 MiB have taken no place of their own");
+    for (name, mode) in [("one", 0o644), ("two", 0o600), ("three", 0o755)] {
+        let data = fs::metadata(root.join(name)).unwrap();
+        assert_eq!((data.mode() & 0o7777, data.len()), (mode, 16 << 20));
+        assert!(fs::read(root.join(name)).unwrap() == bytes);
+    }
+    // What is written to a variant is its own: the object stays as it is.
+    fs::write(root.join("two"), "x").unwrap();
+    assert_eq!(place.cas.objects().check(&Digest::of(&bytes)).unwrap(), Some(true));
+    let mut found = place.cas.verify(&|| Ok(Vec::new()), &Silent).unwrap();
+    let copies = Copies { named: &[], beside: &[] };
+    place.cas.repair(&mut found, (copies, &|_, _| Ok(())), &|| Ok(Vec::new()), &Silent).unwrap();
+    assert!(found.damages.len() == 1 && found.damages[0].is_repaired, "{found:?}");
+    assert!(fs::read(root.join("two")).unwrap() == bytes && before - free() < 4 << 20);
+}
+
+/// An object that is bad is bad in all roots that have it for a file.
+#[test]
+fn what_is_known_to_be_damaged_reaches_nobody_by_another_root() {
+    if !inside("what_is_known_to_be_damaged_reaches_nobody_by_another_root") {
+        return;
+    }
+    let place = Place::new();
+    let assemble = |tree: &Digest| place.roots().assemble(tree, Form::Links).map(drop);
+    let trees = ["a", "b"].map(|name| {
+        let from = place.at("from").join(name);
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("name"), name).unwrap();
+        fs::write(from.join("shared"), "shared").unwrap();
+        set_mtime(&from.join("shared"), 1, 0);
+        place.build_as(&from, name)
+    });
+    let object = place.cas.objects().path(&Digest::of(b"shared"));
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    let shared = trees.map(|tree| place.roots().links_path(&tree).join("shared"));
+    let rot = || {
+        fs::set_permissions(&object, PermissionsExt::from_mode(0o644)).unwrap();
+        fs::write(&object, "sharks").unwrap();
+    };
+    assemble(&trees[0]).unwrap();
+    assert_eq!(inode(&shared[0]), inode(&object), "it is the object itself");
+    rot();
+    assert!(matches!(assemble(&trees[1]), Err(Error::BadObject { .. })));
+    assert!(!object.exists() && place.cas.status().unwrap().quarantined == 1);
+    assert!(matches!(assemble(&trees[0]), Err(Error::BadObject { .. })), "it has the same file");
+    let lease = place.cas.lease(&nobody).unwrap();
+    place.cas.objects().put_bytes(&lease, b"shared").unwrap();
+    trees.iter().for_each(|tree| assemble(tree).unwrap());
+    assert!(shared.iter().all(|path| fs::read(path).unwrap() == b"shared"));
+    // One that comes back by a repair is another file than the one that roots have.
+    fs::remove_file(&object).unwrap();
+    fs::remove_dir_all(place.at("lib/cas/roots")).unwrap();
+    place.build_as(&place.at("from/a"), "a");
+    trees.iter().for_each(|tree| assemble(tree).unwrap());
+    assert_eq!(inode(&shared[0]), inode(&object));
+    rot();
+    let stands = || Ok(vec![("container web".to_owned(), trees[0])]);
+    let mut found = place.cas.verify(&stands, &Silent).unwrap();
+    let copies = Copies { named: &[place.at("from/b")], beside: &[] };
+    place.cas.repair(&mut found, (copies, &|_, _| Ok(())), &stands, &Silent).unwrap();
+    assert!(found.damages.iter().all(|damage| damage.is_repaired), "{found:?}");
+    let roots = found.damages.iter().filter(|damage| !damage.is_object()).count();
+    assert!(roots == 2 && shared.iter().all(|path| fs::read(path).unwrap() == b"shared"));
+    assert!(place.cas.verify(&stands, &Silent).unwrap().damages.is_empty());
 }
 
 /// Everything that may be done to a file, by whoever is root in a user namespace only.

@@ -163,7 +163,15 @@ impl Found<'_> {
 
     /// The entry it is, with the file to read its data from. Nothing when it has changed since it was found.
     pub(crate) fn read(&self) -> Result<Option<(Entry, SparseReader)>> {
-        match self.try_read() {
+        self.read_noting(&mut Vec::new())
+    }
+
+    /// The same; the names of attributes that are not kept go to `left_out`.
+    pub(crate) fn read_noting(
+        &self,
+        left_out: &mut Vec<Vec<u8>>,
+    ) -> Result<Option<(Entry, SparseReader)>> {
+        match self.try_read(left_out) {
             Ok(read) => Ok(read),
             Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
             Err(error) => {
@@ -172,7 +180,10 @@ impl Found<'_> {
         }
     }
 
-    fn try_read(&self) -> rustix::io::Result<Option<(Entry, SparseReader)>> {
+    fn try_read(
+        &self,
+        left_out: &mut Vec<Vec<u8>>,
+    ) -> rustix::io::Result<Option<(Entry, SparseReader)>> {
         let mut data = SparseReader::default();
         let special = |what: &str| Kind::Special(format!("a {what}"));
         let kind = match self.file_type() {
@@ -199,7 +210,7 @@ impl Found<'_> {
             FileType::Unknown => special("thing of unknown kind"),
         };
         let xattrs = match kind {
-            Kind::File(_) | Kind::Directory => self.xattrs()?,
+            Kind::File(_) | Kind::Directory => xattrs(&self.reachable(), left_out)?,
             _ => Vec::new(),
         };
         let meta = Meta {
@@ -214,15 +225,17 @@ impl Found<'_> {
         };
         Ok(Some((Entry { path: self.path.clone(), kind, meta }, data)))
     }
-
-    /// The attributes that images keep, by name. Links are not followed.
-    fn xattrs(&self) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        xattrs_of(&self.reachable())
-    }
 }
 
 /// The attributes that images keep of what lies at a path, by name. Links are not followed.
-pub(crate) fn xattrs_of(path: &[u8]) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn xattrs_of(path: &[u8]) -> rustix::io::Result<Xattrs> {
+    xattrs(path, &mut Vec::new())
+}
+
+/// Attributes with their values.
+type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn xattrs(path: &[u8], left_out: &mut Vec<Vec<u8>>) -> rustix::io::Result<Xattrs> {
     let mut names = Vec::with_capacity(1024);
     loop {
         match rustix::fs::llistxattr(path, spare_capacity(&mut names)) {
@@ -233,7 +246,11 @@ pub(crate) fn xattrs_of(path: &[u8]) -> rustix::io::Result<Vec<(Vec<u8>, Vec<u8>
         }
     }
     let mut all = Vec::new();
-    for name in names.split(|b| *b == 0).filter(|name| keeps_xattr(name)) {
+    for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        if !keeps_xattr(name) {
+            left_out.push(name.to_vec());
+            continue;
+        }
         let mut value = Vec::with_capacity(64 << 10);
         match rustix::fs::lgetxattr(path, name, spare_capacity(&mut value)) {
             Ok(_) => all.push((name.to_vec(), value)),

@@ -289,6 +289,18 @@ fn registry_login_and_logout(host: &Host, image: &str) {
     assert!(trail.contains("registry.login") && trail.contains(AT), "{trail}");
 }
 
+/// Runs a command while what the registry sends takes its time, and kills it as soon as `reached` is true of what it has fetched.
+/// What `told` says then.
+fn killed_on_the_way(host: &Host, command: &str, reached: &str, told: &str) -> String {
+    let line = format!(
+        "tc qdisc add dev lo root tbf rate 100mbit burst 256kb latency 2s && {command} > /tmp/said 2>&1 & p=$!
+         until {reached}; do kill -0 $p || exit 1; sleep 0.01; done; kill -9 $p; wait $p; test $? = 137 || exit 2; {told}"
+    );
+    let said = host.sh(&line);
+    host.sh("tc qdisc del dev lo root").ok();
+    said.ok()
+}
+
 on_hosts! {
     fn image_pull_goes_on_where_it_broke_off(host) {
         let served = Served::new(host, "registry-broken");
@@ -299,6 +311,23 @@ on_hosts! {
         host.sh("mkdir -p -m 700 /var/cache/volt/blobs && cd /srv-registry/data/docker/registry/v2/blobs/sha256 && for blob in */*; do \
                  head -c 1000 $blob/data > /var/cache/volt/blobs/${blob#*/}.part; done").ok();
         host.volt(&["image", "pull", &image]).ok();
+        is_the_image(host, &image);
+        host.sh("volt image delete $(volt image list -o name) && volt system prune --yes").ok();
+        // Killed while a layer is under way: only the rest of it is sent the next time, as the registry has it in its log.
+        let command = format!("exec volt image pull {image}");
+        let part = "find /var/cache/volt/blobs -name '*.part' -size +300k | sort | head -n 1";
+        let told = killed_on_the_way(host, &command, &format!("{part} 2>/dev/null | grep -q ."), &format!("stat -c '%n %s' $({part})"));
+        let (name, had) = told.rsplit_once(' ').unwrap();
+        let digest = name.trim_start_matches("/var/cache/volt/blobs/").trim_end_matches(".part");
+        let all: u64 = host.sh(&format!("stat -c %s /srv-registry/data/docker/registry/v2/blobs/sha256/*/{digest}/data")).ok().parse().unwrap();
+        let rest = all - had.parse::<u64>().unwrap();
+        assert!(rest > 0, "{told} of {all}");
+        // What the killed one had asked for is logged when the registry notices its end.
+        host.until(Duration::from_secs(20), &format!("journalctl -o cat -u registry | grep -q 'GET .*{digest}.*\" 200 '"));
+        let before = host.sh("journalctl -o cat -u registry | wc -l").ok();
+        host.volt(&["image", "pull", &image]).ok();
+        let log = host.sh(&format!("sleep 0.5; journalctl -o cat -u registry | tail -n +$(({before} + 1)) | grep 'GET .*{digest}'")).ok();
+        assert!(log.contains(&format!("\" 206 {rest} ")) && !log.contains("\" 200 "), "{rest}: {log}");
         is_the_image(host, &image);
         host.sh("volt image delete $(volt image list -o name) && volt system prune --yes").ok();
         // Killed again and again, somewhere between its first and its last call.
@@ -520,6 +549,17 @@ on_hosts! {
         assert_eq!(listed, "site\nsite:2");
         host.volt(&["--root", "/srv/there", "cas", "verify"]).ok();
 
+        // Broken off on the way, with a part of it stored: that is not fetched again.
+        host.sh("mkdir /tmp/many && cd /tmp/many && for i in $(seq 90); do head -c 900000 /dev/urandom > $i; done && volt cas build --ref many . && volt cas push many 127.0.0.1:5000/trees/many:1").ok();
+        let many = format!("{AT}/trees/many:1");
+        let whole = bytes(&host.volt(&["--root", "/srv/whole", "cas", "pull", "-o", "json", &many]).json()["fetched"]);
+        let command = format!("exec volt --root /srv/cut cas pull {many}");
+        let stored = "find /srv/cut/var/lib/volt/cas/objects -type f -size +500k 2>/dev/null | wc -l";
+        let had: u64 = killed_on_the_way(host, &command, &format!("test $({stored}) -gt 9"), stored).parse().unwrap();
+        let rest = bytes(&host.volt(&["--root", "/srv/cut", "cas", "pull", "-o", "json", &many]).json()["fetched"]);
+        assert!(rest > 0 && rest <= whole - (had - 1) * 900_000, "{rest} of {whole}, {had} were there");
+        assert_eq!(exported("/srv/cut", "many:1"), exported("/", "many"));
+        host.sh("rm -r /srv/whole /srv/cut /tmp/many; volt cas delete many && volt cas gc; find /srv-registry/data -name data -size +12M -delete").ok();
         // Broken off anywhere, it goes on.
         for moment in ["0.02", "0.05", "0.1"] {
             drop(host.sh(&format!("timeout -s KILL {moment} volt --root /srv/broken cas pull {}", name("2"))));

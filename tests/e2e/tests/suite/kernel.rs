@@ -54,6 +54,8 @@ on_vms! {
         let objects = "find /mnt/sealed/var/lib/volt/cas/objects -type f";
         assert_eq!(host.sh(&format!("{objects} | xargs lsattr | cut -d ' ' -f 1 | grep -c V")).ok(), "3");
         let large = host.sh(&format!("{objects} -size +100k")).ok();
+        // A root of hard links has the object itself for the file.
+        host.sh(&format!("test \"$(stat -c '%y %a' {large})\" = \"$(stat -c '%y %a' /var/tmp/tree/large)\"")).ok();
         host.sh(&format!("! dd if=/dev/zero of={large} bs=1 count=1 conv=notrunc 2>&1 && ! truncate -s 1 {large} 2>&1")).ok();
         // A bit of it rots: the kernel gives nobody what is there now.
         let rot = format!("inode=$(stat -c %i {large}); umount /mnt/sealed; block=$(debugfs -R \"bmap <$inode> 100\" /var/tmp/sealed 2>/dev/null); \
@@ -65,6 +67,39 @@ on_vms! {
         assert!(host.sh("volt --root /mnt/sealed cas verify --repair /var/tmp/tree").ok().contains("all good again"));
         assert_eq!(host.sh(&format!("{objects} | xargs lsattr | cut -d ' ' -f 1 | grep -c V")).ok(), "3");
         host.sh("umount /mnt/sealed && rm -r /var/tmp/sealed /var/tmp/tree").ok();
+    }
+}
+
+on_vms! {
+    fn cas_first_read_after_a_boot_finds_what_has_rotted(host) {
+        let host = host.private("rotten");
+        // Without verity nothing but the disk knows of it.
+        host.sh("systemctl stop volt.socket volt.service && truncate -s 400M /var/tmp/disk && mkfs.ext4 -q -O ^verity /var/tmp/disk && \
+                 mount -o loop /var/tmp/disk /var/lib/volt && \
+                 systemd-tmpfiles --create volt.conf && systemctl start volt.socket").ok();
+        host.tiny();
+        host.volt(&["run", "--name", "one", "tiny", "true"]).ok();
+        let seen = host.volt(&["cas", "ls", "images/tiny", "bin/busybox", "-o", "json"]).json();
+        let digest = seen[0]["digest"].as_str().unwrap().trim_start_matches("blake3:").to_owned();
+        let object = format!("/var/lib/volt/cas/objects/{}/{digest}", &digest[..2]);
+        // Beneath the file system.
+        host.sh(&format!("disk=$(findmnt -no SOURCE /var/lib/volt) && mkdir /var/tmp/good && cp {object} /var/tmp/good && sync && inode=$(stat -c %i {object}) && \
+                          block=$(debugfs -R \"bmap <$inode> 100\" $disk 2>/dev/null) && test $block -gt 0 && \
+                          printf rotten | dd of=$disk bs=$(stat -f -c %S {object}) seek=$block conv=notrunc,fsync 2>/dev/null")).ok();
+        host.volt(&["container", "start", "one"]).ok();
+        host.volt(&["container", "wait", "one"]).ok();
+        host.reboot();
+        host.sh("systemctl stop volt.socket volt.service; mount -o loop /var/tmp/disk /var/lib/volt && systemctl start volt.socket").ok();
+        let error = host.volt(&["container", "start", "one"]).fails(1);
+        for word in [&digest, "bin/busybox", "images/tiny", "container one"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        host.sh(&format!("test -e /var/lib/volt/cas/quarantine/{digest} && ! test -e {object}")).ok();
+        host.volt(&["run", "--rm", "tiny", "true"]).fails(1);
+        assert!(host.volt(&["cas", "verify", "--repair", "/var/tmp/good"]).ok().contains("all good again"));
+        host.volt(&["container", "start", "one"]).ok();
+        assert_eq!(host.volt(&["container", "wait", "one"]).ok(), "0");
+        host.sh(&format!("cmp {object} /var/tmp/good/{digest}")).ok();
     }
 }
 

@@ -53,7 +53,7 @@ async fn edit(ctx: &Ctx, file: &Path, before: &ConfigText) -> Result<(), Problem
             // With --yes nobody is there to mend it, and the same editor would do the same again.
             Err(problem) if may_try_again(&problem) && !ctx.global.yes => {
                 ctx.out.problem(&problem);
-                if ask::confirm(ctx, "Edit it again?").is_err() {
+                if ask::confirmed(ctx, "Edit it again?").await.is_err() {
                     let title = "The configuration stays as it was";
                     return Err(Problem::new(problem.kind(), title));
                 }

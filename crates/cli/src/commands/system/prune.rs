@@ -47,7 +47,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
             for line in &found.removed {
                 ctx.out.note(&crate::output::clean(line));
             }
-            ask::confirm(ctx, "Remove all of these?")?;
+            ask::confirmed(ctx, "Remove all of these?").await?;
         }
     }
     let pruned = ctx.call::<SystemPruneOp>(&Nothing {}, &prune).await?;

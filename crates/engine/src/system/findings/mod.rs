@@ -210,6 +210,7 @@ impl Engine {
             "volt-boot.service",
             "volt-dns.service",
             "volt-network.service",
+            "volt-scrub.service",
             "volt-container@*.service",
             "volt-prepare@*.service",
             "volt-exited@*.service",

@@ -66,6 +66,26 @@ fn other_names_of_what_is_left_out_are_left_out() {
     }
 }
 
+#[test]
+fn attributes_that_are_not_kept_are_told_once() {
+    let place = Place::new();
+    let name = if crate::tree::tests::is_root() { "trusted.mine" } else { "user.overlay.mine" };
+    let flags = rustix::fs::XattrFlags::empty();
+    for file in ["a", "b", "c"] {
+        fs::write(place.from().join(file), file).unwrap();
+        rustix::fs::setxattr(place.from().join(file), "user.kept", b"x", flags).unwrap();
+        rustix::fs::setxattr(place.from().join(file), name, b"x", flags).unwrap();
+    }
+    let told = |layer| {
+        let options = BuildOptions { layer, ..BuildOptions::default() };
+        let notes = place.build(&options, &Silent).unwrap().notes.into_list();
+        notes.into_iter().map(|note| format!("{} {}", note.entry, note.what)).collect::<Vec<_>>()
+    };
+    let note = format!("a its attribute {name} was left out, and that of 2 more");
+    assert_eq!(told(false), [note]);
+    assert_eq!(told(true).len(), usize::from(!name.starts_with("user.overlay")));
+}
+
 /// Somebody who soon wants it no longer.
 struct Impatient {
     since: Instant,
@@ -101,6 +121,51 @@ fn a_vast_file_keeps_nobody_waiting() {
     assert!(progress.since.elapsed() < Duration::from_secs(60));
     place.cas.collect(&nobody).unwrap();
     assert_eq!(count(&place.cas), 0);
+}
+
+/// Writes to a page of a file that stays mapped, each time a line comes, and tells when that is done.
+const MAPPED: &str = r#"
+import mmap, sys
+file = open(sys.argv[1], "r+b")
+page = mmap.mmap(file.fileno(), 0)
+for line in sys.stdin:
+    page[0:1] = line[0:1].encode()
+    if line[0:1] == "c": page.flush()
+    print(flush=True)
+"#;
+
+/// The kernel notes the first write to a mapped page in the file's times, and the next only once that page was written to disk.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "another process has the file mapped")]
+fn what_is_mapped_changes_without_a_sign_and_is_stored_all_the_same() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let place = Place::new();
+    let path = place.from().join("mapped");
+    fs::write(&path, vec![b'-'; 4096]).unwrap();
+    fs::File::open(&path).unwrap().sync_all().unwrap();
+    let mut program = std::process::Command::new("python3")
+        .args(["-c", MAPPED])
+        .arg(&path)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = program.stdin.take().unwrap();
+    let mut told = BufReader::new(program.stdout.take().unwrap());
+    let mut stored_is = |letter: char| {
+        writeln!(lines, "{letter}").unwrap();
+        told.read_line(&mut String::new()).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let tree = place.build(&BuildOptions::default(), &Silent).unwrap().tree;
+        let stored = place.cas.tree(&tree).unwrap();
+        let (_, content) = stored.contents().next().unwrap();
+        let bytes = fs::read(place.cas.objects().path(&content.digest)).unwrap();
+        assert_eq!(char::from(bytes[0]), letter);
+        assert_eq!(bytes, fs::read(&path).unwrap());
+    };
+    ['a', 'b', 'c', 'd'].into_iter().for_each(&mut stored_is);
+    drop(lines);
+    assert!(program.wait().unwrap().success());
 }
 
 proptest! {

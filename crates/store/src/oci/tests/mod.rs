@@ -293,9 +293,8 @@ fn what_is_exported_comes_back_the_same() {
     assert!(place.images.export(&name(), &mut Vec::new(), &options, &Silent).is_err());
 }
 
-#[test]
-fn an_archive_as_docker_saves_it() {
-    let place = Place::new();
+/// An archive as `docker save` writes it, by what its config is called; that comes first, whose id is in `{}`.
+fn saved(called: &str) -> Vec<u8> {
     let plain: Vec<Vec<u8>> = layers().into_iter().map(|(plain, _)| plain).collect();
     let diff_ids: Vec<String> = plain.iter().map(|layer| sha256(layer)).collect();
     let config = json!({
@@ -309,18 +308,34 @@ fn an_archive_as_docker_saves_it() {
         header.set_size(bytes.len() as u64);
         builder.append_data(&mut header, name, bytes).unwrap();
     };
-    put(&format!("{id}.json"), config.to_string().as_bytes());
+    let called = called.replace("{}", &id);
+    put(&called, config.to_string().as_bytes());
     for (number, layer) in plain.iter().enumerate() {
         put(&format!("layer{number}/layer.tar"), layer);
     }
-    let saved = json!([{ "Config": format!("{id}.json"), "RepoTags": ["x:1"],
+    let saved = json!([{ "Config": called, "RepoTags": ["x:1"],
         "Layers": ["layer0/layer.tar", "layer1/layer.tar", "link/layer.tar"] }]);
     put("manifest.json", saved.to_string().as_bytes());
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(tar::EntryType::Symlink);
     header.set_size(0);
     builder.append_link(&mut header, "link/layer.tar", "../layer2/layer.tar").unwrap();
-    is_whole(&place, &place.import(builder.into_inner().unwrap()).unwrap());
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn an_archive_as_docker_and_others_save_it() {
+    // Docker; crane, ko and kaniko; whoever puts first what tells nothing.
+    for called in ["{}.json", "sha256:{}", "config.json", "it/is/config.json"] {
+        let place = Place::new();
+        let image = place.import(saved(called)).unwrap();
+        is_whole(&place, &image);
+        assert_eq!(image.source, "Docker archive", "{called}");
+    }
+    // One that has such a name by chance.
+    let place = Place::new();
+    let names = [("app", "x"), ("manifest.json", r#"[{"Config": "none", "Layers": ["app"]}]"#)];
+    assert_eq!(place.import(layer(&names)).unwrap().source, "tar archive");
 }
 
 #[test]

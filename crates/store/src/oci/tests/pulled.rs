@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::cas::Verified;
-use crate::images::{Ask, Limits, Menders, Pulled};
-use crate::{Copies, Origin, Platform};
+use crate::images::{Ask, Limits, Menders, Pulled, Work};
+use crate::{Copies, Origin, Platform, Progress};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use volt_host::files::{Lock, LockMode, Wait};
 use volt_model::registry::{Digest, Remote};
 
 /// How it goes wrong at first, or waits.
@@ -66,7 +67,7 @@ impl Place {
     }
 
     fn mended(&self, ask: Ask<'_>) -> Verified {
-        let mut verified = self.images.cas().verify(&Vec::new(), &Silent).unwrap();
+        let mut verified = self.images.cas().verify(&|| Ok(Vec::new()), &Silent).unwrap();
         assert!(!verified.damages.is_empty());
         let menders = Menders {
             copies: Copies { named: &[], beside: &[] },
@@ -74,7 +75,7 @@ impl Place {
             dir: &self.dir.path().join("blobs"),
             limits: Limits::default(),
         };
-        self.images.mend(&mut verified, menders, &Vec::new(), work()).unwrap();
+        self.images.mend(&mut verified, menders, &|| Ok(Vec::new()), work()).unwrap();
         verified
     }
 }
@@ -177,6 +178,71 @@ fn a_layer_is_unpacked_as_it_comes() {
     assert_eq!(seen.load(Ordering::Relaxed), 1);
     assert_eq!(place.files()["rest"].len(), 2 << 20);
     place.is_clean("unpacked as it comes");
+}
+
+/// Somebody who soon wants it no longer.
+struct Impatient(Instant);
+
+impl Progress for Impatient {
+    fn step(&self, _: &str) {}
+    fn bytes(&self, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.elapsed() > Duration::from_millis(300)
+    }
+}
+
+fn impatient() -> Impatient {
+    Impatient(Instant::now())
+}
+
+#[test]
+fn who_waits_for_another_s_download_can_give_up() {
+    let place = Place::new();
+    let mut layout = Layout::new();
+    let image = layout.image(&layers(), &run());
+    let served = Served { layout: &layout, image: digest(&image), meanwhile: &|_, _| {} };
+    // Each document and layer in turn is fetched by somebody who comes to nothing.
+    let mut given_up = 0;
+    let blobs = layout.0.keys();
+    for blob in blobs.filter_map(|name| name.strip_prefix("blobs/sha256/")) {
+        let dir = place.dir.path().join(blob);
+        fs::create_dir(&dir).unwrap();
+        let lock = dir.join(blob).with_extension("lock");
+        let _held = Lock::take(&lock, LockMode::Exclusive, Wait::No).unwrap();
+        let progress = impatient();
+        let work = Work { progress: &progress, ..work() };
+        let options = ImportOptions { existing: Existing::Replace, ..Default::default() };
+        let pulled = Pulled { origin: &served, platform: &Platform::own(), dir: &dir, keep: false };
+        match place.images.pull(&name(), pulled, options, work) {
+            // The manifest is no blob of a registry.
+            Ok(_) => {}
+            Err(Error::Cancelled) => given_up += 1,
+            Err(error) => panic!("{blob}: {error}"),
+        }
+        assert!(progress.0.elapsed() < Duration::from_secs(20), "{blob}");
+    }
+    assert_eq!(given_up, 4, "a config and three layers");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the archiver that people have")]
+fn a_vast_file_of_an_archive_keeps_nobody_waiting() {
+    let place = Place::new();
+    let (dir, id) = (place.dir.path(), "0123456789abcdef".repeat(4));
+    fs::File::create(dir.join(&id)).unwrap().set_len(40 << 30).unwrap();
+    let tar = std::process::Command::new("tar")
+        .args(["--sparse", "--format=posix", "-cf", "vast.tar", &id])
+        .current_dir(dir)
+        .status();
+    assert!(tar.unwrap().success());
+    let progress = impatient();
+    let work = Work { progress: &progress, ..work() };
+    let archive = File::open(dir.join("vast.tar")).unwrap();
+    let given_up = place.images.import_tar(&name(), archive, ImportOptions::default(), work);
+    assert!(matches!(given_up, Err(Error::Cancelled)), "{given_up:?}");
+    assert!(progress.0.elapsed() < Duration::from_secs(20));
+    place.is_clean("a vast file");
 }
 
 #[test]
