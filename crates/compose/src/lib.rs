@@ -1,0 +1,22 @@
+//! Stacks from files: what people write in `compose.yaml` or `volt-compose.yaml` becomes one checked [`Stack`](stack::Stack).
+//!
+//! Nothing here talks to a daemon, the host or the network: files are read through [`files::Files`], variables of the environment
+//! are handed in, and everything else is a pure function. The way of a file:
+//!
+//! 1. [`yaml`]: text to nodes, each with its place
+//! 2. [`interpolate`], [`dotenv`]: variables
+//! 3. [`merge`], [`load`]: several files, `include`, `extends`, profiles
+//! 4. [`fields`]: which fields there are, and what Volt does with each
+//! 5. [`decode`]: nodes to the types of [`stack`]
+//! 6. [`verify`]: what no single field can tell
+//!
+//! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files).
+
+pub mod dotenv;
+pub mod files;
+pub mod interpolate;
+pub mod problem;
+pub mod words;
+pub mod yaml;
+
+pub use problem::{Problem, Report};
