@@ -12,11 +12,15 @@
 //!
 //! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files).
 
+pub mod decode;
 pub mod dotenv;
 pub mod files;
 pub mod interpolate;
+pub mod names;
 pub mod problem;
+pub mod stack;
 pub mod words;
 pub mod yaml;
 
 pub use problem::{Problem, Report};
+pub use stack::Stack;

@@ -89,6 +89,64 @@ pub mod span_serde {
     }
 }
 
+/// A value as the text that it is written as.
+pub mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the serializer fails.
+    pub fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<T, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The same of one that may be missing.
+pub mod maybe_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the serializer fails.
+    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
+    pub fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+    }
+}
+
 /// A truth value as YAML 1.2 and 1.1 have it.
 #[must_use]
 pub fn parse_bool(text: &str) -> Option<bool> {
