@@ -14,13 +14,20 @@
 
 pub mod decode;
 pub mod dotenv;
+pub mod fields;
 pub mod files;
 pub mod interpolate;
+pub mod load;
+pub mod merge;
 pub mod names;
 pub mod problem;
 pub mod stack;
+#[cfg(test)]
+mod testing;
+pub mod verify;
 pub mod words;
 pub mod yaml;
 
+pub use load::{Loaded, Request, load};
 pub use problem::{Problem, Report};
 pub use stack::Stack;

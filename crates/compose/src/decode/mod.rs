@@ -83,11 +83,7 @@ impl Decoder<'_> {
     }
 
     /// Remembers where something is, for checks of the whole stack.
-    pub(crate) fn note(&mut self, at: &At<'_>) {
-        self.places.insert(at.path.clone(), at.node.place.clone());
-    }
-
-    fn note_key(&mut self, path: String, at: &At<'_>) {
+    fn note(&mut self, path: String, at: &At<'_>) {
         self.places.insert(path, at.node.place.clone());
     }
 
@@ -359,7 +355,7 @@ impl Decoder<'_> {
             match &list.node.value {
                 Value::Map(_) => {
                     for (key, below) in list.entries() {
-                        self.note_key(format!("{}.depends_on.{key}", at.path), &below);
+                        self.note(format!("{}.depends_on.{key}", at.path), &below);
                         let condition = self.choice_of(&below, "condition", &Condition::ALL);
                         let dependency = Dependency {
                             condition: condition.unwrap_or_default(),
@@ -372,7 +368,7 @@ impl Decoder<'_> {
                 _ => {
                     for item in self.list(at, "depends_on") {
                         if let Some(key) = self.text(&item) {
-                            self.note_key(format!("{}.depends_on.{key}", at.path), &item);
+                            self.note(format!("{}.depends_on.{key}", at.path), &item);
                             all.insert(key, Dependency::default());
                         }
                     }
@@ -382,7 +378,7 @@ impl Decoder<'_> {
         for link in self.list(at, "links") {
             if let Some(text) = self.text(&link) {
                 let key = text.split(':').next().unwrap_or_default().to_owned();
-                self.note_key(format!("{}.depends_on.{key}", at.path), &link);
+                self.note(format!("{}.depends_on.{key}", at.path), &link);
                 all.entry(key).or_default();
             }
         }

@@ -5,6 +5,8 @@ use crate::stack::{Connection, Container, External, Network, NetworkMode, Pool};
 use crate::yaml::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
 use volt_model::net::Publish;
 
 impl Decoder<'_> {
@@ -95,28 +97,32 @@ impl Decoder<'_> {
     /// Both forms of `ports` (Compose Specification, 05-services: ports).
     pub(super) fn ports(&mut self, at: &At<'_>) -> Vec<Publish> {
         let mut all = Vec::new();
+        if let Some(list) = at.get("ports") {
+            self.note(list.path.clone(), &list);
+        }
         for item in self.list(at, "ports") {
             match &item.node.value {
                 Value::Map(_) => all.extend(self.long_port(&item)),
-                _ => all.extend(self.short_port(&item)),
+                _ => all.extend(self.short_ports(&item)),
             }
         }
         all
     }
 
-    fn short_port(&mut self, at: &At<'_>) -> Option<Publish> {
-        let text = self.text(at)?;
-        match bracketed(&text).parse() {
-            Ok(publish) => Some(publish),
-            Err(error) => {
-                self.wrong_hinted(
-                    at,
-                    error,
-                    "Write \"8080:80\", \"127.0.0.1:8080:80\", or \"53:53/udp\"",
-                );
-                None
+    fn short_ports(&mut self, at: &At<'_>) -> Vec<Publish> {
+        let Some(text) = self.text(at) else { return Vec::new() };
+        // A range without a port of the host: each gets a free one.
+        let parsed: Result<Vec<Publish>, _> = match inside_ports(&text) {
+            Some((range, protocol)) if range.start() < range.end() => {
+                range.map(|port| format!("{port}/{protocol}").parse()).collect()
             }
-        }
+            _ => bracketed(&text).parse().map(|one| vec![one]),
+        };
+        parsed.unwrap_or_else(|error| {
+            let hint = "Write \"8080:80\", \"127.0.0.1:8080:80\", or \"53:53/udp\"";
+            self.wrong_hinted(at, error, hint);
+            Vec::new()
+        })
     }
 
     fn long_port(&mut self, at: &At<'_>) -> Option<Publish> {
@@ -147,11 +153,9 @@ impl Decoder<'_> {
         let mut all = Vec::new();
         for item in self.list(at, "expose") {
             let Some(text) = self.text(&item) else { continue };
-            match text.parse::<Publish>() {
-                Ok(publish) if publish.host.is_none() && publish.address.is_none() => {
-                    all.push(text)
-                }
-                _ => self.wrong(
+            match inside_ports(&text) {
+                Some(_) => all.push(text),
+                None => self.wrong(
                     &item,
                     format!("`{text}` is no port of a container: write 8080, 8080-8090 or 53/udp"),
                 ),
@@ -274,6 +278,16 @@ impl Decoder<'_> {
         }
         (if is { External::Yes } else { External::No }, name)
     }
+}
+
+/// Ports of a container alone: `8080`, `8080-8090`, `53/udp`.
+fn inside_ports(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    let good =
+        first > 0 && first <= last && last - first < 1024 && matches!(protocol, "tcp" | "udp");
+    good.then_some((first..=last, protocol))
 }
 
 /// `::1:6000:6000` as `[::1]:6000:6000`: Compose takes IPv6 addresses without brackets too.
