@@ -12,14 +12,18 @@
 //!
 //! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files).
 
+pub mod convert;
 pub mod decode;
 pub mod dotenv;
 pub mod fields;
 pub mod files;
+pub mod graph;
+pub mod hash;
 pub mod interpolate;
 pub mod load;
 pub mod merge;
 pub mod names;
+pub mod plan;
 pub mod problem;
 pub mod stack;
 #[cfg(test)]

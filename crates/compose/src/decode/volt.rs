@@ -44,15 +44,16 @@ impl Decoder<'_> {
         if exec.is_some() && command.is_some() {
             self.wrong_hinted(at, "it has exec and command", "Remove one of them");
         }
-        let words = exec.or(command).unwrap_or_default();
-        if words.is_empty() {
+        let said = ["exec", "command"].iter().any(|key| at.get(key).is_some());
+        let words = exec.or(command);
+        if !said || words.as_ref().is_some_and(Vec::is_empty) {
             self.wrong_hinted(
                 at,
                 "it has no command",
                 "Write `exec: /path/of/a/program ARGUMENTS`",
             );
         }
-        words
+        words.unwrap_or_default()
     }
 
     pub(super) fn unit(&mut self, at: &At<'_>) -> ServiceUnit {
