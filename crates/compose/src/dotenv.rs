@@ -22,7 +22,7 @@ pub struct EnvFile {
 pub fn read(file: &Arc<str>, text: &str, environment: &Variables) -> Result<EnvFile, Problem> {
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let mut done = EnvFile::default();
-    while reader.to_statement() {
+    while reader.advance() {
         let place = Place { file: Arc::clone(file), line: reader.line, column: 1 };
         let wrong = |what: String| Problem::at(&place, what);
         let (name, has_value) = reader.name().map_err(wrong)?;
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes on to the next statement, over empty lines and comments.
-    fn to_statement(&mut self) -> bool {
+    fn advance(&mut self) -> bool {
         loop {
             let blank = self.rest.len() - self.rest.trim_start().len();
             self.skip(blank);

@@ -58,7 +58,7 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
     };
     match &service.workload {
         Workload::Container(container) => {
-            container.network.connections().for_each(|(name, _)| network(name))
+            container.network.connections().for_each(|(name, _)| network(name));
         }
         Workload::Vm(vm) => vm.network.connections().for_each(|(name, _)| network(name)),
         Workload::Service(_) | Workload::Task(_) => {}

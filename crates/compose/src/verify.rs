@@ -4,7 +4,7 @@ use crate::decode::{Places, SERVICE_SECTIONS};
 use crate::names;
 use crate::problem::{Problem, Report};
 use crate::stack::{
-    Check, Condition, Container, External, MountKind, Network, NetworkMode, Stack, Workload,
+    Check, Condition, Container, External, Mount, MountKind, NetworkMode, Stack, Workload,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,10 +33,26 @@ pub fn verify(
     }
 }
 
-/// `default` is declared by using it, and who shares a network with a service depends on it.
+/// Mounts of other services are its own, `default` is declared by using it, and who shares a network with a service depends on it.
 fn implied(stack: &mut Stack) {
     let mut uses_default = false;
+    let mounts: BTreeMap<String, Vec<Mount>> = stack
+        .services
+        .iter()
+        .filter_map(|(key, service)| Some((key.clone(), service.container()?.mounts.clone())))
+        .collect();
     for service in stack.services.values_mut() {
+        if let Workload::Container(container) = &mut service.workload {
+            for (other, read_only) in std::mem::take(&mut container.volumes_from) {
+                service.depends_on.entry(other.clone()).or_default();
+                for mount in mounts.get(&other).into_iter().flatten() {
+                    if container.mounts.iter().all(|own| own.target != mount.target) {
+                        let read_only = read_only || mount.read_only;
+                        container.mounts.push(Mount { read_only, ..mount.clone() });
+                    }
+                }
+            }
+        }
         let Some(network) = network(&service.workload) else { continue };
         uses_default |= network.connections().any(|(key, _)| key == "default");
         if let NetworkMode::Service(other) = network {
@@ -44,7 +60,7 @@ fn implied(stack: &mut Stack) {
         }
     }
     if uses_default {
-        stack.networks.entry("default".to_owned()).or_insert_with(Network::default);
+        stack.networks.entry("default".to_owned()).or_default();
     }
 }
 

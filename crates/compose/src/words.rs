@@ -71,7 +71,6 @@ pub mod span_serde {
     ///
     /// # Errors
     /// When the serializer fails.
-    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
     pub fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
         match span {
             Some(span) => to.serialize_str(&span_text(*span)),
@@ -124,7 +123,6 @@ pub mod maybe_text {
     ///
     /// # Errors
     /// When the serializer fails.
-    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
     pub fn serialize<T: Display, S: Serializer>(
         value: &Option<T>,
         to: S,

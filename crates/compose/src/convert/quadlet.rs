@@ -27,7 +27,7 @@ pub(super) fn convert(stack: &Stack) -> Converted {
     for (key, service) in &stack.services {
         match &service.workload {
             Workload::Container(container) => {
-                containers(stack, key, service, container, &mut converted)
+                containers(stack, key, service, container, &mut converted);
             }
             Workload::Service(unit) => {
                 let text = self::unit(stack, key, service, unit);
@@ -35,7 +35,7 @@ pub(super) fn convert(stack: &Stack) -> Converted {
             }
             Workload::Task(task) => self::task(stack, key, task, &mut converted),
             Workload::Vm(_) => {
-                converted.note(format!("{key} is a virtual machine, which Quadlet has none of"))
+                converted.note(format!("{key} is a virtual machine, which Quadlet has none of"));
             }
         }
     }
@@ -66,7 +66,8 @@ impl Unit {
     }
 
     /// `%` begins a specifier of systemd; a value has one line.
-    fn line(&mut self, key: &str, value: impl ToString) -> &mut Self {
+    #[expect(clippy::needless_pass_by_value, reason = "most values are made for this line")]
+    fn line<T: ToString>(&mut self, key: &str, value: T) -> &mut Self {
         let value = value.to_string().replace('%', "%%").replace('\n', " ");
         self.0 += &format!("{key}={value}\n");
         self

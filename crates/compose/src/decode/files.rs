@@ -17,6 +17,24 @@ impl Decoder<'_> {
                 _ => container.mounts.extend(self.short_mount(at, &item)),
             }
         }
+        for item in self.list(at, "volumes_from") {
+            let Some(text) = self.text(&item) else { continue };
+            let (key, read_only) = match text.rsplit_once(':') {
+                Some((key, "ro")) => (key, true),
+                Some((key, "rw")) => (key, false),
+                _ => (text.as_str(), false),
+            };
+            if key.contains(':') {
+                self.wrong_hinted(
+                    &item,
+                    format!("`{key}` is no service of the stack"),
+                    "Name a service, or mount the volumes by name",
+                );
+                continue;
+            }
+            self.note(format!("{}.depends_on.{key}", at.path), &item);
+            container.volumes_from.insert(key.to_owned(), read_only);
+        }
         for item in self.list_or_one(at, "tmpfs") {
             container.tmpfs.extend(self.short_tmpfs(&item));
         }
@@ -53,7 +71,7 @@ impl Decoder<'_> {
                 "nocopy" => nocopy = true,
                 "rw" | "z" | "Z" => {}
                 "cached" | "delegated" | "consistent" => {
-                    self.odd(at, format!("`{option}` does nothing on Linux"))
+                    self.odd(at, format!("`{option}` does nothing on Linux"));
                 }
                 other => self.wrong_hinted(
                     at,

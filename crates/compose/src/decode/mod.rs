@@ -16,6 +16,7 @@ use crate::stack::{Condition, Dependency, Service, Stack, Workload};
 use crate::words;
 use crate::yaml::{Node, Place, Value};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::str::FromStr;
 use volt_model::config::nearest;
@@ -261,7 +262,7 @@ impl Decoder<'_> {
             match check_key(&entry.key) {
                 Ok(()) => all.push((entry.key.clone(), below)),
                 Err(why) => {
-                    self.report.error(Problem::at(&entry.place, format!("{}: {why}", below.path)))
+                    self.report.error(Problem::at(&entry.place, format!("{}: {why}", below.path)));
                 }
             }
         }
@@ -305,10 +306,17 @@ impl Decoder<'_> {
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for section in SERVICE_SECTIONS {
             for (key, at) in self.named(root, section) {
-                if services.contains_key(&key) {
-                    self.wrong(&at, format!("there is another `{key}`: containers, vms, services and tasks share their names"));
-                } else if let Some(service) = self.service(section, &at) {
-                    services.insert(key, service);
+                let service = self.service(section, &at);
+                match (services.entry(key), service) {
+                    (Entry::Occupied(known), _) => {
+                        let key = known.key();
+                        let what = format!(
+                            "there is another `{key}`: containers, vms, services and tasks share their names"
+                        );
+                        self.wrong(&at, what);
+                    }
+                    (Entry::Vacant(place), Some(service)) => _ = place.insert(service),
+                    (Entry::Vacant(_), None) => {}
                 }
             }
         }

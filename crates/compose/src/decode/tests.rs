@@ -234,6 +234,18 @@ fn mounts_of_services() {
     );
     assert_eq!(texts(&found.tmpfs), ["/f:size=67108864", "/g", "/h:size=1048576"]);
     assert_eq!(container("tmpfs: /run").tmpfs.len(), 1);
+    let both = stack(
+        "services: {a: {image: x, volumes: ['/h:/a', '/i:/b']}, b: {image: x, volumes: ['/j:/b'], volumes_from: ['a:ro']}}",
+    );
+    let b = &both.services["b"];
+    assert!(b.depends_on.contains_key("a") && b.container().unwrap().mounts.len() == 2);
+    assert!(
+        b.container().unwrap().mounts[1].read_only
+            && b.container().unwrap().mounts[1].target == "/a"
+    );
+    assert!(
+        refused_service("volumes_from: ['container:x']")[0].contains("is no service of the stack")
+    );
     assert_eq!(
         refused_service("volumes: [dta:/a]"),
         ["4:15: web: it uses `dta`, which is not declared under `volumes:`. Did you mean `data`?"]

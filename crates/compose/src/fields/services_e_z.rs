@@ -148,6 +148,6 @@ pub(super) const ROWS: &[Row] = &[
     warned("services.*.volumes[].volume.labels", "a volume without a name has no labels"),
     works("services.*.volumes[].volume.nocopy", "mounts_of_services"),
     works("services.*.volumes[].volume.subpath", "mounts_of_services"),
-    refused("services.*.volumes_from", "name the volumes, and mount them in both"),
+    works("services.*.volumes_from", "mounts_of_services"),
     works("services.*.working_dir", "users_and_hosts"),
 ];

@@ -21,14 +21,14 @@ impl Loader<'_> {
             };
             for entry in entries {
                 let path = format!("{section}.{}", entry.key);
-                self.from_files(&mut entry.node, ("env_file", "environment"), &path, variables);
-                self.from_files(&mut entry.node, ("label_file", "labels"), &path, variables);
+                self.put_files(&mut entry.node, ("env_file", "environment"), &path, variables);
+                self.put_files(&mut entry.node, ("label_file", "labels"), &path, variables);
                 fill(&mut entry.node, variables);
             }
         }
     }
 
-    fn from_files(
+    fn put_files(
         &mut self,
         service: &mut Node,
         keys: (&str, &str),
@@ -40,7 +40,7 @@ impl Loader<'_> {
         let items = if let Value::List(items) = &list.value { items } else { one };
         let mut map: Vec<Entry> = Vec::new();
         for item in items {
-            for (key, value) in self.file(item, &format!("{path}.{}", keys.0), variables) {
+            for (key, value) in self.read_file(item, &format!("{path}.{}", keys.0), variables) {
                 map.retain(|entry| entry.key != key);
                 map.push(Entry {
                     key,
@@ -59,7 +59,7 @@ impl Loader<'_> {
     }
 
     /// The variables of one item: a path, or `path`, `required` and `format`.
-    fn file(&mut self, item: &Node, path: &str, variables: &Variables) -> Variables {
+    fn read_file(&mut self, item: &Node, path: &str, variables: &Variables) -> Variables {
         let long = item.as_text().is_none();
         let field = |key: &str| if long { item.get(key).and_then(Node::as_text) } else { None };
         let Some(name) = item.as_text().or_else(|| field("path")) else {
@@ -108,7 +108,7 @@ fn over(base: Node, own: Node) -> Node {
     let mut whole = base;
     match own.value {
         Value::Map(entries) => {
-            entries.into_iter().for_each(|entry| whole.set(&entry.key, entry.node))
+            entries.into_iter().for_each(|entry| whole.set(&entry.key, entry.node));
         }
         Value::List(items) => {
             for item in items {

@@ -82,34 +82,32 @@ impl Loader<'_> {
                 }
                 self.whole(base?, context, chain)?
             }
-            Some(path) => self.of_file(&extends, path, &name, context, chain)?,
+            Some(path) => {
+                let document = self.extended(&extends, path, context)?;
+                let Some(base) = find(&document, &name) else {
+                    self.missing(&extends, &name, &document);
+                    return None;
+                };
+                let context =
+                    Context { document: &document, before: None, project: context.project };
+                self.whole(base, &context, chain)?
+            }
         };
         Some(merge::merge_service(base, service, &mut self.report))
     }
 
-    fn of_file(
-        &mut self,
-        extends: &Node,
-        path: &Path,
-        name: &str,
-        context: &Context<'_>,
-        chain: &mut Vec<Link>,
-    ) -> Option<Node> {
+    /// The document of another file, as far as it is needed for a service of it.
+    fn extended(&mut self, extends: &Node, path: &Path, context: &Context<'_>) -> Option<Node> {
         if !matches!(self.files.read(path), Ok(Some(_))) {
             let what = format!("extends: there is no file {}", path.display());
             self.report.error(Problem::at(&extends.place, what));
             return None;
         }
         let mut document = self.document(path)?;
-        interpolate_all(&mut document, &context.project.variables, &mut self.report);
-        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        paths::absolute(&mut document, &folder, &context.project.variables);
-        let Some(base) = find(&document, name) else {
-            self.missing(extends, name, &document);
-            return None;
-        };
-        let context = Context { document: &document, before: None, project: context.project };
-        self.whole(base, &context, chain)
+        let variables = &context.project.variables;
+        interpolate_all(&mut document, variables, &mut self.report);
+        paths::absolute(&mut document, path.parent().unwrap_or(Path::new("/")), variables);
+        Some(document)
     }
 
     fn missing(&mut self, extends: &Node, name: &str, document: &Node) {

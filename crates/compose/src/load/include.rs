@@ -64,13 +64,10 @@ impl Loader<'_> {
         } else {
             self.env_files(&env_files, true, &project.variables)
         };
-        // What is being loaded counts as part of the chain too, so that a file that includes itself is found.
-        let depth = self.chain.len();
-        self.chain.extend(project.files.first().cloned());
         self.chain.push(first);
         let documents = self.documents(&files);
         let included = self.project(&Project { files, folder, variables }, documents);
-        self.chain.truncate(depth);
+        self.chain.pop();
         Some(included)
     }
 

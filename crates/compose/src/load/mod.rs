@@ -107,6 +107,7 @@ impl Loader<'_> {
         let documents = self.documents(&project.files);
         let name = self.name(request, &project, &documents)?;
         project.variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.to_string());
+        self.chain.extend(project.files.first().cloned());
         let mut root = self.project(&project, documents);
         merge::settle(&mut root);
         let disabled = self.profiles(&mut root, request, &project.variables);

@@ -104,7 +104,7 @@ fn variables_of_dotenv_and_the_caller() {
     let found = load_all(&all, |r| r.env_files = vec!["other.env".into()]);
     assert_eq!(found.variables["A"], "other");
     let found = load_all(&all[1..], |r| {
-        r.environment = vars(&[("A", "x"), ("COMPOSE_DISABLE_ENV_FILE", "1")])
+        r.environment = vars(&[("A", "x"), ("COMPOSE_DISABLE_ENV_FILE", "1")]);
     });
     assert_eq!(found.warnings.len(), 1);
     assert!(

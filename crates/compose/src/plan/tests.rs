@@ -25,10 +25,10 @@ fn done(stack: &Stack, have: &Have, plan: &Plan) -> Have {
             (Kind::Volume, Action::Remove) => drop(have.volumes.remove(&step.name)),
             (Kind::Workload, Action::Remove) => drop(have.workloads.remove(&step.name)),
             (Kind::Network, _) => {
-                drop(have.networks.insert(step.name.clone(), hash::of(&stack.networks[&step.key])))
+                drop(have.networks.insert(step.name.clone(), hash::of(&stack.networks[&step.key])));
             }
             (Kind::Volume, _) => {
-                drop(have.volumes.insert(step.name.clone(), hash::of(&stack.volumes[&step.key])))
+                drop(have.volumes.insert(step.name.clone(), hash::of(&stack.volumes[&step.key])));
             }
             (Kind::Workload, Action::Create | Action::Recreate) => {
                 let existing = Existing {
@@ -40,10 +40,10 @@ fn done(stack: &Stack, have: &Have, plan: &Plan) -> Have {
                 have.workloads.insert(step.name.clone(), existing);
             }
             (Kind::Workload, Action::Stop) => {
-                have.workloads.get_mut(&step.name).unwrap().state = State::Stopped
+                have.workloads.get_mut(&step.name).unwrap().state = State::Stopped;
             }
             (Kind::Workload, _) => {
-                have.workloads.get_mut(&step.name).unwrap().state = State::Running
+                have.workloads.get_mut(&step.name).unwrap().state = State::Running;
             }
         }
     }

@@ -119,6 +119,8 @@ pub struct Container {
     pub dns_search: Vec<String>,
     /// What is mounted.
     pub mounts: Vec<Mount>,
+    /// Services whose mounts it has too, where it has none of its own, and whether it can't write to them.
+    pub volumes_from: BTreeMap<String, bool>,
     /// Memory file systems.
     pub tmpfs: Vec<Tmpfs>,
     /// Secrets that it may read.

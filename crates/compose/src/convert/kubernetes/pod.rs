@@ -125,7 +125,7 @@ impl Pod<'_> {
             match &mount.kind {
                 MountKind::Anonymous => add(one("emptyDir", json!({})), to),
                 MountKind::Bind { source, .. } => {
-                    add(one("hostPath", json!({ "path": source })), to)
+                    add(one("hostPath", json!({ "path": source })), to);
                 }
                 MountKind::Volume { source, subpath, .. } => {
                     to.maybe("subPath", subpath.clone());
