@@ -1,6 +1,6 @@
 //! Files of variables: `.env` and what `env_file` names (Compose Specification, 05-services: env_file format).
 
-use crate::interpolate::{Variables, interpolate};
+use crate::interpolate::{MAX_TOTAL, Variables, interpolate};
 use crate::problem::Problem;
 use crate::yaml::Place;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub struct EnvFile {
 /// At the first line that is none.
 pub fn read(file: &Arc<str>, text: &str, environment: &Variables) -> Result<EnvFile, Problem> {
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
-    let mut done = EnvFile::default();
+    let (mut done, mut total) = (EnvFile::default(), 0);
     while reader.advance() {
         let place = Place { file: Arc::clone(file), line: reader.line, column: 1 };
         let wrong = |what: String| Problem::at(&place, what);
@@ -42,6 +42,10 @@ pub fn read(file: &Arc<str>, text: &str, environment: &Variables) -> Result<EnvF
         } else {
             raw
         };
+        total += value.len();
+        if total > MAX_TOTAL {
+            return Err(wrong(format!("the values have more than {MAX_TOTAL} bytes together")));
+        }
         done.variables.insert(name, value);
     }
     Ok(done)

@@ -2,7 +2,7 @@
 //! (Compose Specification, 12-interpolation).
 
 use crate::problem::{Problem, Report};
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, Place, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names and values of variables.
@@ -176,46 +176,65 @@ fn braced<'v>(
 
 /// Puts variables into every value below `node`. A variable that is not set is warned of once, where it first stands.
 pub fn interpolate_all(node: &mut Node, variables: &Variables, report: &mut Report) {
-    match &mut node.value {
-        Value::Null => {}
-        Value::Scalar(scalar) => {
-            if !scalar.text.contains('$') {
-                return;
+    Filler { variables, report, left: MAX_TOTAL }.node(node);
+}
+
+/// How much may come out of all variables of a file together, in bytes.
+pub(crate) const MAX_TOTAL: usize = 4 << 20;
+
+struct Filler<'a> {
+    variables: &'a Variables,
+    report: &'a mut Report,
+    left: usize,
+}
+
+impl Filler<'_> {
+    fn node(&mut self, node: &mut Node) {
+        match &mut node.value {
+            Value::Null => {}
+            Value::Scalar(scalar) if scalar.text.contains('$') => {
+                let text = std::mem::take(&mut scalar.text);
+                scalar.text = self.text(text, &node.place);
             }
-            match interpolate(&scalar.text, &|name| variables.get(name).map(String::as_str)) {
-                Ok(done) => {
-                    for name in done.unset {
-                        let what =
-                            format!("the variable {name} is not set; nothing stands in its place");
-                        let known = report.warnings.iter().any(|w| w.text == what);
-                        if !known {
-                            let hint = format!(
-                                "Set it in the environment or in .env, write ${{{name}:-default}}, or $$ for a dollar"
-                            );
-                            report.warn(Problem::at(&node.place, what).hinted(hint));
-                        }
+            Value::Scalar(_) => {}
+            Value::List(items) => items.iter_mut().for_each(|item| self.node(item)),
+            Value::Map(entries) => entries.iter_mut().for_each(|entry| self.node(&mut entry.node)),
+        }
+    }
+
+    fn text(&mut self, text: String, place: &Place) -> String {
+        let lookup = |name: &str| self.variables.get(name).map(String::as_str);
+        let done = interpolate(&text, &lookup).and_then(|done| {
+            self.left = self.left.checked_sub(done.text.len()).ok_or(InterpolateError::Limit)?;
+            Ok(done)
+        });
+        match done {
+            Ok(done) => {
+                done.unset.iter().for_each(|name| unset(name, place, self.report));
+                done.text
+            }
+            Err(error) => {
+                let problem = Problem::at(place, error.to_string());
+                self.report.error(match error {
+                    InterpolateError::Required { name, .. } => {
+                        problem.hinted(format!("Set {name} in the environment or in .env"))
                     }
-                    scalar.text = done.text;
-                }
-                Err(error) => {
-                    let problem = Problem::at(&node.place, error.to_string());
-                    report.error(match error {
-                        InterpolateError::Required { name, .. } => {
-                            problem.hinted(format!("Set {name} in the environment or in .env"))
-                        }
-                        _ => problem,
-                    });
-                }
+                    _ => problem,
+                });
+                text
             }
         }
-        Value::List(items) => {
-            items.iter_mut().for_each(|item| interpolate_all(item, variables, report));
-        }
-        Value::Map(entries) => {
-            for entry in entries {
-                interpolate_all(&mut entry.node, variables, report);
-            }
-        }
+    }
+}
+
+/// Warns once of a variable that is not set.
+pub(crate) fn unset(name: &str, place: &Place, report: &mut Report) {
+    let what = format!("the variable {name} is not set; nothing stands in its place");
+    if report.warnings.iter().all(|known| known.text != what) {
+        let hint = format!(
+            "Set it in the environment or in .env, write ${{{name}:-default}}, or $$ for a dollar"
+        );
+        report.warn(Problem::at(place, what).hinted(hint));
     }
 }
 

@@ -51,19 +51,26 @@ pub struct Report {
     pub errors: Vec<Problem>,
     /// What the user should know.
     pub warnings: Vec<Problem>,
+    /// How many errors there are besides.
+    pub more: usize,
 }
+
+/// How many errors, and how many warnings, are kept: nobody reads more.
+const MOST: usize = 200;
 
 impl Report {
     /// Notes an error.
     pub fn error(&mut self, problem: Problem) {
-        if !self.errors.contains(&problem) {
+        if self.errors.len() == MOST {
+            self.more += 1;
+        } else if !self.errors.contains(&problem) {
             self.errors.push(problem);
         }
     }
 
     /// Notes a warning.
     pub fn warn(&mut self, problem: Problem) {
-        if !self.warnings.contains(&problem) {
+        if self.warnings.len() < MOST && !self.warnings.contains(&problem) {
             self.warnings.push(problem);
         }
     }
@@ -83,10 +90,13 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// The errors, one a line.
+    /// The errors, one a line, and how many there are besides.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.errors.iter().enumerate() {
             write!(f, "{}{error}", if index == 0 { "" } else { "\n" })?;
+        }
+        if self.more > 0 {
+            write!(f, "\n… and {} more", self.more)?;
         }
         Ok(())
     }

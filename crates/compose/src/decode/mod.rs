@@ -48,9 +48,9 @@ impl<'n> At<'n> {
         self.node.items().iter().enumerate().map(item).collect()
     }
 
-    /// What a mapping has, without the user's own `x-` fields.
+    /// What a mapping of the user's own words has: there `x-` is nothing special.
     pub(crate) fn entries(&self) -> Vec<(&'n str, Self)> {
-        let entries = self.node.entries().iter().filter(|entry| !entry.key.starts_with("x-"));
+        let entries = self.node.entries().iter();
         entries.map(|entry| (entry.key.as_str(), self.below(&entry.key, &entry.node))).collect()
     }
 }
@@ -227,7 +227,7 @@ impl Decoder<'_> {
         let mut map = BTreeMap::new();
         match &at.node.value {
             Value::Map(_) => {
-                for (name, value) in at.entries_with_own() {
+                for (name, value) in at.entries() {
                     let text =
                         if value.node.is_null() { Some(String::new()) } else { self.text(&value) };
                     map.extend(text.map(|text| (name.to_owned(), text)));
@@ -256,7 +256,7 @@ impl Decoder<'_> {
             return Vec::new();
         }
         let mut all = Vec::new();
-        for entry in at.node.entries().iter().filter(|entry| !entry.key.starts_with("x-")) {
+        for entry in at.node.entries() {
             let below = at.below(&entry.key, &entry.node);
             self.places.insert(below.path.clone(), entry.place.clone());
             match check_key(&entry.key) {
@@ -267,14 +267,6 @@ impl Decoder<'_> {
             }
         }
         all
-    }
-}
-
-impl<'n> At<'n> {
-    /// What a mapping of the user's own words has: there `x-` is nothing special.
-    fn entries_with_own(&self) -> Vec<(&'n str, Self)> {
-        let entries = self.node.entries().iter();
-        entries.map(|entry| (entry.key.as_str(), self.below(&entry.key, &entry.node))).collect()
     }
 }
 

@@ -267,9 +267,8 @@ impl Decoder<'_> {
             Some(_) => self.flag(at, "external"),
             None => false,
         };
-        if is
-            && let Some((key, other)) = at.entries().into_iter().find(|(key, _)| !may.contains(key))
-        {
+        let own = |key: &str| may.contains(&key) || key.starts_with("x-");
+        if is && let Some((key, other)) = at.entries().into_iter().find(|(key, _)| !own(key)) {
             self.wrong_hinted(
                 &other,
                 format!("it is external, so `{key}` means nothing"),

@@ -116,11 +116,10 @@ fn walk(node: &Node, pattern: &str, path: &str, report: &mut Report) {
         Value::Map(entries) => {
             for entry in entries {
                 let here = joined(path, &entry.key);
-                if entry.key.starts_with("x-") {
-                    continue;
-                }
                 if names.contains(&"*") {
                     walk(&entry.node, &joined(pattern, "*"), &here, report);
+                } else if entry.key.starts_with("x-") {
+                    // The user's own (Compose Specification, 11-extension).
                 } else if names.contains(&entry.key.as_str()) {
                     field(entry, &joined(pattern, &entry.key), &here, report);
                 } else {

@@ -4,10 +4,10 @@
 use super::Loader;
 use crate::decode::SERVICE_SECTIONS;
 use crate::dotenv;
-use crate::interpolate::Variables;
+use crate::interpolate::{Variables, unset};
 use crate::problem::Problem;
 use crate::words::parse_bool;
-use crate::yaml::{Entry, Node, Value};
+use crate::yaml::{Entry, Node, Place, Value};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,7 +88,11 @@ impl Loader<'_> {
         };
         let file = Arc::from(name);
         let read = match field("format") {
-            None => dotenv::read(&file, &text, variables).map(|read| read.variables),
+            None => dotenv::read(&file, &text, variables).map(|read| {
+                let place = Place::start(&file);
+                read.unset.iter().for_each(|name| unset(name, &place, &mut self.report));
+                read.variables
+            }),
             Some("raw") => dotenv::read_raw(&file, &text, variables),
             Some(other) => {
                 let problem =

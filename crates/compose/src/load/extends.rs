@@ -9,6 +9,9 @@ use crate::yaml::{Node, Value};
 use std::path::{Path, PathBuf};
 use volt_model::config::nearest;
 
+/// How many services may extend each other.
+const MAX_CHAIN: usize = 64;
+
 /// A service of a file: what a chain of `extends` consists of.
 type Link = (Option<PathBuf>, String);
 
@@ -68,6 +71,11 @@ impl Loader<'_> {
         let link = (file.clone(), name.clone());
         let looped = chain.contains(&link);
         chain.push(link);
+        if chain.len() > MAX_CHAIN {
+            let what = format!("extends: more than {MAX_CHAIN} services extend each other");
+            self.report.error(Problem::at(&extends.place, what));
+            return None;
+        }
         if looped {
             let what = format!("extends: it goes in a circle: {}", drawn(chain));
             self.report

@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 const SECTIONS: [&str; 8] =
     ["services", "containers", "vms", "tasks", "networks", "volumes", "configs", "secrets"];
 
+/// How many files may be included, one as often as it is named.
+const MAX_INCLUDES: usize = 256;
+/// How deep files may include each other.
+const MAX_DEPTH: usize = 32;
+
 impl Loader<'_> {
     pub(super) fn include(&mut self, whole: &mut Node, project: &Project) {
         let Some(include) = whole.take("include") else { return };
@@ -44,9 +49,11 @@ impl Loader<'_> {
             self.report.error(Problem::at(&item.place, what));
             return None;
         }
-        if self.chain.len() > 32 {
-            self.report
-                .error(Problem::at(&item.place, "include: more than 32 files include each other"));
+        self.includes += 1;
+        if self.includes > MAX_INCLUDES || self.chain.len() > MAX_DEPTH {
+            let what =
+                format!("include: more than {MAX_INCLUDES} files, or {MAX_DEPTH} in each other");
+            self.report.error(Problem::at(&item.place, what));
             return None;
         }
         if let Some(missing) = files.iter().find(|path| matches!(self.files.read(path), Ok(None))) {

@@ -66,8 +66,13 @@ pub struct Loaded {
 /// # Errors
 /// When anything in the files is wrong; all of it is in the report, and the warnings.
 pub fn load(files: &dyn Files, request: &Request) -> Result<Loaded, Report> {
-    let mut loader =
-        Loader { files, report: Report::default(), read: Vec::new(), chain: Vec::new() };
+    let mut loader = Loader {
+        files,
+        report: Report::default(),
+        read: Vec::new(),
+        chain: Vec::new(),
+        includes: 0,
+    };
     let loaded = loader.load(request);
     let mut report = loader.report;
     report.sort();
@@ -92,6 +97,8 @@ struct Loader<'a> {
     read: Vec<PathBuf>,
     /// The files that are being included in each other.
     chain: Vec<PathBuf>,
+    /// How often a file was included.
+    includes: usize,
 }
 
 /// The files of one project, or of one that is included.

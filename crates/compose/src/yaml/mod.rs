@@ -5,7 +5,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, read};
+pub use read::{MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_NODES, read};
 
 use std::fmt;
 use std::sync::Arc;

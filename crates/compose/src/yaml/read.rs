@@ -13,6 +13,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub const MAX_DEPTH: usize = 64;
 /// How many values a file may have once its aliases are resolved.
 pub const MAX_NODES: usize = 200_000;
+/// How many a single list or mapping may have: what looks for one in it goes through all.
+pub const MAX_ENTRIES: usize = 10_000;
 
 /// Reads the one document of a file. A file of nothing is an empty mapping.
 ///
@@ -164,6 +166,11 @@ impl Builder<'_> {
             self.root = Some(node);
             return Ok(());
         };
+        let count = parent.merged.len() + parent.node.items().len() + parent.node.entries().len();
+        if count >= MAX_ENTRIES {
+            let what = format!("a list or mapping has more than {MAX_ENTRIES} entries");
+            return Err(Problem::at(&parent.node.place, what));
+        }
         parent.extent.nodes += extent.nodes;
         parent.extent.depth = parent.extent.depth.max(extent.depth + 1);
         match &mut parent.node.value {

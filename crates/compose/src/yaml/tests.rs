@@ -79,6 +79,7 @@ fn bombs_are_refused() {
     let deep = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
     assert!(refused(&deep).contains("stand in each other"));
     assert!(refused(&" ".repeat(MAX_BYTES + 1)).contains("larger than"));
+    assert!(refused(&"- x\n".repeat(MAX_ENTRIES + 1)).contains("more than 10000 entries"));
 }
 
 proptest! {
