@@ -10,7 +10,8 @@
 //! 5. [`decode`]: nodes to the types of [`stack`]
 //! 6. [`verify`]: what no single field can tell
 //!
-//! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files).
+//! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files),
+//! [`launch`] (one container in the words of the engine).
 
 pub mod convert;
 pub mod decode;
@@ -20,6 +21,7 @@ pub mod files;
 pub mod graph;
 pub mod hash;
 pub mod interpolate;
+pub mod launch;
 pub mod load;
 pub mod merge;
 pub mod names;

@@ -54,7 +54,7 @@ pub(super) const ROWS: &[Row] = &[
     works("services.*.networks", "networks_of_services"),
     works("services.*.networks.*.aliases", "networks_of_services"),
     warned("services.*.networks.*.driver_opts", "bridges of Volt have no options"),
-    warned("services.*.networks.*.gw_priority", LATER),
+    works("services.*.networks.*.gw_priority", "a_container_in_the_engines_words"),
     warned(
         "services.*.networks.*.interface_name",
         "interfaces are called eth0, eth1 in the order of the file",
@@ -146,8 +146,8 @@ pub(super) const ROWS: &[Row] = &[
     works("services.*.volumes[].type", "mounts_of_services"),
     works("services.*.volumes[].volume", "mounts_of_services"),
     warned("services.*.volumes[].volume.labels", "a volume without a name has no labels"),
-    works("services.*.volumes[].volume.nocopy", "mounts_of_services"),
-    works("services.*.volumes[].volume.subpath", "mounts_of_services"),
+    warned("services.*.volumes[].volume.nocopy", LATER),
+    warned("services.*.volumes[].volume.subpath", LATER),
     works("services.*.volumes_from", "mounts_of_services"),
     works("services.*.working_dir", "users_and_hosts"),
 ];
