@@ -12,11 +12,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let read = |first: &str| {
         let files = [("compose.yaml", first), ("other.yaml", second), (".env", second)];
         let files = files.map(|(name, text)| (PathBuf::from("/s").join(name), text.to_owned()));
-        let request = Request {
-            folder: "/s".into(),
-            profiles: vec!["*".to_owned()],
-            ..Request::default()
-        };
+        let request =
+            Request { folder: "/s".into(), profiles: vec!["*".to_owned()], ..Request::default() };
         load(&BTreeMap::from(files), &request)
     };
     let Ok(loaded) = read(first) else { return };
@@ -25,7 +22,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     }
     drop((graph::text(&loaded.stack), graph::svg(&loaded.stack)));
     let written = &convert(&loaded.stack, Format::Compose).files[0].text;
-    if let Ok(again) = read(written) {
-        assert_eq!(again.stack, loaded.stack);
+    match read(written) {
+        Ok(again) => assert_eq!(again.stack, loaded.stack, "{written}"),
+        Err(report) => panic!("{report}\n{written}"),
     }
 });

@@ -52,8 +52,7 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
     let Some(service) = stack.services.get(key) else { return of(&more) };
     let mut uses = Map::new();
     let mut network = |name: &str| {
-        let value =
-            json!({ "name": names::of_network(stack, name), "is": stack.networks.get(name) });
+        let value = json!({ "name": names::of_network(stack, name).as_str(), "is": stack.networks.get(name) });
         uses.insert(format!("network {name}"), value);
     };
     match &service.workload {
@@ -66,7 +65,10 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
     if let Workload::Container(container) = &service.workload {
         for mount in &container.mounts {
             if let MountKind::Volume { source, .. } = &mount.kind {
-                uses.insert(format!("volume {source}"), names::of_volume(stack, source).into());
+                uses.insert(
+                    format!("volume {source}"),
+                    names::of_volume(stack, source).as_str().into(),
+                );
             }
         }
         for grant in &container.secrets {

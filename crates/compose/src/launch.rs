@@ -153,7 +153,7 @@ fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachmen
     // The first is the way out. Sorting keeps the order of names where the numbers are the same.
     all.sort_by_key(|(_, connection)| std::cmp::Reverse(connection.gw_priority));
     let attachment = |(name, connection): (&String, &crate::stack::Connection)| {
-        let mut attachment = Attachment::to(names::of_network(stack, name).parse().ok()?);
+        let mut attachment = Attachment::to(names::of_network(stack, name));
         attachment.ip = connection.ipv4_address;
         let words = std::iter::once(key).chain(connection.aliases.iter().map(String::as_str));
         for alias in words.filter_map(names::plain) {
@@ -161,9 +161,9 @@ fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachmen
                 attachment.aliases.push(alias);
             }
         }
-        Some(attachment)
+        attachment
     };
-    all.into_iter().filter_map(attachment).collect()
+    all.into_iter().map(attachment).collect()
 }
 
 fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
@@ -175,10 +175,7 @@ fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
                 }
                 Source::Host(source.clone())
             }
-            MountKind::Volume { source, .. } => match names::of_volume(stack, source).parse() {
-                Ok(name) => Source::Volume(name),
-                Err(_) => continue,
-            },
+            MountKind::Volume { source, .. } => Source::Volume(names::of_volume(stack, source)),
             MountKind::Anonymous => {
                 let Some(name) = names::plain(&format!("{}{}", launch.name, mount.target)) else {
                     continue;

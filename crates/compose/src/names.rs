@@ -1,7 +1,7 @@
 //! What things of a stack are called on the host. A key of a file may have capitals, dots and underscores, which a name in Volt may
 //! not; a name that is too long is cut, with a hash of the whole.
 
-use crate::stack::Stack;
+use crate::stack::{External, Stack};
 use volt_model::name::Name;
 
 /// The nearest name to a text: lower case, other characters as hyphens. Nothing where no letter or digit is in it.
@@ -40,26 +40,27 @@ pub fn of_replica(stack: &Stack, key: &str, replica: u32) -> Name {
     })
 }
 
-/// The network of a key; another name where the file gives one, or where it is there already.
+/// The network of a key: `STACK-KEY`, or what the file calls it, or the key alone where it is there already.
 #[must_use]
-pub fn of_network(stack: &Stack, key: &str) -> String {
+pub fn of_network(stack: &Stack, key: &str) -> Name {
     let network = stack.networks.get(key);
-    let given = network.and_then(|network| network.name.clone());
-    given.unwrap_or_else(|| match network.map(|network| network.external) {
-        Some(crate::stack::External::Yes) => key.to_owned(),
-        _ => of_resource(&stack.name, key).to_string(),
-    })
+    given(stack, key, network.map(|network| (network.name.as_deref(), network.external)))
 }
 
 /// The same of a volume.
 #[must_use]
-pub fn of_volume(stack: &Stack, key: &str) -> String {
+pub fn of_volume(stack: &Stack, key: &str) -> Name {
     let volume = stack.volumes.get(key);
-    let given = volume.and_then(|volume| volume.name.clone());
-    given.unwrap_or_else(|| match volume.map(|volume| volume.external) {
-        Some(crate::stack::External::Yes) => key.to_owned(),
-        _ => of_resource(&stack.name, key).to_string(),
-    })
+    given(stack, key, volume.map(|volume| (volume.name.as_deref(), volume.external)))
+}
+
+fn given(stack: &Stack, key: &str, said: Option<(Option<&str>, External)>) -> Name {
+    let text = match said {
+        Some((Some(name), _)) => Some(name),
+        Some((None, External::Yes)) => Some(key),
+        _ => None,
+    };
+    text.and_then(plain).unwrap_or_else(|| of_resource(&stack.name, key))
 }
 
 /// The image that a service's build makes where the file gives none: `STACK-KEY`.

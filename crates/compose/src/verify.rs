@@ -9,6 +9,7 @@ use crate::stack::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use volt_model::config::nearest;
+use volt_model::name::Name;
 use volt_model::net::Publish;
 
 /// Checks a stack. What it does without saying is put in: the network `default` where a service uses it.
@@ -333,7 +334,7 @@ impl Verifier<'_> {
 
     /// What services are called on the host and on networks.
     fn names(&mut self, stack: &Stack) {
-        let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+        let mut taken: BTreeMap<Name, &str> = BTreeMap::new();
         for (key, service) in &stack.services {
             let given =
                 service.container().is_some_and(|container| container.container_name.is_some());
@@ -342,26 +343,61 @@ impl Verifier<'_> {
                     format!("{} replicas can't all have the same container_name", service.replicas);
                 let problem = self.wrong(key, "container_name", &text);
                 self.report.error(problem.hinted("Remove container_name"));
+                continue;
             }
-            for replica in 1..=service.replicas.min(1) {
-                let name = names::of_replica(stack, key, replica).to_string();
-                if let Some(other) = taken.insert(name.clone(), key) {
-                    let problem = self.wrong(
-                        key,
-                        "container_name",
-                        &format!("it is called `{name}` on the host, as `{other}` is"),
-                    );
+            let names =
+                (1..=service.replicas).map(|replica| names::of_replica(stack, key, replica));
+            for name in names {
+                if let Some(other) = taken.get(&name) {
+                    let text = format!("it is called `{name}` on the host, as `{other}` is");
+                    let problem = self.wrong(key, "container_name", &text);
                     self.report.error(problem.hinted("Rename one of them"));
+                    break;
                 }
+                taken.insert(name, key);
             }
             if network(&service.workload).is_some()
-                && key.parse::<volt_model::name::Name>().is_err()
-                && let Some(plain) = names::plain(key)
+                && let Some(plain) = changed(key)
             {
                 let text =
                     format!("others find it as `{plain}`: names in Volt are of a-z, 0-9 and -");
                 let problem = self.wrong(key, "", &text);
                 self.report.warn(problem);
+            }
+        }
+        let networks =
+            stack.networks.iter().map(|(key, one)| (key, one.name.as_deref(), one.external));
+        self.called("networks", networks.collect(), |key| names::of_network(stack, key));
+        let volumes =
+            stack.volumes.iter().map(|(key, one)| (key, one.name.as_deref(), one.external));
+        self.called("volumes", volumes.collect(), |key| names::of_volume(stack, key));
+    }
+
+    /// What networks or volumes are called on the host.
+    fn called(
+        &mut self,
+        section: &str,
+        all: Vec<(&String, Option<&str>, External)>,
+        of: impl Fn(&str) -> Name,
+    ) {
+        let mut taken: BTreeMap<Name, &str> = BTreeMap::new();
+        for (key, given, external) in all {
+            let name = of(key);
+            let place = self.places.get(&format!("{section}.{key}")).cloned();
+            let said = given.or((external == External::Yes).then_some(key.as_str()));
+            if let Some(said) = said.filter(|said| *said != name.as_str()) {
+                let text =
+                    format!("{section}.{key}: `{said}` is no name in Volt; `{name}` is meant");
+                self.report.warn(Problem { place: place.clone(), text, hint: None });
+            }
+            if let Some(other) = taken.insert(name.clone(), key) {
+                let text =
+                    format!("{section}.{key}: it is called `{name}` on the host, as `{other}` is");
+                self.report.error(Problem {
+                    place,
+                    text,
+                    hint: Some("Rename one of them".to_owned()),
+                });
             }
         }
     }
@@ -378,6 +414,11 @@ impl Verifier<'_> {
             }
         }
     }
+}
+
+/// The name that a key becomes, where it is another.
+fn changed(key: &str) -> Option<Name> {
+    names::plain(key).filter(|plain| plain.as_str() != key)
 }
 
 fn all_targets(container: &Container) -> impl Iterator<Item = &str> {

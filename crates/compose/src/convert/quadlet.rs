@@ -227,7 +227,7 @@ fn reach(stack: &Stack, key: &str, container: &Container, unit: &mut Unit) {
         NetworkMode::Networks(map) => {
             for (name, connection) in map {
                 let network = match stack.networks.get(name).map(|network| network.external) {
-                    Some(External::Yes) => names::of_network(stack, name),
+                    Some(External::Yes) => names::of_network(stack, name).to_string(),
                     _ => format!("{}.network", names::of_resource(&stack.name, name)),
                 };
                 let mut options: Vec<String> =
@@ -261,7 +261,7 @@ fn files(stack: &Stack, container: &Container, unit: &mut Unit) {
             }
             MountKind::Volume { source, subpath, .. } => {
                 let volume = match stack.volumes.get(source).map(|volume| volume.external) {
-                    Some(External::Yes) => names::of_volume(stack, source),
+                    Some(External::Yes) => names::of_volume(stack, source).to_string(),
                     _ => format!("{}.volume", names::of_resource(&stack.name, source)),
                 };
                 match subpath {

@@ -110,7 +110,11 @@ impl Decoder<'_> {
     }
 
     fn short_ports(&mut self, at: &At<'_>) -> Vec<Publish> {
-        let Some(text) = self.text(at) else { return Vec::new() };
+        let Some(mut text) = self.text(at) else { return Vec::new() };
+        if let Some(any) = one_of(&text) {
+            self.odd(at, format!("`{text}` gets any free port of the host, not one of these"));
+            text = any;
+        }
         // A range without a port of the host: each gets a free one.
         let parsed: Result<Vec<Publish>, _> = match inside_ports(&text) {
             Some((range, protocol)) if range.start() < range.end() => {
@@ -142,10 +146,14 @@ impl Decoder<'_> {
             Some(IpAddr::V4(address)) => format!("{address}:"),
             None => String::new(),
         };
-        let text = match (published.as_str(), address.as_str()) {
+        let mut text = match (published.as_str(), address.as_str()) {
             ("", "") => format!("{target}/{protocol}"),
             _ => format!("{address}{published}:{target}/{protocol}"),
         };
+        if let Some(any) = one_of(&text) {
+            self.odd(at, format!("`{published}` gets any free port of the host, not one of these"));
+            text = any;
+        }
         text.parse().map_err(|error| self.wrong(at, error)).ok()
     }
 
@@ -287,6 +295,17 @@ fn inside_ports(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
     let good =
         first > 0 && first <= last && last - first < 1024 && matches!(protocol, "tcp" | "udp");
     good.then_some((first..=last, protocol))
+}
+
+/// One port of a container that is to have one of several of the host, `8000-9000:80`: without those of the host.
+fn one_of(text: &str) -> Option<String> {
+    let (rest, inside) = text.rsplit_once(':')?;
+    let (address, outside) = rest.rsplit_once(':').unwrap_or(("", rest));
+    let (first, last) = outside.split_once('-')?;
+    let range = first.parse::<u16>().ok()? < last.parse::<u16>().ok()?;
+    let ports = inside.split('/').next().unwrap_or_default();
+    let any = if address.is_empty() { inside.to_owned() } else { format!("{address}::{inside}") };
+    (range && !ports.contains('-')).then_some(any)
 }
 
 /// `::1:6000:6000` as `[::1]:6000:6000`: Compose takes IPv6 addresses without brackets too.

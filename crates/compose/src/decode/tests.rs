@@ -139,6 +139,18 @@ fn ports_of_services() {
             "5/tcp"
         ]
     );
+    assert_eq!(
+        texts(&container("ports: ['3000-3002']").ports),
+        ["3000/tcp", "3001/tcp", "3002/tcp"]
+    );
+    let any = loaded(&service(
+        "ports: ['8000-9000:80/udp', {target: 81, published: 1-5, host_ip: 127.0.0.1}]",
+    ));
+    assert_eq!(
+        texts(&any.stack.services["web"].container().unwrap().ports),
+        ["80/udp", "127.0.0.1::81/tcp"]
+    );
+    assert_eq!(any.warnings.len(), 2);
     assert_eq!(found.expose, ["3000", "8000-8005/udp"]);
     assert!(
         refused_service("ports: [99999]")[0]

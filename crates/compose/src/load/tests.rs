@@ -336,6 +336,17 @@ fn what_two_want_is_refused() {
             .contains("Rename one of them")
     );
     assert!(
+        refused("services: {a: {image: x}}\nnetworks: {n_a: , n-a: }")[0]
+            .contains("networks.n_a: it is called `app-n-a` on the host, as `n-a` is")
+    );
+    let odd =
+        loaded("services: {a: {image: x, networks: [n_a]}}\nnetworks: {n_a: {external: true}}");
+    assert!(
+        odd.warnings[0]
+            .to_string()
+            .contains("networks.n_a: `n_a` is no name in Volt; `n-a` is meant")
+    );
+    assert!(
         loaded("services: {my_db: {image: x}}").warnings[0]
             .to_string()
             .contains("others find it as `my-db`")

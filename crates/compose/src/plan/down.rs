@@ -65,7 +65,7 @@ fn rest(stack: &Stack, have: &Have, options: &Options, plan: &mut Plan) {
         .networks
         .iter()
         .filter(|(_, network)| network.external == External::Yes)
-        .map(|(key, _)| names::of_network(stack, key))
+        .map(|(key, _)| names::of_network(stack, key).to_string())
         .collect();
     for name in have.networks.keys().filter(|name| !external(&kept, name)) {
         let mut step = Step::of(Action::Remove, Kind::Network, name, name, "the stack goes down");
@@ -76,7 +76,7 @@ fn rest(stack: &Stack, have: &Have, options: &Options, plan: &mut Plan) {
         .volumes
         .iter()
         .filter(|(_, volume)| volume.external == External::Yes)
-        .map(|(key, _)| names::of_volume(stack, key))
+        .map(|(key, _)| names::of_volume(stack, key).to_string())
         .collect();
     for name in have.volumes.keys().filter(|name| options.volumes && !external(&kept, name)) {
         let mut step = Step::of(Action::Remove, Kind::Volume, name, name, "volumes were asked for");

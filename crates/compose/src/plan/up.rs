@@ -94,7 +94,7 @@ impl Planner<'_> {
             if network.external == External::Yes || !used.contains(&id) {
                 continue;
             }
-            let name = names::of_network(self.stack, key);
+            let name = names::of_network(self.stack, key).to_string();
             let mut step = match self.have.networks.get(&name) {
                 None => Step::of(Action::Create, Kind::Network, &name, key, "it is not there"),
                 Some(known) if *known == hash::of(network) => continue,
@@ -143,7 +143,7 @@ impl Planner<'_> {
             if volume.external == External::Yes || !used.contains(&id) {
                 continue;
             }
-            let name = names::of_volume(self.stack, key);
+            let name = names::of_volume(self.stack, key).to_string();
             match self.have.volumes.get(&name) {
                 None => {
                     let step =
