@@ -7,7 +7,20 @@ use std::time::Duration;
 #[error("`{0}` is no span of time: write 90s, 10m, 2h30m or 7d")]
 pub struct SpanError(String);
 
-/// Parses a span: numbers with `ms`, `s`, `m`, `h`, `d` or `w` behind them, or a bare number of seconds.
+/// The units of a span, in nanoseconds, the largest first.
+const UNITS: [(&str, u64); 8] = [
+    ("w", 604_800_000_000_000),
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
+/// Parses a span: numbers, whole or with a fraction, with `ns`, `us`, `ms`, `s`, `m`, `h`, `d` or `w` behind them, or a bare
+/// number of seconds.
 ///
 /// # Errors
 /// When the text is none.
@@ -21,23 +34,44 @@ pub fn parse_span(text: &str) -> Result<Duration, SpanError> {
         return Err(wrong());
     }
     while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: u32 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let unit = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
-        let one = match &rest[..unit] {
-            "ms" => Duration::from_millis(1),
-            "s" => Duration::from_secs(1),
-            "m" => Duration::from_secs(60),
-            "h" => Duration::from_secs(3600),
-            "d" => Duration::from_secs(86_400),
-            "w" => Duration::from_secs(604_800),
-            _ => return Err(wrong()),
-        };
-        total = one.checked_mul(number).and_then(|d| total.checked_add(d)).ok_or_else(wrong)?;
-        rest = &rest[unit..];
+        let digits =
+            rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+        let (number, behind) = rest.split_at(digits);
+        let length =
+            behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let (unit, behind) = behind.split_at(length);
+        let unit = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1;
+        total = part(number, unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        rest = behind;
     }
     Ok(total)
+}
+
+/// So many of a unit of so many nanoseconds.
+fn part(number: &str, unit: u64) -> Option<Duration> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) || fraction.len() > 9 {
+        return None;
+    }
+    let whole = Duration::from_nanos(unit).checked_mul(whole.parse().ok()?)?;
+    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let rest = u128::from(unit) * fraction.parse::<u128>().ok()? / u128::from(scale);
+    whole.checked_add(Duration::from_nanos(u64::try_from(rest).ok()?))
+}
+
+/// A span as [`parse_span`] reads it, such as `1m30s`: not a nanosecond is lost.
+#[must_use]
+pub fn span_text(span: Duration) -> String {
+    let mut rest = span.as_nanos();
+    let mut text = String::new();
+    for (unit, size) in UNITS.iter().filter(|(unit, _)| *unit != "w") {
+        let count = rest / u128::from(*size);
+        if count > 0 {
+            text += &format!("{count}{unit}");
+            rest %= u128::from(*size);
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// What a table shows of a span: the largest unit that fits, such as `3 minutes`.
@@ -83,13 +117,20 @@ mod tests {
 
     #[test]
     fn spans() {
-        for (text, seconds) in
-            [("90", 90), ("90s", 90), ("10m", 600), ("2h30m", 9000), ("7d", 604_800)]
-        {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("10m", 600),
+            ("2h30m", 9000),
+            ("7d", 604_800),
+            ("1.5m", 90),
+            ("0.5h30s", 1830),
+        ] {
             assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for bad in
-            ["", "m", "10", "-1s", "1y", "1 h", "99999999999w"].iter().filter(|t| **t != "10")
+        for bad in ["", "m", "10", "-1s", "1y", "1 h", "99999999999w", "1.2.3s", ".s", "1.s"]
+            .iter()
+            .filter(|t| **t != "10")
         {
             assert!(parse_span(bad).is_err(), "{bad:?} was taken");
         }
@@ -113,6 +154,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_printed_reads_back(nanoseconds in 0_u64..1 << 60) {
+            let span = Duration::from_nanos(nanoseconds);
+            prop_assert_eq!(parse_span(&span_text(span)), Ok(span));
+        }
+
         #[test]
         fn never_panics(text in ".{0,40}") {
             drop(parse_span(&text));

@@ -2,6 +2,7 @@
 //! and every finding says where, what, and what to do about it.
 
 mod changelog;
+mod compose_fields;
 mod dependencies;
 mod documents;
 mod fuzz;
@@ -53,6 +54,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("lengths", lengths::check),
     ("operations", operations::check),
     ("suites", suites::check),
+    ("compose-fields", compose_fields::check),
     ("scripts", scripts::check),
     ("machine", machine::check),
     ("changelog", changelog::check),

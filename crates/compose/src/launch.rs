@@ -1,0 +1,234 @@
+//! A container of a stack in the words of the engine: what `volt container create` would be told. What Volt's containers don't have
+//! yet is left out here; [`fields`](crate::fields) says so to the user.
+
+use crate::names;
+use crate::stack::{Container, Isolation, MountKind, NetworkMode, Stack};
+use std::collections::BTreeMap;
+use volt_model::container::{Backend, Network, Seccomp, Ulimit};
+use volt_model::limits::Limits;
+use volt_model::mount::{Bind, Source, Tmpfs};
+use volt_model::name::Name;
+use volt_model::net::{Attachment, Publish};
+use volt_model::restart::Restart;
+
+/// The label that names the stack of a workload, network or volume.
+pub const STACK: &str = "volt.stack";
+/// The label that names the service of a workload, by its key.
+pub const SERVICE: &str = "volt.stack.service";
+/// The label that numbers the workloads of a service, from 1.
+pub const REPLICA: &str = "volt.stack.replica";
+/// The label with the hash of the configuration.
+pub const HASH: &str = "volt.stack.hash";
+
+/// A container that is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// What it is called.
+    pub name: Name,
+    /// Its image, or the name that its build gives it.
+    pub image: String,
+    /// In place of the image's entrypoint.
+    pub entrypoint: Option<Vec<String>>,
+    /// In place of the image's command. Where the entrypoint is another and no command is said, the image's means nothing.
+    pub command: Option<Vec<String>>,
+    /// Variables.
+    pub environment: BTreeMap<String, String>,
+    /// Who runs the command.
+    pub user: Option<String>,
+    /// Where it starts.
+    pub workdir: Option<String>,
+    /// The host name inside.
+    pub hostname: Option<String>,
+    /// Whether it has a terminal.
+    pub tty: bool,
+    /// Whether its standard input stays open.
+    pub stdin: bool,
+    /// Whether the image's own init is booted.
+    pub boot: Option<bool>,
+    /// Whose network it has.
+    pub network: Network,
+    /// The networks that it is connected to, that which is the way out first.
+    pub networks: Vec<Attachment>,
+    /// The workload whose network it shares.
+    pub shares_network_of: Option<Name>,
+    /// Ports of the host that lead to it.
+    pub publish: Vec<Publish>,
+    /// What is mounted; secrets and configurations come besides.
+    pub binds: Vec<Bind>,
+    /// Volumes among them that are its own, and go with it.
+    pub own_volumes: Vec<Name>,
+    /// Folders of the host that are made where they are not there.
+    pub make_folders: Vec<String>,
+    /// Memory file systems.
+    pub tmpfs: Vec<Tmpfs>,
+    /// Whether the root can't be written to.
+    pub read_only: bool,
+    /// What it may use.
+    pub limits: Limits,
+    /// Capabilities added.
+    pub cap_add: Vec<String>,
+    /// Capabilities taken.
+    pub cap_drop: Vec<String>,
+    /// The syscall filter.
+    pub seccomp: Seccomp,
+    /// When it is started again.
+    pub restart: Restart,
+    /// The signal that asks it to end.
+    pub stop_signal: Option<u8>,
+    /// Seconds that it has to do so.
+    pub stop_timeout: Option<u32>,
+    /// Limits of the process.
+    pub ulimits: Vec<Ulimit>,
+    /// The user's labels, and those that say what it belongs to.
+    pub labels: BTreeMap<String, String>,
+    /// What runs it, where that is said.
+    pub backend: Option<Backend>,
+}
+
+/// Container number `replica` of a service; nothing where the service is none. `hash` is that of [`hash`](crate::hash).
+#[must_use]
+pub fn launch(stack: &Stack, key: &str, replica: u32, hash: &str) -> Option<Launch> {
+    let container = stack.services.get(key)?.container()?;
+    let name = names::of_replica(stack, key, replica);
+    let image = container.image.as_ref().map(ToString::to_string);
+    let mut labels = container.labels.clone();
+    labels.extend(labels_of(stack, key, replica, hash));
+    let mut launch = Launch {
+        image: image.unwrap_or_else(|| names::of_built_image(&stack.name, key)),
+        entrypoint: container.entrypoint.clone(),
+        command: container.command.clone(),
+        environment: container.environment.clone(),
+        user: container.user.clone(),
+        workdir: container.working_dir.clone(),
+        hostname: container.hostname.clone(),
+        tty: container.tty,
+        stdin: container.stdin_open,
+        boot: container.boot,
+        network: if container.network == NetworkMode::Host { Network::Host } else { Network::None },
+        networks: attachments(stack, key, container),
+        shares_network_of: match &container.network {
+            NetworkMode::Service(other) => Some(names::of_replica(stack, other, 1)),
+            _ => None,
+        },
+        publish: container.ports.clone(),
+        binds: Vec::new(),
+        own_volumes: Vec::new(),
+        make_folders: Vec::new(),
+        tmpfs: container.tmpfs.clone(),
+        read_only: container.read_only,
+        limits: container.limits.clone(),
+        cap_add: container.cap_add.clone(),
+        cap_drop: container.cap_drop.clone(),
+        seccomp: container.seccomp,
+        restart: container.restart,
+        stop_signal: container.stop_signal,
+        // What is asked for is never nothing because it is short.
+        stop_timeout: container
+            .stop_grace_period
+            .map(|span| u32::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)),
+        ulimits: container.ulimits.clone(),
+        labels,
+        backend: (container.isolation == Isolation::Proot).then_some(Backend::Proot),
+        name,
+    };
+    mounts(stack, container, &mut launch);
+    Some(launch)
+}
+
+/// What tells whose a workload is.
+#[must_use]
+pub fn labels_of(stack: &Stack, key: &str, replica: u32, hash: &str) -> BTreeMap<String, String> {
+    let labels = [
+        (STACK, stack.name.to_string()),
+        (SERVICE, key.to_owned()),
+        (REPLICA, replica.to_string()),
+        (HASH, hash.to_owned()),
+    ];
+    labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Its connections by their names on the host. All of a service are found by its key; names that Volt has no place for were warned of.
+fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachment> {
+    let mut all: Vec<_> = container.network.connections().collect();
+    // The first is the way out. Sorting keeps the order of names where the numbers are the same.
+    all.sort_by_key(|(_, connection)| std::cmp::Reverse(connection.gw_priority));
+    let attachment = |(name, connection): (&String, &crate::stack::Connection)| {
+        let mut attachment = Attachment::to(names::of_network(stack, name));
+        attachment.ip = connection.ipv4_address;
+        let words = std::iter::once(key).chain(connection.aliases.iter().map(String::as_str));
+        for alias in words.filter_map(names::plain) {
+            if !attachment.aliases.contains(&alias) {
+                attachment.aliases.push(alias);
+            }
+        }
+        attachment
+    };
+    all.into_iter().map(attachment).collect()
+}
+
+fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
+    for mount in &container.mounts {
+        let source = match &mount.kind {
+            MountKind::Bind { source, create } => {
+                if *create {
+                    launch.make_folders.push(source.clone());
+                }
+                Source::Host(source.clone())
+            }
+            MountKind::Volume { source, .. } => Source::Volume(names::of_volume(stack, source)),
+            MountKind::Anonymous => {
+                let Some(name) = names::plain(&format!("{}{}", launch.name, mount.target)) else {
+                    continue;
+                };
+                launch.own_volumes.push(name.clone());
+                Source::Volume(name)
+            }
+        };
+        launch.binds.push(Bind {
+            source,
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{service, stack};
+
+    fn launched(fields: &str) -> Launch {
+        launch(&stack(&service(fields)), "web", 1, "b3:x").unwrap()
+    }
+
+    #[test]
+    fn a_container_in_the_engines_words() {
+        let found = launched(
+            "build: .\nports: ['80:80']\nvolumes: [data:/d:ro, ./x:/x, /anon]\nnetworks: {back: {aliases: [w_w, web]}, front: {gw_priority: 5}}\nstop_grace_period: 1500ms\nlabels: {a: b}\nisolation: proot",
+        );
+        let texts: Vec<String> = found.binds.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["app-data:/d:ro", "/srv/app/x:/x", "app-web-1-anon:/anon"]);
+        assert_eq!(
+            (found.own_volumes.len(), found.make_folders.as_slice()),
+            (1, &["/srv/app/x".to_owned()][..])
+        );
+        let texts: Vec<String> = found.networks.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["app-front:alias=web", "app-back:alias=web:alias=w-w"]);
+        assert_eq!((found.stop_timeout, found.backend), (Some(2), Some(Backend::Proot)));
+        assert_eq!(found.labels["a"], "b");
+        assert_eq!(
+            (
+                found.labels[STACK].as_str(),
+                found.labels[SERVICE].as_str(),
+                found.labels[REPLICA].as_str()
+            ),
+            ("app", "web", "1")
+        );
+        assert_eq!(launched("network_mode: host").network, Network::Host);
+        assert_eq!(
+            launched("network_mode: service:db").shares_network_of.unwrap().as_str(),
+            "app-db-1"
+        );
+        assert!(launched("network_mode: none").networks.is_empty());
+    }
+}

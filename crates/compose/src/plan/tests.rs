@@ -1,0 +1,321 @@
+//! Tests of plans: what is done for a change, and what holds of every plan.
+
+use super::*;
+use crate::stack::{NetworkMode, Service, Stack, Workload};
+use crate::testing::stack;
+use crate::{hash, names};
+use proptest::prelude::*;
+
+const SHOP: &str = "name: shop\nservices:\n  web: {image: web, ports: ['80:80'], depends_on: {api: {condition: service_healthy, restart: true}}}\n  api: {image: api, scale: 2, depends_on: {db: {condition: service_healthy}, init: {condition: service_completed_successfully}}}\n  init: {image: init, depends_on: [db]}\n  db: {image: db, volumes: ['data:/d']}\nvolumes: {data: }\n";
+
+fn plan(stack: &Stack, have: &Have) -> Plan {
+    up(stack, have, &BTreeMap::new(), &Options::default())
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| format!("{} {} {}", step.action, step.kind, step.name)).collect()
+}
+
+/// What is there once the steps are done.
+fn done(stack: &Stack, have: &Have, plan: &Plan) -> Have {
+    let mut have = have.clone();
+    for step in &plan.steps {
+        match (step.kind, step.action) {
+            (Kind::Network, Action::Remove) => drop(have.networks.remove(&step.name)),
+            (Kind::Volume, Action::Remove) => drop(have.volumes.remove(&step.name)),
+            (Kind::Workload, Action::Remove) => drop(have.workloads.remove(&step.name)),
+            (Kind::Network, _) => {
+                drop(have.networks.insert(step.name.clone(), hash::of(&stack.networks[&step.key])));
+            }
+            (Kind::Volume, _) => {
+                drop(have.volumes.insert(step.name.clone(), hash::of(&stack.volumes[&step.key])));
+            }
+            (Kind::Workload, Action::Create | Action::Recreate) => {
+                let existing = Existing {
+                    service: step.key.clone(),
+                    replica: step.replica,
+                    hash: hash::of_service(stack, &step.key, &[]),
+                    state: State::Stopped,
+                };
+                have.workloads.insert(step.name.clone(), existing);
+            }
+            (Kind::Workload, Action::Stop) => {
+                have.workloads.get_mut(&step.name).unwrap().state = State::Stopped;
+            }
+            (Kind::Workload, _) => {
+                have.workloads.get_mut(&step.name).unwrap().state = State::Running;
+            }
+        }
+    }
+    have
+}
+
+fn is_up(text: &str) -> (Stack, Have) {
+    let found = stack(text);
+    let have = done(&found, &Have::default(), &plan(&found, &Have::default()));
+    (found, have)
+}
+
+#[test]
+fn from_nothing_everything_is_made_in_order() {
+    let found = stack(SHOP);
+    let plan = plan(&found, &Have::default());
+    assert_eq!(
+        lines(&plan),
+        [
+            "create network shop-default",
+            "create volume shop-data",
+            "create workload shop-db-1",
+            "start workload shop-db-1",
+            "create workload shop-init-1",
+            "start workload shop-init-1",
+            "create workload shop-api-1",
+            "start workload shop-api-1",
+            "create workload shop-api-2",
+            "start workload shop-api-2",
+            "create workload shop-web-1",
+            "start workload shop-web-1",
+        ]
+    );
+    let api = &plan.steps[7];
+    assert_eq!(api.waits.len(), 2);
+    assert!(
+        api.after.contains(&3)
+            && api.after.contains(&5)
+            && api.after.contains(&6)
+            && !api.after.contains(&8)
+    );
+}
+
+#[test]
+fn a_second_up_does_nothing() {
+    let (found, mut have) = is_up(SHOP);
+    assert!(plan(&found, &have).is_empty());
+    // What others wait for to be done is not done twice.
+    have.workloads.get_mut("shop-init-1").unwrap().state = State::Ended { well: true };
+    assert!(plan(&found, &have).is_empty());
+    have.workloads.get_mut("shop-init-1").unwrap().state = State::Ended { well: false };
+    assert_eq!(lines(&plan(&found, &have)), ["start workload shop-init-1"]);
+    have.workloads.get_mut("shop-init-1").unwrap().state = State::Paused;
+    assert_eq!(lines(&plan(&found, &have)), ["unpause workload shop-init-1"]);
+}
+
+#[test]
+fn only_what_changed_and_who_asks_for_it() {
+    let (_, have) = is_up(SHOP);
+    let with = |from: &str, to: &str| lines(&plan(&stack(&SHOP.replace(from, to)), &have));
+    assert_eq!(
+        with("image: web", "image: web2"),
+        ["recreate workload shop-web-1", "start workload shop-web-1"]
+    );
+    // web asks to be started again when api was; nobody asks that of db.
+    assert_eq!(
+        with("image: api", "image: api2"),
+        [
+            "recreate workload shop-api-1",
+            "start workload shop-api-1",
+            "recreate workload shop-api-2",
+            "start workload shop-api-2",
+            "restart workload shop-web-1"
+        ]
+    );
+    assert_eq!(
+        with("image: db", "image: db2"),
+        ["recreate workload shop-db-1", "start workload shop-db-1"]
+    );
+    assert_eq!(
+        with("scale: 2", "scale: 3"),
+        ["create workload shop-api-3", "start workload shop-api-3"]
+    );
+    assert_eq!(with("scale: 2", "scale: 1"), ["remove workload shop-api-2"]);
+}
+
+#[test]
+fn a_network_that_changed_takes_its_members_with_it() {
+    let (_, have) = is_up(SHOP);
+    let found = stack(&format!("{SHOP}networks: {{default: {{internal: true}}}}\n"));
+    let plan = plan(&found, &have);
+    let steps = lines(&plan);
+    assert_eq!(steps.iter().filter(|step| step.starts_with("stop")).count(), 5);
+    assert_eq!(steps.iter().filter(|step| step.starts_with("recreate workload")).count(), 5);
+    let network = steps.iter().position(|step| step == "recreate network shop-default").unwrap();
+    assert!(plan.steps[network].after.len() == 5);
+    assert!(
+        plan.steps
+            .iter()
+            .filter(|s| s.action == Action::Recreate && s.kind == Kind::Workload)
+            .all(|s| s.after.contains(&network))
+    );
+}
+
+#[test]
+fn what_the_file_has_no_more() {
+    let (found, mut have) = is_up(SHOP);
+    let old =
+        Existing { service: "old".into(), replica: 1, hash: String::new(), state: State::Running };
+    have.workloads.insert("shop-old-1".into(), old);
+    let kept = plan(&found, &have);
+    assert!(kept.is_empty() && kept.notes.len() == 1);
+    let options = Options { remove_orphans: true, ..Options::default() };
+    assert_eq!(
+        lines(&up(&found, &have, &BTreeMap::new(), &options)),
+        ["remove workload shop-old-1"]
+    );
+    have.volumes.insert("shop-data".into(), "b3:other".into());
+    assert!(plan(&found, &have).is_empty() && plan(&found, &have).notes.len() == 2);
+}
+
+#[test]
+fn options_of_up() {
+    let found = stack(SHOP);
+    let with = |options: Options| lines(&up(&found, &Have::default(), &BTreeMap::new(), &options));
+    let one = Options { services: vec!["init".into()], ..Options::default() };
+    assert_eq!(with(one.clone()).len(), 6);
+    assert_eq!(
+        with(Options { no_dependencies: true, ..one.clone() }),
+        [
+            "create network shop-default",
+            "create workload shop-init-1",
+            "start workload shop-init-1"
+        ]
+    );
+    assert_eq!(
+        with(Options { no_start: true, ..one })
+            .iter()
+            .filter(|line| line.starts_with("start"))
+            .count(),
+        0
+    );
+    let (found, have) = is_up(SHOP);
+    let force = Options { force: true, ..Options::default() };
+    assert_eq!(
+        up(&found, &have, &BTreeMap::new(), &force)
+            .steps
+            .iter()
+            .filter(|s| s.action == Action::Recreate)
+            .count(),
+        5
+    );
+    let other = stack(&SHOP.replace("image: db", "image: db2"));
+    assert!(
+        up(&other, &have, &BTreeMap::new(), &Options { keep: true, ..Options::default() })
+            .is_empty()
+    );
+    let hashes = BTreeMap::from([("db".to_owned(), "b3:new image".to_owned())]);
+    assert_eq!(up(&found, &have, &hashes, &Options::default()).steps.len(), 2);
+}
+
+#[test]
+fn down_goes_against_the_order() {
+    let (found, have) = is_up(SHOP);
+    let all = Options { volumes: true, ..Options::default() };
+    let plan = down(&found, &have, &all);
+    let lines = lines(&plan);
+    assert_eq!(lines.first().unwrap(), "remove workload shop-web-1");
+    assert_eq!(
+        lines[lines.len() - 3..],
+        ["remove workload shop-db-1", "remove network shop-default", "remove volume shop-data"]
+    );
+    assert_eq!(done(&found, &have, &plan), Have::default());
+    assert_eq!(down(&found, &have, &Options::default()).steps.len(), 6);
+}
+
+fn stacks() -> impl Strategy<Value = String> {
+    let service = (
+        0_u8..3,
+        1_u8..4,
+        any::<bool>(),
+        any::<bool>(),
+        prop::collection::vec((0_usize..6, any::<bool>()), 0..4),
+    );
+    prop::collection::vec(service, 6).prop_map(|services| {
+        let mut text = "name: p\nvolumes: {v: }\nservices:\n".to_owned();
+        for (n, (image, scale, volume, gone, on)) in services.iter().enumerate() {
+            if *gone && n == 0 {
+                continue;
+            }
+            let mut on: Vec<String> = on
+                .iter()
+                .filter(|(other, _)| *other < n && (*other > 0 || !services[0].3))
+                .map(|(other, restart)| {
+                    format!("s{other}: {{condition: service_started, restart: {restart}}}")
+                })
+                .collect();
+            on.sort();
+            on.dedup_by(|a, b| a[..2] == b[..2]);
+            let volume = if *volume { ", volumes: ['v:/v']" } else { "" };
+            text += &format!(
+                "  s{n}: {{image: i{image}, scale: {scale}, depends_on: {{{}}}{volume}}}\n",
+                on.join(", ")
+            );
+        }
+        text
+    })
+}
+
+/// Every step comes behind those that it names, and behind every step of what its service depends on.
+fn in_order(stack: &Stack, plan: &Plan) -> bool {
+    let numbered = plan.steps.iter().enumerate();
+    numbered.clone().all(|(number, step)| step.after.iter().all(|before| *before < number))
+        && numbered.clone().filter(|(_, step)| step.action == Action::Start).all(|(_, step)| {
+            let service = &stack.services[&step.key];
+            numbered
+                .clone()
+                .filter(|(_, other)| {
+                    service.depends_on.contains_key(&other.key)
+                        && matches!(other.action, Action::Start | Action::Restart)
+                })
+                .all(|(other, _)| step.after.contains(&other))
+        })
+}
+
+fn uses_default(service: &Service) -> bool {
+    match &service.workload {
+        Workload::Container(container) => {
+            matches!(&container.network, NetworkMode::Networks(n) if n.contains_key("default"))
+        }
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_plan_leads_there_and_a_second_is_empty(first in stacks(), second in stacks()) {
+        let (one, two) = (stack(&first), stack(&second));
+        let options = Options { remove_orphans: true, ..Options::default() };
+        let none = BTreeMap::new();
+        let plan = up(&one, &Have::default(), &none, &options);
+        prop_assert!(in_order(&one, &plan));
+        let have = done(&one, &Have::default(), &plan);
+        prop_assert!(up(&one, &have, &none, &options).is_empty());
+
+        let change = up(&two, &have, &none, &options);
+        prop_assert!(in_order(&two, &change));
+        let after = done(&two, &have, &change);
+        prop_assert!(up(&two, &after, &none, &options).is_empty());
+        let wanted: u32 = two.services.values().map(|service| service.replicas).sum();
+        prop_assert_eq!(after.workloads.len(), usize::try_from(wanted).unwrap());
+        prop_assert!(two.services.values().all(uses_default));
+
+        // What is as it was is left alone, but for those who ask to be started again.
+        for step in change.steps.iter().filter(|step| step.action == Action::Recreate) {
+            prop_assert_ne!(&have.workloads[&step.name].hash, &hash::of_service(&two, &step.key, &[]));
+        }
+        for step in change.steps.iter().filter(|step| step.action == Action::Restart) {
+            let on = &two.services[&step.key].depends_on;
+            let asks = change.steps.iter().any(|other| on.get(&other.key).is_some_and(|d| d.restart) && matches!(other.action, Action::Recreate | Action::Restart));
+            prop_assert!(asks);
+        }
+
+        let nothing = done(&two, &after, &down(&two, &after, &Options { volumes: true, ..options }));
+        prop_assert_eq!(nothing, Have::default());
+    }
+
+    #[test]
+    fn names_of_replicas_are_their_own(text in stacks()) {
+        let found = stack(&text);
+        let all = found.services.iter().flat_map(|(key, service)| (1..=service.replicas).map(|n| names::of_replica(&found, key, n)));
+        let all: Vec<_> = all.collect();
+        prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+}

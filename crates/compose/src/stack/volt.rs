@@ -1,0 +1,134 @@
+//! What only Volt's own form of the file has: virtual machines, services of systemd, tasks.
+
+use super::container::{Health, NetworkMode};
+use crate::words::span_serde;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use volt_model::image::ImageRef;
+use volt_model::limits::Limits;
+use volt_model::net::Publish;
+use volt_model::restart::Restart;
+use volt_model::size::Bytes;
+
+/// A virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vm {
+    /// Its image.
+    pub image: ImageRef,
+    /// How many CPUs it has.
+    #[serde(default)]
+    pub cpu: Option<u32>,
+    /// How much memory it has.
+    #[serde(default)]
+    pub memory: Option<Bytes>,
+    /// How large its disk is.
+    #[serde(default)]
+    pub disk: Option<Bytes>,
+    /// The profile of its kernel.
+    #[serde(default)]
+    pub kernel: Option<String>,
+    /// Its networks.
+    #[serde(default)]
+    pub network: NetworkMode,
+    /// Ports of the host that lead to it.
+    #[serde(default)]
+    pub ports: Vec<Publish>,
+    /// Variables for its first boot.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// When it is started again.
+    #[serde(default)]
+    pub restart: Restart,
+    /// How its health is known.
+    #[serde(default)]
+    pub health: Option<Health>,
+    /// Free words of the user.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A plain service of systemd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceUnit {
+    /// The command with its arguments.
+    pub exec: Vec<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who runs it.
+    pub user: Option<String>,
+    /// Where.
+    pub working_dir: Option<String>,
+    /// Variables.
+    pub environment: BTreeMap<String, String>,
+    /// The profile of its sandbox.
+    pub sandbox: Option<String>,
+    /// What it may use.
+    pub limits: Limits,
+    /// When it is started again.
+    pub restart: Restart,
+    /// How long it has to stop.
+    #[serde(with = "span_serde")]
+    pub stop_grace_period: Option<Duration>,
+    /// How its health is known.
+    pub health: Option<Health>,
+    /// Free words of the user.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A command that a timer starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The command with its arguments.
+    pub exec: Vec<String>,
+    /// The image that it runs in; on the host where there is none.
+    #[serde(default)]
+    pub container: Option<ImageRef>,
+    /// When.
+    pub schedule: Schedule,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Who runs it.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Where.
+    #[serde(default)]
+    pub working_dir: Option<String>,
+    /// Variables.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// How long it may take.
+    #[serde(default, with = "span_serde")]
+    pub timeout: Option<Duration>,
+    /// How often it is tried again when it failed.
+    #[serde(default)]
+    pub retries: u32,
+    /// By how much its start is put off at random.
+    #[serde(default, with = "span_serde")]
+    pub random_delay: Option<Duration>,
+    /// Whether a time that the host slept through is made up for.
+    #[serde(default)]
+    pub persistent: bool,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Free words of the user.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// When a task is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// As `systemd.time(7)` has it: `Mon..Fri 03:00`.
+    Calendar(String),
+    /// So long after it was started last.
+    Every(String),
+    /// Five fields of `crontab(5)`.
+    Cron(String),
+}
