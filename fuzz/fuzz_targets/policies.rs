@@ -14,7 +14,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     }
     let written = serde_json::to_string(&orders).expect("what was read can be written");
     assert_eq!(serde_json::from_str::<Orders>(&written).expect("what was written"), orders);
-    let rendered = ruleset::render(&[], &[], &orders);
+    let facts = ruleset::Facts { networks: &[], attached: &[], orders: &orders, gate: 1 };
+    let rendered = ruleset::render(&facts, &[]);
     // What people write never ends a line or a text in the rules.
     assert_eq!(rendered.matches('"').count() % 2, 0);
 });
