@@ -36,24 +36,10 @@ pub fn verify(
 
 /// Mounts of other services are its own, `default` is declared by using it, and who shares a network with a service depends on it.
 fn implied(stack: &mut Stack) {
+    mounts_of_others(stack);
+    links(stack);
     let mut uses_default = false;
-    let mounts: BTreeMap<String, Vec<Mount>> = stack
-        .services
-        .iter()
-        .filter_map(|(key, service)| Some((key.clone(), service.container()?.mounts.clone())))
-        .collect();
     for service in stack.services.values_mut() {
-        if let Workload::Container(container) = &mut service.workload {
-            for (other, read_only) in std::mem::take(&mut container.volumes_from) {
-                service.depends_on.entry(other.clone()).or_default();
-                for mount in mounts.get(&other).into_iter().flatten() {
-                    if container.mounts.iter().all(|own| own.target != mount.target) {
-                        let read_only = read_only || mount.read_only;
-                        container.mounts.push(Mount { read_only, ..mount.clone() });
-                    }
-                }
-            }
-        }
         let Some(network) = network(&service.workload) else { continue };
         uses_default |= network.connections().any(|(key, _)| key == "default");
         if let NetworkMode::Service(other) = network {
@@ -62,6 +48,54 @@ fn implied(stack: &mut Stack) {
     }
     if uses_default {
         stack.networks.entry("default".to_owned()).or_default();
+    }
+}
+
+/// `volumes_from`: what others mount, where it mounts nothing itself.
+fn mounts_of_others(stack: &mut Stack) {
+    let mounts: BTreeMap<String, Vec<Mount>> = stack
+        .services
+        .iter()
+        .filter_map(|(key, service)| Some((key.clone(), service.container()?.mounts.clone())))
+        .collect();
+    for service in stack.services.values_mut() {
+        let Workload::Container(container) = &mut service.workload else { continue };
+        for (other, read_only) in std::mem::take(&mut container.volumes_from) {
+            service.depends_on.entry(other.clone()).or_default();
+            for mount in mounts.get(&other).into_iter().flatten() {
+                if container.mounts.iter().all(|own| own.target != mount.target) {
+                    let read_only = read_only || mount.read_only;
+                    container.mounts.push(Mount { read_only, ..mount.clone() });
+                }
+            }
+        }
+    }
+}
+
+/// `links`: a service that is asked for under another name has that name, in the networks that both are in.
+fn links(stack: &mut Stack) {
+    let mut wanted: Vec<(String, String, Vec<String>)> = Vec::new();
+    for service in stack.services.values_mut() {
+        let Workload::Container(container) = &mut service.workload else { continue };
+        let networks: Vec<String> =
+            container.network.connections().map(|(key, _)| key.clone()).collect();
+        for (alias, key) in std::mem::take(&mut container.links) {
+            wanted.push((key, alias, networks.clone()));
+        }
+    }
+    for (key, alias, networks) in wanted {
+        let Some(Workload::Container(container)) =
+            stack.services.get_mut(&key).map(|s| &mut s.workload)
+        else {
+            continue;
+        };
+        let NetworkMode::Networks(map) = &mut container.network else { continue };
+        for (_, connection) in map.iter_mut().filter(|(network, _)| networks.contains(network)) {
+            if !connection.aliases.contains(&alias) {
+                connection.aliases.push(alias.clone());
+                connection.aliases.sort();
+            }
+        }
     }
 }
 

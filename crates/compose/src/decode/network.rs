@@ -12,6 +12,7 @@ use volt_model::net::Publish;
 impl Decoder<'_> {
     pub(super) fn network_fields(&mut self, at: &At<'_>, container: &mut Container) {
         container.network = self.network_mode(at);
+        container.links = self.links(at);
         container.ports = self.ports(at);
         container.expose = self.expose(at);
         container.extra_hosts = self.extra_hosts(at);
@@ -92,6 +93,14 @@ impl Decoder<'_> {
         connection.aliases.sort();
         connection.aliases.dedup();
         connection
+    }
+
+    /// `SERVICE:ALIAS`; that they make a dependency is seen to with `depends_on`.
+    fn links(&mut self, at: &At<'_>) -> BTreeMap<String, String> {
+        let texts: Vec<_> =
+            self.list(at, "links").iter().filter_map(|item| item.node.as_text()).collect();
+        let pairs = texts.iter().filter_map(|text| text.split_once(':'));
+        pairs.map(|(key, alias)| (alias.to_owned(), key.to_owned())).collect()
     }
 
     /// Both forms of `ports` (Compose Specification, 05-services: ports).

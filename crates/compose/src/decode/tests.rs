@@ -402,6 +402,10 @@ fn deploy_of_services() {
 fn dependencies_of_services() {
     let found = stack(&service("depends_on: [db]\nlinks: ['db:database']"));
     assert_eq!(found.services["web"].depends_on["db"], Dependency::default());
+    let NetworkMode::Networks(networks) = &found.services["db"].container().unwrap().network else {
+        panic!()
+    };
+    assert_eq!(networks["default"].aliases, ["database"]);
     let found = stack(&service(
         "depends_on: {db: {condition: service_healthy, restart: true, required: false}}",
     ));

@@ -367,6 +367,16 @@ fn the_example_of_the_architecture_page() {
     assert_eq!(container("command: postgres").command.unwrap(), ["postgres"]);
 }
 
+#[test]
+fn the_example_of_the_documentation() {
+    let text = include_str!("../../../../docs/stack-files.md");
+    let example = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let found = loaded(example);
+    assert_eq!(found.warnings, []);
+    let kinds: Vec<&str> = found.stack.services.values().map(|s| s.workload.kind()).collect();
+    assert_eq!(kinds, ["task", "container", "vm", "service", "container"]);
+}
+
 proptest! {
     #[test]
     fn loading_never_panics(text in "(services|networks|include|x|volumes|a|image|ports|extends|depends_on|[ :{}\\[\\],'\n$!&*<-]){0,40}") {

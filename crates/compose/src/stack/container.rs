@@ -121,6 +121,8 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// Services whose mounts it has too, where it has none of its own, and whether it can't write to them.
     pub volumes_from: BTreeMap<String, bool>,
+    /// Further names under which it asks for other services, with their keys; checking a stack makes aliases of them.
+    pub links: BTreeMap<String, String>,
     /// Memory file systems.
     pub tmpfs: Vec<Tmpfs>,
     /// Secrets that it may read.

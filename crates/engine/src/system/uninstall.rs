@@ -11,6 +11,9 @@ use volt_host::{files, mounts};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
+/// Where systemd notes when it last started [`SCRUB`].
+const STAMP: &str = "var/lib/systemd/timers/stamp-volt-scrub.timer";
+
 /// How long the daemon may take to end.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,14 +107,15 @@ impl Engine {
         })
     }
 
-    /// What `system_install` wrote and is still there.
+    /// What `system_install` wrote, or systemd for it, and is still there.
     fn installed_files(&self, options: &UninstallOptions) -> Vec<PathBuf> {
         let root = self.host_root();
         let shipped =
             shipped::files(&root, &self.settings().programs.volt).into_iter().map(|(path, _)| path);
         let given =
             options.files.iter().map(|path| root.join(path.strip_prefix("/").unwrap_or(path)));
-        shipped.chain(given).filter(|path| path.is_file()).collect()
+        let stamp = (!shipped::by_package(&root)).then(|| root.join(STAMP));
+        shipped.chain(given).chain(stamp).filter(|path| path.is_file()).collect()
     }
 
     /// The folders that Volt keeps, those that are there.
