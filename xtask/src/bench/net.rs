@@ -1,7 +1,7 @@
 //! `bench net`: what is measured of networks, against what, and what is wanted of it.
 
 use super::groups::{self, Group};
-use super::peers::{NAMES, TRAFFIC};
+use super::peers::{NAMES, NETAVARK, TRAFFIC};
 use super::report::Figure;
 use super::{Options, Report};
 use crate::run::Result;
@@ -12,12 +12,19 @@ const UNBOUND: &str = "unbound in the same way";
 const ATTACH: Group = Group {
     name: "attach",
     pairs: 21,
-    peers: &[],
+    peers: &[&NETAVARK],
     figures: &[
         Figure {
             name: "attach",
             about: "`volt net connect` and `disconnect` of a container that runs: two commands, and what must not be lost is on disk",
             against: "the same interfaces, addresses, routes and elements by `ip -batch` and `nft` in one script",
+            unit: "ms",
+            wanted: "<1",
+        },
+        Figure {
+            name: "attach-netavark",
+            about: "the same",
+            against: "`netavark setup` and `teardown`, what podman calls for that, with nftables, without names",
             unit: "ms",
             wanted: "<1",
         },
@@ -89,6 +96,20 @@ const DNS: Group = Group {
             about: "2,000 names of others that were asked for before",
             against: UNBOUND,
             unit: "queries/s",
+            wanted: "",
+        },
+        Figure {
+            name: "dns-local-unbound-p99",
+            about: "the time that 99 of 100 answers about names of workloads take, at 10,000 queries a second",
+            against: UNBOUND,
+            unit: "ms",
+            wanted: "",
+        },
+        Figure {
+            name: "dns-kept-unbound-p99",
+            about: "the time that 99 of 100 answers about kept names take, at 10,000 queries a second",
+            against: UNBOUND,
+            unit: "ms",
             wanted: "",
         },
         Figure {

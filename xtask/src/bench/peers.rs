@@ -36,6 +36,9 @@ pub(crate) const IMAGES: Peers =
 pub(crate) const NAMES: Peers =
     Peers { name: "names", packages: &["dnsperf", "dnsmasq-base", "unbound"] };
 
+/// What connects podman's containers.
+pub(crate) const NETAVARK: Peers = Peers { name: "netavark", packages: &["netavark"] };
+
 /// What measures how much a network carries.
 pub(crate) const TRAFFIC: Peers = Peers { name: "traffic", packages: &["iperf3"] };
 

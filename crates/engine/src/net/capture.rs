@@ -75,13 +75,16 @@ impl Engine {
     /// The number of the interface that all packets of the connection pass.
     fn captured_link(&self, capture: &Capture) -> Result<u32> {
         let name = &capture.workload;
-        let spec = self.spec(name)?;
-        let wanted = capture.network.as_ref().or(spec.networks.first().map(|to| &to.network));
-        let Some(network) = wanted.filter(|network| super::is_member(&spec, network)) else {
+        let own: Vec<Name> = match self.taps()?.into_iter().find(|tap| tap.name == *name) {
+            Some(tap) => vec![tap.network],
+            None => self.spec(name)?.networks.into_iter().map(|to| to.network).collect(),
+        };
+        let wanted = capture.network.as_ref().or(own.first());
+        let Some(network) = wanted.filter(|network| own.contains(network)) else {
             let to = wanted.map_or_else(|| "no network".to_owned(), ToString::to_string);
             let title = match &capture.network {
-                Some(_) => format!("The container {name} is not connected to {to}"),
-                None => format!("The container {name} is connected to {to}"),
+                Some(_) => format!("{name} is not connected to {to}"),
+                None => format!("{name} is connected to {to}"),
             };
             return Err(Error::new(ErrorKind::NotFound, title).about(name));
         };
@@ -92,7 +95,7 @@ impl Engine {
             None => None,
         };
         link.map(|link| link.index).ok_or_else(|| {
-            let title = format!("The container {name} is not connected at this moment");
+            let title = format!("{name} is not connected at this moment");
             Error::new(ErrorKind::Conflict, title)
                 .about(name)
                 .hinted(format!("Start it: volt start {name}"))

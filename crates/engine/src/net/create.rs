@@ -168,11 +168,22 @@ impl Engine {
         }
         let mut netlink = Netlink::open()?;
         let links = netlink.links()?;
+        let name = |interface: Option<u32>| {
+            let link = links.iter().find(|link| Some(link.index) == interface);
+            link.map_or("another interface", |link| link.name.as_str())
+        };
+        let is_own = |name: &str| networks.iter().any(|network| network.bridge() == name);
         for route in netlink.routes()? {
-            let link = links.iter().find(|link| Some(link.index) == route.interface);
-            let name = link.map_or("another interface", |link| link.name.as_str());
-            if !networks.iter().any(|network| network.bridge() == name) {
-                taken.push((route.to, format!("the host's route by {name}")));
+            let by = name(route.interface);
+            if !is_own(by) {
+                taken.push((route.to, format!("the host's route by {by}")));
+            }
+        }
+        // One without a subnet has no route there.
+        for address in netlink.addresses()? {
+            let by = name(Some(address.interface));
+            if !is_own(by) {
+                taken.push((address.own.addr().into(), format!("the host's address at {by}")));
             }
         }
         Ok(taken)

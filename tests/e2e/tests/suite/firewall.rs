@@ -2,7 +2,7 @@
 
 use super::net::{address, reaches, serve};
 use std::time::Duration;
-use volt_e2e::{Host, on_hosts, xtask};
+use volt_e2e::{Host, on_hosts, on_vms, xtask};
 
 /// Whether something listens at a port of the host, as seen from there.
 fn hears(host: &Host, from: Option<&str>, address: &str, port: u16) -> bool {
@@ -140,7 +140,9 @@ on_hosts! {
         // What the host closes stays closed, to whomever is outside; but for what is asked to be open.
         host.run_with(&["nft", "-f", "-"], CLOSED.as_bytes()).ok();
         assert_eq!(ports(None, &other), [false, false, false, true, true]);
-        assert_eq!(ports(Some("open1"), &host)[..1], [true], "members are no outsiders");
+        assert_eq!(ports(Some("open1"), &host)[..2], [true, true], "members are no outsiders");
+        host.sh("ip netns exec volt-open1 python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('10.202.0.1', 9))\"").ok();
+        host.until(Duration::from_secs(5), &heard("10.0.0.1"));
         assert!(reaches(&host, None, "127.0.0.1:8091", "shut1") && reaches(&host, None, "10.202.0.1:8091", "shut1"));
         assert!(reaches(&other, None, "10.202.0.1:8093", "open1"));
         host.sh("nft add rule inet own input tcp dport 8091 accept").ok();
@@ -180,5 +182,25 @@ on_hosts! {
         host.sh("! grep 10.202.0.2 /tmp/heard").ok();
         assert!(reaches(&host, None, "127.0.0.1:8094", "loop1"));
         host.sh("volt delete --force loop1").ok();
+    }
+}
+
+on_vms! {
+    fn firewall_of_a_machine_closes_published_ports(host) {
+        host.tiny();
+        host.sh("ip netns add far && ip link add wan type veth peer name wan netns far && ip addr add 10.202.5.1/24 dev wan && ip link set wan up && \
+            ip addr add fd25::1/64 nodad dev wan && ip -n far addr add 10.202.5.2/24 dev wan && ip -n far addr add fd25::2/64 nodad dev wan && ip -n far link set wan up").ok();
+        serve(host, "gate1", "-p 8095:80");
+        serve(host, "gate2", "-p 8096:80 --expose");
+        let ports = || {
+            let get = |at: &str| host.sh(&format!("ip netns exec far timeout 5 busybox wget -q -O - http://{at}/")).code == 0;
+            ["10.202.5.1:8095", "[fd25::1]:8095", "10.202.5.1:8096", "[fd25::1]:8096"].map(get)
+        };
+        assert_eq!(ports(), [true; 4]);
+        host.run_with(&["nft", "-f", "-"], CLOSED.as_bytes()).ok();
+        assert_eq!(ports(), [false, false, true, true]);
+        host.sh("nft add rule inet own input tcp dport 8095 accept").ok();
+        assert_eq!(ports(), [true; 4]);
+        host.sh("nft delete table inet own; volt delete --force gate1 gate2; ip netns delete far; ip link delete wan; true").ok();
     }
 }

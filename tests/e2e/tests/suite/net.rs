@@ -68,7 +68,10 @@ on_hosts! {
         host.sh("ip link add taken type bridge && ip link set taken up && ip addr add 10.98.0.1/16 dev taken").ok();
         let error = host.sh("volt net create --subnet 10.98.7.0/24 lifetoo").fails(9);
         assert!(error.contains("taken"), "{error}");
-        host.sh("ip link delete taken").ok();
+        host.sh("ip link delete taken && ip link add lone type dummy && ip link set lone up && ip addr add 10.98.7.7/32 dev lone").ok();
+        let error = host.sh("volt net create --subnet 10.98.7.0/24 lifetoo").fails(9);
+        assert!(error.contains("lone"), "{error}");
+        host.sh("ip link delete lone").ok();
         // Without a subnet a free one is found.
         host.sh("volt net create lifetoo && volt net delete lifetoo").ok();
         let _guard = host.container("lifer");
@@ -286,6 +289,12 @@ on_hosts! {
         host.until(Duration::from_secs(20), "busybox wget -q -O - http://10.200.0.2/cgi-bin/who");
         let seen = host.sh("volt exec cell1 wget -q -O - http://10.200.0.2/cgi-bin/who").ok();
         assert!(seen.contains("10.200.0.1"), "{seen}");
+        // By IPv6 too.
+        host.sh("ip addr add fd20::1/64 nodad dev wan").ok();
+        other.sh("ip addr add fd20::2/64 nodad dev wan").ok();
+        serve(&host, "six", "--network volt0");
+        let seen = host.sh("volt exec six wget -q -O - 'http://[fd20::2]/cgi-bin/who'").ok();
+        assert!(seen.contains("fd20::1"), "{seen}");
         assert!(!host.sh("timeout 3 volt exec safe1 wget -q -O - http://10.200.0.2/cgi-bin/who").stdout.contains("10."));
         // Nothing of the host's but names, and from outside nobody gets in by a route.
         host.sh("systemd-run --quiet --collect busybox httpd -f -p 81 -h /srv").ok();
@@ -307,6 +316,14 @@ on_hosts! {
         let still = |ip: &str| host.sh(&format!("ip neigh show {ip} dev volt-vault | grep -o 'lladdr [^ ]*'")).ok();
         assert_eq!(told, [still(&safe2), still(&safe2_ipv6)]);
         assert_eq!(host.sh("ip -n volt-safe2 -6 route show default").ok(), "");
+        // Nor by what bridges tell each other, which goes past the firewall.
+        let port_of = |mac: &str| host.sh(&format!("bridge fdb show br volt-vault | grep -i '^{mac} .*master' | grep -v permanent")).stdout;
+        let mac = host.sh("ip -n volt-safe2 -o link show eth0 | sed 's/.*ether \\([^ ]*\\).*/\\1/'").ok().trim().to_owned();
+        let before = port_of(&mac);
+        assert!(before.contains("vt-saf"), "{before}");
+        let frame = format!("import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0)); s.send(bytes.fromhex('0180c200000e' + '{mac}'.replace(':', '') + '88cc') + bytes(50))");
+        host.sh(&format!("ip netns exec volt-safe1 python3 -c \"{frame}\"")).ok();
+        assert_eq!(port_of(&mac), before);
         // Whoever sends as somebody else is not heard: root of the host tries it in the member's own namespace.
         let heard = "ping -c 1 -W 1";
         host.sh(&format!("ip netns exec volt-safe1 {heard} 10.73.0.1 && ip netns exec volt-safe1 {heard} fd73::1")).ok();

@@ -105,6 +105,13 @@ on_hosts! {
             assert!(reaches(host, Some("tapweb"), address, "guest"), "{address}");
         }
         assert!(reaches(host, None, &ip, "guest"));
+        // Policies are about it, and its packets are seen, as those of any member.
+        host.sh("(sleep 1; volt exec tapweb wget -q -O - http://guest/) & timeout 20 volt net capture --count 2 guest > /tmp/guest.pcap && test $(stat -c %s /tmp/guest.pcap) -gt 24").ok();
+        host.sh("volt net policy create --deny --from tapweb --to guest --port 80 tapshut").ok();
+        assert!(!reaches(host, Some("tapweb"), &ip, "guest"));
+        assert!(host.sh("volt net policy test tapweb guest:80").ok().contains("policy tapshut"));
+        host.sh("volt net policy delete tapshut").ok();
+        assert!(reaches(host, Some("tapweb"), &ip, "guest"));
         let asked = host.sh("ip netns exec guest busybox nslookup tapweb.volt 10.78.0.1").ok();
         assert!(asked.contains("10.78.0."), "{asked}");
         // By IPv6 too, where the router says that addresses are to be had.

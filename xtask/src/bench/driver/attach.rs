@@ -1,9 +1,10 @@
-//! Connecting and disconnecting, against the same by `ip` and `nft` in a script; and what a network adds to a start.
+//! Connecting and disconnecting, against the same by `ip` and `nft` in a script and by netavark; and what a network adds to a start.
 
 use super::clock::{alternate, run, time, time_command};
 use super::volt;
 use crate::bench::samples::Samples;
-use crate::run::Result;
+use crate::run::{Result, fail};
+use std::path::Path;
 
 /// A bridge, a namespace and a table as ours are, made once.
 const PREPARE: &str = "ip link add peer0 type bridge && ip link set peer0 up && ip addr add 10.251.0.1/24 dev peer0 && \
@@ -31,9 +32,19 @@ add element bridge peer own6 { peer1 . 02:00:00:00:00:09 . fd25::2 }
 END
 nft 'flush set bridge peer own; flush set bridge peer own4; flush set bridge peer own6'
 ip link delete peer1";
+/// What podman tells netavark of a container (netavark's `src/network/types.rs`, `NetworkOptions`).
+const NETAVARK: &str = r#"{"container_id": "peer2", "container_name": "peer2",
+"networks": {"peer": {"static_ips": ["10.250.0.2", "fd24::2"], "interface_name": "eth0"}},
+"network_info": {"peer": {"name": "peer", "id": "0000000000000000000000000000000000000000000000000000000000000002", "driver": "bridge",
+"network_interface": "peer2", "subnets": [{"subnet": "10.250.0.0/24", "gateway": "10.250.0.1"}, {"subnet": "fd24::/64", "gateway": "fd24::1"}],
+"ipv6_enabled": true, "internal": false, "dns_enabled": false, "ipam_options": {"driver": "host-local"}}}}"#;
+const CALL_NETAVARK: &str = "set -e; export NETAVARK_FW=nftables
+netavark() { /usr/lib/podman/netavark --config /run/bench/netavark \"$1\" /run/netns/peer2 < /run/bench/netavark.json; }
+netavark setup; netavark teardown";
+const PACKAGES: &str = "/root/netavark";
 const CLEAN: &str = "ip netns delete peer; ip link delete peer0; nft delete table bridge peer";
 
-/// Both figures.
+/// All three figures.
 pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     volt::ready()?;
     run(&["sh", "-c", PREPARE])?;
@@ -64,17 +75,8 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
             "100000",
         ])?;
     }
-    let attach = alternate(
-        "attach",
-        pairs,
-        || {
-            time(|| {
-                run(&["volt", "net", "connect", "bench", "held"])?;
-                run(&["volt", "net", "disconnect", "bench", "held"])
-            })
-        },
-        || time_command(&["sh", "-c", ATTACH]),
-    );
+    let attach = alternate("attach", pairs, ours, || time_command(&["sh", "-c", ATTACH]));
+    let netavark = against_netavark(pairs);
     let start = |name: &'static str| {
         move || {
             let taken = time_command(&["volt", "start", name])?;
@@ -86,5 +88,26 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     volt::delete(&["held".to_owned(), "alone".to_owned(), "linked".to_owned()])?;
     run(&["volt", "net", "delete", "bench"])?;
     run(&["sh", "-c", CLEAN])?;
-    Ok(vec![attach?, started?])
+    Ok(vec![attach?, netavark?, started?])
+}
+
+/// A container that runs is connected, and disconnected.
+fn ours() -> Result<f64> {
+    time(|| {
+        run(&["volt", "net", "connect", "bench", "held"])?;
+        run(&["volt", "net", "disconnect", "bench", "held"])
+    })
+}
+
+fn against_netavark(pairs: usize) -> Result<Samples> {
+    if !Path::new(PACKAGES).exists() {
+        return fail("netavark's packages could not be fetched");
+    }
+    run(&["sh", "-c", &format!("dpkg --install --force-confold {PACKAGES}/*.deb")])?;
+    crate::cache::write(Path::new("/run/bench/netavark.json"), NETAVARK)?;
+    run(&["sh", "-c", "mkdir -p /run/bench/netavark && ip netns add peer2"])?;
+    let samples =
+        alternate("attach-netavark", pairs, ours, || time_command(&["sh", "-c", CALL_NETAVARK]));
+    run(&["ip", "netns", "delete", "peer2"])?;
+    samples
 }

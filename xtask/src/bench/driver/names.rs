@@ -50,6 +50,8 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
         all.push(alternate(&format!("{figure}-p99"), pairs, time(OURS), time(DNSMASQ))?);
         let unbound = format!("{figure}-unbound");
         all.push(alternate(&unbound, pairs, rate(OURS), rate(UNBOUND))?);
+        let unbound = format!("{unbound}-p99");
+        all.push(alternate(&unbound, pairs, time(OURS), time(UNBOUND))?);
     }
     let memory = Samples {
         figure: "dns-memory".into(),
