@@ -137,6 +137,14 @@ impl Roots {
                 continue;
             }
             let form = if image.is_some() { Form::Image } else { Form::Links };
+            // It may have gone before it was locked.
+            let is_there = match form {
+                Form::Image => path.exists(),
+                Form::Links => self.links_path(&tree).exists(),
+            };
+            if !is_there {
+                continue;
+            }
             let read = match form {
                 Form::Image => {
                     self.check_image(&tree).map(|good| (good == Some(false), Vec::new()))
