@@ -86,8 +86,7 @@ impl Origin for Asked {
     ) -> volt_store::Result<()> {
         let digest = blob_digest(digest)?;
         loop {
-            let mut blob =
-                self.client.blob(&self.remote, &digest, size).map_err(|e| elsewhere(&e))?;
+            let mut blob = self.client.blob_to_resume(&self.remote, &digest, size);
             match the_rest(&mut blob, to, told) {
                 Err(error @ volt_store::Error::Elsewhere { .. }) if blob.is_wrong() => {
                     // Going on with it would never make it right.

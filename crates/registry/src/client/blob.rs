@@ -55,29 +55,39 @@ impl Client {
         size: u64,
         part: Range<u64>,
     ) -> Result<Blob<'_>> {
-        let is_part = part != (0..size);
-        let mut places: VecDeque<Remote> = self.places(remote).into();
-        let origin = places.pop_back().expect("the registry itself is among them");
-        places.retain(|mirror| !self.is_distrusted(mirror, digest));
-        places.push_back(origin);
-        let mut blob = Blob {
-            client: self,
-            place: places.pop_front().expect("one was put in"),
-            others: places,
-            digest: digest.clone(),
-            size: part.end,
-            is_part,
-            at: part.start,
-            is_resumed: false,
-            is_wrong: false,
-            breaks: 0,
-            response: None,
-            hasher: (!is_part).then(|| digest.hasher()),
-        };
+        let mut blob = self.blob_to_resume(remote, digest, size);
+        (blob.at, blob.size) = (part.start, part.end);
+        if part != (0..size) {
+            (blob.is_part, blob.hasher) = (true, None);
+        }
         if part.start < part.end {
             blob.response = Some(blob.the_rest()?);
         }
         Ok(blob)
+    }
+
+    /// A blob that is `size` bytes long, of which some may be here: nothing is asked for before it is read, so that what is taken as
+    /// read by [`Blob::resume`] does not come once more.
+    #[must_use]
+    pub fn blob_to_resume(&self, remote: &Remote, digest: &Digest, size: u64) -> Blob<'_> {
+        let mut places: VecDeque<Remote> = self.places(remote).into();
+        let origin = places.pop_back().expect("the registry itself is among them");
+        places.retain(|mirror| !self.is_distrusted(mirror, digest));
+        places.push_back(origin);
+        Blob {
+            client: self,
+            place: places.pop_front().expect("one was put in"),
+            others: places,
+            digest: digest.clone(),
+            size,
+            is_part: false,
+            at: 0,
+            is_resumed: false,
+            is_wrong: false,
+            breaks: 0,
+            response: None,
+            hasher: Some(digest.hasher()),
+        }
     }
 }
 

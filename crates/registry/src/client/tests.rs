@@ -167,7 +167,7 @@ fn what_is_sent_comes_back() {
         assert_eq!(read, &layer[index(part.start)..index(part.end)]);
     }
     // What was read before needs not be asked for again.
-    let mut blob = client.blob(&place, &Digest::of(&layer), layer.len() as u64).unwrap();
+    let mut blob = client.blob_to_resume(&place, &Digest::of(&layer), layer.len() as u64);
     assert_eq!(blob.resume(&mut &layer[..2 << 20]).unwrap(), 2 << 20);
     let mut rest = Vec::new();
     blob.read_to_end(&mut rest).unwrap();
@@ -321,7 +321,7 @@ fn a_mirror_that_sends_something_else_is_passed_over() {
     assert_eq!(pull(&with(line), &place, &layer).unwrap(), layer);
     // What was here before was wrong: it may be right from its first byte on.
     let client = self::client();
-    let mut blob = client.blob(&place, &digest, size).unwrap();
+    let mut blob = client.blob_to_resume(&place, &digest, size);
     blob.resume(&mut &[0; 100][..]).unwrap();
     assert!(std::io::copy(&mut blob, &mut std::io::sink()).is_err());
     assert!(blob.is_wrong() && blob.may_be_right_elsewhere());
