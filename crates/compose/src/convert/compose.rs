@@ -2,6 +2,7 @@
 //! the same stack.
 
 use super::{Converted, Fields, yaml};
+use crate::fields;
 use crate::stack::{
     Asset, AssetSource, Build, Check, Condition, Connection, Container, Dependency, External,
     Grant, Health, Hook, Isolation, Mount, MountKind, Network, NetworkMode, OnUnhealthy, Pull,
@@ -9,6 +10,7 @@ use crate::stack::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use volt_model::container::{Seccomp, Ulimit, signal_name};
 use volt_model::limits::{DeviceRate, Limits};
@@ -18,12 +20,18 @@ use volt_model::time::span_text;
 
 pub(super) fn convert(stack: &Stack) -> Converted {
     let mut converted = Converted::default();
-    converted.file("compose.yaml", yaml(&document(stack)));
-    let only_volt =
-        |service: &Service| service.container().is_none_or(|c| c.isolation != Isolation::Container);
-    for (key, _) in stack.services.iter().filter(|(_, service)| only_volt(service)) {
-        converted.note(format!("{key} is something that only Volt runs"));
+    let text = yaml(&document(stack));
+    let root = crate::yaml::read(&Arc::from("compose.yaml"), &text);
+    for path in root.iter().flat_map(fields::only_volt) {
+        converted.note(format!("{path} is a field that only Volt has"));
     }
+    for (key, service) in &stack.services {
+        if service.container().is_some_and(|container| container.isolation != Isolation::Container)
+        {
+            converted.note(format!("services.{key}.isolation is something that only Volt has"));
+        }
+    }
+    converted.file("compose.yaml", text);
     converted
 }
 

@@ -105,6 +105,28 @@ fn compose_to_compose_keeps_every_field() {
 }
 
 #[test]
+fn what_only_volt_has_is_said() {
+    let notes = |fields: &str| convert(&stack(&service(fields)), Format::Compose).notes;
+    let plain = "networks: [front]\nhealthcheck: {test: x}\nmem_limit: 5m";
+    assert!(
+        notes(plain).iter().all(|note| note.starts_with("services.db.healthcheck.tcp ")),
+        "{:?}",
+        notes(plain)
+    );
+    let found = notes("healthcheck: {http: '80'}\nrate: 5mbit\nisolation: vm");
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found.contains(&"services.web.rate is a field that only Volt has".to_owned()));
+    assert_eq!(
+        convert(&stack(OTHERS), Format::Compose)
+            .notes
+            .iter()
+            .filter(|note| note.starts_with("tasks is"))
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn quadlet_units() {
     let found = stack(&service(
         "command: [sh, -c, 'echo \"50%\" $$X']\nports: ['80:80']\nvolumes: [data:/d:ro, /host:/h]\nnetworks: {front: {aliases: [www]}}\ndepends_on: [db]\nrestart: always\nenvironment: {A: 'b c$$d'}\ncpus: 1.5\nmem_limit: 64m\nsecrets: [key]\nhealthcheck: {http: 80/x}\nscale: 1",

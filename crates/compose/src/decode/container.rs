@@ -30,7 +30,7 @@ impl Decoder<'_> {
         };
         if container.image.is_none()
             && container.build.is_none()
-            && at.get("image").is_none()
+            && at.said("image").is_none()
             && at.get("build").is_none()
         {
             self.wrong_hinted(
@@ -49,7 +49,7 @@ impl Decoder<'_> {
 
     fn isolation(&mut self, at: &At<'_>) -> Isolation {
         // Compose's words for it mean nothing but the default.
-        match at.get("isolation") {
+        match at.said("isolation") {
             Some(word) if matches!(word.node.as_text(), Some("default" | "process")) => {
                 Isolation::Container
             }
@@ -59,7 +59,7 @@ impl Decoder<'_> {
     }
 
     fn pull(&mut self, at: &At<'_>) -> Pull {
-        let Some(policy) = at.get("pull_policy") else { return Pull::Missing };
+        let Some(policy) = at.said("pull_policy") else { return Pull::Missing };
         let Some(text) = self.text(&policy) else { return Pull::Missing };
         match text.as_str() {
             "missing" | "if_not_present" => Pull::Missing,
@@ -81,7 +81,7 @@ impl Decoder<'_> {
 
     /// A name of Volt has no capitals and underscores; one that Compose files have is made to fit, and that is said.
     fn container_name(&mut self, at: &At<'_>) -> Option<volt_model::name::Name> {
-        let name = at.get("container_name")?;
+        let name = at.said("container_name")?;
         let text = self.text(&name)?;
         if let Ok(good) = text.parse() {
             return Some(good);
@@ -102,7 +102,7 @@ impl Decoder<'_> {
     }
 
     fn hostname(&mut self, at: &At<'_>) -> Option<String> {
-        let host = at.get("hostname")?;
+        let host = at.said("hostname")?;
         let text = self.text(&host)?;
         let label = |l: &str| {
             let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';

@@ -286,7 +286,9 @@ impl Decoder<'_> {
         let (external, name) = self.external(at, &["name", "external"]);
         let file = self.text_of(at, "file").map(AssetSource::File);
         let variable = self.text_of(at, "environment").map(AssetSource::Environment);
-        let content = self.text_of(at, "content").map(AssetSource::Content);
+        // An empty file is one too.
+        let content =
+            at.get("content").and_then(|content| self.text(&content)).map(AssetSource::Content);
         let there = (external == External::Yes).then_some(AssetSource::External);
         let mut sources = [file, variable, content, there].into_iter().flatten();
         let (source, second) = (sources.next(), sources.next());

@@ -36,6 +36,11 @@ impl<'n> At<'n> {
         Some(self.below(key, node))
     }
 
+    /// The same; an empty text is nothing either. Files have `${NAME:-}` where they leave something open.
+    pub(crate) fn said(&self, key: &str) -> Option<Self> {
+        self.get(key).filter(|at| at.node.as_text() != Some(""))
+    }
+
     fn below(&self, key: &str, node: &'n Node) -> Self {
         let path =
             if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
@@ -100,7 +105,7 @@ impl Decoder<'_> {
     }
 
     pub(crate) fn text_of(&mut self, parent: &At<'_>, key: &str) -> Option<String> {
-        let at = parent.get(key)?;
+        let at = parent.said(key)?;
         self.text(&at)
     }
 
@@ -115,13 +120,13 @@ impl Decoder<'_> {
         parent: &At<'_>,
         key: &str,
     ) -> Option<T> {
-        let at = parent.get(key)?;
+        let at = parent.said(key)?;
         self.parse(&at)
     }
 
     /// A number, which a text may be too.
     pub(crate) fn number_of<T: FromStr>(&mut self, parent: &At<'_>, key: &str) -> Option<T> {
-        let at = parent.get(key)?;
+        let at = parent.said(key)?;
         let text = self.text(&at)?;
         let parsed = text.trim().parse().ok();
         if parsed.is_none() {
@@ -136,7 +141,7 @@ impl Decoder<'_> {
     }
 
     pub(crate) fn flag_or(&mut self, parent: &At<'_>, key: &str) -> Option<bool> {
-        let at = parent.get(key)?;
+        let at = parent.said(key)?;
         let text = self.text(&at)?;
         let parsed = words::parse_bool(&text);
         if parsed.is_none() {
@@ -147,7 +152,7 @@ impl Decoder<'_> {
 
     /// A span of time.
     pub(crate) fn span_of(&mut self, parent: &At<'_>, key: &str) -> Option<std::time::Duration> {
-        let at = parent.get(key)?;
+        let at = parent.said(key)?;
         let text = self.text(&at)?;
         volt_model::time::parse_span(&text).map_err(|error| self.wrong(&at, error)).ok()
     }
@@ -177,7 +182,7 @@ impl Decoder<'_> {
         key: &str,
         choices: &[(&str, T)],
     ) -> Option<T> {
-        let at = parent.get(key)?;
+        let at = parent.said(key)?;
         self.choice(&at, choices)
     }
 

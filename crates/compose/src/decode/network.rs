@@ -32,7 +32,7 @@ impl Decoder<'_> {
     }
 
     pub(super) fn network_mode(&mut self, at: &At<'_>) -> NetworkMode {
-        let Some(mode) = at.get("network_mode") else { return self.connections(at) };
+        let Some(mode) = at.said("network_mode") else { return self.connections(at) };
         if at.get("networks").is_some() {
             self.wrong_hinted(&mode, "it has network_mode and networks", "Remove one of them");
         }

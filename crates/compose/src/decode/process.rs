@@ -60,7 +60,7 @@ impl Decoder<'_> {
     }
 
     pub(super) fn restart(&mut self, at: &At<'_>) -> Restart {
-        if let Some(restart) = at.get("restart") {
+        if let Some(restart) = at.said("restart") {
             // YAML 1.1 reads `no` as false; here it is the text that was written.
             return match restart.node.as_text() {
                 Some("false") => Restart::No,
@@ -84,7 +84,7 @@ impl Decoder<'_> {
     }
 
     fn stop_signal(&mut self, parent: &At<'_>) -> Option<u8> {
-        let at = parent.get("stop_signal")?;
+        let at = parent.said("stop_signal")?;
         let text = self.text(&at)?;
         parse_signal(&text).map_err(|error| self.wrong(&at, error)).ok()
     }

@@ -86,7 +86,7 @@ impl Decoder<'_> {
 
     /// `memswap_limit` is memory and swap together; -1 is no bound.
     fn swap(&mut self, at: &At<'_>, memory: Option<Bytes>) -> Option<Bytes> {
-        let limit = at.get("memswap_limit")?;
+        let limit = at.said("memswap_limit")?;
         if matches!(limit.node.as_text(), Some("-1" | "0")) {
             return None;
         }
@@ -115,7 +115,7 @@ impl Decoder<'_> {
 
     /// `1.5` CPUs are 150 per cent.
     fn cpus(&mut self, at: &At<'_>) -> Option<u32> {
-        let cpus = at.get("cpus")?;
+        let cpus = at.said("cpus")?;
         let text = self.text(&cpus)?;
         let number: Option<f64> =
             text.parse().ok().filter(|n: &f64| n.is_finite() && (0.0..=100_000.0).contains(n));

@@ -330,6 +330,8 @@ fn secrets_and_configs_of_stacks() {
         (&AssetSource::External, Some("d"))
     );
     assert_eq!(found.configs["e"].source, AssetSource::Content("x\ny".into()));
+    let empty = stack("services: {a: {image: x}}\nconfigs: {e: {content: ''}}");
+    assert_eq!(empty.configs["e"].source, AssetSource::Content(String::new()));
     assert!(
         refused("secrets: {a: {labels: {b: c}}}")[0].contains("nothing says where its content is")
     );
@@ -515,6 +517,18 @@ fn users_and_hosts() {
     );
     assert!(refused_service("hostname: a_b")[0].contains("is no host name"));
     assert!(refused_service("tty: perhaps")[0].contains("is neither true nor false"));
+}
+
+#[test]
+fn an_empty_text_is_nothing_said() {
+    let empty = container(
+        "hostname: '${NO:-}'\nplatform: ${NO:-}\nmem_limit: ''\nrestart: ''\ncpus: ''\nuser: ''\nstop_signal: ''\nhealthcheck: {test: x, interval: ''}",
+    );
+    let none = container("healthcheck: {test: x}");
+    assert_eq!(empty, none);
+    assert!(
+        refused("services: {a: {image: '${NO:-}'}}")[0].contains("it has neither image nor build")
+    );
 }
 
 #[test]

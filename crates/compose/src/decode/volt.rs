@@ -6,12 +6,12 @@ use volt_model::size::Bytes;
 
 impl Decoder<'_> {
     pub(super) fn vm(&mut self, at: &At<'_>) -> Option<Vm> {
-        let Some(image) = at.get("image") else {
+        let Some(image) = at.said("image") else {
             self.wrong_hinted(at, "it has no image", "Write `image: NAME`");
             return None;
         };
         let memory: Option<Bytes> = self.parse_of(at, "memory");
-        if let (Some(memory), Some(place)) = (memory, at.get("memory"))
+        if let (Some(memory), Some(place)) = (memory, at.said("memory"))
             && memory.0 < 16 << 20
         {
             self.wrong(

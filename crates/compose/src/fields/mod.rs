@@ -152,6 +152,30 @@ fn field(entry: &crate::yaml::Entry, pattern: &str, path: &str, report: &mut Rep
     }
 }
 
+/// The fields of a document that only Volt has, by their paths.
+#[must_use]
+pub fn only_volt(root: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    added_below(root, "", "", &mut found);
+    found
+}
+
+fn added_below(node: &Node, pattern: &str, path: &str, found: &mut Vec<String>) {
+    for (index, item) in node.items().iter().enumerate() {
+        added_below(item, &joined(pattern, "[]"), &format!("{path}[{index}]"), found);
+    }
+    let any = INDEX.below.get(pattern).is_some_and(|names| names.contains(&"*"));
+    for entry in node.entries() {
+        let step = if any { "*" } else { entry.key.as_str() };
+        let (pattern, path) = (joined(pattern, step), joined(path, &entry.key));
+        if INDEX.rows.get(pattern.as_str()).is_some_and(|row| row.added) {
+            found.push(path);
+        } else {
+            added_below(&entry.node, &pattern, &path, found);
+        }
+    }
+}
+
 /// What asks for nothing needs no word about it.
 fn is_off(node: &Node) -> bool {
     match &node.value {
