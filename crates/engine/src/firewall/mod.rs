@@ -25,6 +25,7 @@ use volt_model::net::{Attached, Network, gate, ruleset};
 
 /// Packets may come out of the gate whoever sent them, as long as there is a way to him.
 const LOOSE: &str = "/proc/sys/net/ipv4/conf/voltgate1/rp_filter";
+const LOOSELY: &str = "2";
 /// How long a command waits while another changes the firewall.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -98,7 +99,7 @@ impl Engine {
         }
         let gate = Netlink::open()?.ensure_gate(gate::INTO, gate::OUT_OF)?;
         // What comes out of it has come in elsewhere; the larger of this and what holds for all interfaces counts.
-        crate::net::set_switch(LOOSE.as_ref(), "2")?;
+        crate::net::set_switch(LOOSE.as_ref(), LOOSELY)?;
         Ok(nft::apply(&ruleset::render(&facts.of(gate), &nft::flows()))?)
     }
 
@@ -127,6 +128,9 @@ impl Engine {
         let Some(gate) = Netlink::open()?.gate(gate::INTO, gate::OUT_OF)? else {
             return Ok(false);
         };
+        if crate::net::switch(LOOSE.as_ref()).as_deref() != Some(LOOSELY) {
+            return Ok(false);
+        }
         for table in ruleset::tables(&facts.of(gate)) {
             let comment = nft::comment(table.family).map_err(asked)?;
             let rules = nft::count_rules(table.family).map_err(asked)?;

@@ -10,7 +10,7 @@ use volt_host::namespaces::NetNs;
 use volt_host::netlink::{Bridge, Link, Netlink};
 use volt_host::nft;
 use volt_model::kind::ErrorKind;
-use volt_model::net::{Network, bridge_mac, ruleset};
+use volt_model::net::{Network, bridge_mac, gate, ruleset};
 
 const FORWARD_IPV4: &str = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD_IPV6: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
@@ -68,7 +68,8 @@ impl Engine {
             outcome = outcome.and(netlink.delete(&network.bridge()).map(drop).map_err(Error::from));
         }
         let _lock = self.lock_firewall()?;
-        outcome.and(nft::apply(&ruleset::nothing()).map_err(Error::from))
+        let gone = netlink.delete(gate::INTO).map(drop).map_err(Error::from);
+        outcome.and(nft::apply(&ruleset::nothing()).map_err(Error::from)).and(gone)
     }
 
     /// Plugs in again whoever is connected to a network and has lost its port, or whose port has lost its bridge.
@@ -181,7 +182,8 @@ fn forward(ipv6: bool) -> Result<()> {
     set(FORWARD_IPV6.as_ref(), "1")
 }
 
-fn value(path: &Path) -> Option<String> {
+/// How a switch of the kernel's is set.
+pub(crate) fn value(path: &Path) -> Option<String> {
     files::read_text(path, 64).ok().map(|text| text.trim().to_owned())
 }
 

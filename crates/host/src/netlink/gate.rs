@@ -1,24 +1,26 @@
 //! The gate of the firewall (`volt_model::net::gate`): a pair of interfaces of the host's own; what goes into one comes out of the other.
 
-use super::link::{named, switch_on};
+use super::link::{Link, named, switch_on};
 use super::socket::Request;
 use super::veth::address;
 use super::{Error, Netlink, Result};
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::AddressScope;
+use netlink_packet_route::address::{AddressMessage, AddressScope};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use volt_model::net::Mac;
 
 /// Both ends have it, and ask nobody for another's: so whatever goes in is for whoever is behind the other end.
 const MAC: Mac = Mac([0x02, 0x76, 0x6f, 0x6c, 0x74, 0x67]);
 /// An interface without an address takes only what has its way back by it. This one is of the host alone, and nobody's in RFC 3927's range.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 118, 103);
+/// The way in has one of IPv6, by which the kernel knows that there is a way to the next, whatever addresses it gives itself.
+const ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x6761);
 /// What has come in whole goes through whole.
 const MTU: u32 = 65535;
 
@@ -33,8 +35,13 @@ impl Netlink {
             end.as_ref().is_some_and(|end| end.is_up && end.mac == Some(MAC) && end.mtu == MTU)
         });
         let [Some(into), Some(out_of)] = ends else { return Ok(None) };
-        let own = |one: &super::Address| one.interface == out_of.index && one.own.addr() == ADDRESS;
-        let good = good && self.addresses()?.iter().any(own);
+        let addresses = self.addresses()?;
+        let has = |link: &Link, own: IpAddr| {
+            addresses.iter().any(|one| one.interface == link.index && one.own.addr() == own)
+        };
+        let good = good
+            && has(&out_of, ADDRESS.into())
+            && (!has_ipv6(&into.name) || has(&into, ADDRESS_IPV6.into()));
         Ok(good.then_some(into.index))
     }
 
@@ -68,11 +75,26 @@ impl Netlink {
         let Some(link) = self.link(out_of)? else { return Err(changed(into)) };
         let mut own = address(link.index, IpNet::from(IpAddr::from(ADDRESS)));
         own.header.scope = AddressScope::Host;
-        let what = format!("give {out_of} an address");
-        let message = RouteNetlinkMessage::NewAddress(own);
-        self.change(vec![Request { what, message, flags: NLM_F_CREATE | NLM_F_REPLACE }])?;
+        self.give(out_of, own)?;
+        if has_ipv6(into) {
+            let Some(link) = self.link(into)? else { return Err(changed(into)) };
+            let own = IpNet::new(ADDRESS_IPV6.into(), 64).expect("a prefix of IPv6");
+            self.give(into, address(link.index, own))?;
+        }
         self.gate(into, out_of)?.ok_or_else(|| changed(into))
     }
+
+    fn give(&mut self, interface: &str, own: AddressMessage) -> Result<()> {
+        let what = format!("give {interface} an address");
+        let message = RouteNetlinkMessage::NewAddress(own);
+        self.change(vec![Request { what, message, flags: NLM_F_CREATE | NLM_F_REPLACE }])
+    }
+}
+
+/// Whether the interface has IPv6 at all.
+fn has_ipv6(interface: &str) -> bool {
+    let switch = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    std::fs::read_to_string(switch).is_ok_and(|text| text.trim() == "0")
 }
 
 fn changed(gate: &str) -> Error {

@@ -321,15 +321,14 @@ pub struct Table {
 /// All tables as they are to be, without who begun what before (`flows`).
 #[must_use]
 pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
-    let groups = facts.orders.groups();
     let elements = all_elements(facts.networks, facts.attached, facts.orders);
     Family::ALL.map(|family| {
         let mut chains = String::new();
         match family {
-            Family::Inet => inet(&mut chains, facts, &groups),
+            Family::Inet => inet(&mut chains, facts),
             Family::Bridge => {
                 chains.push_str(OWN);
-                render::bridge(&mut chains, facts.orders, facts.networks, &groups);
+                render::bridge(&mut chains, facts.orders, facts.networks);
             }
             Family::Ip | Family::Ip6 => gate::chains(&mut chains, family, facts.networks),
         }
@@ -411,11 +410,11 @@ fn sets(family: Family, orders: &Orders, elements: &[&Element]) -> String {
     out
 }
 
-fn inet(out: &mut String, facts: &Facts<'_>, groups: &[Who]) {
+fn inet(out: &mut String, facts: &Facts<'_>) {
     martians(out, facts.networks);
-    forward(out, facts.orders, facts.networks, groups);
+    forward(out, facts.orders, facts.networks);
     out.push_str(INPUT);
-    render::input(out, facts.orders, groups);
+    render::input(out, facts.orders);
     out.push_str(INPUT_OF_INTERNAL);
     for network in facts.networks.iter().filter(|network| network.internal) {
         for (family, gateway) in names(network) {
@@ -471,7 +470,7 @@ fn martians(out: &mut String, networks: &[Network]) {
     out.push_str("\t}\n");
 }
 
-fn forward(out: &mut String, orders: &Orders, networks: &[Network], groups: &[Who]) {
+fn forward(out: &mut String, orders: &Orders, networks: &[Network]) {
     out.push_str(
         "\tchain forward {
 \t\ttype filter hook forward priority filter; policy accept;
@@ -479,7 +478,7 @@ fn forward(out: &mut String, orders: &Orders, networks: &[Network], groups: &[Wh
 \t\tct state vmap { established : accept, related : accept, invalid : drop }
 ",
     );
-    render::forward(out, orders, networks, groups);
+    render::forward(out, orders, networks);
     out.push_str("\t}\n");
 }
 

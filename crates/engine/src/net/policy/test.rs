@@ -8,7 +8,7 @@ use volt_model::name::Name;
 use volt_model::net::policy::{
     Action, By, Flow, Orders, Party, Ports, Rule, Target, Who, compile, compile_input, decide,
 };
-use volt_model::net::{Attached, Endpoint, Network, Protocol};
+use volt_model::net::{Attached, Endpoint, Network, Protocol, Published};
 
 /// One way from one to the other, and whether it is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Engine {
         let ways = ways(&networks, &sources, &to_whom.places(by_ipv6));
         Ok(ways
             .into_iter()
-            .map(|(from, to_place)| passed(&rules, from, to_place, to.carried))
+            .map(|(from, to_place)| passed(&orders, &rules, from, to_place, to.carried))
             .collect())
     }
 
@@ -186,18 +186,23 @@ fn ways<'a>(
     from.iter().find(leads_out).or(from.first()).map(each).unwrap_or_default()
 }
 
-fn passed(rules: &[Rule], from: Place<'_>, to: Place<'_>, carried: Option<Ports>) -> Answer {
-    let published = match (from, to) {
-        (Place::Outside(_), Place::Member(attached, endpoint, _)) => {
-            let leads = |port: &volt_model::net::Published| {
-                let own = Ports::one(port.protocol, port.container);
-                let by_loopback = port.address.is_some_and(|address| address.is_loopback());
-                port.ip == endpoint.ip && carried == Some(own) && !by_loopback
-            };
-            attached.published.iter().any(leads)
+fn passed(
+    orders: &Orders,
+    rules: &[Rule],
+    from: Place<'_>,
+    to: Place<'_>,
+    carried: Option<Ports>,
+) -> Answer {
+    let leads = published(from, to, carried);
+    // What is not exposed comes to the host first, for which its rules hold.
+    if let Some(port) = leads.filter(|port| !port.expose) {
+        let carried = Some(Ports::one(port.protocol, port.host));
+        let answer = to_host(orders, &[], from, carried);
+        if !answer.allowed {
+            return Answer { to: to.end(), ..answer };
         }
-        _ => false,
-    };
+    }
+    let published = leads.is_some();
     let flow = Flow { from: from.party(), to: to.party(), carried, published };
     let rule = decide(rules, &flow);
     Answer {
@@ -206,6 +211,17 @@ fn passed(rules: &[Rule], from: Place<'_>, to: Place<'_>, carried: Option<Ports>
         allowed: rule.action == Action::Allow,
         by: rule.by.to_string(),
     }
+}
+
+/// The port of the host by which somebody outside reaches a member.
+fn published(from: Place<'_>, to: Place<'_>, carried: Option<Ports>) -> Option<Published> {
+    let (Place::Outside(_), Place::Member(attached, endpoint, _)) = (from, to) else { return None };
+    let leads = |port: &&Published| {
+        let own = Ports::one(port.protocol, port.container);
+        let by_loopback = port.address.is_some_and(|address| address.is_loopback());
+        port.ip == endpoint.ip && carried == Some(own) && !by_loopback
+    };
+    attached.published.iter().find(leads).copied()
 }
 
 /// The same of what comes to the host itself. From an internal network that is names and pings, unless a rule says more.

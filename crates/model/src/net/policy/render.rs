@@ -7,6 +7,7 @@
 use super::{
     Action, By, Orders, Ports, Rule, Side, Statement, Who, belongs, compile, compile_input,
 };
+use crate::net::derived::hash;
 use crate::net::ruleset::{Element, Family, Field};
 use crate::net::{Attached, Endpoint, Network, Protocol, bridge_name};
 use ipnet::IpNet;
@@ -17,8 +18,6 @@ use std::fmt::Write as _;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Forward,
-    /// The same where no network has IPv6.
-    ForwardIpv4,
     Input,
     Bridge,
 }
@@ -36,11 +35,12 @@ const PAIRS: [(Family, &str, &str); 6] = [
 /// The sets that the kernel has of groups and of pairs, with their types.
 pub(in crate::net) fn sets(orders: &Orders) -> Vec<(Family, Cow<'static, str>, &'static str)> {
     let mut all = Vec::new();
-    for (number, who) in orders.groups().iter().enumerate() {
-        all.push((Family::Bridge, format!("who{number}_p").into(), "ifname"));
+    for who in orders.groups() {
+        let name = set_name(&who);
+        all.push((Family::Bridge, format!("{name}_p").into(), "ifname"));
         if !matches!(who, Who::Network(_)) {
-            all.push((Family::Inet, format!("who{number}_4").into(), "ipv4_addr"));
-            all.push((Family::Inet, format!("who{number}_6").into(), "ipv6_addr"));
+            all.push((Family::Inet, format!("{name}_4").into(), "ipv4_addr"));
+            all.push((Family::Inet, format!("{name}_6").into(), "ipv6_addr"));
         }
     }
     if orders.has_pairs() {
@@ -58,10 +58,10 @@ pub(in crate::net) fn elements(
     groups: &[Who],
 ) -> Vec<Element> {
     let mut all = Vec::new();
-    for (number, who) in groups.iter().enumerate() {
+    for who in groups {
         for endpoint in attached.endpoints.iter().filter(|e| belongs(who, attached, &e.network)) {
             let mut add = |family, of: &str, field| {
-                let set = format!("who{number}_{of}").into();
+                let set = format!("{}_{of}", set_name(who)).into();
                 all.push(Element { family, set, key: vec![field], value: Vec::new() });
             };
             add(Family::Bridge, "p", Field::Interface(endpoint.port.clone()));
@@ -82,7 +82,13 @@ pub(in crate::net) fn elements(
         let mut known = others.iter().chain([attached]);
         let from = known.clone().find(|one| one.workload == *from);
         if let (Some(from), Some(to)) = (from, known.find(|one| one.workload == *to)) {
-            all.extend(from.endpoints.iter().flat_map(|from| pairs(one, from, &to.endpoints)));
+            let own = from.endpoints.iter().flat_map(|from| pairs(one, from, &to.endpoints));
+            for element in own {
+                // Two statements may say the same.
+                if !all.contains(&element) {
+                    all.push(element);
+                }
+            }
         }
     }
     all
@@ -106,6 +112,8 @@ fn pairs(one: &Statement, from: &Endpoint, to: &[Endpoint]) -> Vec<Element> {
             add(Family::Inet, format!("{name}6"), &Field::Ip(from.into()), &Field::Ip(to.into()));
         }
         if from.network == to.network {
+            let own = |one: &Endpoint| Field::Ip(one.mac.link_local().into());
+            add(Family::Inet, format!("{name}6"), &own(from), &own(to));
             let port = |one: &Endpoint| Field::Interface(one.port.clone());
             add(Family::Bridge, name.to_owned(), &port(from), &port(to));
         }
@@ -117,29 +125,20 @@ const NEIGHBORS: &str = "icmpv6 type { nd-router-solicit, nd-router-advert, nd-n
      mld-listener-report, mld-listener-done, mld2-listener-report } accept comment \"finding each other\"";
 
 /// What `inet volt` has in its chain `forward` behind what belongs to connections that are known.
-pub(in crate::net) fn forward(
-    out: &mut String,
-    orders: &Orders,
-    networks: &[Network],
-    groups: &[Who],
-) {
+pub(in crate::net) fn forward(out: &mut String, orders: &Orders, networks: &[Network]) {
     let asked_for = |by: &By| matches!(by, By::Statement(..) | By::Default(..));
     let mut policed = false;
-    let place = match networks.iter().any(|network| network.ipv6.is_some()) {
-        true => Place::Forward,
-        false => Place::ForwardIpv4,
-    };
     for rule in once(compile(orders, networks)) {
         if asked_for(&rule.by) && !policed {
             policed = true;
             let _ = writeln!(out, "\t\t{NEIGHBORS}");
         }
-        write(out, &rule, place, groups);
+        write(out, &rule, Place::Forward);
     }
 }
 
 /// What it has in its chain `input` before all else; nothing where no rule of the firewall is about the host.
-pub(in crate::net) fn input(out: &mut String, orders: &Orders, groups: &[Who]) {
+pub(in crate::net) fn input(out: &mut String, orders: &Orders) {
     let rules = compile_input(orders);
     let stated: Vec<&Rule> =
         rules.iter().filter(|rule| matches!(rule.by, By::Statement(..))).collect();
@@ -151,7 +150,7 @@ pub(in crate::net) fn input(out: &mut String, orders: &Orders, groups: &[Who]) {
         "\t\tiifname \"lo\" accept\n\t\tct state established,related accept\n\t\t{NEIGHBORS}"
     );
     for rule in stated {
-        write(out, rule, Place::Input, groups);
+        write(out, rule, Place::Input);
     }
 }
 
@@ -163,10 +162,17 @@ const FLOWS: &str = "\tset flows4 {
 \t\ttype ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service;
 \t\tflags dynamic,timeout; timeout 3m; size 65536;
 \t}
+\tset starts {
+\t\ttype ifname;
+\t\tflags dynamic,timeout; timeout 1m; size 65536;
+\t}
 \tchain let {
 \t\tmeta l4proto != { udp, udplite, sctp, dccp } accept
-\t\tupdate @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport }
-\t\tupdate @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport }
+\t\tip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 accept comment \"known\"
+\t\tip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 accept
+\t\tupdate @starts { iifname limit rate over 500/second burst 2000 packets } accept comment \"nobody fills it alone\"
+\t\tupdate @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 30s }
+\t\tupdate @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 30s }
 \t\taccept
 \t}
 ";
@@ -180,12 +186,7 @@ const JUDGED: &str = "\t\ttcp flags & (syn|ack) != syn accept comment \"not the 
 ";
 
 /// What `bridge volt` has of the rules; nothing where none denies.
-pub(in crate::net) fn bridge(
-    out: &mut String,
-    orders: &Orders,
-    networks: &[Network],
-    groups: &[Who],
-) {
+pub(in crate::net) fn bridge(out: &mut String, orders: &Orders, networks: &[Network]) {
     let rules = once(compile(orders, networks));
     let within: Vec<&Rule> = rules.iter().filter(|rule| is_within(rule)).collect();
     if within.iter().all(|rule| rule.action == Action::Allow) {
@@ -199,7 +200,7 @@ pub(in crate::net) fn bridge(
     let _ = writeln!(out, "\t\t{NEIGHBORS}");
     out.push_str(JUDGED);
     for rule in within {
-        write(out, rule, Place::Bridge, groups);
+        write(out, rule, Place::Bridge);
     }
     out.push_str("\t\tgoto let\n\t}\n");
 }
@@ -243,7 +244,6 @@ fn write_pairs(out: &mut String, action: Action, place: Place) {
     };
     match place {
         Place::Bridge => line("iifname . oifname", ""),
-        Place::ForwardIpv4 => line("ip saddr . ip daddr", "4"),
         Place::Forward | Place::Input => {
             line("ip saddr . ip daddr", "4");
             line("ip6 saddr . ip6 daddr", "6");
@@ -252,14 +252,14 @@ fn write_pairs(out: &mut String, action: Action, place: Place) {
 }
 
 /// Writes the lines of one rule.
-fn write(out: &mut String, rule: &Rule, place: Place, groups: &[Who]) {
+fn write(out: &mut String, rule: &Rule, place: Place) {
     if rule.is_pair() {
         return write_pairs(out, rule.action, place);
     }
-    let from = interface("iifname", &rule.from, place, groups);
+    let from = interface("iifname", &rule.from, place);
     let to = match place {
         Place::Input => String::new(),
-        _ => interface("oifname", &rule.to, place, groups),
+        _ => interface("oifname", &rule.to, place),
     };
     let published = match rule.published {
         None => "",
@@ -271,7 +271,7 @@ fn write(out: &mut String, rule: &Rule, place: Place, groups: &[Who]) {
         (Action::Allow, Place::Bridge) => "goto let",
         (Action::Allow, _) => "accept",
     };
-    for addresses in addresses(rule, place, groups) {
+    for addresses in addresses(rule, place) {
         for carried in carried(&rule.ports) {
             let _ = writeln!(
                 out,
@@ -283,30 +283,31 @@ fn write(out: &mut String, rule: &Rule, place: Place, groups: &[Who]) {
 }
 
 /// What of a side is seen by the interface.
-fn interface(which: &str, side: &Side, place: Place, groups: &[Who]) -> String {
+fn interface(which: &str, side: &Side, place: Place) -> String {
     match side {
         Side::Inside => format!("{which} @bridges "),
         Side::Who(Who::Outside) => format!("{which} != @bridges "),
         Side::Not(name) => format!("{which} != \"{}\" ", bridge_name(name)),
         Side::Who(who) if place == Place::Bridge && who.is_group() => {
-            format!("{which} @who{}_p ", number(who, groups))
+            format!("{which} @{}_p ", set_name(who))
         }
         Side::Who(Who::Network(name)) => format!("{which} \"{}\" ", bridge_name(name)),
         Side::Who(_) => String::new(),
     }
 }
 
-fn number(who: &Who, groups: &[Who]) -> usize {
-    groups.binary_search(who).expect("what a rule names is a group")
+/// What the sets of a group are called: the same whatever other groups there are, so that elements never come into another's.
+fn set_name(who: &Who) -> String {
+    format!("who_{:08x}", hash(&[&who.to_string()]) & 0xffff_ffff)
 }
 
 /// What of both sides is seen by the addresses: for either version, or nothing for both.
-fn addresses(rule: &Rule, place: Place, groups: &[Who]) -> Vec<String> {
+fn addresses(rule: &Rule, place: Place) -> Vec<String> {
     let of = |which: &str, side: &Side, is_ipv4: bool| -> Option<String> {
         let (ip, version) = if is_ipv4 { ("ip", "4") } else { ("ip6", "6") };
         match side {
             Side::Who(who @ (Who::Workload(_) | Who::Label(..))) if place != Place::Bridge => {
-                Some(format!("{ip} {which} @who{}_{version} ", number(who, groups)))
+                Some(format!("{ip} {which} @{}_{version} ", set_name(who)))
             }
             Side::Who(Who::Subnet(net)) if matches!(net, IpNet::V4(_)) == is_ipv4 => {
                 Some(format!("{ip} {which} {net} "))
@@ -315,8 +316,7 @@ fn addresses(rule: &Rule, place: Place, groups: &[Who]) -> Vec<String> {
             _ => Some(String::new()),
         }
     };
-    let versions: &[bool] = if place == Place::ForwardIpv4 { &[true] } else { &[true, false] };
-    let both = versions.iter().filter_map(|&is_ipv4| {
+    let both = [true, false].into_iter().filter_map(|is_ipv4| {
         Some(of("saddr", &rule.from, is_ipv4)? + &of("daddr", &rule.to, is_ipv4)?)
     });
     let mut all: Vec<String> = both.collect();

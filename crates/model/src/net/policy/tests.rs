@@ -5,6 +5,7 @@ use crate::net::ruleset::{self, Family};
 use crate::net::tests::{facts, network};
 use crate::net::{Endpoint, Network, Protocol, bridge_name, ip_of, ipv6_of, mac_of, port_name};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 fn name(text: &str) -> Name {
@@ -385,7 +386,7 @@ fn a_bridge_without_policies_has_no_chain_for_them() {
     let asked = orders(&["a allow w0 w1"], &["b deny role=0 host 22"], &[]);
     let text = ruleset::render(&facts(&plain.networks, &plain.attached, &asked), &[]);
     assert!(
-        !text.contains("flows4") && text.contains("ip saddr @who2_4 tcp dport 22 drop"),
+        !text.contains("flows4") && text.contains("_4 tcp dport 22 drop comment \"rule b\""),
         "{text}"
     );
 }
@@ -462,6 +463,38 @@ proptest! {
             if from.interface == to.interface && !isolated && !published {
                 prop_assert_eq!(scene.interpret(Family::Bridge, ends, carried, false), said, "on the bridge");
             }
+        }
+    }
+
+    #[test]
+    fn elements_that_come_and_go_make_the_whole(
+        workloads in proptest::collection::vec((0_u8..3, 1_u8..8), 4),
+        statements in proptest::collection::vec(any_statement(), 0..6),
+        steps in proptest::collection::vec(0_usize..4, 1..12),
+    ) {
+        let mut orders = Orders::default();
+        orders.policies.policies = statements.iter().enumerate().filter_map(|(n, one)| made(one, n)).collect();
+        let scene = Scene::new([(false, false); 3], &workloads, orders);
+        let (mut there, mut kernel) = (Vec::<Attached>::new(), BTreeSet::new());
+        let key = |one: &ruleset::Element| (one.family, one.set.to_string(), one.to_string());
+        for step in steps {
+            let one = &scene.attached[step];
+            let others: Vec<Attached> = there.iter().filter(|other| *other != one).cloned().collect();
+            let own = ruleset::elements(one, &others, &scene.orders);
+            match others.len() == there.len() {
+                true => {
+                    kernel.extend(own.iter().map(key));
+                    there.push(one.clone());
+                }
+                false => {
+                    for element in &own {
+                        prop_assert!(kernel.remove(&key(element)), "{element} was not there");
+                    }
+                    there = others;
+                }
+            }
+            let whole = ruleset::all_elements(&[], &there, &scene.orders);
+            prop_assert_eq!(&kernel, &whole.iter().map(key).collect::<BTreeSet<_>>());
         }
     }
 }
