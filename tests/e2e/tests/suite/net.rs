@@ -68,7 +68,7 @@ on_hosts! {
         host.sh("ip link add taken type bridge && ip link set taken up && ip addr add 10.98.0.1/16 dev taken").ok();
         let error = host.sh("volt net create --subnet 10.98.7.0/24 lifetoo").fails(9);
         assert!(error.contains("taken"), "{error}");
-        host.sh("ip link delete taken && ip link add lone type dummy && ip link set lone up && ip addr add 10.98.7.7/32 dev lone").ok();
+        host.sh("ip link delete taken && ip link add lone type bridge && ip link set lone up && ip addr add 10.98.7.7/32 dev lone").ok();
         let error = host.sh("volt net create --subnet 10.98.7.0/24 lifetoo").fails(9);
         assert!(error.contains("lone"), "{error}");
         host.sh("ip link delete lone").ok();
