@@ -106,11 +106,13 @@ fn run(ctx: &Ctx, command: commands::Command) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
-            outcome = commands::dispatch(command, ctx) => outcome,
+            // A signal is heard before the command goes on, and says that signals are its own business.
+            biased;
             problem = ctx.interrupted() => match ctx.is_endless() {
                 true => Ok(Output::exit(problem.kind().exit_code())),
                 false => Err(commands::run::interrupted(ctx, problem).await),
             },
+            outcome = commands::dispatch(command, ctx) => outcome,
         };
         ctx.finish().await;
         outcome

@@ -106,6 +106,13 @@ fn signals_that_init_does_not_forward_go_by_the_control_socket() {
 }
 
 #[test]
+fn signals_that_come_before_init_are_kept_for_it() {
+    let mut relay = run(&[], &shell("exec sleep 1000"));
+    relay.attach().send(&Frame::Signal(2));
+    assert_eq!(relay.wait(), 130);
+}
+
+#[test]
 fn of_100_000_lines_none_is_lost() {
     let script = "seq 1 50000; seq 1 50000 >&2";
     let mut relay = run(&["--attach-hold"], &InitSpec { hold: true, ..shell(script) });

@@ -78,6 +78,8 @@ pub(crate) async fn run<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    // One that came before is for this command: whoever waits for that is asked first.
+    tokio::task::yield_now().await;
     let _forwarding = ctx.forward_signals();
     let mut signals = Signals::listen().map_err(|e| {
         Problem::new(ErrorKind::Resource, "Signals can't be listened to").because(&e)

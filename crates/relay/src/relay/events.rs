@@ -6,7 +6,7 @@ use rustix::event::PollFlags;
 use rustix::process::{PidfdFlags, Signal};
 use volt_model::frame::Frame;
 
-use super::{BOOT_PATIENCE, LAST_WORDS, Progress, Relay, Source, TRACED_LOOK};
+use super::{BOOT_PATIENCE, EARLY_SIGNALS, LAST_WORDS, Progress, Relay, Source, TRACED_LOOK};
 use crate::cgroup;
 use crate::control::{Message, Received};
 use crate::options::Mode;
@@ -65,9 +65,15 @@ impl Relay<'_> {
         }
     }
 
-    /// Sends a signal to the workload, as a client asks.
-    pub(super) fn signal(&self, number: i32) {
+    /// Sends a signal to the workload, as a client asks; one that comes too early waits.
+    pub(super) fn signal(&mut self, number: i32) {
         if !(1..=64).contains(&number) {
+            return;
+        }
+        if !self.init_listens {
+            if self.early.len() < EARLY_SIGNALS {
+                self.early.push(number);
+            }
             return;
         }
         let Some(leader) = self.leader.filter(|_| self.status.is_none()) else { return };

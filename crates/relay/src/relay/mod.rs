@@ -32,6 +32,8 @@ const BOOT_LOOK: Duration = Duration::from_millis(5);
 const TRACED_LOOK: Duration = Duration::from_millis(50);
 /// SIGRTMIN+3, by which nspawn asks an init to power off.
 const POWER_OFF: u32 = 37;
+/// How many signals are kept for an init that does not take them yet.
+const EARLY_SIGNALS: usize = 64;
 /// How long the end waits for an owner that does not read.
 const OWNER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the end reads from whatever the program has left running with its output open.
@@ -114,6 +116,8 @@ struct Relay<'a> {
     go_sent: bool,
     stopping: bool,
     stop_pending: bool,
+    /// Signals that came before init had its own in hand.
+    early: Vec<i32>,
     /// When it is killed because it did not stop.
     kill_at: Option<Instant>,
     /// When is looked again for what outlives init.
@@ -201,6 +205,7 @@ impl<'a> Relay<'a> {
             go_sent: false,
             stopping: false,
             stop_pending: false,
+            early: Vec::new(),
             kill_at: None,
             look_at: None,
             timed_out: false,
@@ -316,9 +321,12 @@ impl<'a> Relay<'a> {
         self.running(leader);
     }
 
-    /// Init has its signals in hand, so nspawn may pass on that of a stop.
+    /// Init has its signals in hand, so it gets what came before, and nspawn may pass on that of a stop.
     fn init_listens(&mut self) {
         self.init_listens = true;
+        for number in std::mem::take(&mut self.early) {
+            self.signal(number);
+        }
         if std::mem::take(&mut self.stop_pending) {
             self.pass_stop_on();
         }
