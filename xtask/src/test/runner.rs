@@ -24,9 +24,10 @@ const THREADS: usize = 4;
 const ALONE: [&str; 3] = ["under_load", "quickly", "are_felt"];
 
 /// How long a test may take, by what its name has in it; the first that fits.
-const LIMITS: [(&str, Duration); 4] = [
-    // Some hundred kills, each with a look at what is left.
+const LIMITS: [(&str, Duration); 5] = [
+    // Some hundred kills or power cuts, each with a look at what is left.
     ("::crash", Duration::from_mins(20)),
+    ("::cas_power", Duration::from_mins(20)),
     ("::t2_", Duration::from_mins(8)),
     ("::t3_", Duration::from_mins(8)),
     ("", Duration::from_mins(3)),
