@@ -29,9 +29,9 @@ pub fn check_calendar(expression: &str) -> Result<(), AnalyzeError> {
         return Err(AnalyzeError::Refused(output.stderr.trim().to_owned()));
     }
     let never = text.lines().any(|line| {
-        line.trim().split_once(':').is_some_and(|(key, value)| {
-            key.trim() == "Next elapse" && value.trim() == "never"
-        })
+        line.trim()
+            .split_once(':')
+            .is_some_and(|(key, value)| key.trim() == "Next elapse" && value.trim() == "never")
     });
     if never {
         return Err(AnalyzeError::Refused(format!("{expression} never comes")));
