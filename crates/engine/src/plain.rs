@@ -89,6 +89,7 @@ impl Engine {
 
     /// Makes what systemd knows of this name what the records of services and tasks say. The name's lock must be held.
     pub(crate) fn settle_units(&self, name: &Name) -> Result<()> {
+        files::sweep_drafts(&self.paths().units)?;
         self.settle_service(name)?;
         self.settle_task(name)?;
         if self.can_use_systemd() {
