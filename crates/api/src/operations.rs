@@ -275,6 +275,50 @@ operations! {
     /// Puts in force what the files of rules and policies say.
     "firewall_reload" FirewallReloadOp: POST "/api/v1/firewall/reload" Admin Plain changes (Nothing, Nothing) -> FirewallStatus;
 
+    /// Makes a service: a unit of systemd.
+    "service_create" ServiceCreateOp: POST "/api/v1/services" Admin Plain changes (Nothing, ServiceCreate) -> Service;
+    /// Lists services.
+    "service_list" ServiceListOp: GET "/api/v1/services" Read Plain reads (ServiceList, Nothing) -> Vec<Service>;
+    /// Says how exposed services are in each sandbox.
+    "service_profiles" ServiceProfilesOp: GET "/api/v1/service-profiles" Read Plain reads (Nothing, Nothing) -> Vec<ServiceProfile>;
+    /// Shows how a service is, one of Volt's or a unit of the host.
+    "service_status" ServiceStatusOp: GET "/api/v1/services/{name}" Read Plain reads (Named, Nothing) -> Service;
+    /// Shows the files of a service's unit, in the order in which systemd reads them.
+    "service_show" ServiceShowOp: GET "/api/v1/services/{name}/files" Read Plain reads (Named, Nothing) -> Vec<ServiceFile>;
+    /// Starts a service and returns when its command runs.
+    "service_start" ServiceStartOp: POST "/api/v1/services/{name}/start" Container Plain changes (Named, Nothing) -> Service;
+    /// Stops a service.
+    "service_stop" ServiceStopOp: POST "/api/v1/services/{name}/stop" Container Plain changes (Named, Nothing) -> Service;
+    /// Stops a service and starts it again.
+    "service_restart" ServiceRestartOp: POST "/api/v1/services/{name}/restart" Container Plain changes (Named, Nothing) -> Service;
+    /// Lets a service come up at boot.
+    "service_enable" ServiceEnableOp: POST "/api/v1/services/{name}/enable" Admin Plain changes (ServiceEnable, Nothing) -> Service;
+    /// Lets a service come up at boot no more.
+    "service_disable" ServiceDisableOp: POST "/api/v1/services/{name}/disable" Admin Plain changes (ServiceEnable, Nothing) -> Service;
+    /// Reads the drop-in over a service's unit.
+    "service_read" ServiceReadOp: GET "/api/v1/services/{name}/drop-in" Admin Plain reads (Named, Nothing) -> ServiceText;
+    /// Writes the drop-in over a service's unit, after systemd has looked at the whole.
+    "service_write" ServiceWriteOp: PUT "/api/v1/services/{name}/drop-in" Admin Plain changes (Named, ServiceText) -> ServiceText;
+    /// Removes a service of Volt's.
+    "service_delete" ServiceDeleteOp: DELETE "/api/v1/services/{name}" Admin Plain changes (ServiceDelete, Nothing) -> Nothing;
+
+    /// Makes a task: a timer of systemd and what it starts.
+    "task_create" TaskCreateOp: POST "/api/v1/tasks" Admin Plain changes (Nothing, TaskCreate) -> Task;
+    /// Lists tasks.
+    "task_list" TaskListOp: GET "/api/v1/tasks" Read Plain reads (Nothing, Nothing) -> Vec<Task>;
+    /// Shows all that is known of a task.
+    "task_inspect" TaskInspectOp: GET "/api/v1/tasks/{name}" Read Plain reads (Named, Nothing) -> Task;
+    /// Runs a task now: what it writes, and at last how it ended.
+    "task_run" TaskRunOp: POST "/api/v1/tasks/{name}/run" Container Lines changes (Named, Nothing) -> TaskOutput;
+    /// Lists how the runs of a task ended, the newest last.
+    "task_history" TaskHistoryOp: GET "/api/v1/tasks/{name}/history" Read Plain reads (Named, Nothing) -> Vec<TaskRun>;
+    /// Lets the timer start a task.
+    "task_enable" TaskEnableOp: POST "/api/v1/tasks/{name}/enable" Admin Plain changes (Named, Nothing) -> Task;
+    /// Lets the timer start a task no more.
+    "task_disable" TaskDisableOp: POST "/api/v1/tasks/{name}/disable" Admin Plain changes (Named, Nothing) -> Task;
+    /// Removes a task.
+    "task_delete" TaskDeleteOp: DELETE "/api/v1/tasks/{name}" Admin Plain changes (TaskDelete, Nothing) -> Nothing;
+
     /// Lists workloads of every kind.
     "workload_list" WorkloadListOp: GET "/api/v1/workloads" Read Plain reads (WorkloadList, Nothing) -> Vec<Workload>;
     /// Shows all that is known of a workload or a unit of the host.

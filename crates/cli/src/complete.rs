@@ -16,9 +16,12 @@ use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
     CasListOp, ConfigShowOp, ContainerListOp, FirewallRuleListOp, ImageListOp, NetBridgeListOp,
-    NetListOp, NetPolicyListOp, NetTapListOp, SnapshotListOp, VolumeListOp, WorkloadListOp,
+    NetListOp, NetPolicyListOp, NetTapListOp, ServiceListOp, SnapshotListOp, TaskListOp,
+    VolumeListOp, WorkloadListOp,
 };
-use volt_api::types::{ContainerList, FirewallRule, Nothing, SnapshotList, WorkloadList};
+use volt_api::types::{
+    ContainerList, FirewallRule, Nothing, ServiceList, SnapshotList, WorkloadList,
+};
 use volt_model::kind::ErrorKind;
 
 /// The environment variable by which the script asks for completions.
@@ -124,6 +127,24 @@ pub(crate) fn workloads(word: &OsStr) -> Vec<CompletionCandidate> {
         let list = WorkloadList { all: true, kind: None };
         let all = ctx.call::<WorkloadListOp>(&list, &Nothing {}).await?;
         Ok(all.into_iter().map(|w| (w.name, format!("{}, {}", w.kind, w.state))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of services of Volt's.
+pub(crate) fn services(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<ServiceListOp>(&ServiceList { all: false }, &Nothing {}).await?;
+        Ok(all.into_iter().map(|s| (s.name, s.state)).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of tasks.
+pub(crate) fn tasks(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<TaskListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|t| (t.name, t.schedule)).collect())
     });
     names.starting_with(word)
 }

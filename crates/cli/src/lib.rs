@@ -12,6 +12,7 @@ mod connect;
 mod copy;
 mod ctx;
 mod docs;
+mod editor;
 mod embed;
 mod input;
 mod many;

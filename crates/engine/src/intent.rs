@@ -46,6 +46,11 @@ pub(crate) enum Intent {
         /// The tree that it is to stand on, with nothing written to it.
         tree: String,
     },
+    /// A service or task is being made or removed; systemd is told what the records say by then.
+    Units {
+        /// What it is called.
+        name: Name,
+    },
     /// A container that runs is held still while it is read; let go.
     Still {
         /// What it is called.
@@ -61,6 +66,7 @@ impl Intent {
             | Self::Delete { name }
             | Self::Update { name, .. }
             | Self::Restore { name, .. }
+            | Self::Units { name }
             | Self::Still { name } => name,
             Self::Rename { from, .. } => from,
         }
@@ -82,7 +88,7 @@ impl Engine {
         let write = || files::write_json(&path, intent, 0o644);
         let written = match intent {
             // What frees space is done on a full disk too.
-            Intent::Delete { .. } => self.reserve().or_give_up(write),
+            Intent::Delete { .. } | Intent::Units { .. } => self.reserve().or_give_up(write),
             Intent::Create { .. }
             | Intent::Rename { .. }
             | Intent::Update { .. }
@@ -140,6 +146,7 @@ impl Engine {
                 let _root = self.lock_root(name)?;
                 self.finish_restore_begun(name)?;
             }
+            Intent::Units { name } => self.settle_units(name)?,
             Intent::Still { name } => self.let_go(name)?,
         }
         self.fulfil(name)

@@ -5,7 +5,7 @@
 //! knows nothing of HTTP.
 //!
 //! Kernel: [`error`] (the one error type), `classify` (which small error is which kind), `intent` (changes of several
-//! steps that survive a crash), `names` (locks on names).
+//! steps that survive a crash), `names` (locks on names), `plain` (units that Volt writes).
 
 pub mod cas;
 mod classify;
@@ -18,9 +18,12 @@ pub mod image;
 mod intent;
 mod names;
 pub mod net;
+mod plain;
 pub mod registry;
+pub mod service;
 pub mod snapshot;
 pub mod system;
+pub mod task;
 pub mod volume;
 pub mod workload;
 

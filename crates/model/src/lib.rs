@@ -4,7 +4,8 @@
 //! and the other way round.
 //!
 //! - Names and words: [`name`], [`image`], [`registry`], [`containerfile`], [`size`], [`time`]
-//! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
+//! - Workloads: [`container`], [`service`], [`task`], [`state`], [`limits`], [`mount`], [`restart`]
+//! - What systemd reads: [`unitfile`], [`words`]
 //! - Networks: [`net`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Names on networks: [`dns`]
@@ -30,9 +31,13 @@ pub mod percent;
 pub mod registry;
 pub mod restart;
 pub mod seccomp;
+pub mod service;
 pub mod size;
 pub mod state;
+pub mod task;
 pub mod time;
+pub mod unitfile;
+pub mod words;
 
 /// Gives a string-like type its serde form through `FromStr` and `Display`, so that nothing unparsed gets in.
 macro_rules! serde_by_text {

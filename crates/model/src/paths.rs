@@ -105,6 +105,30 @@ impl Paths {
         self.netns.join(format!("volt-{name}"))
     }
 
+    /// The folder of all services.
+    #[must_use]
+    pub fn services(&self) -> PathBuf {
+        self.lib.join("services")
+    }
+
+    /// What is kept of one service.
+    #[must_use]
+    pub fn service(&self, name: &Name) -> PathBuf {
+        self.services().join(name.as_str())
+    }
+
+    /// The folder of all tasks.
+    #[must_use]
+    pub fn tasks(&self) -> PathBuf {
+        self.lib.join("tasks")
+    }
+
+    /// What is kept of one task.
+    #[must_use]
+    pub fn task(&self, name: &Name) -> PathBuf {
+        self.tasks().join(name.as_str())
+    }
+
     /// The networks that were asked for.
     #[must_use]
     pub fn networks(&self) -> PathBuf {

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use volt_engine::cas::Verified;
+use volt_engine::task::Ended;
 use volt_engine::{Engine, Settings, Silent};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -31,6 +32,15 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
                 );
             };
             engine.stand_still(name, &mut said, &mut std::io::stdin())
+        }),
+        Some("task-ended") => about(args, |engine, name| {
+            let ended = Ended {
+                invocation: text("INVOCATION_ID"),
+                result: text("SERVICE_RESULT"),
+                code: text("EXIT_CODE"),
+                status: text("EXIT_STATUS"),
+            };
+            engine.task_ended(name, &ended)
         }),
         Some("exited") => about(args, Engine::clear_run),
         Some("booted") => {
@@ -124,7 +134,7 @@ fn scrubbed(verified: &Verified) -> ExitCode {
     }
 }
 
-/// Does something about the container that the next word names.
+/// Does something about the workload that the next word names.
 fn about(
     mut args: impl Iterator<Item = OsString>,
     act: impl FnOnce(&Engine, &Name) -> volt_engine::Result<()>,

@@ -42,8 +42,10 @@ mod suite {
     mod net_traffic;
     mod privileges;
     mod races;
+    mod service;
     mod snapshot;
     mod system;
+    mod task;
     mod tasks;
     mod volume;
     mod workload;

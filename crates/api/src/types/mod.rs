@@ -6,8 +6,10 @@ mod firewall;
 mod image;
 mod net;
 mod registry;
+mod service;
 mod snapshot;
 mod system;
+mod task;
 mod volume;
 mod workload;
 
@@ -17,8 +19,10 @@ pub use firewall::*;
 pub use image::*;
 pub use net::*;
 pub use registry::*;
+pub use service::*;
 pub use snapshot::*;
 pub use system::*;
+pub use task::*;
 pub use volume::*;
 pub use workload::*;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Workload {
     /// What it is called.
     pub name: String,
-    /// `container`, later `vm`, `service`, `task`; `unit` for a unit of the host.
+    /// `container`, `service` or `task`, later `vm`; `unit` for a unit of the host.
     pub kind: String,
     /// `running`, `stopped`, `failed`, …
     pub state: String,

@@ -12,11 +12,14 @@ pub(crate) mod firewall;
 pub(crate) mod image;
 mod logs;
 pub(crate) mod net;
+mod program;
 mod ps;
 pub(crate) mod registry;
 pub(crate) mod run;
+pub(crate) mod service;
 pub(crate) mod snapshot;
 pub(crate) mod system;
+pub(crate) mod task;
 mod top;
 mod version;
 pub(crate) mod volume;
@@ -76,6 +79,12 @@ pub(crate) enum Command {
     /// Registries
     #[command(subcommand)]
     Registry(registry::Command),
+    /// Services of systemd
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Tasks that timers start
+    #[command(subcommand)]
+    Task(task::Command),
     /// Snapshots of containers
     #[command(subcommand)]
     Snapshot(snapshot::Command),
@@ -150,6 +159,8 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Container(command) => container::dispatch(command, ctx).await,
         Command::Image(command) => image::dispatch(command, ctx).await,
         Command::Registry(command) => registry::dispatch(command, ctx).await,
+        Command::Service(command) => service::dispatch(command, ctx).await,
+        Command::Task(command) => task::dispatch(command, ctx).await,
         Command::Snapshot(command) => snapshot::dispatch(command, ctx).await,
         Command::Cas(command) => cas::dispatch(command, ctx).await,
         Command::Volume(command) => volume::dispatch(command, ctx).await,

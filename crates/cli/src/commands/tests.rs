@@ -51,6 +51,10 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("container logs", &["workload_logs"]),
     ("container copy", &["container_copy_out", "container_copy_in"]),
     ("system check", &["system_check", "system_repair"]),
+    ("service list", &["service_list", "service_profiles"]),
+    ("service edit", &["service_read", "service_show", "service_write"]),
+    ("service logs", &["workload_logs"]),
+    ("task logs", &["workload_logs"]),
     ("config edit", &["config_read", "config_write"]),
 ];
 

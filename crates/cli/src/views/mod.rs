@@ -5,8 +5,10 @@ pub(crate) mod container;
 pub(crate) mod firewall;
 pub(crate) mod image;
 pub(crate) mod net;
+pub(crate) mod service;
 pub(crate) mod snapshot;
 pub(crate) mod system;
+pub(crate) mod task;
 pub(crate) mod volume;
 pub(crate) mod workload;
 

@@ -184,7 +184,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
     })
 }
 
-fn limits(fields: &mut Fields, wanted: &Limits) -> ModelLimits {
+pub(super) fn limits(fields: &mut Fields, wanted: &Limits) -> ModelLimits {
     ModelLimits {
         memory: fields.maybe("limits.memory", wanted.memory.as_deref()),
         memory_swap: fields.maybe("limits.memory_swap", wanted.memory_swap.as_deref()),
@@ -254,7 +254,7 @@ fn commit(params: &Named, body: ContainerCommit) -> Result<(Name, Commit), Failu
 }
 
 /// Refuses what is no variable. The values of these are nobody's business, so the message must not have them.
-fn check_env(fields: &mut Fields, env: &[String]) {
+pub(super) fn check_env(fields: &mut Fields, env: &[String]) {
     if env.iter().any(|entry| entry.starts_with('=') || !entry.contains('=')) {
         fields.with("env", "", |_| Err::<(), _>("write NAME=VALUE"));
     }

@@ -99,7 +99,7 @@ pub(super) fn exit(exit: Exit) -> wire::Exit {
     wire::Exit { code: exit.code, reason: exit.reason, finished: exit.finished.to_string() }
 }
 
-fn limits(limits: &Limits) -> wire::Limits {
+pub(super) fn limits(limits: &Limits) -> wire::Limits {
     let rates = |all: &[DeviceRate]| all.iter().map(ToString::to_string).collect();
     wire::Limits {
         memory: limits.memory.map(size),

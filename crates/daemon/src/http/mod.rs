@@ -11,8 +11,10 @@ mod firewall;
 mod image;
 mod net;
 mod registry;
+mod service;
 mod snapshot;
 mod system;
+mod task;
 #[cfg(test)]
 mod tests;
 mod volume;
@@ -28,6 +30,7 @@ pub fn routes() -> Routes<Engine> {
     let routes = snapshot::routes(container::routes(Routes::new()));
     let routes = registry::routes(image::routes(routes));
     let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
+    let routes = task::routes(service::routes(routes));
     let routes = system::routes(workload::routes(routes));
     audit::routes(config::routes(routes))
 }

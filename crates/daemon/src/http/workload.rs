@@ -61,7 +61,7 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
 }
 
 /// What is to be changed: a workload of Volt, or for root any unit of the host.
-fn to_change(cx: &Cx<Engine>, params: &Named) -> Result<Target, Failure> {
+pub(super) fn to_change(cx: &Cx<Engine>, params: &Named) -> Result<Target, Failure> {
     let target = read("name", &params.name)?;
     if let Target::Unit(unit) = &target {
         cx.require_root(&format!("{unit}, a unit of the host,"))?;
@@ -147,7 +147,7 @@ fn shown(view: View) -> Workload {
     }
 }
 
-fn line(line: workload::LogLine) -> LogLine {
+pub(super) fn line(line: workload::LogLine) -> LogLine {
     LogLine {
         time: line.time.to_string(),
         stream: line.stream.to_owned(),

@@ -204,6 +204,16 @@ impl Engine {
                 "Remove it with `volt container delete {name}`, or choose another name"
             )));
         }
+        for (kind, taken) in
+            [("service", self.service_exists(name)), ("task", self.task_exists(name))]
+        {
+            if taken {
+                let title = format!("There is a {kind} named {name} already");
+                return Err(Error::new(ErrorKind::AlreadyExists, title).about(name).hinted(
+                    format!("Remove it with `volt {kind} delete {name}`, or choose another name"),
+                ));
+            }
+        }
         self.refuse_name_of_tap(name)
     }
 
@@ -213,7 +223,9 @@ impl Engine {
         let clean = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let stem: String = format!("{last}-{tag}").chars().map(clean).take(50).collect();
         let stem = stem.trim_matches('-');
-        let taken = self.container_names()?;
+        let mut taken = self.container_names()?;
+        taken.extend(self.service_names()?);
+        taken.extend(self.task_names()?);
         (1..10_000)
             .map(|n| if n == 1 { stem.to_owned() } else { format!("{stem}-{n}") })
             .filter_map(|text| text.parse::<Name>().ok())

@@ -41,7 +41,8 @@ pub use exec::Exec;
 pub use inspect::View;
 pub use update::Update;
 
-pub(crate) use backend::RunState;
+pub(crate) use backend::{RunState, last_lines};
 pub(crate) use create::merged_environment;
 pub(crate) use root::tree_of;
 pub(crate) use start::refuse;
+pub(crate) use unit::link;

@@ -21,7 +21,8 @@ impl Engine {
         }
         let _locks = self.lock_names(from, to)?;
         refuse(from, self.settled_state(&self.spec(from)?)?, Verb::Rename)?;
-        if self.container_exists(to) || is_reserved(to) {
+        let other = self.service_exists(to) || self.task_exists(to);
+        if self.container_exists(to) || other || is_reserved(to) {
             return Err(
                 Error::new(ErrorKind::AlreadyExists, format!("The name {to} is taken")).about(to)
             );

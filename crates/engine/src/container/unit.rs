@@ -103,7 +103,8 @@ impl Engine {
     }
 }
 
-fn link(target: &Path, path: &Path) -> Result<()> {
+/// Makes a link, in the place of another one.
+pub(crate) fn link(target: &Path, path: &Path) -> Result<()> {
     match symlink(target, path) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {

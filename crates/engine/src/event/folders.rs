@@ -10,9 +10,11 @@ use volt_model::paths::Paths;
 use volt_store::Digest;
 
 /// The folders that are watched, with what lies in each.
-pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 6] {
+pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 8] {
     [
         (paths.containers(), "container"),
+        (paths.services(), "service"),
+        (paths.tasks(), "task"),
         (paths.lib.join("cas/refs/images"), "image"),
         (paths.volumes(), "volume"),
         (paths.networks(), "network"),

@@ -17,7 +17,7 @@ pub struct Event {
     pub id: u64,
     /// When it was seen.
     pub time: Timestamp,
-    /// `container`, `image`, `volume`, `network` or `object`.
+    /// `container`, `service`, `task`, `image`, `volume`, `network` or `object`.
     pub kind: &'static str,
     /// What it is called.
     pub name: String,

@@ -48,19 +48,37 @@ impl Engine {
     pub fn system_uninstall(&self, options: &UninstallOptions) -> Result<Vec<String>> {
         self.require_host()?;
         let names = self.container_names()?;
+        let (services, tasks) = (self.service_names()?, self.task_names()?);
         let mut done = Vec::new();
+        if !options.purge && !(services.is_empty() && tasks.is_empty()) {
+            let all = services.iter().chain(&tasks).map(ToString::to_string).collect::<Vec<_>>();
+            let title = format!("There are services and tasks: {}", all.join(", "));
+            return Err(Error::new(ErrorKind::Conflict, title)
+                .hinted("Remove them first, or use --purge, which removes all that Volt keeps"));
+        }
         if !options.purge && !names.is_empty() {
             let all = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(Error::new(ErrorKind::Conflict, format!("There are containers: {all}"))
                 .hinted("Remove them first, or use --purge, which removes all that Volt keeps"));
         }
         if options.dry_run {
-            return Ok(self.would_remove(options, &names));
+            let plain = services.iter().map(|name| format!("would remove the service {name}"));
+            let plain =
+                plain.chain(tasks.iter().map(|name| format!("would remove the task {name}")));
+            return Ok(plain.chain(self.would_remove(options, &names)).collect());
         }
         done.extend(self.package_stays());
         for name in &names {
             self.container_delete(name, true)?;
             done.push(format!("removed the container {name}"));
+        }
+        for name in &services {
+            self.service_delete(name, true)?;
+            done.push(format!("removed the service {name}"));
+        }
+        for name in &tasks {
+            self.task_delete(name, true)?;
+            done.push(format!("removed the task {name}"));
         }
         if self.can_use_systemd() {
             self.systemd().disable(&[SOCKET], Lifetime::Persistent)?;

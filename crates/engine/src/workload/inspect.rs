@@ -1,6 +1,6 @@
 //! All that is known of one workload.
 
-use super::View;
+use super::{Kind, View};
 use crate::Engine;
 use crate::container;
 use crate::error::Result;
@@ -61,6 +61,17 @@ impl Engine {
     /// `NotFound`.
     pub fn workload_inspect(&self, target: &Target) -> Result<Details> {
         match target {
+            Target::Workload(name) if self.kind_of(name) != Kind::Container => {
+                let workload: View = match self.kind_of(name) {
+                    Kind::Task => self.task_inspect(name)?.into(),
+                    _ => self.service_status(target)?.into(),
+                };
+                let properties = match &workload.unit {
+                    Some(unit) if self.can_use_systemd_to_look() => self.properties(unit)?,
+                    _ => BTreeMap::new(),
+                };
+                Ok(Details { workload, container: None, properties })
+            }
             Target::Workload(name) => {
                 let container = self.container_inspect(name)?;
                 let workload = View::from(container.clone());

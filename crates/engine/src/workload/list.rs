@@ -10,7 +10,7 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::State;
 
-/// The kinds that a filter may name; containers are the only ones there are yet.
+/// The kinds that a filter may name.
 const KINDS: [&str; 4] = ["container", "vm", "service", "task"];
 
 impl Engine {
@@ -30,14 +30,21 @@ impl Engine {
             )
             .hinted(near));
         }
-        if kind.is_some_and(|kind| kind != "container") {
-            return Ok(Vec::new());
+        let wanted = |one: &str| kind.is_none_or(|kind| kind == one);
+        let mut views: Vec<View> = Vec::new();
+        if wanted("container") {
+            let (specs, unreadable) = self.records()?;
+            views.extend(self.listed(specs, all)?.into_iter().map(View::from));
+            views.extend(unreadable.iter().map(|name| self.unreadable(name)));
         }
-        let (specs, unreadable) = self.records()?;
-        let listed = self.listed(specs, all)?.into_iter().map(View::from);
-        let unreadable = unreadable.iter().map(|name| self.unreadable(name));
-        let mut views: Vec<View> =
-            listed.chain(unreadable.filter(|view| all || view.state.is_alive())).collect();
+        if wanted("service") {
+            let services = self.listed_services(self.service_specs()?)?;
+            views.extend(services.into_iter().map(View::from));
+        }
+        if wanted("task") {
+            views.extend(self.task_list()?.into_iter().map(View::from));
+        }
+        views.retain(|view| all || view.state.is_alive());
         views.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(views)
     }

@@ -1,5 +1,6 @@
 //! Reading the log of a workload, or of any unit of the host.
 
+use super::Kind;
 use crate::Engine;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use volt_host::journal;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
-use volt_model::name::Target;
+use volt_model::name::{Name, Target};
 
 /// How often a listener that waits for lines looks whether it is still wanted and what it listens to still runs.
 const LOOK: Duration = Duration::from_millis(250);
@@ -79,15 +80,17 @@ impl Engine {
 
     fn read_logs(&self, query: &Query, each: Each<'_>, gone: &AtomicBool) -> Result<()> {
         match &query.target {
+            Target::Workload(name) if self.kind_of(name) != Kind::Container => {
+                if query.stream.is_some() {
+                    return Err(no_streams(name));
+                }
+                self.logs_of_plain(name, query, &mut Listener { each, gone })
+            }
             Target::Workload(name) => {
                 let spec = self.spec(name)?;
                 self.backend_of(&spec).logs(self, &spec, query, &mut Listener { each, gone })
             }
-            Target::Unit(unit) if query.stream.is_some() => {
-                let title = format!("The streams of {unit} can't be told apart");
-                Err(Error::new(ErrorKind::Usage, title)
-                    .hinted("Only what a container of Volt's writes is kept by stream"))
-            }
+            Target::Unit(unit) if query.stream.is_some() => Err(no_streams(unit)),
             Target::Unit(unit) => {
                 drop(self.unit_status(unit)?);
                 let wanted = from_journal(query, std::slice::from_ref(unit));
@@ -95,6 +98,26 @@ impl Engine {
                 follow(query, &wanted, &mut listener, &|| true, line_of_unit)
             }
         }
+    }
+
+    /// Reads what the unit of a service or task has in the journal, of no other that was called so before.
+    fn logs_of_plain(&self, name: &Name, query: &Query, to: &mut Listener<'_>) -> Result<()> {
+        let (unit, created) = match self.kind_of(name) {
+            Kind::Task => {
+                let spec = self.task_spec(name)?;
+                (spec.unit(), spec.created)
+            }
+            _ => {
+                let spec = self.service_spec(name)?;
+                (spec.unit(), spec.created)
+            }
+        };
+        let since = query.since.map_or(created, |since| since.max(created));
+        if query.until.is_some_and(|until| until < since) {
+            return Ok(());
+        }
+        let query = &Query { since: Some(since), ..query.clone() };
+        follow(query, &from_journal(query, &[unit]), to, &|| true, line_of_unit)
     }
 
     /// Reads what the units of a container have in the journal.
@@ -119,6 +142,11 @@ impl Engine {
         let alive = || self.run_state(spec).is_ok_and(|run| run.state.is_alive());
         follow(query, &wanted, to, &alive, line_of_container)
     }
+}
+
+fn no_streams(of: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Usage, format!("The streams of {of} can't be told apart"))
+        .hinted("Only what a container of Volt's writes is kept by stream")
 }
 
 /// Who hears the lines.

@@ -1,6 +1,6 @@
 //! What is common to workloads of every kind, and to the units of the host: lists, verbs, logs, load.
 //!
-//! A name means a workload of Volt, a full unit name a unit of the host. Containers are the only kind there is yet.
+//! A name means a workload of Volt, which is a container, a service or a task; a full unit name a unit of the host.
 
 mod freeze;
 mod inspect;
@@ -14,14 +14,15 @@ mod thaw;
 mod top;
 
 pub use inspect::Details;
-pub(crate) use logs::Listener;
+pub(crate) use logs::{Each, Listener};
 pub use logs::{LogLine, Query};
 pub use top::Usage;
 pub(crate) use top::{usage_of_tree, usage_of_unit};
 
 use crate::Engine;
-use crate::container;
 use crate::error::{Error, Result};
+use crate::plain::is_frozen;
+use crate::{container, service, task};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use volt_host::systemd::{JobKind, UnitStatus};
 use volt_model::container::Exit;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
 use volt_model::state::State;
 
 /// How long a job on a unit of the host may take before the command gives up waiting.
@@ -39,7 +41,7 @@ const JOB_LIMIT: Duration = Duration::from_secs(120);
 pub struct View {
     /// What it is called.
     pub name: String,
-    /// `container`, or `unit` for a unit of the host.
+    /// `container`, `service`, `task`, or `unit` for a unit of the host.
     pub kind: &'static str,
     /// In plain words.
     pub state: State,
@@ -83,28 +85,106 @@ impl From<container::View> for View {
     }
 }
 
+impl From<service::View> for View {
+    fn from(view: service::View) -> Self {
+        let Some(spec) = view.spec else {
+            return Self {
+                kind: "unit",
+                ..Self::of_unit(view.unit, view.state, view.description, view.started)
+            };
+        };
+        Self {
+            name: spec.name.to_string(),
+            kind: "service",
+            command: spec.program.exec.join(" "),
+            created: Some(spec.created),
+            labels: spec.labels,
+            ..Self::of_unit(view.unit, view.state, view.description, view.started)
+        }
+    }
+}
+
+impl From<task::View> for View {
+    fn from(view: task::View) -> Self {
+        let spec = view.spec;
+        let last = view.last.map(|run| Exit {
+            code: run.code.unwrap_or(1),
+            reason: run.result,
+            finished: run.finished,
+        });
+        Self {
+            name: spec.name.to_string(),
+            kind: "task",
+            image: spec.image.clone(),
+            command: spec.program.exec.join(" "),
+            created: Some(spec.created),
+            exit: last.filter(|_| !view.state.is_alive()),
+            ..Self::of_unit(spec.unit(), view.state, String::new(), view.started)
+        }
+        .labelled(spec.labels)
+    }
+}
+
+impl View {
+    /// What every unit has.
+    fn of_unit(
+        unit: String,
+        state: State,
+        description: String,
+        started: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            name: unit.clone(),
+            kind: "unit",
+            state,
+            image: None,
+            command: description,
+            problem: None,
+            unit: Some(unit),
+            created: None,
+            started,
+            exit: None,
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn labelled(self, labels: BTreeMap<String, String>) -> Self {
+        Self { labels, ..self }
+    }
+}
+
+/// What a name of Volt's is the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A container, or nothing at all.
+    Container,
+    /// A service.
+    Service,
+    /// A task.
+    Task,
+}
+
 impl Engine {
+    /// What is called so; a container where nothing is.
+    pub(crate) fn kind_of(&self, name: &Name) -> Kind {
+        if self.service_exists(name) {
+            return Kind::Service;
+        }
+        if self.task_exists(name) { Kind::Task } else { Kind::Container }
+    }
+
     /// A unit of the host as it is at this moment.
     fn unit_view(&self, unit: &str) -> Result<View> {
         let status = self.unit_status(unit)?;
         let names = ["Description"];
         let description = self.systemd().unit_properties(unit, &names)?.text("Description");
-        Ok(View {
-            name: unit.to_owned(),
-            kind: "unit",
-            state: State::from_systemd(status.active.word(), &status.sub, status.sub == "frozen"),
-            image: None,
-            command: description,
-            problem: None,
-            unit: Some(unit.to_owned()),
-            created: None,
-            started: status.active_since.and_then(|time| Timestamp::try_from(time).ok()),
-            exit: None,
-            labels: BTreeMap::new(),
-        })
+        let frozen = is_frozen(&status.control_group);
+        let state = State::from_systemd(status.active.word(), &status.sub, frozen);
+        let started = status.active_since.and_then(|time| Timestamp::try_from(time).ok());
+        Ok(View::of_unit(unit.to_owned(), state, description, started))
     }
 
-    fn unit_status(&self, unit: &str) -> Result<UnitStatus> {
+    pub(crate) fn unit_status(&self, unit: &str) -> Result<UnitStatus> {
         let status = self.systemd().unit_status(unit)?;
         if status.load == "not-found" {
             return Err(Error::new(ErrorKind::NotFound, format!("There is no unit {unit}"))

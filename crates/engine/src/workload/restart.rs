@@ -1,6 +1,6 @@
 //! Restarting a workload.
 
-use super::View;
+use super::{Kind, View};
 use crate::Engine;
 use crate::error::Result;
 use volt_host::systemd::JobKind;
@@ -13,7 +13,14 @@ impl Engine {
     /// As [`Engine::container_restart`]; `NotFound` for a unit that isn't.
     pub fn workload_restart(&self, target: &Target) -> Result<View> {
         match target {
-            Target::Workload(name) => Ok(self.container_restart(name, None)?.into()),
+            Target::Workload(name) => Ok(match self.kind_of(name) {
+                Kind::Container => self.container_restart(name, None)?.into(),
+                Kind::Service => self.service_restart(target)?.into(),
+                Kind::Task => {
+                    drop(self.task_stop(name)?);
+                    self.task_start(name)?.into()
+                }
+            }),
             Target::Unit(unit) => self.unit_job(JobKind::Restart, unit),
         }
     }

@@ -1,6 +1,6 @@
 //! Starting a workload.
 
-use super::View;
+use super::{Kind, View};
 use crate::Engine;
 use crate::error::Result;
 use volt_host::systemd::JobKind;
@@ -13,7 +13,11 @@ impl Engine {
     /// As [`Engine::container_start`]; `NotFound` for a unit that isn't.
     pub fn workload_start(&self, target: &Target) -> Result<View> {
         match target {
-            Target::Workload(name) => Ok(self.container_start(name)?.into()),
+            Target::Workload(name) => Ok(match self.kind_of(name) {
+                Kind::Container => self.container_start(name)?.into(),
+                Kind::Service => self.service_start(target)?.into(),
+                Kind::Task => self.task_start(name)?.into(),
+            }),
             Target::Unit(unit) => self.unit_job(JobKind::Start, unit),
         }
     }

@@ -1,6 +1,6 @@
 //! Stopping a workload.
 
-use super::View;
+use super::{Kind, View};
 use crate::Engine;
 use crate::error::Result;
 use volt_host::systemd::JobKind;
@@ -13,7 +13,11 @@ impl Engine {
     /// As [`Engine::container_stop`]; `NotFound` for a unit that isn't.
     pub fn workload_stop(&self, target: &Target) -> Result<View> {
         match target {
-            Target::Workload(name) => Ok(self.container_stop(name, None)?.into()),
+            Target::Workload(name) => Ok(match self.kind_of(name) {
+                Kind::Container => self.container_stop(name, None)?.into(),
+                Kind::Service => self.service_stop(target)?.into(),
+                Kind::Task => self.task_stop(name)?.into(),
+            }),
             Target::Unit(unit) => self.unit_job(JobKind::Stop, unit),
         }
     }

@@ -1,7 +1,7 @@
 //! Letting a frozen workload go on.
 
-use super::View;
 use super::freeze::refuse;
+use super::{Kind, View};
 use crate::Engine;
 use crate::error::{Error, Result};
 use volt_model::name::Target;
@@ -21,6 +21,9 @@ impl Engine {
                 return self.unit_view(unit);
             }
         };
+        if self.kind_of(name) != Kind::Container {
+            return self.still_unit(name, Verb::Thaw);
+        }
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let state = self.run_state(&spec)?.state;

@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::error::Result;
+use crate::plain::group_of;
 use volt_host::netlink::Counters;
 use volt_host::{cgroup, process};
 use volt_model::container::Spec;
@@ -55,7 +56,17 @@ impl Engine {
             network: traffic.get(&spec.name).copied(),
             ..self.backend_of(spec).usage(self, spec)
         };
-        Ok(specs.iter().filter(running).map(usage).collect())
+        let mut all: Vec<Usage> = specs.iter().filter(running).map(usage).collect();
+        for kind in ["service", "task"] {
+            let up = self.workload_list(false, Some(kind))?;
+            all.extend(up.into_iter().map(|view| Usage {
+                name: view.name,
+                kind: view.kind,
+                ..usage_of_unit(&group_of(&view.unit.unwrap_or_default()))
+            }));
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
     }
 }
 

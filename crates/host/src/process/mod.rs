@@ -179,6 +179,12 @@ pub fn tracer_of(pid: u32) -> Option<u32> {
     tracer.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
+/// What the clock says by which timers of systemd wait: the time since the boot without that in suspend.
+pub fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// The children of a process, of all its threads.
 pub fn children(pid: u32) -> io::Result<Vec<u32>> {
     let mut all = Vec::new();

@@ -3,6 +3,7 @@
 //! `Systemd` is the narrow trait the crates above use; `SystemdBus` is the real one, `FakeSystemd` (feature `fakes`) holds
 //! unit states in memory. Calls block and may be made from any thread, with or without an async runtime around it.
 
+mod analyze;
 mod bus;
 #[cfg(any(test, feature = "fakes"))]
 mod fake;
@@ -17,6 +18,7 @@ mod wire;
 
 use std::time::Duration;
 
+pub use analyze::{AnalyzeError, check_calendar, exposure, verify};
 pub use bus::{SYSTEM_BUS, SystemdBus};
 #[cfg(any(test, feature = "fakes"))]
 pub use fake::{FakeSystemd, FakeUnit};

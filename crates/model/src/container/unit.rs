@@ -6,6 +6,7 @@ use crate::name::Name;
 use crate::net::Publish;
 use crate::paths::Paths;
 use crate::restart::Restart;
+use crate::unitfile::{escape, quote};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -214,30 +215,6 @@ fn bind_flag(bind: &Bind, paths: &Paths) -> String {
 /// nspawn takes a colon in a path only behind a backslash.
 fn nspawn_path(path: &str) -> String {
     path.replace('\\', "\\\\").replace(':', "\\:")
-}
-
-/// A word of a command line in a unit file: quoted when it must be, `%` doubled. `$` needs nothing behind `ExecStart=:`.
-fn quote(word: &str) -> String {
-    let escaped = escape(word);
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !escaped.is_empty() && escaped.chars().all(plain) {
-        return escaped;
-    }
-    let mut out = String::from("\"");
-    for c in escaped.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// `%` begins a specifier in a unit file.
-fn escape(text: &str) -> String {
-    text.replace('%', "%%")
 }
 
 /// The programs that filter syscalls for `spec`; none where it is unconfined or boots.

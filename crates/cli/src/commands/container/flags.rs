@@ -262,11 +262,7 @@ impl CreateFlags {
     /// # Errors
     /// When an environment file can't be read, or a mount makes no sense.
     pub(crate) fn create(self) -> Result<ContainerCreate, Problem> {
-        let mut env = Vec::new();
-        for file in &self.env_file {
-            env.extend(env_file(file)?);
-        }
-        env.extend(self.env.iter().filter_map(|text| env_value(text)));
+        let env = environment(&self.env, &self.env_file)?;
         let here = std::path::absolute(".").unwrap_or_else(|_| "/".into());
         let volumes = self.volume.iter().map(|text| volume(text, &here));
         Ok(ContainerCreate {
@@ -325,6 +321,19 @@ pub(crate) fn env_value(text: &str) -> Option<String> {
     }
     let value = std::env::var_os(text)?;
     Some(format!("{text}={}", value.to_string_lossy()))
+}
+
+/// The variables of these files, and over them those that were given.
+///
+/// # Errors
+/// When a file can't be read.
+pub(crate) fn environment(given: &[String], files: &[PathBuf]) -> Result<Vec<String>, Problem> {
+    let mut env = Vec::new();
+    for file in files {
+        env.extend(env_file(file)?);
+    }
+    env.extend(given.iter().filter_map(|text| env_value(text)));
+    Ok(env)
 }
 
 fn env_file(path: &Path) -> Result<Vec<String>, Problem> {

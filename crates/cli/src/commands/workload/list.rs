@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Those that don't run too
     #[arg(long, short)]
     pub(crate) all: bool,
-    /// Only of this kind: container or unit
+    /// Only of this kind: container, service or task
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
 }

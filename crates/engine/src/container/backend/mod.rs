@@ -3,6 +3,8 @@
 mod proot;
 mod systemd;
 
+pub(crate) use systemd::last_lines;
+
 use crate::Engine;
 use crate::error::Result;
 use crate::workload::{Listener, Query, Usage};

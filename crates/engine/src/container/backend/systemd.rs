@@ -338,7 +338,7 @@ fn explain(engine: &Engine, spec: &Spec, error: systemd::Error, since: Timestamp
 }
 
 /// What units said last, oldest first. Without the journal there is nothing to add to an error.
-fn last_lines(units: &[String], since: Timestamp) -> Vec<String> {
+pub(crate) fn last_lines(units: &[String], since: Timestamp) -> Vec<String> {
     let query = units.iter().fold(journal::Query::new(), |query, unit| query.about(unit));
     // What was written a moment ago may still be on its way.
     journal::sync();

@@ -13,7 +13,7 @@ impl Engine {
             if !self.is_name_busy(&name) {
                 found.push(Found::new(
                     &name,
-                    "a change of this container broke off half-way",
+                    "a change of it broke off half-way",
                     Mend::Recover(name.clone()),
                 ));
             }

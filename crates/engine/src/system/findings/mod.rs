@@ -8,6 +8,7 @@ mod containers;
 mod images;
 mod leftovers;
 mod networks;
+mod plain;
 mod running;
 mod snapshots;
 mod volumes;
@@ -49,6 +50,8 @@ pub(super) enum Mend {
     RemoveUnits(Name),
     /// What systemd must know of a container is written anew.
     Install(Name),
+    /// Units of a service or task are made what the record says, or removed.
+    Settle(Name),
     /// The ids of a container that is gone are given back.
     ReleaseIds(Name),
     /// A container's claim to its ids is written anew.
@@ -128,6 +131,7 @@ impl Engine {
         let mut all = self.intent_findings();
         all.extend(self.container_findings(&facts));
         all.extend(self.unit_findings(&facts));
+        all.extend(self.plain_findings());
         all.extend(self.running_findings(&facts));
         all.extend(self.config_finding());
         all.extend(self.id_findings(&facts));
@@ -160,6 +164,10 @@ impl Engine {
                 let _lock = self.lock_name(name)?;
                 let spec = self.spec(name)?;
                 self.backend_of(&spec).install(self, &spec)
+            }
+            Mend::Settle(name) => {
+                let _lock = self.lock_name(name)?;
+                self.settle_units(name)
             }
             Mend::ReleaseIds(name) => {
                 let _lock = self.lock_name(name)?;

@@ -1,0 +1,198 @@
+//! Plain units of systemd that Volt writes for services and tasks: each is a file in `/etc/systemd/system` and a link to it in
+//! `var/lib/volt/units`, both rendered from a record. What systemd knows is made what the records say by one function, which a
+//! creation, a removal and whoever comes after a crash call alike.
+
+use crate::Engine;
+use crate::container::{last_lines, link, merged_environment};
+use crate::error::{Error, Result};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use volt_host::cgroup::Cgroup;
+use volt_host::command::Command;
+use volt_host::files::{self, Stage};
+use volt_host::systemd::{self, AnalyzeError, JobKind};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::unitfile::{UnitFileError, check_variable};
+
+/// How every unit begins that is Volt's own.
+const MARK: &str = "# Rendered by Volt ";
+/// The most that is read of a unit file, in bytes.
+pub(crate) const UNIT_MAX: usize = 1 << 20;
+/// How long a job may take before the command gives up waiting.
+const JOB_LIMIT: Duration = Duration::from_secs(120);
+/// How long systemd may take to remove what a unit wrote.
+const CLEAN_LIMIT: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Refuses what takes systemd and root, where either is missing.
+    pub(crate) fn require_units(&self) -> Result<()> {
+        if self.can_use_systemd() {
+            return Ok(());
+        }
+        if self.can_use_systemd_to_look() {
+            return Err(Error::new(ErrorKind::Permission, "This needs root").hinted("Use sudo"));
+        }
+        let title = "Services and tasks are units of the host's systemd, which isn't Volt's here";
+        Err(Error::new(ErrorKind::Dependency, title)
+            .hinted("They take systemd as PID 1, and no --root; `volt system check` says more"))
+    }
+
+    /// Refuses a name whose unit the host has.
+    pub(crate) fn refuse_unit_of_host(&self, unit: &str) -> Result<()> {
+        let status = self.systemd().unit_status(unit)?;
+        if status.load == "not-found" && !self.paths().units.join(unit).exists() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, format!("The host has a unit {unit} already"))
+            .about(&unit)
+            .hinted(format!("See `systemctl cat {unit}`, and choose another name")))
+    }
+
+    fn plain_unit_link(&self, unit: &str) -> PathBuf {
+        self.paths().unit_links().join(unit)
+    }
+
+    /// Writes a unit, and the link to it before it.
+    pub(crate) fn write_plain_unit(&self, unit: &str, text: &str) -> Result<()> {
+        let path = self.paths().units.join(unit);
+        files::create_dirs(&self.paths().unit_links(), 0o755)?;
+        files::create_dirs(&self.paths().units, 0o755)?;
+        link(&path, &self.plain_unit_link(unit))?;
+        if files::read_text(&path, UNIT_MAX).ok().as_deref() != Some(text) {
+            files::write_atomic(&path, text.as_bytes(), 0o644)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a unit of Volt's with what hangs on it; one of the host's is left alone. Whether there was one.
+    pub(crate) fn remove_plain_unit(&self, unit: &str) -> Result<bool> {
+        let link = self.plain_unit_link(unit);
+        if link.symlink_metadata().is_err() {
+            return Ok(false);
+        }
+        let path = self.paths().units.join(unit);
+        let text = files::read_text(&path, UNIT_MAX);
+        if text.as_ref().is_ok_and(|text| !text.starts_with(MARK)) {
+            files::remove_file(&link)?;
+            return Ok(false);
+        }
+        for target in ["multi-user.target.wants", "timers.target.wants"] {
+            files::remove_file(&self.paths().units.join(target).join(unit))?;
+        }
+        files::remove_tree(&self.paths().units.join(format!("{unit}.d")))?;
+        files::remove_file(&path)?;
+        files::remove_file(&link)?;
+        Ok(true)
+    }
+
+    /// Makes what systemd knows of this name what the records of services and tasks say. The name's lock must be held.
+    pub(crate) fn settle_units(&self, name: &Name) -> Result<()> {
+        files::sweep_drafts(&self.paths().units)?;
+        self.settle_service(name)?;
+        self.settle_task(name)?;
+        if self.can_use_systemd() {
+            self.reload_units()?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a unit that systemd would not take as it is: it is looked at beside these further files, none of them in its place.
+    pub(crate) fn verify_unit(&self, unit: &str, unit_files: &[(String, &str)]) -> Result<()> {
+        let stage = Stage::new(&self.paths().stages(), "verify")?;
+        for (file, text) in unit_files {
+            let path = stage.path().join(file);
+            if let Some(dir) = path.parent() {
+                files::create_dirs(dir, 0o755)?;
+            }
+            files::write_volatile(&path, text.as_bytes(), 0o644)?;
+        }
+        let found = systemd::verify(&stage.path().join(unit))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidConfig, format!("systemd would not take {unit} as it is"))
+            .about(&unit)
+            .because(found.join("\n  ")))
+    }
+
+    /// Runs a job on a unit of a service or task; an error has the unit's last words.
+    pub(crate) fn plain_job(&self, job: JobKind, unit: &str) -> Result<()> {
+        let begun = Timestamp::now();
+        if job != JobKind::Stop {
+            // systemd may have given up on it before; and what failed has its old text.
+            drop(self.systemd().reset_failed(unit));
+            self.read_if_changed(unit)?;
+        }
+        self.systemd().run_job(job, unit, JOB_LIMIT).map(drop).map_err(|error| {
+            if !matches!(error, systemd::Error::JobFailed { .. }) {
+                return Error::from(error).about(&unit);
+            }
+            let mut why = vec![format!("{error}; its last lines were")];
+            why.extend(last_lines(&[unit.to_owned()], begun));
+            let verb = if job == JobKind::Stop { "stop" } else { "start" };
+            Error::new(ErrorKind::General, format!("{unit} did not {verb}"))
+                .about(&unit)
+                .because(why.join("\n  "))
+                .hinted(format!("See `volt logs {unit}` or `systemctl status {unit}`"))
+        })
+    }
+
+    fn read_if_changed(&self, unit: &str) -> Result<()> {
+        let loaded = self.systemd().unit_properties(unit, &["NeedDaemonReload"])?;
+        if loaded.flag("NeedDaemonReload") { self.reload_units() } else { Ok(()) }
+    }
+
+    /// Has systemd remove the folders that it made for a unit, which must be down.
+    pub(crate) fn clean_unit(&self, unit: &str) {
+        let cleaned = Command::new("systemctl")
+            .args(["clean", "--what=all", "--", unit])
+            .time_limit(CLEAN_LIMIT)
+            .output_any_status();
+        // One that never ran, or has none, has nothing to clean.
+        if let Err(error) = cleaned {
+            tracing::warn!(unit, %error, "the folders of a unit could not be removed");
+        }
+    }
+}
+
+/// Whether all processes of a unit are held still.
+pub(crate) fn is_frozen(control_group: &str) -> bool {
+    !control_group.is_empty()
+        && Cgroup::of_unit(control_group).is_ok_and(|group| group.is_frozen().unwrap_or(false))
+}
+
+/// The cgroup of a unit of Volt's.
+pub(crate) fn group_of(unit: &str) -> String {
+    format!("/system.slice/{unit}")
+}
+
+/// The variables of an environment, the last of each name.
+pub(crate) fn variables(given: &[String]) -> Result<Vec<(String, String)>> {
+    let split = |entry: String| {
+        let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
+        check_variable(name, value).map_err(|error: UnitFileError| {
+            Error::new(ErrorKind::Usage, "The environment can't be so").about(&name).because(error)
+        })?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    merged_environment(&[], given)?.into_iter().map(split).collect()
+}
+
+/// Writes a file with values that not everybody may read.
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
+    files::write_volatile(path, text.as_bytes(), 0o640)?;
+    Ok(files::share_with_group(path, crate::GROUP)?)
+}
+
+impl From<AnalyzeError> for Error {
+    fn from(error: AnalyzeError) -> Self {
+        match error {
+            AnalyzeError::Refused(said) => {
+                Self::new(ErrorKind::InvalidConfig, "systemd refuses it").because(said)
+            }
+            AnalyzeError::Command(error) => error.into(),
+        }
+    }
+}

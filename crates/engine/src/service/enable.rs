@@ -1,0 +1,41 @@
+//! Whether a service comes up at boot.
+
+use super::View;
+use crate::Engine;
+use crate::error::{Error, Result};
+use volt_host::systemd::{JobKind, Lifetime};
+use volt_model::name::Target;
+
+impl Engine {
+    /// Lets a service come up at boot; with `now` it is started too.
+    ///
+    /// # Errors
+    /// `NotFound`; with `now` those of a start.
+    pub fn service_enable(&self, target: &Target, now: bool) -> Result<View> {
+        self.require_units()?;
+        let unit = self.service_unit(target)?;
+        let enabled = self.systemd().enable(&[&unit], Lifetime::Persistent);
+        enabled.map_err(|e| Error::from(e).about(&unit))?;
+        self.reload_units()?;
+        if now {
+            self.plain_job(JobKind::Start, &unit)?;
+        }
+        self.service_status(target)
+    }
+
+    /// Lets it come up at boot no more; with `now` it is stopped too.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn service_disable(&self, target: &Target, now: bool) -> Result<View> {
+        self.require_units()?;
+        let unit = self.service_unit(target)?;
+        let disabled = self.systemd().disable(&[&unit], Lifetime::Persistent);
+        disabled.map_err(|e| Error::from(e).about(&unit))?;
+        self.reload_units()?;
+        if now {
+            self.plain_job(JobKind::Stop, &unit)?;
+        }
+        self.service_status(target)
+    }
+}

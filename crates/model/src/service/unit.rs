@@ -1,0 +1,180 @@
+//! What systemd is told of a service: its unit, rendered purely from the spec.
+
+use super::{Profile, Program, Spec};
+use crate::name::Name;
+use crate::restart::Restart;
+use crate::unitfile::{command_line, escape, sentence};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// How the users and folders of services begin.
+const OWN: &str = "svc";
+/// The longest name of a user.
+const USER_MAX: usize = 31;
+
+/// `NAME.service`.
+#[must_use]
+pub fn name(service: &Name) -> String {
+    format!("{service}.service")
+}
+
+/// Renders the unit; `environment` is the file with its variables, where it has any.
+#[must_use]
+pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
+    let mut out = String::from(
+        "# Rendered by Volt from the service's config.json; `volt service edit` puts a drop-in over it.\n",
+    );
+    let description = spec.description.as_deref().map(sentence).filter(|text| !text.is_empty());
+    let description = description.unwrap_or_else(|| format!("Volt service {}", spec.name));
+    let _ = write!(out, "[Unit]\nDescription={description}\n");
+    if let Restart::OnFailure(Some(tries)) = spec.restart {
+        let burst = tries.saturating_add(1);
+        let _ = write!(out, "StartLimitIntervalSec=1h\nStartLimitBurst={burst}\n");
+    }
+    let _ = write!(out, "\n[Service]\nType=exec\n");
+    program(&mut out, &spec.program, &own_name(OWN, &spec.name), environment);
+    let restart = match spec.restart {
+        Restart::No => "no",
+        Restart::OnFailure(_) => "on-failure",
+        Restart::Always | Restart::UnlessStopped => "always",
+    };
+    let _ = write!(out, "Restart={restart}\nTimeoutStopSec={}\n", spec.stop_timeout);
+    let _ = write!(out, "\n[Install]\nWantedBy=multi-user.target\n");
+    out
+}
+
+/// What `[Service]` says of the program itself. `own` is what its own user and folder are called.
+pub(crate) fn program(out: &mut String, program: &Program, own: &str, environment: Option<&Path>) {
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        let _ = out.write_fmt(text);
+        out.push('\n');
+    };
+    line(format_args!("ExecStart={}", command_line(&program.exec)));
+    match program.user.as_deref().map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        Some((user, "")) => line(format_args!("User={user}")),
+        Some((user, group)) => line(format_args!("User={user}\nGroup={group}")),
+        // A user that is there while it runs.
+        None if program.profile != Profile::None => {
+            line(format_args!("DynamicUser=yes\nUser={}", user_name(own)));
+        }
+        None => {}
+    }
+    if let Some(dir) = &program.workdir {
+        line(format_args!("WorkingDirectory={}", escape(dir)));
+    }
+    if let Some(file) = environment {
+        line(format_args!("EnvironmentFile={}", escape(&file.to_string_lossy())));
+    }
+    if program.profile != Profile::None {
+        line(format_args!("UMask=0027\nStateDirectory={own}"));
+    }
+    for directive in program.profile.directives() {
+        line(format_args!("{directive}"));
+    }
+    for path in &program.writable {
+        line(format_args!("ReadWritePaths={}", crate::unitfile::quote(path)));
+    }
+    for property in program.limits.properties() {
+        line(format_args!("{}={}", property.directive, property.value));
+    }
+}
+
+/// What a service's own user and folder are called: `svc-NAME`.
+#[must_use]
+pub(crate) fn own_name(kind: &str, name: &Name) -> String {
+    format!("{kind}-{name}")
+}
+
+/// The same cut to the longest name of a user, with a hash of the whole.
+fn user_name(own: &str) -> String {
+    if own.len() <= USER_MAX {
+        return own.to_owned();
+    }
+    // FNV-1a: the same on every host and in every version.
+    let hash = own.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{}_{:08x}", &own[..USER_MAX - 9], hash & 0xffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::size::Bytes;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn spec() -> Spec {
+        Spec {
+            version: Spec::VERSION,
+            name: "web".parse().unwrap(),
+            description: None,
+            program: Program {
+                exec: ["/usr/bin/app", "--say", "50 % of $HOME"].map(str::to_owned).into(),
+                limits: Limits { memory: Some(Bytes(1 << 30)), ..Limits::default() },
+                ..Program::default()
+            },
+            restart: Restart::OnFailure(Some(3)),
+            stop_timeout: 10,
+            labels: BTreeMap::new(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn what_a_person_finds_in_systemctl_cat() {
+        let text = render(&spec(), Some(Path::new("/var/lib/volt/services/web/environment")));
+        for part in [
+            "Description=Volt service web\n",
+            "StartLimitIntervalSec=1h\nStartLimitBurst=4\n",
+            "ExecStart=:/usr/bin/app --say \"50 %% of $HOME\"\n",
+            "DynamicUser=yes\nUser=svc-web\n",
+            "EnvironmentFile=/var/lib/volt/services/web/environment\n",
+            "StateDirectory=svc-web\n",
+            "ProtectSystem=strict\n",
+            "MemoryMax=1073741824\n",
+            "Restart=on-failure\nTimeoutStopSec=10\n",
+            "WantedBy=multi-user.target\n",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        let mut named = spec();
+        named.program.user = Some("www-data:adm".into());
+        named.program.profile = Profile::None;
+        let text = render(&named, None);
+        assert!(text.contains("User=www-data\nGroup=adm\n"), "{text}");
+        assert!(!text.contains("DynamicUser") && !text.contains("StateDirectory"), "{text}");
+    }
+
+    #[test]
+    fn long_names_are_cut_for_users_alone() {
+        let long = |last: &str| format!("{}{last}", "a".repeat(62));
+        let (one, two) = (user_name(&long("b")), user_name(&long("c")));
+        assert!(one != two && one.len() == USER_MAX, "{one} {two}");
+        assert_eq!(user_name("svc-web"), "svc-web");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_begins_a_line_of_its_own(
+            description in "\\PC{0,30}|.{0,30}", word in "[^\0]{0,30}", path in "/.{0,20}",
+        ) {
+            let mut spec = spec();
+            spec.description = Some(description);
+            spec.program.exec.push(word);
+            spec.program.writable.push(path);
+            prop_assume!(spec.program.validate().is_ok());
+            let text = render(&spec, None);
+            let plain = render(&super::tests::spec(), None);
+            let keys = |text: &str| -> Vec<String> {
+                text.lines().map(|line| line.split('=').next().unwrap_or_default().to_owned()).collect()
+            };
+            let mut expected = keys(&plain);
+            let at = expected.iter().position(|key| key == "MemoryMax").unwrap();
+            expected.insert(at, "ReadWritePaths".to_owned());
+            prop_assert_eq!(keys(&text), expected);
+            prop_assert!(!text.contains('\r') && !text.contains("\\\n"));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What systemd is told of a task: a timer and the service that it starts, rendered purely from the spec.
+
+use super::{ScheduleError, Spec, Trigger, span};
+use crate::name::Name;
+use crate::service::unit::{own_name, program};
+use crate::service::{Profile, Program};
+use crate::time::span_text;
+use crate::unitfile::{quote, sentence};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// How the users and folders of tasks begin.
+const OWN: &str = "task";
+/// Seconds between two tries.
+pub const RETRY_DELAY: u64 = 5;
+
+/// `volt-task-NAME.service`.
+#[must_use]
+pub fn service(task: &Name) -> String {
+    format!("volt-task-{task}.service")
+}
+
+/// `volt-task-NAME.timer`.
+#[must_use]
+pub fn timer(task: &Name) -> String {
+    format!("volt-task-{task}.timer")
+}
+
+/// The task whose service or timer this is.
+#[must_use]
+pub fn task_of(unit: &str) -> Option<Name> {
+    let rest = unit.strip_prefix("volt-task-")?;
+    rest.strip_suffix(".service").or_else(|| rest.strip_suffix(".timer"))?.parse().ok()
+}
+
+/// What the container of a run is called.
+#[must_use]
+pub fn container(task: &Name) -> Name {
+    let whole = own_name(OWN, task);
+    let cut = if whole.len() <= Name::MAX {
+        &whole[..]
+    } else {
+        whole[..Name::MAX].trim_end_matches('-')
+    };
+    cut.parse().expect("a name with letters before it, cut, is one")
+}
+
+/// What is around a task.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The `volt` binary.
+    pub volt: &'a Path,
+    /// The file with its variables, where it has any.
+    pub environment: Option<&'a Path>,
+}
+
+/// Renders the service that a run is.
+#[must_use]
+pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
+    let mut out = String::from("# Rendered by Volt from the task's config.json.\n[Unit]\n");
+    // How often it is tried says the task, and not how often it was started within some time.
+    let _ = write!(out, "Description={}\nStartLimitIntervalSec=0\n", describe(spec));
+    let _ = write!(out, "\n[Service]\nType=oneshot\n");
+    match in_container(spec, context) {
+        Some(outer) => program(&mut out, &outer, "", None),
+        None => program(&mut out, &spec.program, &own_name(OWN, &spec.name), context.environment),
+    }
+    if let Some(seconds) = spec.timeout {
+        let _ = write!(out, "TimeoutStartSec={}\n", span(seconds));
+    }
+    if spec.retries > 0 {
+        let _ = write!(out, "Restart=on-failure\nRestartSec={RETRY_DELAY}\n");
+    }
+    // As root and outside of the sandbox: it writes down how the run ended.
+    let volt = context.volt.to_string_lossy();
+    let _ = write!(out, "ExecStopPost=+:{} internal task-ended {}\n", quote(&volt), spec.name);
+    out
+}
+
+/// Renders the timer.
+///
+/// # Errors
+/// When the schedule is none.
+pub fn render_timer(spec: &Spec) -> Result<String, ScheduleError> {
+    let mut out = String::from("# Rendered by Volt from the task's config.json.\n[Unit]\n");
+    let _ =
+        write!(out, "Description={} ({})\n", describe(spec), sentence(&spec.schedule.to_string()));
+    let _ = write!(out, "\n[Timer]\nUnit={}\n", service(&spec.name));
+    match spec.schedule.trigger()? {
+        Trigger::Calendar(expressions) => {
+            for expression in expressions {
+                let _ = write!(out, "OnCalendar={expression}\n");
+            }
+            if spec.persistent {
+                let _ = write!(out, "Persistent=yes\n");
+            }
+        }
+        Trigger::Span(every) => {
+            let every = span_text(every);
+            let _ = write!(out, "OnActiveSec={every}\nOnUnitActiveSec={every}\n");
+        }
+    }
+    let _ = write!(out, "AccuracySec=1s\n");
+    if let Some(seconds) = spec.random_delay {
+        let _ = write!(out, "RandomizedDelaySec={}\n", span(seconds));
+    }
+    let _ = write!(out, "\n[Install]\nWantedBy=timers.target\n");
+    Ok(out)
+}
+
+fn describe(spec: &Spec) -> String {
+    let description = spec.description.as_deref().map(sentence).filter(|text| !text.is_empty());
+    description.unwrap_or_else(|| format!("Volt task {}", spec.name))
+}
+
+/// The `volt run` by which a task runs in a container. Values of its environment are in the file that it reads.
+fn in_container(spec: &Spec, context: Context<'_>) -> Option<Program> {
+    let image = spec.image.as_ref()?;
+    let mut words = vec![context.volt.to_string_lossy().into_owned()];
+    // Where there is no daemon it does the work itself, on the system's containers.
+    words.extend(["run", "--quiet", "--rm"].map(str::to_owned));
+    let limits = &spec.program.limits;
+    let number = |value: Option<u64>| value.map(|n| n.to_string());
+    let mut flag = |name: &str, value: Option<String>| {
+        words.extend(value.into_iter().flat_map(|value| [format!("--{name}"), value]));
+    };
+    flag("name", Some(container(&spec.name).to_string()));
+    flag("user", spec.program.user.clone());
+    flag("workdir", spec.program.workdir.clone());
+    flag("env-file", context.environment.map(|path| path.to_string_lossy().into_owned()));
+    flag("memory", number(limits.memory.map(|bytes| bytes.0)));
+    flag("memory-swap", number(limits.memory_swap.map(|bytes| bytes.0)));
+    flag("cpu", limits.cpu.map(|n| n.to_string()));
+    flag("cpu-weight", number(limits.cpu_weight));
+    flag("pids", number(limits.pids));
+    flag("io-weight", number(limits.io_weight));
+    flag("rate", limits.rate.map(|rate| rate.to_string()));
+    words.extend(["--".into(), image.to_string()]);
+    words.extend(spec.program.exec.iter().cloned());
+    Some(Program { exec: words, profile: Profile::None, ..Program::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Schedule;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn spec() -> Spec {
+        Spec {
+            version: Spec::VERSION,
+            name: "backup".parse().unwrap(),
+            description: Some("Nightly, 100 %".into()),
+            program: Program {
+                exec: ["/usr/bin/backup", "--all"].map(str::to_owned).into(),
+                ..Program::default()
+            },
+            image: None,
+            schedule: Schedule::Cron("0 3 13 * 5".into()),
+            timeout: Some(5400),
+            retries: 2,
+            random_delay: Some(90),
+            persistent: true,
+            labels: BTreeMap::new(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    const CONTEXT: fn() -> Context<'static> =
+        || Context { volt: Path::new("/usr/bin/volt"), environment: None };
+
+    #[test]
+    fn what_a_person_finds_in_systemctl_cat() {
+        let text = render_service(&spec(), CONTEXT());
+        for part in [
+            "Description=Nightly, 100 %%\nStartLimitIntervalSec=0\n",
+            "Type=oneshot\nExecStart=:/usr/bin/backup --all\n",
+            "User=task-backup\n",
+            "TimeoutStartSec=1h30m\nRestart=on-failure\nRestartSec=5\n",
+            "ExecStopPost=+:/usr/bin/volt internal task-ended backup\n",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        let text = render_timer(&spec()).unwrap();
+        for part in [
+            "Unit=volt-task-backup.service\n",
+            "OnCalendar=*-*-13 03:00:00\nOnCalendar=Fri *-*-* 03:00:00\nPersistent=yes\n",
+            "RandomizedDelaySec=1m30s\n",
+            "WantedBy=timers.target\n",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn in_a_container_it_is_a_run_of_volt() {
+        let mut task = spec();
+        task.image = Some("debian:trixie".parse().unwrap());
+        task.program.user = Some("nobody".into());
+        let file = Path::new("/var/lib/volt/tasks/backup/environment");
+        let context = Context { environment: Some(file), ..CONTEXT() };
+        let text = render_service(&task, context);
+        let line = "ExecStart=:/usr/bin/volt run --quiet --rm --name task-backup --user nobody \
+                    --env-file /var/lib/volt/tasks/backup/environment -- debian:trixie /usr/bin/backup --all\n";
+        assert!(text.contains(line), "{text}");
+        assert!(!text.contains("EnvironmentFile") && !text.contains("DynamicUser"), "{text}");
+    }
+
+    #[test]
+    fn a_span_is_no_calendar() {
+        let task = Spec { schedule: Schedule::Every("90s".into()), ..spec() };
+        let text = render_timer(&task).unwrap();
+        assert!(text.contains("OnActiveSec=1m30s\nOnUnitActiveSec=1m30s\n"), "{text}");
+        assert!(!text.contains("Persistent") && !text.contains("OnCalendar"), "{text}");
+    }
+
+    #[test]
+    fn names_lead_back() {
+        let name: Name = "backup".parse().unwrap();
+        assert_eq!(task_of(&service(&name)), Some(name.clone()));
+        assert_eq!(task_of(&timer(&name)), Some(name));
+        assert_eq!(task_of("volt-task-A.timer"), None);
+        let long: Name = format!("{}-{}", "a".repeat(57), "b".repeat(4)).parse().unwrap();
+        assert!(container(&long).as_str().len() <= Name::MAX);
+    }
+}
