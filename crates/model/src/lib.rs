@@ -4,7 +4,7 @@
 //! and the other way round.
 //!
 //! - Names and words: [`name`], [`image`], [`registry`], [`containerfile`], [`size`], [`time`]
-//! - Workloads: [`container`], [`state`], [`limits`], [`mount`], [`restart`]
+//! - Workloads: [`container`], [`state`], [`health`], [`limits`], [`mount`], [`restart`]
 //! - Networks: [`net`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Names on networks: [`dns`]
@@ -17,6 +17,7 @@ pub mod container;
 pub mod containerfile;
 pub mod dns;
 pub mod frame;
+pub mod health;
 pub mod ids;
 pub mod image;
 pub mod initspec;
