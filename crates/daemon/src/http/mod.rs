@@ -8,6 +8,7 @@ mod container;
 mod convert;
 mod fields;
 mod firewall;
+mod health;
 mod image;
 mod net;
 mod registry;
@@ -29,7 +30,7 @@ pub fn routes() -> Routes<Engine> {
     let routes = registry::routes(image::routes(routes));
     let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
     let routes = system::routes(workload::routes(routes));
-    audit::routes(config::routes(routes))
+    audit::routes(config::routes(health::routes(routes)))
 }
 
 impl From<volt_engine::Error> for Failure {

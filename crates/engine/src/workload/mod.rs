@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use volt_host::systemd::{JobKind, UnitStatus};
 use volt_model::container::Exit;
+use volt_model::health::Status;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::state::State;
@@ -55,6 +56,8 @@ pub struct View {
     pub created: Option<Timestamp>,
     /// When it last began to run.
     pub started: Option<Timestamp>,
+    /// Whether it is well, where that is looked at.
+    pub health: Option<Status>,
     /// How its last run ended.
     pub exit: Option<Exit>,
     /// Free words of the user.
@@ -77,6 +80,7 @@ impl From<container::View> for View {
             unit,
             created: Some(spec.created),
             started: view.started,
+            health: view.health.map(|state| state.status),
             exit: view.exit,
             labels: spec.labels,
         }
@@ -99,6 +103,7 @@ impl Engine {
             unit: Some(unit.to_owned()),
             created: None,
             started: status.active_since.and_then(|time| Timestamp::try_from(time).ok()),
+            health: None,
             exit: None,
             labels: BTreeMap::new(),
         })

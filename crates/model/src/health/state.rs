@@ -71,6 +71,9 @@ pub struct State {
     pub passed: Option<bool>,
     /// When a failure was last counted.
     pub counted: Option<Timestamp>,
+    /// When it was last tried to restart or stop it.
+    #[serde(default)]
+    pub tried: Option<Timestamp>,
     /// How often it was restarted for its health since it was last well for a while.
     pub restarts: u32,
     /// What is looked at, in words.
@@ -90,6 +93,7 @@ impl State {
             checked: None,
             passed: None,
             counted: None,
+            tried: None,
             restarts: before.map_or(0, |state| state.restarts),
             check: check.probe.to_string(),
         }
@@ -157,9 +161,14 @@ impl State {
         }
         match check.on_unhealthy {
             OnUnhealthy::None => None,
-            OnUnhealthy::Stop => Some((OnUnhealthy::Stop, self.since)),
+            // What did not work is tried again.
+            OnUnhealthy::Stop => {
+                Some((OnUnhealthy::Stop, self.tried.map_or(self.since, |tried| later(tried, PAUSE))))
+            }
             OnUnhealthy::Restart => {
-                Some((OnUnhealthy::Restart, later(self.since, pause(self.restarts))))
+                let last = self.tried.map_or(self.since, |tried| tried.max(self.since));
+                let pause = pause(self.restarts.max(u32::from(self.tried.is_some())));
+                Some((OnUnhealthy::Restart, later(last, pause)))
             }
         }
     }
