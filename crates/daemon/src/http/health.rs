@@ -40,8 +40,7 @@ pub(super) fn wanted(fields: &mut Fields, check: HealthCheck) -> Wanted {
         status: fields.all("http.status", &http.status),
         headers: http.headers,
     });
-    let mut span =
-        |field, text: &Option<String>| fields.maybe::<Span>(field, text.as_deref());
+    let mut span = |field, text: &Option<String>| fields.maybe::<Span>(field, text.as_deref());
     Wanted {
         none: check.none,
         http,

@@ -77,16 +77,9 @@ fn refused(error: &serde_saphyr::Error, title: &str, hint: &str) -> Error {
             };
             (format!("`{field}` is no key"), hint)
         }
-        other => (
-            plain(&other.to_string()),
-            hint.to_owned(),
-        ),
+        other => (plain(&other.to_string()), hint.to_owned()),
     };
-    Error::new(ErrorKind::InvalidConfig, title).hinted(hint).because(At {
-        line,
-        column,
-        message,
-    })
+    Error::new(ErrorKind::InvalidConfig, title).hinted(hint).because(At { line, column, message })
 }
 
 /// The message without the place at its end, which is told in front of it.

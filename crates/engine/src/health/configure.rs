@@ -48,8 +48,12 @@ impl Engine {
             Error::new(ErrorKind::General, "The health check can't be written").because(error)
         };
         let text = serde_saphyr::to_string(wanted).map_err(|e| failed(e.into()))?;
-        debug_assert!(text.len() < MAX_FILE && parsed(&text, None).is_ok() || wanted.http.is_none());
-        Ok(format!("# What is looked at to know whether it is well: `volt health configure --help`.\n{text}"))
+        debug_assert!(
+            text.len() < MAX_FILE && parsed(&text, None).is_ok() || wanted.http.is_none()
+        );
+        Ok(format!(
+            "# What is looked at to know whether it is well: `volt health configure --help`.\n{text}"
+        ))
     }
 
     /// Has who looks run.

@@ -72,15 +72,19 @@ impl Engine {
     fn completed(&self, spec: &Spec, state: State) -> Result<()> {
         let name = &spec.name;
         let failed = |why: String| {
-            Err(Error::new(ErrorKind::General, format!("The container {name} has not completed: {why}"))
-                .about(name)
-                .hinted(format!("See `volt logs {name}`")))
+            Err(Error::new(
+                ErrorKind::General,
+                format!("The container {name} has not completed: {why}"),
+            )
+            .about(name)
+            .hinted(format!("See `volt logs {name}`")))
         };
         // A run that was never begun has left no end, and that of an earlier one says nothing.
         let prepare = self.systemd().unit_status(&unit::prepare_name(name))?;
         let begun = self.systemd().unit_status(&spec.unit())?.main_started;
         let begun = begun.and_then(|time| Timestamp::try_from(time).ok());
-        let end = self.last_exit(name).filter(|end| begun.is_some_and(|begun| end.finished >= begun));
+        let end =
+            self.last_exit(name).filter(|end| begun.is_some_and(|begun| end.finished >= begun));
         match end {
             _ if prepare.active == ActiveState::Failed => failed("it could not be prepared".into()),
             Some(Exit { code: 0, .. }) if state == State::Stopped => Ok(()),

@@ -158,9 +158,10 @@ fn parsed(text: &str, base: Option<&Check>) -> Result<Option<Check>> {
     const TITLE: &str = "The health check can't be used";
     const HINT: &str = "`volt health configure --help` names all that may be said";
     let wanted: Option<Wanted> = parse::yaml(text, TITLE, HINT)?;
-    wanted.unwrap_or_default().over(base).map_err(|error| {
-        Error::new(ErrorKind::InvalidConfig, TITLE).hinted(HINT).because(error)
-    })
+    wanted
+        .unwrap_or_default()
+        .over(base)
+        .map_err(|error| Error::new(ErrorKind::InvalidConfig, TITLE).hinted(HINT).because(error))
 }
 
 /// Refuses checks that nobody would make, or that could not do what they are to.

@@ -70,8 +70,7 @@ pub(super) async fn look(engine: &Engine, name: &Name, check: &Check, place: &Pl
         Probe::Exec(words) => {
             let (engine, name, words) = (engine.clone(), name.clone(), words.clone());
             let timeout = check.timeout;
-            let run =
-                tokio::task::spawn_blocking(move || engine.run_probe(&name, &words, timeout));
+            let run = tokio::task::spawn_blocking(move || engine.run_probe(&name, &words, timeout));
             return run.await.unwrap_or_else(|e| Found::failed(e.to_string()));
         }
         Probe::Tcp(port) => tokio::time::timeout(check.timeout, connected(place, *port)).await,

@@ -12,7 +12,10 @@ pub(super) fn validate(http: &Http) -> Result<(), CheckError> {
     }
     let plain = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
     if !http.path.starts_with('/') || !plain(&http.path) {
-        return Err(wrong("http.path", "it begins with / and has neither spaces nor other letters than ASCII's"));
+        return Err(wrong(
+            "http.path",
+            "it begins with / and has neither spaces nor other letters than ASCII's",
+        ));
     }
     for (name, value) in &http.headers {
         let token = |b: u8| b.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&b);
@@ -20,7 +23,10 @@ pub(super) fn validate(http: &Http) -> Result<(), CheckError> {
             return Err(wrong("http.headers", format!("`{name}` is no name of a header")));
         }
         if value.bytes().any(|b| b.is_ascii_control()) {
-            return Err(wrong("http.headers", format!("the value of {name} has a control character in it")));
+            return Err(wrong(
+                "http.headers",
+                format!("the value of {name} has a control character in it"),
+            ));
         }
     }
     Ok(())
@@ -30,7 +36,12 @@ pub(super) fn validate(http: &Http) -> Result<(), CheckError> {
 #[must_use]
 pub fn request(http: &Http, to: SocketAddr) -> Vec<u8> {
     let mut text = format!("GET {} HTTP/1.1\r\n", http.path);
-    let own = [("Host", to.to_string()), ("User-Agent", "volt-health".into()), ("Accept", "*/*".into()), ("Connection", "close".into())];
+    let own = [
+        ("Host", to.to_string()),
+        ("User-Agent", "volt-health".into()),
+        ("Accept", "*/*".into()),
+        ("Connection", "close".into()),
+    ];
     for (name, value) in own {
         if !http.headers.keys().any(|given| given.eq_ignore_ascii_case(name)) {
             text += &format!("{name}: {value}\r\n");

@@ -56,7 +56,9 @@ impl FromStr for OnUnhealthy {
         [Self::None, Self::Restart, Self::Stop]
             .into_iter()
             .find(|one| one.to_string() == text)
-            .ok_or_else(|| wrong("on_unhealthy", format!("`{text}` is none of none, restart, stop")))
+            .ok_or_else(|| {
+                wrong("on_unhealthy", format!("`{text}` is none of none, restart, stop"))
+            })
     }
 }
 

@@ -162,9 +162,10 @@ impl State {
         match check.on_unhealthy {
             OnUnhealthy::None => None,
             // What did not work is tried again.
-            OnUnhealthy::Stop => {
-                Some((OnUnhealthy::Stop, self.tried.map_or(self.since, |tried| later(tried, PAUSE))))
-            }
+            OnUnhealthy::Stop => Some((
+                OnUnhealthy::Stop,
+                self.tried.map_or(self.since, |tried| later(tried, PAUSE)),
+            )),
             OnUnhealthy::Restart => {
                 let last = self.tried.map_or(self.since, |tried| tried.max(self.since));
                 let pause = pause(self.restarts.max(u32::from(self.tried.is_some())));

@@ -23,7 +23,11 @@ fn failures_in_a_row_make_it_unhealthy_and_one_success_healthy() {
     let mut state = begun(&check);
     assert_eq!(state.due(&check), at(0));
     assert_eq!(state.take(&check, at(0), false), None);
-    assert_eq!((state.streak, state.due(&check)), (0, at(5)), "sooner than Compose's, and not counted");
+    assert_eq!(
+        (state.streak, state.due(&check)),
+        (0, at(5)),
+        "sooner than Compose's, and not counted"
+    );
     assert_eq!(state.take(&check, at(5), true), Some(Status::Healthy));
     assert_eq!(state.due(&check), at(15));
     for (second, became) in [(15, None), (25, None), (35, Some(Status::Unhealthy)), (45, None)] {
@@ -74,7 +78,9 @@ fn restarts_come_at_growing_distances_until_it_was_well() {
 #[test]
 fn what_people_write() {
     let read = |text: &str| serde_json::from_str::<Wanted>(text).unwrap().over(None);
-    let check = read(r#"{"http":{"port":80,"status":[200,"300-399"]},"interval":"1m30s","retries":5,"timeout":2}"#);
+    let check = read(
+        r#"{"http":{"port":80,"status":[200,"300-399"]},"interval":"1m30s","retries":5,"timeout":2}"#,
+    );
     let check = check.unwrap().unwrap();
     assert_eq!(check.probe.to_string(), "http 80/");
     assert_eq!((check.interval, check.timeout), (Duration::from_secs(90), Duration::from_secs(2)));
@@ -105,8 +111,12 @@ fn what_people_write() {
 #[test]
 fn what_is_written_goes_over_the_record() {
     let base = Check { retries: 7, ..check() };
-    let over = |text: &str| serde_json::from_str::<Wanted>(text).unwrap().over(Some(&base)).unwrap();
-    assert_eq!(over(r#"{"interval":"1s"}"#), Some(Check { interval: Duration::from_secs(1), ..base.clone() }));
+    let over =
+        |text: &str| serde_json::from_str::<Wanted>(text).unwrap().over(Some(&base)).unwrap();
+    assert_eq!(
+        over(r#"{"interval":"1s"}"#),
+        Some(Check { interval: Duration::from_secs(1), ..base.clone() })
+    );
     assert_eq!(over(r#"{"tcp":81}"#), Some(Check { probe: Probe::Tcp(81), ..base.clone() }));
     assert_eq!(over(r#"{"none":true}"#), None);
 }
@@ -114,11 +124,21 @@ fn what_is_written_goes_over_the_record() {
 #[test]
 fn checks_of_images() {
     let read = |text: &str| serde_json::from_str::<OfImage>(text).unwrap().check();
-    let check = read(r#"{"Test":["CMD-SHELL","curl -f localhost"],"Interval":5000000000,"Retries":2}"#).unwrap();
-    assert_eq!(check.probe, Probe::Exec(vec!["/bin/sh".into(), "-c".into(), "curl -f localhost".into()]));
-    assert_eq!((check.interval, check.timeout, check.retries), (Duration::from_secs(5), Duration::from_secs(30), 2));
+    let check =
+        read(r#"{"Test":["CMD-SHELL","curl -f localhost"],"Interval":5000000000,"Retries":2}"#)
+            .unwrap();
+    assert_eq!(
+        check.probe,
+        Probe::Exec(vec!["/bin/sh".into(), "-c".into(), "curl -f localhost".into()])
+    );
+    assert_eq!(
+        (check.interval, check.timeout, check.retries),
+        (Duration::from_secs(5), Duration::from_secs(30), 2)
+    );
     assert_eq!(read(r#"{"Test":["CMD","true"]}"#).unwrap().probe.to_string(), "exec true");
-    for none in [r#"{"Test":["NONE"]}"#, r#"{"Test":[]}"#, "{}", r#"{"Test":null}"#, r#"{"Test":["CMD"]}"#] {
+    for none in
+        [r#"{"Test":["NONE"]}"#, r#"{"Test":[]}"#, "{}", r#"{"Test":null}"#, r#"{"Test":["CMD"]}"#]
+    {
         assert_eq!(read(none), None, "{none}");
     }
 }
@@ -132,7 +152,11 @@ fn web_servers() {
         headers: BTreeMap::from([("host".to_owned(), "shop".to_owned())]),
     };
     let sent = String::from_utf8(request(&http(&[]), ([127, 0, 0, 1], 80).into())).unwrap();
-    assert!(sent.starts_with("GET /x HTTP/1.1\r\n") && sent.ends_with("host: shop\r\n\r\n") && !sent.contains("Host:"));
+    assert!(
+        sent.starts_with("GET /x HTTP/1.1\r\n")
+            && sent.ends_with("host: shop\r\n\r\n")
+            && !sent.contains("Host:")
+    );
     for (bytes, expected) in [
         (&b""[..], Answer::More),
         (b"HTT", Answer::More),
@@ -145,9 +169,13 @@ fn web_servers() {
     ] {
         assert_eq!(answer(bytes), expected, "{bytes:?}");
     }
-    for (status, code, good) in
-        [(&[][..], 204, true), (&[], 302, true), (&[], 404, false), (&["404", "500-502"], 501, true), (&["404"], 200, false)]
-    {
+    for (status, code, good) in [
+        (&[][..], 204, true),
+        (&[], 302, true),
+        (&[], 404, false),
+        (&["404", "500-502"], 501, true),
+        (&["404"], 200, false),
+    ] {
         assert_eq!(is_good(&http(status), code), good, "{status:?} {code}");
     }
 }

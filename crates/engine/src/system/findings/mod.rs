@@ -209,6 +209,7 @@ impl Engine {
             "volt.socket",
             "volt-boot.service",
             "volt-dns.service",
+            "volt-health.service",
             "volt-network.service",
             "volt-scrub.service",
             "volt-container@*.service",
