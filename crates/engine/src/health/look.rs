@@ -48,11 +48,14 @@ pub(super) async fn look_after(engine: Engine, target: Target) {
         let remedy = known.state.remedy(&target.check);
         let due = known.state.due(&target.check);
         let next = remedy.map_or(due, |(_, when)| due.min(when));
-        sleep_until(next).await;
+        sleep_until(next, target.check.interval).await;
         if let Some((what, when)) = remedy
             && Timestamp::now() >= when
         {
-            known.remedy(what).await;
+            if known.remedy(what).await {
+                // With the run it is over here too.
+                return std::future::pending().await;
+            }
             continue;
         }
         let found = look(&engine, &target.name, &target.check, &target.place).await;
@@ -60,10 +63,10 @@ pub(super) async fn look_after(engine: Engine, target: Target) {
     }
 }
 
-async fn sleep_until(time: Timestamp) {
+/// Sleeps until then; for no longer than a look may be away, whatever is done to the clock.
+async fn sleep_until(time: Timestamp, most: Duration) {
     let left = time.duration_since(Timestamp::now());
-    // A clock that is set back delays nothing for longer than the check's own times.
-    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default().min(most)).await;
 }
 
 impl<'a> Known<'a> {
@@ -73,8 +76,6 @@ impl<'a> Known<'a> {
         let state = match before {
             Some(mut state) if state.run == target.run => {
                 state.check = target.check.probe.to_string();
-                // The clock may have been set back meanwhile.
-                state.checked = state.checked.map(|time| time.min(Timestamp::now()));
                 state
             }
             before => State::begin(&target.check, &target.run, target.started, before.as_ref()),
@@ -116,16 +117,16 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Does what is to be done of an unhealthy one, unless it runs no more.
-    async fn remedy(&mut self, what: OnUnhealthy) {
+    /// Does what is to be done of an unhealthy one, unless it runs no more. Whether that has ended its run.
+    async fn remedy(&mut self, what: OnUnhealthy) -> bool {
         self.state.tried = Some(Timestamp::now());
         let (noted, word) = match what {
-            OnUnhealthy::None => return,
+            OnUnhealthy::None => return false,
             OnUnhealthy::Restart => (What::Restarted, "restarted"),
             OnUnhealthy::Stop => (What::Stopped, "stopped"),
         };
         if !self.is_running().await {
-            return;
+            return false;
         }
         if what == OnUnhealthy::Restart {
             self.state.restarts = self.state.restarts.saturating_add(1);
@@ -140,11 +141,12 @@ impl<'a> Known<'a> {
                 OnUnhealthy::Restart => engine.restart_run(&target),
                 _ => engine.container_stop(&target.name, None).map(drop),
             };
-            if let Err(error) = done {
+            if let Err(error) = &done {
                 tracing::error!(name = %target.name, error = %error.chain().join(": "), "it can't be {word}");
             }
+            done.is_ok()
         });
-        drop(done.await);
+        done.await.unwrap_or(false)
     }
 
     async fn is_running(&self) -> bool {

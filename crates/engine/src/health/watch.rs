@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
+use volt_host::files;
 use volt_host::systemd::UnitWatch;
 use volt_host::watch::FolderWatch;
 use volt_model::container::{Backend, Spec};
@@ -58,7 +59,7 @@ impl Engine {
         folders.iter().try_for_each(|folder| make_folder(folder))?;
         let paths: Vec<_> = folders.iter().map(|folder| folder.as_path()).collect();
         let (sender, heard) = unbounded_channel();
-        listen_to_folders(FolderWatch::new(&paths)?, sender.clone());
+        listen_to_folders(FolderWatch::with_writes(&paths)?, sender.clone());
         listen_to_units(self.systemd().watch(&["volt-container@*.service"])?, sender);
         runtime.block_on(self.look_after_all(heard, ready))
     }
@@ -99,11 +100,28 @@ impl Engine {
             }
             stays
         });
+        self.forget_unwatched(&targets);
         for (name, target) in targets {
             watched.tasks.entry(name).or_insert_with(|| {
                 let task = tokio::spawn(look_after(self.clone(), target.clone()));
                 (target, task.abort_handle())
             });
+        }
+    }
+
+    /// Takes away what was known of runs at which nobody looks any more.
+    fn forget_unwatched(&self, targets: &HashMap<Name, Target>) {
+        let entries = std::fs::read_dir(self.paths().health()).into_iter().flatten().flatten();
+        let name = |entry: std::fs::DirEntry| -> Option<Name> {
+            entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok()
+        };
+        for name in entries.filter_map(name).filter(|name| !targets.contains_key(name)) {
+            // That of a run that is over tells the next how often it was restarted.
+            if self.health_of(&name).is_some()
+                && let Err(error) = files::remove_file(&self.health_path(&name))
+            {
+                tracing::warn!(%error, "what is not looked at any more seems to be");
+            }
         }
     }
 

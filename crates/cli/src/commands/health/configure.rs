@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, group = "probe")]
     none: bool,
     /// Take the file away: what it was created with holds again
-    #[arg(long, exclusive = false, conflicts_with_all = ["probe", "interval", "timeout", "retries", "start_period", "start_interval", "on_unhealthy"])]
+    #[arg(long, conflicts_with_all = ["probe", "interval", "timeout", "retries", "start_period", "start_interval", "on_unhealthy"])]
     reset: bool,
     /// Time between two looks [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = checked::<Span>)]
