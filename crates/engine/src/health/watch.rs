@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use volt_host::files;
 use volt_host::systemd::UnitWatch;
 use volt_host::watch::FolderWatch;
@@ -18,8 +19,9 @@ use volt_model::name::Name;
 
 /// How many commands may run in containers at a time; further ones wait.
 const MOST: usize = 64;
-/// How long nothing more must have happened until it is looked what has changed.
+/// How long nothing more must have happened until it is looked what has changed, and how long that may be put off.
 const QUIET: Duration = Duration::from_millis(20);
+const PUT_OFF: Duration = Duration::from_millis(300);
 /// How often it is looked at all the same.
 const LOOK: Duration = Duration::from_secs(30);
 /// How long a thread waits for news before it waits again.
@@ -76,9 +78,15 @@ impl Engine {
             if let Ok(news) = tokio::time::timeout(LOOK, heard.recv()).await {
                 news.unwrap_or_else(|| Err(deaf()))?;
             }
-            // A start is several changes.
-            while let Ok(news) = tokio::time::timeout(QUIET, heard.recv()).await {
+            // A start is several changes, and much may be started.
+            let end = Instant::now() + PUT_OFF;
+            while let Ok(news) =
+                tokio::time::timeout_at(end.min(Instant::now() + QUIET), heard.recv()).await
+            {
                 news.unwrap_or_else(|| Err(deaf()))?;
+                if Instant::now() >= end {
+                    break;
+                }
             }
             self.look_around(&mut watched);
         }
@@ -116,10 +124,16 @@ impl Engine {
             entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok()
         };
         for name in entries.filter_map(name).filter(|name| !targets.contains_key(name)) {
-            // That of a run that is over tells the next how often it was restarted.
-            if self.health_of(&name).is_some()
-                && let Err(error) = files::remove_file(&self.health_path(&name))
-            {
+            let forgotten = if !self.container_exists(&name) {
+                // A look was under way when it was removed.
+                self.forget_health(&name)
+            } else if self.health_of(&name).is_some() {
+                files::remove_file(&self.health_path(&name)).map(drop).map_err(Error::from)
+            } else {
+                // That of a run that is over tells the next how often it was restarted.
+                Ok(())
+            };
+            if let Err(error) = forgotten {
                 tracing::warn!(%error, "what is not looked at any more seems to be");
             }
         }

@@ -9,7 +9,10 @@ const SOON: Duration = Duration::from_secs(30);
 /// Waits until a container's health is this.
 #[track_caller]
 fn becomes(host: &Host, name: &str, status: &str) {
-    host.until(SOON, &format!("volt health status {name} -o json | grep -q '\"status\": *\"{status}\"'"));
+    host.until(
+        SOON,
+        &format!("volt health status {name} -o json | grep -q '\"status\": *\"{status}\"'"),
+    );
 }
 
 fn status(host: &Host, name: &str) -> Value {
@@ -19,7 +22,11 @@ fn status(host: &Host, name: &str) -> Value {
 /// What became of a container's health, in words.
 fn past(host: &Host, name: &str) -> Vec<String> {
     let past = host.volt(&["health", "history", name, "-o", "json"]).json();
-    past.as_array().unwrap().iter().map(|entry| entry["what"].as_str().unwrap().to_owned()).collect()
+    past.as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["what"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 on_hosts! {
@@ -84,7 +91,7 @@ on_hosts! {
         let seen = host.sh("runuser -u outsider -- volt health status inside -o json").json();
         assert_eq!((&seen["status"], &seen["last_words"]), (&"healthy".into(), &Value::Null));
         host.volt(&["delete", "--force", "page", "inside"]).ok();
-        host.sh("! ls /run/volt/health /var/lib/volt/health | grep -E 'page|inside'").ok();
+        host.until(SOON, "! ls /run/volt/health /var/lib/volt/health | grep -E 'page|inside'");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
     }
 }
@@ -122,6 +129,7 @@ json.dump(ref, open(path, \"w\"))' '{config}'")).ok();
         let plain = status(&host, "plain");
         assert_eq!(plain["status"], "unhealthy");
         assert!(plain["problem"].as_str().unwrap().contains("line 2, column 1"), "{plain}");
+        assert!(host.volt(&["system", "check"]).stdout.contains("/etc/volt/health/plain.yaml"));
         host.sh("printf 'exec: \"true\"\\ninterval: 1s\\n' > /root/good && mv /root/good /etc/volt/health/plain.yaml").ok();
         becomes(&host, "plain", "healthy");
         // By the command, over what the container has; and taken away again.
@@ -175,8 +183,18 @@ on_hosts! {
 
 /// A unit that others than Volt would write: it comes after a gate.
 fn gated(host: &Host, unit: &str, gate: &str) {
-    let text = format!("[Unit]\nRequires={gate}\nAfter={gate}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo {unit} >> /run/order'\n[Install]\nWantedBy=multi-user.target\n");
-    host.run_with(&["sh", "-c", &format!("cat > /etc/systemd/system/{unit}.service && systemctl daemon-reload")], text.as_bytes()).ok();
+    let text = format!(
+        "[Unit]\nRequires={gate}\nAfter={gate}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo {unit} >> /run/order'\n[Install]\nWantedBy=multi-user.target\n"
+    );
+    host.run_with(
+        &[
+            "sh",
+            "-c",
+            &format!("cat > /etc/systemd/system/{unit}.service && systemctl daemon-reload"),
+        ],
+        text.as_bytes(),
+    )
+    .ok();
 }
 
 on_hosts! {

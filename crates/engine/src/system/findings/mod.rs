@@ -130,6 +130,7 @@ impl Engine {
         all.extend(self.unit_findings(&facts));
         all.extend(self.running_findings(&facts));
         all.extend(self.config_finding());
+        all.extend(self.health_findings());
         all.extend(self.id_findings(&facts));
         all.extend(self.run_findings(&facts));
         all.extend(self.volume_findings());
