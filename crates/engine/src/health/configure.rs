@@ -1,13 +1,14 @@
 //! Writing what is to be looked at.
 
-use super::{MAX_FILE, View, make_folder, parsed, refuse_useless};
+use super::{View, make_folder, refuse_useless};
 use crate::Engine;
+use crate::config::parse;
 use crate::error::{Error, Result};
 use std::time::Duration;
 use volt_host::files;
 use volt_host::systemd::JobKind;
 use volt_model::container::{Spec, unit};
-use volt_model::health::Wanted;
+use volt_model::health::{MAX_FILE, Wanted};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
@@ -35,25 +36,11 @@ impl Engine {
         };
         let health = wanted.clone().over(spec.health.as_ref()).map_err(refused)?;
         refuse_useless(&Spec { health, ..spec.clone() })?;
-        let text = self.check_text(wanted)?;
+        let text = text_of(wanted)?;
         make_folder(&self.paths().health_checks())?;
         files::write_atomic(&path, text.as_bytes(), 0o644)?;
         self.have_health_looked_at();
         Ok(self.health_view(&spec))
-    }
-
-    /// What stands in the file. It must be read as it was meant.
-    fn check_text(&self, wanted: &Wanted) -> Result<String> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(ErrorKind::General, "The health check can't be written").because(error)
-        };
-        let text = serde_saphyr::to_string(wanted).map_err(|e| failed(e.into()))?;
-        debug_assert!(
-            text.len() < MAX_FILE && parsed(&text, None).is_ok() || wanted.http.is_none()
-        );
-        Ok(format!(
-            "# What is looked at to know whether it is well: `volt health configure --help`.\n{text}"
-        ))
     }
 
     /// Has who looks run.
@@ -63,6 +50,59 @@ impl Engine {
         }
         if let Err(error) = self.systemd().run_job(JobKind::Start, unit::HEALTH, PATIENCE) {
             tracing::warn!(%error, "nobody looks at the health of workloads");
+        }
+    }
+}
+
+/// What stands in the file. It must be read as it was meant.
+fn text_of(wanted: &Wanted) -> Result<String> {
+    const TITLE: &str = "The health check can't be written";
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::General, TITLE).because(error.to_string())
+    };
+    let text = serde_saphyr::to_string(wanted).map_err(|error| failed(&error))?;
+    let text = format!(
+        "# What is looked at to know whether it is well: `volt health configure --help`.\n{text}"
+    );
+    let read: Option<Wanted> = parse::yaml(&text, TITLE, "Write the file by hand")?;
+    match read {
+        Some(read) if read == *wanted && text.len() <= MAX_FILE => Ok(text),
+        _ => Err(failed(&"it would not be read as it is meant")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use volt_model::health::{Command, Http, OnUnhealthy, Span};
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let http = Http {
+            port: 80,
+            path: "/a?b=#c:d".into(),
+            status: vec!["200".parse().unwrap(), "300-399".parse().unwrap()],
+            headers: [("Host".to_owned(), "a: 'b' \"c\" # d".to_owned())].into(),
+        };
+        let words = ["sh", "-c", "a: b\n# c\n'\"%{}[]", "", " x ", "yes", "1"].map(str::to_owned);
+        let all = [
+            Wanted::default(),
+            Wanted { none: true, ..Wanted::default() },
+            Wanted {
+                http: Some(http),
+                on_unhealthy: Some(OnUnhealthy::Restart),
+                ..Wanted::default()
+            },
+            Wanted { exec: Some(Command(words.to_vec())), retries: Some(3), ..Wanted::default() },
+            Wanted {
+                tcp: Some(1),
+                interval: Some(Span(Duration::from_millis(1500))),
+                ..Wanted::default()
+            },
+        ];
+        for wanted in all {
+            let text = text_of(&wanted).unwrap_or_else(|error| panic!("{wanted:?}: {error:?}"));
+            assert!(text.starts_with('#'), "{text}");
         }
     }
 }

@@ -221,7 +221,8 @@ on_hosts! {
         }
         // The end of the container is not the end of who came after it; the next who comes after it waits again.
         host.sh("volt kill db; systemctl is-active after-db.service").ok();
-        host.sh("systemctl stop after-db.service && ! systemctl is-active volt-healthy@db.service").ok();
+        host.sh("systemctl stop after-db.service").ok();
+        host.until(SOON, "! systemctl is-active volt-healthy@db.service");
         host.sh("systemctl restart volt-container@db.service; rm /run/order; systemctl start after-db.service && grep -x after-db /run/order && volt health status db | grep -w healthy").ok();
         // At boot.
         host.sh("systemctl enable after-db.service after-good.service").ok();
