@@ -137,7 +137,8 @@ pub(crate) fn script(running: bool) -> String {
              systemctl stop volt.service; fi",
             "if test -e /usr/lib/systemd/system/volt.socket; then \
              systemctl enable --now --quiet volt.socket; \
-             systemctl restart volt.socket volt-scrub.timer; fi",
+             systemctl restart volt.socket volt-scrub.timer volt-health.path; \
+             systemctl try-restart volt-health.service; fi",
         ]);
     } else {
         lines.push(

@@ -223,6 +223,14 @@ operations! {
     "volume_inspect" VolumeInspectOp: GET "/api/v1/volumes/{name}" Read Plain reads (Named, Nothing) -> Volume;
     /// Removes a volume and what is in it.
     "volume_delete" VolumeDeleteOp: DELETE "/api/v1/volumes/{name}" Container Plain changes (Named, Nothing) -> Nothing;
+    /// Lists the health of all workloads that have a check.
+    "health_list" HealthListOp: GET "/api/v1/health" Read Plain reads (Nothing, Nothing) -> Vec<Health>;
+    /// Shows how a workload is.
+    "health_status" HealthStatusOp: GET "/api/v1/health/{name}" Read Plain reads (Named, Nothing) -> Health;
+    /// Lists what became of a workload's health, the oldest first.
+    "health_history" HealthHistoryOp: GET "/api/v1/health/{name}/history" Read Plain reads (Named, Nothing) -> Vec<HealthEntry>;
+    /// Says what is to be looked at, over what the workload was created with.
+    "health_configure" HealthConfigureOp: PUT "/api/v1/health/{name}" Container Plain changes (Named, HealthConfigure) -> Health;
 
     /// Makes a network with its bridge.
     "net_create" NetCreateOp: POST "/api/v1/networks" Admin Plain changes (Nothing, NetCreate) -> Network;

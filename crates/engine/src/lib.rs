@@ -14,6 +14,7 @@ pub mod container;
 pub mod error;
 pub mod event;
 pub mod firewall;
+pub mod health;
 pub mod image;
 mod intent;
 mod names;

@@ -20,5 +20,6 @@ pub mod peer;
 pub mod probe;
 pub mod process;
 pub mod proxy;
+pub mod reach;
 pub mod systemd;
 pub mod watch;

@@ -4,7 +4,7 @@
 //! and the other way round.
 //!
 //! - Names and words: [`name`], [`image`], [`registry`], [`containerfile`], [`size`], [`time`]
-//! - Workloads: [`container`], [`service`], [`task`], [`state`], [`limits`], [`mount`], [`restart`]
+//! - Workloads: [`container`], [`service`], [`task`], [`state`], [`health`], [`limits`], [`mount`], [`restart`]
 //! - What systemd reads: [`unitfile`], [`words`]
 //! - Networks: [`net`]
 //! - Talking to a workload: [`frame`], [`initspec`]
@@ -18,6 +18,7 @@ pub mod container;
 pub mod containerfile;
 pub mod dns;
 pub mod frame;
+pub mod health;
 pub mod ids;
 pub mod image;
 pub mod initspec;

@@ -225,6 +225,24 @@ impl Paths {
         self.run.join("dns.json")
     }
 
+    /// Checks of workloads' health as the user writes them, `NAME.yaml` each.
+    #[must_use]
+    pub fn health_checks(&self) -> PathBuf {
+        self.etc.join("health")
+    }
+
+    /// How workloads are.
+    #[must_use]
+    pub fn health(&self) -> PathBuf {
+        self.run.join("health")
+    }
+
+    /// How workloads were.
+    #[must_use]
+    pub fn health_history(&self) -> PathBuf {
+        self.lib.join("health")
+    }
+
     /// Lock files.
     #[must_use]
     pub fn locks(&self) -> PathBuf {

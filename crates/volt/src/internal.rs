@@ -64,6 +64,18 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
                 Err(error) => failed(error.kind, &error.chain().join(": ")),
             }
         }
+        Some("health") => {
+            volt_daemon::run::log_to_stderr();
+            match engine().watch_health(&mut || volt_relay::notify(env::vars_os(), "READY=1")) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(error.kind, &error.chain().join(": ")),
+            }
+        }
+        Some("gate") => match args.next().unwrap_or_default().to_str() {
+            Some("healthy") => about(args, Engine::gate_healthy),
+            Some("completed") => about(args, Engine::gate_completed),
+            _ => failed(ErrorKind::Usage, "gate: healthy or completed?"),
+        },
         Some("no-networks") => {
             volt_daemon::run::log_to_stderr();
             match engine().networks_down() {

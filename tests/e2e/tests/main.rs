@@ -29,6 +29,7 @@ mod suite {
     mod docs;
     mod firewall;
     mod full_disk;
+    mod health;
     mod hosts;
     mod image;
     mod image_build;

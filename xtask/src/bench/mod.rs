@@ -4,6 +4,7 @@
 mod container;
 pub(crate) mod driver;
 mod groups;
+mod health;
 mod host;
 mod net;
 mod peers;
@@ -54,6 +55,7 @@ const BENCHES: &[Bench] = &[
         about: "networks against what is made by hand, names against dnsmasq and unbound",
         run: net::run,
     },
+    Bench { name: "health", about: "what looks at the health of workloads", run: health::run },
 ];
 
 /// What was asked for.

@@ -63,6 +63,9 @@ pub struct ContainerCreate {
     /// `no`, `on-failure[:N]`, `always` or `unless-stopped`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<String>,
+    /// How it is found out whether it is well, over what the image says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<super::HealthCheck>,
     /// The signal that asks the command to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
@@ -200,6 +203,12 @@ pub struct Container {
     /// When it last began to run, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
+    /// `starting`, `healthy` or `unhealthy`, while it runs and that is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// How that is found out, as it was created; see `health_status` for what was changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<super::HealthCheck>,
     /// How its last run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,

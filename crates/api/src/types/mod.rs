@@ -3,6 +3,7 @@
 mod cas;
 mod container;
 mod firewall;
+mod health;
 mod image;
 mod net;
 mod registry;
@@ -16,6 +17,7 @@ mod workload;
 pub use cas::*;
 pub use container::*;
 pub use firewall::*;
+pub use health::*;
 pub use image::*;
 pub use net::*;
 pub use registry::*;

@@ -31,6 +31,9 @@ pub struct Workload {
     /// When it last began to run, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
+    /// `starting`, `healthy` or `unhealthy`, while it runs and that is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
     /// How its last run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<super::Exit>,

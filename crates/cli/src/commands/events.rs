@@ -18,7 +18,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this kind: container, image, volume, network or object
+    /// Only this kind: container, image, volume, network, health or object
     #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume", "network", "object"])]
     #[arg(hide_possible_values = true)]
     kind: Option<String>,

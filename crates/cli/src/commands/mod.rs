@@ -9,6 +9,7 @@ mod daemon;
 mod dns;
 mod events;
 pub(crate) mod firewall;
+pub(crate) mod health;
 pub(crate) mod image;
 mod logs;
 pub(crate) mod net;
@@ -100,6 +101,9 @@ pub(crate) enum Command {
     /// The firewall
     #[command(subcommand)]
     Firewall(firewall::Command),
+    /// Whether workloads are well
+    #[command(subcommand)]
+    Health(health::Command),
     /// Workloads of every kind, and units of the host
     #[command(subcommand)]
     Workload(workload::Command),
@@ -166,6 +170,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Volume(command) => volume::dispatch(command, ctx).await,
         Command::Net(command) => net::dispatch(command, ctx).await,
         Command::Firewall(command) => firewall::dispatch(command, ctx).await,
+        Command::Health(command) => health::dispatch(command, ctx).await,
         Command::Workload(command) => workload::dispatch(command, ctx).await,
         Command::System(command) => system::dispatch(command, ctx).await,
         Command::Config(command) => config::dispatch(command, ctx).await,

@@ -22,8 +22,8 @@ impl Tone {
     /// The tone of a state's word.
     pub(crate) fn of_state(word: &str) -> Self {
         match word {
-            "running" | "ok" | "success" => Self::Good,
-            "failed" | "missing" | "failure" | "refused" => Self::Bad,
+            "running" | "ok" | "success" | "healthy" => Self::Good,
+            "failed" | "missing" | "failure" | "refused" | "unhealthy" => Self::Bad,
             "stopped" => Self::Faint,
             _ => Self::Warn,
         }

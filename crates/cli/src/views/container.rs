@@ -10,7 +10,7 @@ const COMMAND: usize = 40;
 const COLUMNS: &[Column<Container>] = &[
     Column::new("NAME", |c| c.name.as_str().into()),
     Column::new("STATE", |c| Cell::state(&c.state)),
-    Column::new("STATUS", |c| status(&c.state, c.started.as_deref(), c.exit.as_ref()).into()),
+    Column::new("STATUS", |c| status(of(c)).into()),
     Column::new("IMAGE", |c| c.image.as_str().into()),
     Column::new("COMMAND", |c| short(&what_runs(c), COMMAND).into()),
     Column::new("CREATED", |c| ago(&c.created).into()),
@@ -29,13 +29,28 @@ fn what_runs(container: &Container) -> String {
     }
 }
 
-/// `up 3 minutes` or `exit 1, 2 hours ago`.
-pub(super) fn status(state: &str, started: Option<&str>, exit: Option<&Exit>) -> String {
+/// What the status of a workload follows from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Life<'a> {
+    pub(super) state: &'a str,
+    pub(super) started: Option<&'a str>,
+    pub(super) exit: Option<&'a Exit>,
+    pub(super) health: Option<&'a str>,
+}
+
+fn of(c: &Container) -> Life<'_> {
+    let (started, health) = (c.started.as_deref(), c.health.as_deref());
+    Life { state: &c.state, started, exit: c.exit.as_ref(), health }
+}
+
+/// `up 3 minutes (healthy)` or `exit 1, 2 hours ago`.
+pub(super) fn status(Life { state, started, exit, health }: Life<'_>) -> String {
     let up = matches!(state, "running" | "frozen" | "starting" | "stopping" | "restarting");
     match (up, started, exit) {
         (true, Some(started), _) => {
             let since = ago(started);
-            format!("up {}", since.strip_suffix(" ago").unwrap_or("0 seconds"))
+            let health = health.map(|health| format!(" ({health})")).unwrap_or_default();
+            format!("up {}{health}", since.strip_suffix(" ago").unwrap_or("0 seconds"))
         }
         (false, _, Some(exit)) => format!("exit {}, {}", exit.code, ago(&exit.finished)),
         (false, None, None) => "never started".to_owned(),
@@ -58,7 +73,8 @@ pub(super) fn sections(c: &Container) -> Details {
     let mut details = Details::new()
         .row("Name", &c.name)
         .row("State", &c.state)
-        .row("Status", status(&c.state, c.started.as_deref(), c.exit.as_ref()))
+        .row("Status", status(of(c)))
+        .some("Health check", c.health_check.as_ref().map(super::health::what))
         .row("Image", &c.image)
         .row("Backend", &c.backend)
         .row("Mode", &c.mode)
@@ -141,9 +157,12 @@ mod tests {
             ("stopped", Some("x"), None, "-"),
             ("running", None, None, "-"),
         ] {
-            assert_eq!(status(state, started, exit.as_ref()), text);
+            let exit = exit.as_ref();
+            assert_eq!(status(Life { state, started, exit, health: None }), text);
         }
         let now = jiff::Timestamp::now().to_string();
-        assert_eq!(status("running", Some(&now), None), "up 0 seconds");
+        let up = Life { state: "running", started: Some(&now), ..Life::default() };
+        assert_eq!(status(up), "up 0 seconds");
+        assert_eq!(status(Life { health: Some("healthy"), ..up }), "up 0 seconds (healthy)");
     }
 }

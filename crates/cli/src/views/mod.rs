@@ -3,6 +3,7 @@
 pub(crate) mod cas;
 pub(crate) mod container;
 pub(crate) mod firewall;
+pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod net;
 pub(crate) mod service;

@@ -1,6 +1,6 @@
 //! How workloads of every kind look, with their load, logs and events.
 
-use super::container::{sections, status};
+use super::container::{Life, sections, status};
 use super::labels;
 use crate::output::{
     Cell, Column, Details, Output, Tone, ago, clean, exactly_when, or_dash, paint, percent, short,
@@ -15,7 +15,7 @@ const COLUMNS: &[Column<Workload>] = &[
     Column::new("NAME", |w| w.name.as_str().into()),
     Column::new("KIND", |w| w.kind.as_str().into()),
     Column::new("STATE", |w| Cell::state(&w.state)),
-    Column::new("STATUS", |w| status(&w.state, w.started.as_deref(), w.exit.as_ref()).into()),
+    Column::new("STATUS", |w| status(of(w)).into()),
     Column::new("IMAGE", |w| or_dash(w.image.as_deref()).into()),
     Column::new("COMMAND", |w| {
         let problem = w.problem.as_ref().map(|problem| format!("({problem})"));
@@ -38,6 +38,11 @@ const USAGE: &[Column<Usage>] = &[
     Column::number("NET OUT", |u| a_second(u.network_send_rate).into()),
     Column::number("TASKS", |u| u.tasks.map_or_else(|| "-".into(), |t| t.to_string().into())),
 ];
+
+fn of(w: &Workload) -> Life<'_> {
+    let (started, health) = (w.started.as_deref(), w.health.as_deref());
+    Life { state: &w.state, started, exit: w.exit.as_ref(), health }
+}
 
 /// Bytes a second, or a dash where they are not known.
 fn a_second(bytes: Option<u64>) -> String {
@@ -64,7 +69,7 @@ pub(crate) fn details(d: &WorkloadDetails) -> Output {
             .row("Name", &w.name)
             .row("Kind", &w.kind)
             .row("State", &w.state)
-            .row("Status", status(&w.state, w.started.as_deref(), w.exit.as_ref()))
+            .row("Status", status(of(w)))
             .some("Image", w.image.as_ref())
             .row("Command", &w.command)
             .some("Unit", w.unit.as_ref())

@@ -3,7 +3,7 @@
 use super::Unseen;
 use super::convert::{container, exit};
 use super::fields::{Fields, read};
-use super::image;
+use super::{health, image};
 use crate::router::{Cx, Failure, Routes, Upload, parse_json};
 use std::time::Duration;
 use volt_api::Problem;
@@ -149,6 +149,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
     let restart = fields.maybe("restart", body.restart.as_deref()).unwrap_or_default();
     let stop_signal =
         body.stop_signal.and_then(|text| fields.with("stop_signal", &text, parse_signal));
+    let health = body.health.map(|check| health::wanted(&mut fields, check)).unwrap_or_default();
     let ulimits = fields.all("ulimits", &body.ulimits);
     let backend = fields.maybe("backend", body.backend.as_deref());
     check_env(&mut fields, &body.env);
@@ -176,6 +177,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         cap_drop: body.cap_drop,
         seccomp,
         restart,
+        health,
         stop_signal,
         stop_timeout: body.stop_timeout,
         ulimits,

@@ -26,6 +26,8 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         pid: view.pid,
         created: spec.created.to_string(),
         started: view.started.map(|t| t.to_string()),
+        health: view.health.map(|state| state.status.to_string()),
+        health_check: spec.health.map(super::health::check),
         exit: view.exit.map(exit),
         restarts: view.restarts,
         network,

@@ -8,6 +8,7 @@ mod container;
 mod convert;
 mod fields;
 mod firewall;
+mod health;
 mod image;
 mod net;
 mod registry;
@@ -32,7 +33,7 @@ pub fn routes() -> Routes<Engine> {
     let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
     let routes = task::routes(service::routes(routes));
     let routes = system::routes(workload::routes(routes));
-    audit::routes(config::routes(routes))
+    audit::routes(config::routes(health::routes(routes)))
 }
 
 impl From<volt_engine::Error> for Failure {

@@ -142,6 +142,7 @@ fn shown(view: View) -> Workload {
         unit: view.unit,
         created: view.created.map(|t| t.to_string()),
         started: view.started.map(|t| t.to_string()),
+        health: view.health.map(|status| status.to_string()),
         exit: view.exit.map(exit),
         labels: view.labels,
     }

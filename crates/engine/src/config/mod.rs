@@ -6,7 +6,7 @@
 mod edit;
 mod get;
 mod keys;
-mod parse;
+pub(crate) mod parse;
 mod read;
 mod set;
 mod show;

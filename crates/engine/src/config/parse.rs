@@ -3,12 +3,14 @@
 use super::edit;
 use super::keys::KEYS;
 use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 use volt_model::config::{Config, nearest};
 use volt_model::kind::ErrorKind;
 
 const UNUSABLE: &str = "The configuration file can't be used";
+const HINT: &str = "`volt config show` lists all keys with their values";
 
 /// What is wrong in the text, and where.
 #[derive(Debug)]
@@ -36,9 +38,8 @@ impl std::error::Error for At {}
 /// Parses and checks a text.
 pub(super) fn config(text: &str) -> Result<Config> {
     // An empty file and one of comments only is a null to YAML.
-    let config: Config = serde_saphyr::from_str::<Option<Config>>(text)
-        .map_err(|e| refused(&e))?
-        .unwrap_or_default();
+    let config: Option<Config> = yaml(text, UNUSABLE, HINT)?;
+    let config = config.unwrap_or_default();
     let tree = tree(&config);
     for key in &KEYS {
         if let Err(error) = key.check(tree.pointer(&key.pointer()).unwrap_or(&Value::Null)) {
@@ -60,7 +61,12 @@ pub(super) fn said(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or(Value::Null)
 }
 
-fn refused(error: &serde_saphyr::Error) -> Error {
+/// What a file that the user edits says. Where it is wrong the error has `title`, the place, and what may be meant.
+pub(crate) fn yaml<T: DeserializeOwned>(text: &str, title: &str, hint: &str) -> Result<Option<T>> {
+    serde_saphyr::from_str(text).map_err(|error| refused(&error, title, hint))
+}
+
+fn refused(error: &serde_saphyr::Error, title: &str, hint: &str) -> Error {
     let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
     let bare = error.without_snippet();
     let (message, hint) = match bare {
@@ -71,16 +77,9 @@ fn refused(error: &serde_saphyr::Error) -> Error {
             };
             (format!("`{field}` is no key"), hint)
         }
-        other => (
-            plain(&other.to_string()),
-            "`volt config show` lists all keys with their values".to_owned(),
-        ),
+        other => (plain(&other.to_string()), hint.to_owned()),
     };
-    Error::new(ErrorKind::InvalidConfig, UNUSABLE).hinted(hint).because(At {
-        line,
-        column,
-        message,
-    })
+    Error::new(ErrorKind::InvalidConfig, title).hinted(hint).because(At { line, column, message })
 }
 
 /// The message without the place at its end, which is told in front of it.

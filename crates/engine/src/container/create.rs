@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use volt_host::files::{self, Lock, Publish, Stage};
 use volt_model::config::is_reserved;
 use volt_model::container::{Backend, Mode, Network, Seccomp, Spec, Ulimit};
+use volt_model::health;
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
 use volt_model::mount::{Bind, Source, Tmpfs};
@@ -69,6 +70,8 @@ pub struct Create {
     pub seccomp: Seccomp,
     /// When it is started again.
     pub restart: Restart,
+    /// How it is found out whether it is well, over what the image says.
+    pub health: health::Wanted,
     /// The signal that asks the command to end.
     pub stop_signal: Option<u8>,
     /// Seconds between that signal and the kill.
@@ -262,6 +265,7 @@ impl Engine {
             (None, None) => 15,
         };
         let environment = merged_environment(&image.config.env, &create.env)?;
+        let health = health_of(create.health, image, backend)?;
         let spec = Spec {
             version: Spec::VERSION,
             image: image.name.clone(),
@@ -287,6 +291,7 @@ impl Engine {
             cap_drop: create.cap_drop,
             seccomp: create.seccomp,
             restart: create.restart,
+            health,
             stop_signal,
             stop_timeout: create.stop_timeout.unwrap_or(config.container.stop_timeout),
             ulimits: create.ulimits,
@@ -392,6 +397,23 @@ fn command_of(create: &Create, image: &Image) -> Result<Vec<String>> {
         .hinted("Give one behind the image's name, such as /bin/sh, or --boot it"))
 }
 
+/// The check of a container: what was asked for over what the image says, which gives way where nobody could look.
+fn health_of(
+    wanted: health::Wanted,
+    image: &Image,
+    backend: Backend,
+) -> Result<Option<health::Check>> {
+    let of_image = image.config.healthcheck.clone().filter(|_| backend == Backend::Systemd);
+    let of_image = of_image.and_then(|value| serde_json::from_value(value).ok());
+    let base = of_image.and_then(health::OfImage::check);
+    if wanted.is_empty() {
+        return Ok(base);
+    }
+    wanted.over(base.as_ref()).map_err(|error| {
+        Error::new(ErrorKind::Usage, "The health check can't be so").because(error)
+    })
+}
+
 /// `base` with `over` put over it, by name; what has no `=` or a bad name is refused.
 pub(crate) fn merged_environment(base: &[String], over: &[String]) -> Result<Vec<String>> {
     let mut all: Vec<String> = Vec::new();
@@ -478,6 +500,7 @@ fn validate(spec: &Spec) -> Result<()> {
     refuse_useless_capabilities(spec)?;
     refuse_unreachable_ports(spec)?;
     refuse_rate_of_host(spec)?;
+    crate::health::refuse_useless(spec)?;
     spec.limits.validate().map_err(|e| wrong(e.into()))?;
     spec.capabilities().map_err(|e| wrong(e.into()))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

@@ -67,6 +67,7 @@ impl Engine {
         self.forget_layer(name);
         files::remove_tree(&self.paths().container(name))?;
         self.give_addresses_back(name)?;
+        self.forget_health(name)?;
         self.release_ids(name)
     }
 }

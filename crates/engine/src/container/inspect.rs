@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use volt_host::process::Identity;
 use volt_host::{block, cgroup, files};
 use volt_model::container::{Exit, Spec};
+use volt_model::health;
 use volt_model::limits::Property;
 use volt_model::name::Name;
 use volt_model::net::Endpoint;
@@ -37,6 +38,8 @@ pub struct View {
     pub snapshots: Vec<Name>,
     /// What it has of networks.
     pub connections: Vec<Endpoint>,
+    /// What is known of its health, while it runs.
+    pub health: Option<health::State>,
 }
 
 impl View {
@@ -63,6 +66,7 @@ impl View {
             unenforced: Vec::new(),
             snapshots: Vec::new(),
             connections: Vec::new(),
+            health: None,
         }
     }
 }
@@ -90,13 +94,15 @@ impl Engine {
         let views = specs.into_iter().map(|spec| {
             let run = states.remove(&spec.name).unwrap_or_else(RunState::stopped);
             let exit = self.last_exit(&spec.name);
-            View::new(spec, run, exit)
+            let health = self.health_of(&spec.name).filter(|_| run.state.is_alive());
+            View { health, ..View::new(spec, run, exit) }
         });
         Ok(views.filter(|view| all || view.state.is_alive()).collect())
     }
 
     pub(super) fn view(&self, spec: &Spec) -> Result<View> {
         let mut view = View::new(spec.clone(), self.run_state(spec)?, self.last_exit(&spec.name));
+        view.health = self.health_of(&spec.name).filter(|_| view.state.is_alive());
         view.environment = self.environment(&spec.name);
         view.unenforced = unenforced(spec);
         view.snapshots = self.cas().snapshot_names(&spec.name)?;
@@ -110,7 +116,7 @@ impl Engine {
     }
 
     /// The same with what tells it from a later process of that id.
-    pub(super) fn leader_identity(&self, name: &Name) -> Option<Identity> {
+    pub(crate) fn leader_identity(&self, name: &Name) -> Option<Identity> {
         let text = files::read_text(&self.leader_path(name), 64).ok()?;
         let mut words = text.split_whitespace();
         let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
@@ -118,7 +124,7 @@ impl Engine {
     }
 
     /// When a running container's first process was noted, without asking systemd.
-    pub(super) fn started_at(&self, name: &Name) -> Option<Timestamp> {
+    pub(crate) fn started_at(&self, name: &Name) -> Option<Timestamp> {
         let written = std::fs::metadata(self.leader_path(name)).ok()?.modified().ok()?;
         Timestamp::try_from(written).ok()
     }

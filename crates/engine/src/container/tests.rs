@@ -38,6 +38,7 @@ fn plain(name: &Name, image: &ImageRef) -> Create {
         cap_drop: Vec::new(),
         seccomp: Seccomp::Default,
         restart: Restart::No,
+        health: Default::default(),
         stop_signal: None,
         stop_timeout: None,
         ulimits: Vec::new(),

@@ -10,7 +10,7 @@ use volt_model::paths::Paths;
 use volt_store::Digest;
 
 /// The folders that are watched, with what lies in each.
-pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 8] {
+pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 9] {
     [
         (paths.containers(), "container"),
         (paths.services(), "service"),
@@ -19,12 +19,16 @@ pub(super) fn watched(paths: &Paths) -> [(PathBuf, &'static str); 8] {
         (paths.volumes(), "volume"),
         (paths.networks(), "network"),
         (paths.restored(), RESTORED),
+        (paths.health(), HEALTH),
         (paths.lib.join("cas/quarantine"), OBJECT),
     ]
 }
 
 /// The folder of objects that were found damaged, in which nobody looks but who may.
 pub(super) const OBJECT: &str = "object";
+
+/// The folder whose files tell how workloads are.
+pub(super) const HEALTH: &str = "health";
 
 /// The folder whose files tell that something of a network was put back.
 pub(super) const RESTORED: &str = "restored";
@@ -101,7 +105,7 @@ impl Folders {
             return file.parse::<Digest>().ok().map(|digest| digest.to_string());
         }
         let stem = match self.kinds[folder] {
-            "network" | RESTORED => file.strip_suffix(".json")?,
+            "network" | RESTORED | HEALTH => file.strip_suffix(".json")?,
             _ => file,
         };
         stem.parse::<Name>().ok().map(|name| name.to_string())

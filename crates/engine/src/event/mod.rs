@@ -17,12 +17,12 @@ pub struct Event {
     pub id: u64,
     /// When it was seen.
     pub time: Timestamp,
-    /// `container`, `service`, `task`, `image`, `volume`, `network` or `object`.
+    /// `container`, `service`, `task`, `image`, `volume`, `network`, `health` or `object`.
     pub kind: &'static str,
     /// What it is called.
     pub name: String,
     /// `created`, `started`, `stopped`, `failed`, `restarting`, `frozen`, `thawed`, `renamed`, `updated`, `restored`,
-    /// `deleted`; of an object, which was found damaged, `quarantined`.
+    /// `deleted`; of health `starting`, `healthy` and `unhealthy`; of an object, which was found damaged, `quarantined`.
     pub action: &'static str,
     /// More, where there is more: an exit code, a reason, a former name, what was lost.
     pub details: BTreeMap<&'static str, String>,

@@ -1,12 +1,12 @@
 //! The stream of events.
 
-use super::folders::{Folders, OBJECT, RESTORED, watched};
+use super::folders::{Folders, HEALTH, OBJECT, RESTORED, watched};
 use super::states::States;
 use super::{Event, News};
 use crate::Engine;
 use crate::error::Result;
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,6 +15,7 @@ use volt_host::files;
 use volt_host::systemd::{UnitChange, UnitWatch};
 use volt_host::watch::{Change, FolderWatch};
 use volt_model::container::{Spec, unit};
+use volt_model::health::Status;
 use volt_model::name::Name;
 use volt_model::state::State;
 
@@ -67,6 +68,7 @@ impl Engine {
             each,
             told: 0,
             renamed: HashSet::new(),
+            health: HashMap::new(),
         };
         teller.begin()?;
         teller.tell(&heard, stop)
@@ -125,12 +127,19 @@ struct Teller<'a> {
     told: u64,
     /// Names that were given up for others.
     renamed: HashSet<String>,
+    /// The runs of workloads, and how they are.
+    health: HashMap<String, (String, Status)>,
 }
 
 impl Teller<'_> {
     fn begin(&mut self) -> Result<()> {
         let states = self.engine.run_states(&self.specs)?;
         self.states.begin(states.into_iter().map(|(name, run)| (name, run.state)));
+        for spec in &self.specs {
+            if let Some(state) = self.engine.health_of(&spec.name) {
+                self.health.insert(spec.name.to_string(), (state.run, state.status));
+            }
+        }
         Ok(())
     }
 
@@ -166,6 +175,9 @@ impl Teller<'_> {
 
     fn folder(&mut self, change: Change) -> bool {
         let Some(news) = self.folders.news(change) else { return true };
+        if news.kind == HEALTH {
+            return self.health(&news.name);
+        }
         if news.kind == "container" {
             // Reading them again is needed only when there are others.
             match self.engine.specs() {
@@ -188,6 +200,18 @@ impl Teller<'_> {
         let restored = news.action == RESTORED;
         let news = if restored { self.with_what_was_lost(news) } else { news };
         self.send(news)
+    }
+
+    /// Tells how a workload is, where that is not known already.
+    fn health(&mut self, name: &str) -> bool {
+        let name: Option<Name> = name.parse().ok();
+        let state = name.and_then(|name| Some((self.engine.health_of(&name)?, name)));
+        let Some((state, name)) = state else { return true };
+        let now = (state.run, state.status);
+        if self.health.insert(name.to_string(), now.clone()).is_some_and(|before| before == now) {
+            return true;
+        }
+        self.send(News::new(HEALTH, name.as_str(), state.status.word()).with("check", &state.check))
     }
 
     fn with_what_was_lost(&self, news: News) -> News {

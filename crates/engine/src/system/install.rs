@@ -14,6 +14,8 @@ use volt_model::kind::ErrorKind;
 pub(super) const SOCKET: &str = "volt.socket";
 /// The unit by which the store is read now and then.
 pub(super) const SCRUB: &str = "volt-scrub.timer";
+/// The unit by which checks that are written by hand are heeded.
+pub(super) const HEALTH: &str = "volt-health.path";
 /// How long systemd's own tools may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -80,7 +82,7 @@ impl Engine {
         let mut done = vec![format!("made the group {} and Volt's folders", crate::GROUP)];
         if !options.leave_stopped {
             self.systemd().enable(&[SOCKET], Lifetime::Persistent)?;
-            for unit in [SOCKET, SCRUB] {
+            for unit in [SOCKET, SCRUB, HEALTH] {
                 drop(self.systemd().run_job(JobKind::Start, unit, LIMIT)?);
             }
             done.push(format!("enabled and started {SOCKET}"));

@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 19] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -24,6 +24,19 @@ const FILES: [(&str, &str); 15] = [
         include_str!("../../../../systemd/volt-exited@.service"),
     ),
     ("etc/systemd/system/volt-dns.service", include_str!("../../../../systemd/volt-dns.service")),
+    (
+        "etc/systemd/system/volt-health.service",
+        include_str!("../../../../systemd/volt-health.service"),
+    ),
+    ("etc/systemd/system/volt-health.path", include_str!("../../../../systemd/volt-health.path")),
+    (
+        "etc/systemd/system/volt-healthy@.service",
+        include_str!("../../../../systemd/volt-healthy@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-completed@.service",
+        include_str!("../../../../systemd/volt-completed@.service"),
+    ),
     ("etc/systemd/system/volt-boot.service", include_str!("../../../../systemd/volt-boot.service")),
     (
         "etc/systemd/system/volt-network.service",

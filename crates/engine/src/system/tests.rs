@@ -61,6 +61,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         cap_drop: vec![],
         seccomp: Seccomp::Default,
         restart: Restart::No,
+        health: None,
         stop_signal: 15,
         stop_timeout: 10,
         ulimits: vec![],

@@ -1,6 +1,6 @@
 //! Removing from the host what `install` put there.
 
-use super::install::{SCRUB, SOCKET};
+use super::install::{HEALTH, SCRUB, SOCKET};
 use super::shipped;
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -82,9 +82,14 @@ impl Engine {
         }
         if self.can_use_systemd() {
             self.systemd().disable(&[SOCKET], Lifetime::Persistent)?;
-            let ours =
-                ["volt-scrub.service", "volt.service", "volt-dns.service", "volt-network.service"];
-            for unit in [SOCKET, SCRUB].into_iter().chain(ours) {
+            let ours = [
+                "volt-scrub.service",
+                "volt.service",
+                "volt-health.service",
+                "volt-dns.service",
+                "volt-network.service",
+            ];
+            for unit in [SOCKET, SCRUB, HEALTH].into_iter().chain(ours) {
                 match self.systemd().run_job(JobKind::Stop, unit, LIMIT) {
                     Ok(_) | Err(volt_host::systemd::Error::NoSuchUnit { .. }) => {}
                     Err(error) => return Err(error.into()),

@@ -62,6 +62,7 @@ impl Engine {
             started: unit.as_ref().and_then(|unit| unit.started),
             unit: unit.and_then(|unit| unit.unit),
             created: None,
+            health: None,
             exit: self.last_exit(name),
             labels: BTreeMap::new(),
         }

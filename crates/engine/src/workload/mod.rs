@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use volt_host::systemd::{JobKind, UnitStatus};
 use volt_model::container::Exit;
+use volt_model::health::Status;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -57,6 +58,8 @@ pub struct View {
     pub created: Option<Timestamp>,
     /// When it last began to run.
     pub started: Option<Timestamp>,
+    /// Whether it is well, where that is looked at.
+    pub health: Option<Status>,
     /// How its last run ended.
     pub exit: Option<Exit>,
     /// Free words of the user.
@@ -79,6 +82,7 @@ impl From<container::View> for View {
             unit,
             created: Some(spec.created),
             started: view.started,
+            health: view.health.map(|state| state.status),
             exit: view.exit,
             labels: spec.labels,
         }
@@ -143,6 +147,7 @@ impl View {
             unit: Some(unit),
             created: None,
             started,
+            health: None,
             exit: None,
             labels: BTreeMap::new(),
         }

@@ -57,13 +57,23 @@ struct Raw {
 impl FolderWatch {
     /// Watches these folders, all of which must exist.
     pub fn new(folders: &[&Path]) -> Result<Self> {
+        Self::watching(folders, WatchFlags::empty())
+    }
+
+    /// Watches these folders for what people write too: a file that was written in its place has appeared.
+    pub fn with_writes(folders: &[&Path]) -> Result<Self> {
+        Self::watching(folders, WatchFlags::CLOSE_WRITE)
+    }
+
+    fn watching(folders: &[&Path], more: WatchFlags) -> Result<Self> {
         let first = folders.first().copied().unwrap_or(Path::new("/")).to_owned();
         let fd = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).on("watch", &first)?;
         let flags = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVED_FROM
             | WatchFlags::MOVED_TO
-            | WatchFlags::ONLYDIR;
+            | WatchFlags::ONLYDIR
+            | more;
         let number = |folder: &&Path| add_watch(&fd, *folder, flags).on("watch", folder);
         let numbers = folders.iter().map(number).collect::<Result<Vec<i32>>>()?;
         Ok(Self { fd, numbers, first })
@@ -107,7 +117,7 @@ fn joined(all: Vec<Raw>) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::with_capacity(all.len());
     let mut all = all.into_iter().peekable();
     while let Some(Raw { folder, name, flags, cookie }) = all.next() {
-        if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+        if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO | ReadFlags::CLOSE_WRITE) {
             changes.push(Change::Appeared { folder, name });
             continue;
         }
@@ -152,6 +162,16 @@ mod tests {
                 gone(1, "c"),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_written_in_its_place_has_appeared() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), "1").unwrap();
+        let watch = FolderWatch::with_writes(&[dir.path()]).unwrap();
+        std::fs::write(dir.path().join("a"), "2").unwrap();
+        let appeared = Change::Appeared { folder: 0, name: "a".into() };
+        assert_eq!(watch.next(Duration::from_secs(5)).unwrap(), [appeared]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod unit;
 
 use crate::caps::CapSet;
+use crate::health::Check;
 use crate::ids::IdRange;
 use crate::image::ImageRef;
 use crate::limits::Limits;
@@ -182,6 +183,9 @@ pub struct Spec {
     pub seccomp: Seccomp,
     /// When it is started again.
     pub restart: Restart,
+    /// How it is found out whether it is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Check>,
     /// The signal that asks the command to end.
     pub stop_signal: u8,
     /// Seconds between that signal and the kill.

@@ -19,6 +19,9 @@ const STOP_SLACK: u64 = 15;
 /// The drop-in's file name.
 pub const DROPIN: &str = "50-volt.conf";
 
+/// What looks whether workloads are well.
+pub const HEALTH: &str = "volt-health.service";
+
 /// `volt-container@NAME.service`.
 #[must_use]
 pub fn name(container: &Name) -> String {
@@ -85,6 +88,9 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     if spec.publish.iter().any(Publish::by_loopback) {
         // It leads in what comes by the loopback.
         line(format_args!("Wants={}", proxy_name(&spec.name)));
+    }
+    if spec.health.is_some() {
+        line(format_args!("Wants={HEALTH}"));
     }
     line(format_args!("\n[Service]"));
     line(format_args!("ExecStart=\nExecStart=:{}", command_line(spec, context)));
@@ -262,6 +268,7 @@ mod tests {
             cap_drop: vec![],
             seccomp: Seccomp::Default,
             restart: Restart::OnFailure(Some(3)),
+            health: None,
             stop_signal: 15,
             stop_timeout: 10,
             ulimits: vec![],
@@ -314,6 +321,13 @@ mod tests {
         assert!(text.contains(" --console=interactive --boot\n"));
         assert!(text.contains("RestartForceExitStatus=133\n"));
         assert!(!text.contains("SYSTEMD_SECCOMP") && !text.contains("NetworkNamespacePath"));
+    }
+
+    #[test]
+    fn what_is_looked_at_wants_who_looks() {
+        let health = Some(crate::health::Check::by(crate::health::Probe::Tcp(80)));
+        assert!(rendered(&Spec { health, ..spec() }).contains("\nWants=volt-health.service\n"));
+        assert!(!rendered(&spec()).contains("volt-health"));
     }
 
     #[test]

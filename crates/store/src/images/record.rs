@@ -85,7 +85,7 @@ pub struct ImageConfig {
     /// Free words.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// How to find out whether it is well, as OCI writes it. Kept, and not acted on.
+    /// How to find out whether it is well, as OCI writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<serde_json::Value>,
     /// Whether it can boot: it has an init of its own. Told from the tree, whatever the caller says.

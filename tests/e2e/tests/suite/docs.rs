@@ -17,6 +17,7 @@ documents! {
     docs_containers: "docs/containers.md";
     docs_images: "docs/images.md";
     docs_cas: "docs/cas.md";
+    docs_health: "docs/health.md";
     docs_volumes: "docs/volumes.md";
     docs_networks: "docs/networks.md";
     docs_dns: "docs/dns.md";

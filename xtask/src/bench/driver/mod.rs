@@ -5,6 +5,7 @@ mod attach;
 mod clock;
 mod dedup;
 mod first;
+mod health;
 mod images;
 mod large;
 mod lists;
@@ -51,6 +52,7 @@ const GROUPS: &[Group] = &[
     Group { name: "attach", run: attach::all },
     Group { name: "throughput", run: traffic::all },
     Group { name: "swap", run: swap::all },
+    Group { name: "health", run: health::all },
 ];
 
 /// Runs the task.

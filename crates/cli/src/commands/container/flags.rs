@@ -1,5 +1,6 @@
 //! What `container create` and `run` take alike, and the limits that `container update` takes too.
 
+use crate::commands::health::flags::HealthFlags;
 use crate::complete;
 use crate::number::{seconds, whole};
 use clap::{Args, ValueHint};
@@ -251,7 +252,9 @@ pub(crate) struct CreateFlags {
     /// The command and its arguments, in place of the image's
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<String>,
-    // Last, for its heading holds for all that follows it.
+    // Last, for their headings hold for all that follows them.
+    #[command(flatten)]
+    health: HealthFlags,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -292,6 +295,7 @@ impl CreateFlags {
             cap_drop: words(&self.cap_drop),
             seccomp: self.seccomp,
             restart: self.restart,
+            health: self.health.check(),
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             ulimits: self.ulimit,

@@ -134,6 +134,7 @@ impl Engine {
         all.extend(self.plain_findings());
         all.extend(self.running_findings(&facts));
         all.extend(self.config_finding());
+        all.extend(self.health_findings());
         all.extend(self.id_findings(&facts));
         all.extend(self.run_findings(&facts));
         all.extend(self.volume_findings());
@@ -217,6 +218,7 @@ impl Engine {
             "volt.socket",
             "volt-boot.service",
             "volt-dns.service",
+            "volt-health.service",
             "volt-network.service",
             "volt-scrub.service",
             "volt-container@*.service",

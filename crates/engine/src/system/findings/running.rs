@@ -1,7 +1,7 @@
 //! What runs and has lost what it needs, what systemd has not read, failures of what is gone, and a configuration nobody can use.
 
 use super::{Facts, Found, Mend, container_of_unit};
-use crate::Engine;
+use crate::{Engine, health};
 use volt_host::namespaces;
 use volt_host::systemd::{ActiveState, UnitSummary};
 use volt_model::container::{Network, unit};
@@ -60,6 +60,16 @@ impl Engine {
         let asked = self.systemd().unit_properties(&listed.name, &["NeedDaemonReload"]).ok()?;
         let why = "its files have changed since systemd read them";
         asked.flag("NeedDaemonReload").then(|| Found::new(&listed.name, why, Mend::ReadUnits))
+    }
+
+    /// Health checks that the user has written and nobody heeds.
+    pub(super) fn health_findings(&self) -> Vec<Found> {
+        let checks = self.health_list().unwrap_or_default();
+        let wrong = |view: health::View| {
+            let path = self.paths().health_checks().join(format!("{}.yaml", view.name));
+            Some(Found::path(&path, view.problem?, Mend::Nothing))
+        };
+        checks.into_iter().filter_map(wrong).collect()
     }
 
     pub(super) fn config_finding(&self) -> Option<Found> {
