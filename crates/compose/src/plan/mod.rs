@@ -6,9 +6,11 @@
 mod down;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod up;
 
 pub use down::down;
+pub use turn::turn;
 pub use up::up;
 
 use crate::stack::Condition;

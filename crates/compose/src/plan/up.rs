@@ -22,16 +22,16 @@ pub fn up(
         plan: Plan::default(),
         last: BTreeMap::new(),
         changed: BTreeSet::new(),
+        first: BTreeSet::new(),
     };
     let chosen = planner.chosen();
     let renewed = planner.networks(&chosen);
     planner.volumes(&chosen);
-    for level in graph::levels(stack) {
-        for key in level.iter().filter(|key| chosen.contains(*key)) {
-            planner.service(key, &renewed);
-        }
-    }
     planner.surplus();
+    let levels = graph::levels(stack);
+    let order: Vec<&String> = levels.iter().flatten().filter(|key| chosen.contains(*key)).collect();
+    order.iter().for_each(|key| planner.missing(key));
+    order.iter().for_each(|key| planner.service(key, &renewed));
     planner.plan
 }
 
@@ -45,6 +45,8 @@ struct Planner<'a> {
     last: BTreeMap<String, BTreeSet<usize>>,
     /// Services that were made anew or started again.
     changed: BTreeSet<String>,
+    /// What is done before anything is started: all that is not there is made, and what is too much is gone.
+    first: BTreeSet<usize>,
 }
 
 fn network_mode(service: &Service) -> Option<&NetworkMode> {
@@ -162,6 +164,25 @@ impl Planner<'_> {
         }
     }
 
+    /// Makes what a service lacks. What is made waits for nobody, so all of a stack is made at the same time.
+    fn missing(&mut self, key: &str) {
+        let Some(service) = self.stack.services.get(key) else { return };
+        for number in 1..=service.replicas {
+            let name = names::of_replica(self.stack, key, number).to_string();
+            if self.have.workloads.contains_key(&name) {
+                continue;
+            }
+            let mut step = Step::of(Action::Create, Kind::Workload, &name, key, "it is not there");
+            step.replica = number;
+            let used = uses(service);
+            step.after =
+                used.iter().filter_map(|id| self.last.get(id)).flatten().copied().collect();
+            let step = self.plan.push(step);
+            self.first.insert(step);
+            self.last.entry(format!("service {key}")).or_default().insert(step);
+        }
+    }
+
     fn service(&mut self, key: &str, renewed: &BTreeSet<String>) {
         let Some(service) = self.stack.services.get(key) else { return };
         let wanted =
@@ -183,23 +204,21 @@ impl Planner<'_> {
     }
 
     fn replica(&mut self, one: &Replica<'_>, again: Option<&str>, renewed: &BTreeSet<String>) {
-        let existing = self.have.workloads.get(one.name);
         let mut before = self.before(one.service);
-        let made = match existing {
-            None => Some((Action::Create, "it is not there".to_owned())),
-            Some(existing) => {
-                self.why_anew(one, existing, renewed).map(|why| (Action::Recreate, why))
+        before.extend(&self.first);
+        let Some(existing) = self.have.workloads.get(one.name) else {
+            if !self.options.no_start {
+                self.start(one, Action::Start, "it was made", before);
             }
+            return;
         };
-        if let Some((action, why)) = made {
-            let mut step = one.step(action, why);
+        if let Some(why) = self.why_anew(one, existing, renewed) {
+            let mut step = one.step(Action::Recreate, why);
             step.after.clone_from(&before);
             let number = self.plan.push(step);
             before.insert(number);
             self.last.entry(format!("service {}", one.key)).or_default().insert(number);
-            if action == Action::Recreate {
-                self.changed.insert(one.key.to_owned());
-            }
+            self.changed.insert(one.key.to_owned());
             if !self.options.no_start {
                 self.start(one, Action::Start, "it was made", before);
             }
@@ -208,18 +227,18 @@ impl Planner<'_> {
         if self.options.no_start {
             return;
         }
-        match existing.map(|existing| existing.state) {
-            Some(State::Running) => {
+        match existing.state {
+            State::Running => {
                 if let Some(other) = again {
                     self.changed.insert(one.key.to_owned());
                     self.start(one, Action::Restart, &format!("{other} was made anew"), before);
                 }
             }
-            Some(State::Paused) => self.start(one, Action::Unpause, "it is paused", before),
+            State::Paused => self.start(one, Action::Unpause, "it is paused", before),
             // What others wait for to be done is done once.
-            Some(State::Ended { well: true }) if self.is_awaited(one.key) => {}
-            Some(State::Ended { .. }) => self.start(one, Action::Start, "it ended", before),
-            _ => self.start(one, Action::Start, "it does not run", before),
+            State::Ended { well: true } if self.is_awaited(one.key) => {}
+            State::Ended { .. } => self.start(one, Action::Start, "it ended", before),
+            State::Stopped => self.start(one, Action::Start, "it does not run", before),
         }
     }
 
@@ -306,7 +325,7 @@ impl Planner<'_> {
             };
             let mut step = Step::of(Action::Remove, Kind::Workload, name, &existing.service, why);
             step.replica = existing.replica;
-            self.plan.push(step);
+            self.first.insert(self.plan.push(step));
         }
     }
 }
