@@ -105,6 +105,12 @@ impl Paths {
         self.netns.join(format!("volt-{name}"))
     }
 
+    /// The stacks that were brought up.
+    #[must_use]
+    pub fn stacks(&self) -> PathBuf {
+        self.lib.join("stacks")
+    }
+
     /// The networks that were asked for.
     #[must_use]
     pub fn networks(&self) -> PathBuf {

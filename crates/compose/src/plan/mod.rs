@@ -11,7 +11,7 @@ mod up;
 
 pub use down::down;
 pub use turn::turn;
-pub use up::up;
+pub use up::{chosen, up};
 
 use crate::stack::Condition;
 use std::collections::{BTreeMap, BTreeSet};

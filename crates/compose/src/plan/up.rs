@@ -24,7 +24,7 @@ pub fn up(
         changed: BTreeSet::new(),
         first: BTreeSet::new(),
     };
-    let chosen = planner.chosen();
+    let chosen = chosen(stack, options);
     let renewed = planner.networks(&chosen);
     planner.volumes(&chosen);
     planner.surplus();
@@ -33,6 +33,23 @@ pub fn up(
     order.iter().for_each(|key| planner.missing(key));
     order.iter().for_each(|key| planner.service(key, &renewed));
     planner.plan
+}
+
+/// The services that are asked for, and what they depend on.
+#[must_use]
+pub fn chosen(stack: &Stack, options: &Options) -> BTreeSet<String> {
+    if options.services.is_empty() {
+        return stack.services.keys().cloned().collect();
+    }
+    let mut chosen = BTreeSet::new();
+    let mut left = options.services.clone();
+    while let Some(key) = left.pop() {
+        let Some(service) = stack.services.get(&key) else { continue };
+        if chosen.insert(key) && !options.no_dependencies {
+            left.extend(service.depends_on.keys().cloned());
+        }
+    }
+    chosen
 }
 
 struct Planner<'a> {
@@ -70,22 +87,6 @@ fn uses(service: &Service) -> Vec<String> {
 }
 
 impl Planner<'_> {
-    /// The services that are asked for, and what they depend on.
-    fn chosen(&self) -> BTreeSet<String> {
-        if self.options.services.is_empty() {
-            return self.stack.services.keys().cloned().collect();
-        }
-        let mut chosen = BTreeSet::new();
-        let mut left = self.options.services.clone();
-        while let Some(key) = left.pop() {
-            let Some(service) = self.stack.services.get(&key) else { continue };
-            if chosen.insert(key) && !self.options.no_dependencies {
-                left.extend(service.depends_on.keys().cloned());
-            }
-        }
-        chosen
-    }
-
     /// Networks that are not there are made. One that changed is made anew, for which who is connected stops; these are returned.
     fn networks(&mut self, chosen: &BTreeSet<String>) -> BTreeSet<String> {
         let mut renewed = BTreeSet::new();

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cas;
+mod compose;
 mod config;
 mod container;
 mod convert;
@@ -29,7 +30,7 @@ pub fn routes() -> Routes<Engine> {
     let routes = registry::routes(image::routes(routes));
     let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
     let routes = system::routes(workload::routes(routes));
-    audit::routes(config::routes(routes))
+    audit::routes(config::routes(compose::routes(routes)))
 }
 
 impl From<volt_engine::Error> for Failure {

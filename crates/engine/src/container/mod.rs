@@ -45,3 +45,4 @@ pub(crate) use backend::RunState;
 pub(crate) use create::merged_environment;
 pub(crate) use root::tree_of;
 pub(crate) use start::refuse;
+pub(crate) use unit::link;

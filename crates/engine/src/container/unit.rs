@@ -97,13 +97,15 @@ impl Engine {
         link(&self.template("volt-container@.service"), &path)
     }
 
-    fn template(&self, file: &str) -> PathBuf {
+    /// Where a shipped template lies.
+    pub(crate) fn template(&self, file: &str) -> PathBuf {
         let own = self.paths().units.join(file);
         if own.exists() { own } else { Path::new("/usr/lib/systemd/system").join(file) }
     }
 }
 
-fn link(target: &Path, path: &Path) -> Result<()> {
+/// Makes a link, or makes the one that is there lead to `target`.
+pub(crate) fn link(target: &Path, path: &Path) -> Result<()> {
     match symlink(target, path) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -8,12 +8,16 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 16] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
         "etc/systemd/system/volt-container@.service",
         include_str!("../../../../systemd/volt-container@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-compose@.target",
+        include_str!("../../../../systemd/volt-compose@.target"),
     ),
     (
         "etc/systemd/system/volt-prepare@.service",
