@@ -1,7 +1,7 @@
 //! Taking a stack away: who depends on others first, then networks, and volumes where that is wanted.
 
 use super::steps::{self, OnError, Told};
-use super::{Action, Kind, Options, Plan, Step};
+use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
 use crate::{Engine, Progress};
 use std::time::Duration;
@@ -39,7 +39,11 @@ impl Engine {
         if options.services.is_empty() {
             self.target_at_boot(name, false)?;
         }
-        let act = |step: &Step, _: &Told<'_>| self.take_away(step, timeout);
+        let act = |step: &Step, _: &Told<'_>| match self.take_away(step, &options, timeout) {
+            // Somebody else was faster.
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
         let removed = steps::run(&plan, &act, OnError::GoOn, progress);
         let left = self.stack_have(name)?;
         if options.services.is_empty() && left.workloads.is_empty() && left.networks.is_empty() {
@@ -51,20 +55,20 @@ impl Engine {
         removed.map(|()| plan)
     }
 
-    fn take_away(&self, step: &Step, timeout: Option<Duration>) -> Result<()> {
+    fn take_away(&self, step: &Step, options: &Options, timeout: Option<Duration>) -> Result<()> {
         let Ok(name) = step.name.parse::<Name>() else { return Ok(()) };
-        let gone = match (step.kind, step.action) {
-            (Kind::Network, _) => self.net_delete(&name),
-            (Kind::Volume, _) => self.volume_delete(&name),
-            (Kind::Workload, Action::Stop) => self.container_stop(&name, timeout).map(drop),
-            (Kind::Workload, _) => {
-                self.container_stop(&name, timeout).and_then(|_| self.container_delete(&name, true))
+        match step.kind {
+            Kind::Network => self.net_delete(&name),
+            Kind::Volume => self.volume_delete(&name),
+            Kind::Workload => {
+                let spec = self.spec(&name)?;
+                self.container_stop(&name, timeout)?;
+                self.container_delete(&name, true)?;
+                if options.volumes {
+                    self.remove_image_volumes(&spec);
+                }
+                Ok(())
             }
-        };
-        match gone {
-            // Somebody else was faster.
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            other => other,
         }
     }
 }

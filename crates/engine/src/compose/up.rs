@@ -54,9 +54,7 @@ impl Engine {
         let (undo, later) = doer.into_ends();
         match done {
             Ok(()) => {
-                for old in later {
-                    self.container_delete(&old, true)?;
-                }
+                self.remove_replaced(later)?;
                 Ok(planned.plan)
             }
             Err(error) if up.no_rollback => Err(error.hinted(
@@ -83,9 +81,21 @@ impl Engine {
         if up.options.no_start {
             return Ok(());
         }
-        let new = doer.tell_systemd()?;
+        // Once more, for what had not its name again when the first was started.
+        let new = self.write_stack_units(doer.stack)? || doer.tell_systemd()?;
         self.target_up(&doer.stack.name, new)?;
         if up.wait { self.all_run(doer.stack, &up.options) } else { Ok(()) }
+    }
+
+    /// Removes what others have taken the place of, and what is too much.
+    fn remove_replaced(&self, all: Vec<Name>) -> Result<()> {
+        for old in all {
+            match self.container_delete(&old, true) {
+                Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to call a stack up of which something that is to run doesn't.
@@ -121,6 +131,8 @@ impl Engine {
                 self.save_stack(record)?;
                 self.write_stack_units(old).map(drop)
             }
+            // Something of it is left that nothing was known of: it is the new stack's.
+            None if !self.stack_have(name)?.workloads.is_empty() => Ok(()),
             None => {
                 self.remove_stack_units(name)?;
                 self.forget_stack(name)

@@ -2,7 +2,9 @@
 
 pub(crate) mod config;
 pub(crate) mod convert;
+pub(crate) mod cp;
 pub(crate) mod down;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod graph;
 pub(crate) mod images;
@@ -11,14 +13,17 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod port;
 mod project;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod restart;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod top;
 pub(crate) mod unpause;
 pub(crate) mod up;
+pub(crate) mod wait;
 
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -51,6 +56,11 @@ enum Command {
     Pause(pause::Args),
     Unpause(unpause::Args),
     Exec(exec::Args),
+    Cp(cp::Args),
+    Port(port::Args),
+    Top(top::Args),
+    Wait(wait::Args),
+    Events(events::Args),
     Images(images::Args),
     Pull(pull::Args),
     Config(config::Args),
@@ -75,6 +85,11 @@ pub(crate) async fn dispatch(args: Args, ctx: &Ctx) -> Outcome {
         Command::Pause(args) => pause::run(ctx, project, args).await,
         Command::Unpause(args) => unpause::run(ctx, project, args).await,
         Command::Exec(args) => exec::run(ctx, project, args).await,
+        Command::Cp(args) => cp::run(ctx, project, args).await,
+        Command::Port(args) => port::run(ctx, project, args).await,
+        Command::Top(args) => top::run(ctx, project, args).await,
+        Command::Wait(args) => wait::run(ctx, project, args).await,
+        Command::Events(args) => events::run(ctx, project, args).await,
         Command::Images(args) => images::run(ctx, project, args).await,
         Command::Pull(args) => pull::run(ctx, project, args).await,
         Command::Config(args) => config::run(ctx, project, &args),
