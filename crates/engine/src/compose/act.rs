@@ -1,9 +1,9 @@
 //! Doing one step of `up`: what the engine does for containers, networks and volumes anyhow, with the labels of the stack; and
 //! writing down how it is undone.
 
-use super::found;
 use super::steps::Told;
 use super::undo::Undo;
+use super::{found, hooks};
 use crate::Engine;
 use crate::container::Create as ContainerCreate;
 use crate::error::{Error, Result};
@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use volt_compose::launch::{self, HASH, Launch, STACK};
 use volt_compose::plan::{Action, Kind, Step, Wait};
 use volt_compose::stack::{Condition, Container, MountKind};
@@ -88,18 +89,15 @@ impl<'a> Doer<'a> {
             (Kind::Workload, Action::Create) => self.create(&name, step, None),
             (Kind::Workload, Action::Recreate) => self.recreate(&name, step),
             (Kind::Workload, Action::Start) => self.start(&name, step, told),
-            (Kind::Workload, Action::Restart) => {
-                self.await_all(step, told)?;
-                self.engine.container_restart(&name, None).map(drop)
-            }
+            (Kind::Workload, Action::Restart) => self.restart(&name, step, None, told),
             (Kind::Workload, Action::Unpause) => {
                 self.engine.workload_thaw(&Target::Workload(name.clone()))?;
                 self.undone_by(Undo::Thawed(name));
                 Ok(())
             }
-            (Kind::Workload, Action::Stop) => self.stop(&name),
+            (Kind::Workload, Action::Stop) => self.stop(&name, &step.key),
             (Kind::Workload, Action::Remove) => {
-                self.stop(&name)?;
+                self.stop(&name, &step.key)?;
                 self.remove_later(name);
                 Ok(())
             }
@@ -202,6 +200,9 @@ impl<'a> Doer<'a> {
             self.create_own_volume(volume, &launch)?;
         }
         let mut create = wanted(launch, image)?;
+        if let Some(container) = self.stack.services.get(key).and_then(|one| one.container()) {
+            create.binds.extend(self.engine.config_binds(self.stack, container)?);
+        }
         for bind in old.iter().flat_map(|old| &old.binds) {
             let free = create.binds.iter().all(|own| own.target != bind.target);
             if free
@@ -234,7 +235,7 @@ impl<'a> Doer<'a> {
         let engine = self.engine;
         let old = engine.spec(name)?;
         let ran = engine.run_state(&old)?.state.is_alive();
-        self.stop(name)?;
+        self.stop(name, &step.key)?;
         let was = name_of_old(name);
         if engine.container_exists(&was) {
             engine.container_delete(&was, true)?;
@@ -253,14 +254,30 @@ impl<'a> Doer<'a> {
         self.await_all(step, told)?;
         self.engine.container_start(name)?;
         self.undone_by(Undo::Started(name.clone()));
-        Ok(())
+        self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
     }
 
-    fn stop(&self, name: &Name) -> Result<()> {
+    /// Stops and starts a container.
+    pub(super) fn restart(
+        &self,
+        name: &Name,
+        step: &Step,
+        timeout: Option<Duration>,
+        told: &Told<'_>,
+    ) -> Result<()> {
+        self.tell_systemd()?;
+        self.engine.run_last_hooks(self.stack, &step.key, name);
+        self.await_all(step, told)?;
+        self.engine.container_restart(name, timeout)?;
+        self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
+    }
+
+    fn stop(&self, name: &Name, key: &str) -> Result<()> {
         let spec = self.engine.spec(name)?;
         if !self.engine.run_state(&spec)?.state.is_alive() {
             return Ok(());
         }
+        self.engine.run_last_hooks(self.stack, key, name);
         self.engine.container_stop(name, None)?;
         self.undone_by(Undo::Stopped(name.clone()));
         Ok(())

@@ -5,9 +5,10 @@ use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
 use crate::{Engine, Progress};
 use std::time::Duration;
-use volt_compose::plan;
+use volt_compose::{Stack, plan};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::state::State;
 
 impl Engine {
     /// Stops and removes what belongs to a stack. Returns what was done.
@@ -39,7 +40,8 @@ impl Engine {
         if options.services.is_empty() {
             self.target_at_boot(name, false)?;
         }
-        let act = |step: &Step, _: &Told<'_>| match self.take_away(step, &options, timeout) {
+        let act = |step: &Step, _: &Told<'_>| match self.take_away(&stack, step, &options, timeout)
+        {
             // Somebody else was faster.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             other => other,
@@ -55,13 +57,22 @@ impl Engine {
         removed.map(|()| plan)
     }
 
-    fn take_away(&self, step: &Step, options: &Options, timeout: Option<Duration>) -> Result<()> {
+    fn take_away(
+        &self,
+        stack: &Stack,
+        step: &Step,
+        options: &Options,
+        timeout: Option<Duration>,
+    ) -> Result<()> {
         let Ok(name) = step.name.parse::<Name>() else { return Ok(()) };
         match step.kind {
             Kind::Network => self.net_delete(&name),
             Kind::Volume => self.volume_delete(&name),
             Kind::Workload => {
                 let spec = self.spec(&name)?;
+                if self.run_state(&spec)?.state == State::Running {
+                    self.run_last_hooks(stack, &step.key, &name);
+                }
                 self.container_stop(&name, timeout)?;
                 self.container_delete(&name, true)?;
                 if options.volumes {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! var/lib/volt/stacks/NAME/stack.json            the document that was brought up last, and where it came from
+//! var/lib/volt/stacks/NAME/configs/HASH          files of configuration that its containers have (`configs`)
 //! etc/systemd/system/volt-compose@NAME.target.d  what starts and stops with the stack (`units`)
 //! ```
 //! What there is of a stack is told by labels of containers, networks and volumes (`found`); what is to be done is a pure function of
@@ -10,8 +11,10 @@
 //! Locks, in their order: `stack-NAME`, then whatever the steps take.
 
 mod act;
+mod configs;
 mod down;
 mod found;
+mod hooks;
 mod list;
 mod plan;
 mod steps;

@@ -70,8 +70,11 @@ impl Engine {
         let (none, no_images) = (BTreeMap::new(), BTreeMap::new());
         let doer = Doer::new(self, &stack, &none, &no_images);
         let act = |step: &Step, told: &Told<'_>| match (step.action, step.name.parse::<Name>()) {
-            (Action::Stop, Ok(name)) => self.container_stop(&name, timeout).map(drop),
-            (Action::Restart, Ok(name)) => self.container_restart(&name, timeout).map(drop),
+            (Action::Stop, Ok(name)) => {
+                self.run_last_hooks(&stack, &step.key, &name);
+                self.container_stop(&name, timeout).map(drop)
+            }
+            (Action::Restart, Ok(name)) => doer.restart(&name, step, timeout, told),
             _ => doer.act(step, told),
         };
         let on_error = if action == Action::Stop { OnError::GoOn } else { OnError::Stop };

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use volt_compose::Stack;
-use volt_compose::stack::{Container, Isolation, MountKind, NetworkMode, Workload};
+use volt_compose::stack::{AssetSource, Container, Isolation, MountKind, NetworkMode, Workload};
 use volt_model::kind::ErrorKind;
 
 /// Refuses a stack that has something that can't be done yet.
@@ -17,6 +17,11 @@ pub(super) fn refuse(stack: &Stack) -> Result<()> {
                 );
             }
             other => all.push(format!("{key}: a stack can't have a {} yet", other.kind())),
+        }
+    }
+    for (key, config) in &stack.configs {
+        if config.source == AssetSource::External {
+            all.push(format!("the config {key}: there are none outside of stacks yet"));
         }
     }
     for (key, volume) in &stack.volumes {
@@ -46,12 +51,6 @@ fn of_container(container: &Container) -> Vec<String> {
     }
     if !container.secrets.is_empty() {
         all.push("containers have no secrets yet".to_owned());
-    }
-    if !container.configs.is_empty() {
-        all.push("containers have no configs yet".to_owned());
-    }
-    if !container.post_start.is_empty() || !container.pre_stop.is_empty() {
-        all.push("post_start and pre_stop aren't run yet".to_owned());
     }
     for mount in &container.mounts {
         if let MountKind::Volume { subpath: Some(path), .. } = &mount.kind {

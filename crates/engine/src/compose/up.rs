@@ -55,6 +55,7 @@ impl Engine {
         match done {
             Ok(()) => {
                 self.remove_replaced(later)?;
+                self.sweep_configs(name)?;
                 Ok(planned.plan)
             }
             Err(error) if up.no_rollback => Err(error.hinted(

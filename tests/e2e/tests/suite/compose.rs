@@ -31,7 +31,7 @@ fn stack(host: &Host, name: &str, text: &str) {
 
 /// A command in that folder.
 fn within(host: &Host, name: &str, line: &str) -> Output {
-    host.sh(&format!("cd /srv/stacks/{name} && {line}"))
+    host.sh(&format!("cd /srv/stacks/{name} || exit 99; {line}"))
 }
 
 /// What was done by a command that says so as JSON: `create workload shop-web-1`.
@@ -46,8 +46,10 @@ fn steps(done: &Value) -> Vec<String> {
 /// Nothing of a stack is left, and nothing is amiss.
 fn is_gone(host: &Host, name: &str) {
     let left = host.sh(&format!(
-        "ls -d /etc/systemd/system/*{name}* /etc/systemd/system/*/*{name}* /var/lib/volt/*/*{name}* /run/volt/*/*{name}* 2>/dev/null; \
-         systemctl list-units --all --plain --no-legend '*{name}*'; ip -br link | grep {name}; true"
+        "cd /etc/systemd/system && ls -d *@{name}.* *@{name}-* */*@{name}.* */*@{name}-* 2>/dev/null; \
+         cd /var/lib/volt && ls -d */{name} */{name}-* */{name}.json 2>/dev/null; \
+         cd /run/volt && ls -d containers/{name}-* networks/{name}-* 2>/dev/null; \
+         systemctl list-units --all --plain --no-legend '*@{name}-*' '*@{name}.*'; volt net list -o name | grep '^{name}-'; true"
     ));
     assert_eq!(left.ok(), "");
 }
@@ -178,7 +180,7 @@ on_hosts! {
         within(host, "undo", "volt compose exec a sh -c 'echo written > /mark; echo kept > /kept/x'").ok();
         let record = host.sh("cat /var/lib/volt/stacks/undo/stack.json").ok();
         // The new a runs before b fails: it goes, and the old one is there with what it wrote.
-        let broken = text.replace("a: {image: tiny, command: sleep 1000", "a: {image: tiny, command: sleep 2000").replace("b: {image: tiny, command: sleep 1000", "c: {image: tiny}\n  b: {image: tiny, command: /no/such/program");
+        let broken = text.replace("a: {image: tiny, command: sleep 1000", "a: {image: tiny, command: sleep 2000").replace("b: {image: tiny, command: sleep 1000", "c: {image: tiny, command: sleep 1000, stop_grace_period: 1s}\n  b: {image: tiny, command: /no/such/program");
         stack(host, "undo", &broken);
         let said = within(host, "undo", "volt compose up -d").fails(1);
         assert!(said.contains("undo-b-1 did not start"), "{said}");
@@ -212,17 +214,17 @@ on_hosts! {
         within(host, "twice", "volt compose down").ok();
 
         // Killed at any moment, the next one carries on.
-        host.sh("systemctl stop volt.socket volt.service").ok();
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
         let mut text = text.replace("sleep 3", "true");
         for moment in [0.05, 0.15, 0.3, 0.5, 0.7, 0.9, 1.2] {
             text = text.replace("sleep 1000", "sleep 100").replace("sleep 100,", "sleep 1000,");
             stack(host, "twice", &text);
-            within(host, "twice", &format!("volt --root / compose up -d --force-recreate & sleep {moment}; kill -9 $!; wait $!; true")).ok();
-            within(host, "twice", "volt --root / compose up -d").ok();
-            assert_eq!(within(host, "twice", "volt --root / compose ps -o name").ok(), "twice-b-1", "{moment}");
+            within(host, "twice", &format!("volt compose up -d --force-recreate & sleep {moment}; kill -9 $!; wait $!; true")).ok();
+            within(host, "twice", "volt compose up -d").ok();
+            assert_eq!(within(host, "twice", "volt compose ps -o name").ok(), "twice-b-1", "{moment}");
             assert_eq!(host.sh("ls /var/lib/volt/containers").ok(), "twice-a-1\ntwice-b-1", "{moment}");
         }
-        within(host, "twice", "volt --root / compose up -d --force-recreate & sleep 0.3; kill -9 $!; wait $!; volt --root / compose down").ok();
+        within(host, "twice", "volt compose up -d --force-recreate & sleep 0.3; kill -9 $!; wait $!; volt compose down").ok();
         is_gone(host, "twice");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
     }
@@ -298,6 +300,13 @@ on_hosts! {
         within(host, "reach", "volt compose kill a").ok();
         host.until(Duration::from_secs(10), "volt compose -p reach ps -a | grep reach-a-1 | grep -q 'exit 137'");
         assert_eq!(steps(&within(host, "reach", "volt compose up -d -o json").json()), ["start workload reach-a-1"]);
+        // Files and what the host knows of it.
+        within(host, "reach", "echo copied > /tmp/reach.txt && volt compose cp /tmp/reach.txt b:/copied && volt compose cp b:/copied /tmp/reach.back && cmp /tmp/reach.txt /tmp/reach.back").ok();
+        assert!(within(host, "reach", "volt compose top --once b").ok().contains("reach-b-1"));
+        assert_eq!(within(host, "reach", "volt compose port b").ok(), "");
+        within(host, "reach", "volt compose port b 80").fails(3);
+        within(host, "reach", "(sleep 1; volt compose kill --signal TERM b) & timeout 60 volt compose wait b; wait").ok();
+        within(host, "reach", "timeout 3 volt compose events > /tmp/reach.events & sleep 1; volt compose restart b; wait; grep -q 'reach-b-1' /tmp/reach.events").ok();
         assert!(within(host, "reach", "volt compose graph").ok().contains("← a"));
         within(host, "reach", "volt compose graph --svg /tmp/reach.svg && grep -q '<svg' /tmp/reach.svg").ok();
         assert_eq!(within(host, "reach", "volt compose config --services").ok(), "a\nb");
@@ -307,8 +316,8 @@ on_hosts! {
         assert!(within(host, "reach", "volt compose convert --to quadlet").ok().contains("[Container]"));
         // In the foreground: the logs, until somebody wants the end.
         within(host, "reach", "volt compose down").ok();
-        let said = within(host, "reach", "timeout -s INT 4 volt compose up > /tmp/reach.log 2> /tmp/reach.err; cat /tmp/reach.log");
-        assert!(said.ok().contains("reach-a-1: hello from a"));
+        within(host, "reach", "volt compose up > /tmp/reach.log 2> /tmp/reach.err & up=$!; for i in $(seq 300); do grep -q 'reach-a-1: hello from a' /tmp/reach.log && break; sleep 0.1; done; kill $up; wait $up").ok();
+        assert!(host.sh("cat /tmp/reach.log").ok().contains("reach-a-1: hello from a"));
         assert_eq!(within(host, "reach", "volt compose ps -o name").ok(), "");
         within(host, "reach", "volt compose down").ok();
         is_gone(host, "reach");
@@ -330,5 +339,31 @@ on_hosts! {
         within(host, "many", "volt compose down").ok();
         assert!(began.elapsed() < Duration::from_secs(60));
         is_gone(host, "many");
+    }
+}
+
+on_hosts! {
+    fn compose_gives_configs_and_runs_hooks(host) {
+        host.tiny();
+        let text = "name: given\nservices:\n  a:\n    image: tiny\n    command: sleep 1000\n    stop_grace_period: 1s\n    configs: [{source: one, target: /etc/one, uid: '7', mode: 0440}, two, three]\n    \
+                    volumes: ['said:/said']\n    post_start: [{command: [sh, -c, 'echo up >> /said/turns']}]\n    pre_stop: [{command: [sh, -c, 'echo down >> /said/turns']}]\n\
+                    configs: {one: {file: ./one.txt}, two: {content: 'of the file'}, three: {environment: THREE}}\nvolumes: {said: }\n";
+        stack(host, "given", text);
+        within(host, "given", "echo first > one.txt; THREE=variable volt compose up -d").ok();
+        let read = || within(host, "given", "volt compose exec a sh -c 'cat /etc/one /two; echo; cat /three; echo; stat -c %u:%a /etc/one'").ok();
+        assert_eq!(read(), "first\nof the file\nvariable\n7:440");
+        assert_eq!(steps(&within(host, "given", "THREE=variable volt compose up -d -o json").json()), [""; 0]);
+        // Another content is another container.
+        within(host, "given", "echo second > one.txt; THREE=variable volt compose up -d").ok();
+        assert_eq!(read(), "second\nof the file\nvariable\n7:440");
+        assert_eq!(host.sh("ls /var/lib/volt/stacks/given/configs | wc -l; cat /var/lib/volt/volumes/given-said/_data/turns").ok(), "3\nup\ndown\nup");
+        within(host, "given", "volt compose up -d").fails(3);
+        // A command that fails undoes the start.
+        stack(host, "given", &text.replace("echo up >> /said/turns", "echo oh no; exit 5"));
+        let said = within(host, "given", "THREE=variable volt compose up -d").fails(1);
+        assert!(said.contains("ended with code 5: oh no"), "{said}");
+        assert_eq!(read(), "second\nof the file\nvariable\n7:440");
+        host.volt(&["compose", "-p", "given", "down", "-v"]).ok();
+        is_gone(host, "given");
     }
 }

@@ -8,6 +8,7 @@ use volt_api::operations::ComposePsOp;
 use volt_api::types::{ComposeUp, ComposeWorkload, Named, Nothing};
 use volt_compose::convert::{Format, convert};
 use volt_compose::files::Disk;
+use volt_compose::stack::AssetSource;
 use volt_compose::{Loaded, Request, Stack, names};
 use volt_model::config::nearest;
 use volt_model::kind::ErrorKind;
@@ -152,6 +153,37 @@ impl Project {
 /// Whether a workload is up.
 pub(crate) fn runs(one: &ComposeWorkload) -> bool {
     !matches!(one.workload.state.as_str(), "stopped" | "failed")
+}
+
+/// The stack with the content of its files of configuration in it: the daemon sees neither these files nor our variables.
+///
+/// # Errors
+/// For a file that can't be read, or a variable that is not set.
+pub(crate) fn filled(loaded: &Loaded, stack: &Stack) -> Result<Stack, Problem> {
+    let mut stack = stack.clone();
+    for (key, config) in &mut stack.configs {
+        let content = match &config.source {
+            AssetSource::File(path) => std::fs::read(path).map_err(|e| {
+                let title = format!("The file {path} of the config {key} can't be read");
+                let missing = e.kind() == std::io::ErrorKind::NotFound;
+                let kind = if missing { ErrorKind::NotFound } else { ErrorKind::General };
+                Problem::new(kind, title).about(key.as_str()).because(&e)
+            })?,
+            AssetSource::Environment(name) => {
+                let value = loaded.variables.get(name).cloned().ok_or_else(|| {
+                    let title = format!("The variable {name} of the config {key} is not set");
+                    Problem::new(ErrorKind::NotFound, title).about(key.as_str())
+                })?;
+                value.into_bytes()
+            }
+            AssetSource::Content(_) | AssetSource::External => continue,
+        };
+        // What is no text is read by the daemon, where it is on this host.
+        if let Ok(text) = String::from_utf8(content) {
+            config.source = AssetSource::Content(text);
+        }
+    }
+    Ok(stack)
 }
 
 /// The stack as one document, with the files that it was made of.
