@@ -221,6 +221,8 @@ operations! {
     "compose_plan" ComposePlanOp: POST "/api/v1/stacks/{name}/plan" Container Plain reads (Named, ComposeUp) -> ComposePlan;
     /// Stops and removes what belongs to a stack.
     "compose_down" ComposeDownOp: POST "/api/v1/stacks/{name}/down" Container Progress changes (Named, ComposeDown) -> ComposePlan;
+    /// Makes a container for one command, like those of a service of a stack, and has up what that depends on.
+    "compose_run" ComposeRunOp: POST "/api/v1/stacks/{name}/run" Container Progress changes (Named, ComposeRun) -> Container;
     /// Starts what there is of a stack, in its order.
     "compose_start" ComposeStartOp: POST "/api/v1/stacks/{name}/start" Container Progress changes (Named, ComposeServices) -> ComposePlan;
     /// Stops what runs of a stack, against its order.

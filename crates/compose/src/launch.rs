@@ -20,6 +20,9 @@ pub const REPLICA: &str = "volt.stack.replica";
 /// The label with the hash of the configuration.
 pub const HASH: &str = "volt.stack.hash";
 
+/// The label that names the stack of a container that was made for one command.
+pub const RUN: &str = "volt.stack.run";
+
 /// A container that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {

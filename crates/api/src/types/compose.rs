@@ -30,6 +30,44 @@ pub struct ComposeUp {
     pub wait: bool,
 }
 
+/// A command that is to be run in a container like those of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComposeRun {
+    /// The stack as one file of Compose's form that needs no other.
+    pub document: String,
+    /// The files that it was made of, for people.
+    pub files: Vec<String>,
+    /// Without what the service depends on.
+    pub no_deps: bool,
+    /// The service.
+    pub service: String,
+    /// The command, in place of the service's.
+    pub command: Vec<String>,
+    /// In place of the service's entrypoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// `NAME=VALUE`, over the service's.
+    pub env: Vec<String>,
+    /// In place of the service's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// In place of the service's working directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// What to call the container; made up where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Remove the container when it ends.
+    pub auto_remove: bool,
+    /// A terminal for the command.
+    pub tty: bool,
+    /// Keep its standard input open.
+    pub stdin: bool,
+    /// The ports of the service too.
+    pub ports: bool,
+}
+
 /// A stack that is to be taken away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -51,6 +51,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("push", &["image_push"]),
     ("login", &["registry_login"]),
     ("compose up", &["compose_up", "compose_stop", "image_list", "image_pull", "image_build"]),
+    ("compose run", &["compose_run", "container_attach", "container_start", "container_delete"]),
     ("compose logs", &["workload_logs"]),
     ("compose kill", &["container_kill"]),
     ("compose pause", &["workload_freeze"]),

@@ -72,6 +72,8 @@ pub struct Options {
     pub remove_orphans: bool,
     /// Nothing is started.
     pub no_start: bool,
+    /// All that this service needs, and not itself.
+    pub before: Option<String>,
     /// Down: volumes are removed.
     pub volumes: bool,
 }

@@ -176,6 +176,16 @@ fn options_of_up() {
             "start workload shop-init-1"
         ]
     );
+    let before = Options { before: Some("init".into()), ..one.clone() };
+    assert_eq!(
+        with(before),
+        [
+            "create network shop-default",
+            "create volume shop-data",
+            "create workload shop-db-1",
+            "start workload shop-db-1"
+        ]
+    );
     assert_eq!(
         with(Options { no_start: true, ..one })
             .iter()

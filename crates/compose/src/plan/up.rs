@@ -27,9 +27,13 @@ pub fn up(
     let chosen = chosen(stack, options);
     let renewed = planner.networks(&chosen);
     planner.volumes(&chosen);
-    planner.surplus();
+    if options.before.is_none() {
+        planner.surplus();
+    }
     let levels = graph::levels(stack);
-    let order: Vec<&String> = levels.iter().flatten().filter(|key| chosen.contains(*key)).collect();
+    let itself = |key: &&String| options.before.as_ref() == Some(*key);
+    let wanted = |key: &&String| chosen.contains(*key) && !itself(key);
+    let order: Vec<&String> = levels.iter().flatten().filter(wanted).collect();
     order.iter().for_each(|key| planner.missing(key));
     order.iter().for_each(|key| planner.service(key, &renewed));
     planner.plan

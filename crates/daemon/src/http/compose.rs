@@ -1,15 +1,18 @@
 //! Stacks.
 
-use super::fields::read;
+use super::container::check_env;
+use super::convert::container;
+use super::fields::{Fields, read};
 use super::workload;
 use crate::router::{Failure, Routes};
 use std::time::Duration;
 use volt_api::operations::*;
 use volt_api::types::{
-    ComposePlan, ComposeServices, ComposeStack, ComposeStep, ComposeUp, ComposeWorkload, Named,
+    ComposePlan, ComposeRun, ComposeServices, ComposeStack, ComposeStep, ComposeUp,
+    ComposeWorkload, Named,
 };
 use volt_engine::Engine;
-use volt_engine::compose::{Options, Plan, Step, Up, View};
+use volt_engine::compose::{Options, Plan, Run, Step, Up, View};
 use volt_model::name::Name;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
@@ -32,6 +35,12 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             };
             let timeout = seconds(body.timeout);
             Ok(plan(&name, cx.state.compose_down(&name, &options, timeout, report)?))
+        })
+        .progress::<ComposeRunOp>(|cx, params, body, report| {
+            let name = name(&params)?;
+            let (up, run) = run(body)?;
+            let made = cx.state.compose_run(&name, &up, &run, report)?;
+            Ok(container(made, cx.sees_secrets()))
         })
         .plain::<ComposeLsOp>(|cx, _, _| {
             Ok(cx.state.compose_ls()?.into_iter().map(shown).collect())
@@ -80,10 +89,34 @@ fn up(body: ComposeUp) -> Up {
             remove_orphans: body.remove_orphans,
             no_start: body.no_start,
             volumes: false,
+            before: None,
         },
         no_rollback: body.no_rollback,
         wait: body.wait,
     }
+}
+
+fn run(body: ComposeRun) -> Result<(Up, Run), Failure> {
+    let mut fields = Fields::default();
+    let container = fields.maybe::<Name>("container", body.container.as_deref());
+    check_env(&mut fields, &body.env);
+    fields.finish(Some(()))?;
+    let options = Options { no_dependencies: body.no_deps, ..Options::default() };
+    let up = Up { document: body.document, files: body.files, options, ..Up::default() };
+    let run = Run {
+        service: body.service,
+        command: body.command,
+        entrypoint: body.entrypoint,
+        env: body.env,
+        user: body.user,
+        workdir: body.workdir,
+        name: container,
+        auto_remove: body.auto_remove,
+        tty: body.tty,
+        stdin: body.stdin,
+        ports: body.ports,
+    };
+    Ok((up, run))
 }
 
 fn plan(name: &Name, plan: Plan) -> ComposePlan {

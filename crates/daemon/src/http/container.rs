@@ -254,7 +254,7 @@ fn commit(params: &Named, body: ContainerCommit) -> Result<(Name, Commit), Failu
 }
 
 /// Refuses what is no variable. The values of these are nobody's business, so the message must not have them.
-fn check_env(fields: &mut Fields, env: &[String]) {
+pub(super) fn check_env(fields: &mut Fields, env: &[String]) {
     if env.iter().any(|entry| entry.starts_with('=') || !entry.contains('=')) {
         fields.with("env", "", |_| Err::<(), _>("write NAME=VALUE"));
     }

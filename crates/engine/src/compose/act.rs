@@ -11,6 +11,7 @@ use crate::net::Create as NetCreate;
 use crate::workload::Query;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -191,11 +192,7 @@ impl<'a> Doer<'a> {
         else {
             return Err(Error::new(ErrorKind::General, format!("{key} is no container")));
         };
-        for folder in &launch.make_folders {
-            if !std::path::Path::new(folder).exists() {
-                files::create_dirs(folder.as_ref(), 0o755)?;
-            }
-        }
+        make_folders(&launch)?;
         for volume in &launch.own_volumes {
             self.create_own_volume(volume, &launch)?;
         }
@@ -218,7 +215,7 @@ impl<'a> Doer<'a> {
     }
 
     /// A volume without a name in the file, which the container that takes this one's place gets too.
-    fn create_own_volume(&self, volume: &Name, launch: &Launch) -> Result<()> {
+    pub(super) fn create_own_volume(&self, volume: &Name, launch: &Launch) -> Result<()> {
         let _lock = self.engine.lock_volume(volume)?;
         if self.engine.volume_exists(volume) {
             return Ok(());
@@ -353,6 +350,15 @@ impl Engine {
     }
 }
 
+/// Makes the folders of the host that a container mounts and that are to be there.
+pub(super) fn make_folders(launch: &Launch) -> Result<()> {
+    let missing = launch.make_folders.iter().filter(|folder| !Path::new(folder).exists());
+    for folder in missing {
+        files::create_dirs(folder.as_ref(), 0o755)?;
+    }
+    Ok(())
+}
+
 /// What a container is called while another one takes its place.
 pub(super) fn name_of_old(name: &Name) -> Name {
     names::plain(&format!("{name}-was")).expect("it has a letter")
@@ -378,7 +384,7 @@ fn taken(error: Error, section: &str, key: &str) -> Error {
 }
 
 /// A container of a stack in the words of `container create`.
-fn wanted(launch: Launch, image: &Image) -> Result<ContainerCreate> {
+pub(super) fn wanted(launch: Launch, image: &Image) -> Result<ContainerCreate> {
     let reference = launch.image.parse().map_err(|error| {
         Error::new(ErrorKind::InvalidConfig, format!("{} can't be an image", launch.image))
             .because(error)

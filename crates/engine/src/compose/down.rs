@@ -39,6 +39,7 @@ impl Engine {
         let plan = plan::down(&stack, &have, &options);
         if options.services.is_empty() {
             self.target_at_boot(name, false)?;
+            self.remove_runs(name)?;
         }
         let act = |step: &Step, _: &Told<'_>| match self.take_away(&stack, step, &options, timeout)
         {

@@ -17,6 +17,7 @@ mod found;
 mod hooks;
 mod list;
 mod plan;
+mod run;
 mod steps;
 mod turn;
 mod undo;
@@ -25,6 +26,7 @@ mod unready;
 mod up;
 
 pub use list::View;
+pub use run::Run;
 pub(crate) use units::stack_of_target;
 pub use up::Up;
 

@@ -23,7 +23,7 @@ impl Engine {
         services: &[String],
         progress: &dyn Progress,
     ) -> Result<Plan> {
-        self.turn_stack(name, Action::Start, services, None, progress)
+        self.turn_stack(name, Action::Start, (services, None), progress)
     }
 
     /// Stops what runs, against the order of the stack. As a whole it doesn't come up at boot then.
@@ -37,7 +37,7 @@ impl Engine {
         timeout: Option<Duration>,
         progress: &dyn Progress,
     ) -> Result<Plan> {
-        self.turn_stack(name, Action::Stop, services, timeout, progress)
+        self.turn_stack(name, Action::Stop, (services, timeout), progress)
     }
 
     /// Stops and starts what is there, one level of the stack after the other.
@@ -51,15 +51,14 @@ impl Engine {
         timeout: Option<Duration>,
         progress: &dyn Progress,
     ) -> Result<Plan> {
-        self.turn_stack(name, Action::Restart, services, timeout, progress)
+        self.turn_stack(name, Action::Restart, (services, timeout), progress)
     }
 
     fn turn_stack(
         &self,
         name: &Name,
         action: Action,
-        services: &[String],
-        timeout: Option<Duration>,
+        (services, timeout): (&[String], Option<Duration>),
         progress: &dyn Progress,
     ) -> Result<Plan> {
         let _lock = self.lock_stack(name, progress)?;

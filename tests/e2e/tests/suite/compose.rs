@@ -307,6 +307,12 @@ on_hosts! {
         within(host, "reach", "volt compose port b 80").fails(3);
         within(host, "reach", "(sleep 1; volt compose kill --signal TERM b) & timeout 60 volt compose wait b; wait").ok();
         within(host, "reach", "timeout 3 volt compose events > /tmp/reach.events & sleep 1; volt compose restart b; wait; grep -q 'reach-b-1' /tmp/reach.events").ok();
+        // One command in a container of its own, with what its service needs.
+        within(host, "reach", "volt compose stop && volt compose run --rm -T -e MARK=m b sh -c 'test $MARK = m && ping -c 1 a && exit 4'").fails(4);
+        assert_eq!(within(host, "reach", "volt compose ps -o name").ok(), "reach-a-1");
+        within(host, "reach", "volt compose run -d --name reach-once b").ok();
+        within(host, "reach", "volt compose run none").fails(3);
+        within(host, "reach", "volt compose up -d").ok();
         assert!(within(host, "reach", "volt compose graph").ok().contains("← a"));
         within(host, "reach", "volt compose graph --svg /tmp/reach.svg && grep -q '<svg' /tmp/reach.svg").ok();
         assert_eq!(within(host, "reach", "volt compose config --services").ok(), "a\nb");

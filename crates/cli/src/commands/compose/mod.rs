@@ -18,6 +18,7 @@ mod project;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod restart;
+pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod top;
@@ -56,6 +57,7 @@ enum Command {
     Pause(pause::Args),
     Unpause(unpause::Args),
     Exec(exec::Args),
+    Run(Box<run::Args>),
     Cp(cp::Args),
     Port(port::Args),
     Top(top::Args),
@@ -85,6 +87,7 @@ pub(crate) async fn dispatch(args: Args, ctx: &Ctx) -> Outcome {
         Command::Pause(args) => pause::run(ctx, project, args).await,
         Command::Unpause(args) => unpause::run(ctx, project, args).await,
         Command::Exec(args) => exec::run(ctx, project, args).await,
+        Command::Run(args) => run::run(ctx, project, *args).await,
         Command::Cp(args) => cp::run(ctx, project, args).await,
         Command::Port(args) => port::run(ctx, project, args).await,
         Command::Top(args) => top::run(ctx, project, args).await,

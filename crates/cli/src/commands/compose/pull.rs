@@ -73,6 +73,13 @@ pub(super) struct How {
     pub(super) no_build: bool,
 }
 
+impl How {
+    /// As the files say.
+    pub(super) fn by_the_files() -> Self {
+        Self { when: None, build: false, no_build: false }
+    }
+}
+
 /// Gets and builds what the services of a stack need and is not there.
 pub(super) async fn missing(
     ctx: &Ctx,
