@@ -19,6 +19,7 @@ mod list;
 mod plan;
 mod run;
 mod steps;
+mod system;
 mod turn;
 mod undo;
 mod units;

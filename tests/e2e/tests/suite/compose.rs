@@ -236,6 +236,9 @@ on_hosts! {
         host.tiny();
         stack(host, "shop", SHOP);
         within(host, "shop", "volt compose up -d").ok();
+        // One of the host's own, which is not up yet.
+        let own = "services: {a: {image: tiny, command: sleep 1000, stop_grace_period: 1s, configs: [note]}}\nconfigs: {note: {file: ./note.txt}}\n";
+        host.run_with(&["sh", "-c", "mkdir -p /etc/volt/compose/own && echo noted > /etc/volt/compose/own/note.txt && cat > /etc/volt/compose/own.yaml"], own.as_bytes()).ok();
         host.sh("systemctl mask --now volt.socket volt.service").ok();
         host.sh("systemctl stop volt-compose@shop.target").ok();
         let active = "systemctl is-active volt-container@shop-web-1 volt-container@shop-db-1";
@@ -245,6 +248,7 @@ on_hosts! {
         host.reboot();
         host.until(Duration::from_secs(30), active);
         host.until(Duration::from_secs(10), "curl -s http://127.0.0.1:18080/ -o /dev/null");
+        host.until(Duration::from_secs(30), "test \"$(volt exec own-a-1 cat /note)\" = noted");
         within(host, "shop", "volt compose exec web wget -qO- http://db/etc/hostname").ok();
         let began = |unit: &str| -> u64 {
             host.sh(&format!("systemctl show -P ActiveEnterTimestampMonotonic volt-container@shop-{unit}-1")).ok().parse().unwrap()
@@ -252,8 +256,9 @@ on_hosts! {
         assert!(began("db") <= began("web"));
         assert_eq!(steps(&within(host, "shop", "volt compose up -d -o json").json()), [""; 0]);
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
-        within(host, "shop", "volt compose down -v").ok();
+        within(host, "shop", "volt compose down -v && volt compose -p own down").ok();
         is_gone(host, "shop");
+        is_gone(host, "own");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod attach;
 mod clock;
+mod compose;
 mod dedup;
 mod first;
 mod images;
@@ -51,6 +52,7 @@ const GROUPS: &[Group] = &[
     Group { name: "attach", run: attach::all },
     Group { name: "throughput", run: traffic::all },
     Group { name: "swap", run: swap::all },
+    Group { name: "compose", run: compose::all },
 ];
 
 /// Runs the task.

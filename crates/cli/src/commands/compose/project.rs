@@ -8,8 +8,7 @@ use volt_api::operations::ComposePsOp;
 use volt_api::types::{ComposeUp, ComposeWorkload, Named, Nothing};
 use volt_compose::convert::{Format, convert};
 use volt_compose::files::Disk;
-use volt_compose::stack::AssetSource;
-use volt_compose::{Loaded, Request, Stack, names};
+use volt_compose::{Loaded, Request, Stack, assets, names};
 use volt_model::config::nearest;
 use volt_model::kind::ErrorKind;
 
@@ -48,9 +47,7 @@ impl Project {
     }
 
     fn read(&self, services: &[String]) -> Result<Loaded, Problem> {
-        let folder = std::env::current_dir().map_err(|e| {
-            Problem::new(ErrorKind::General, "It can't be told in which folder this is").because(&e)
-        })?;
+        let folder = here()?;
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -73,7 +70,8 @@ impl Project {
 
     /// What the stack is called: as it was said, or by the files.
     pub(crate) fn name(&self) -> Result<String, Problem> {
-        let said = self.project_name.clone().or_else(|| std::env::var("COMPOSE_PROJECT_NAME").ok());
+        let variable = || std::env::var_os("COMPOSE_PROJECT_NAME")?.into_string().ok();
+        let said = self.project_name.clone().or_else(variable);
         match said.filter(|name| !name.is_empty()) {
             Some(said) => names::plain(&said).map(|name| name.to_string()).ok_or_else(|| {
                 Problem::new(ErrorKind::Usage, format!("`{said}` is no name of a stack"))
@@ -150,6 +148,14 @@ impl Project {
     }
 }
 
+/// The folder in which the command was typed.
+#[expect(clippy::disallowed_methods, reason = "the command line knows where it stands")]
+fn here() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|e| {
+        Problem::new(ErrorKind::General, "It can't be told in which folder this is").because(&e)
+    })
+}
+
 /// Whether a workload is up.
 pub(crate) fn runs(one: &ComposeWorkload) -> bool {
     !matches!(one.workload.state.as_str(), "stopped" | "failed")
@@ -160,30 +166,10 @@ pub(crate) fn runs(one: &ComposeWorkload) -> bool {
 /// # Errors
 /// For a file that can't be read, or a variable that is not set.
 pub(crate) fn filled(loaded: &Loaded, stack: &Stack) -> Result<Stack, Problem> {
-    let mut stack = stack.clone();
-    for (key, config) in &mut stack.configs {
-        let content = match &config.source {
-            AssetSource::File(path) => std::fs::read(path).map_err(|e| {
-                let title = format!("The file {path} of the config {key} can't be read");
-                let missing = e.kind() == std::io::ErrorKind::NotFound;
-                let kind = if missing { ErrorKind::NotFound } else { ErrorKind::General };
-                Problem::new(kind, title).about(key.as_str()).because(&e)
-            })?,
-            AssetSource::Environment(name) => {
-                let value = loaded.variables.get(name).cloned().ok_or_else(|| {
-                    let title = format!("The variable {name} of the config {key} is not set");
-                    Problem::new(ErrorKind::NotFound, title).about(key.as_str())
-                })?;
-                value.into_bytes()
-            }
-            AssetSource::Content(_) | AssetSource::External => continue,
-        };
-        // What is no text is read by the daemon, where it is on this host.
-        if let Ok(text) = String::from_utf8(content) {
-            config.source = AssetSource::Content(text);
-        }
-    }
-    Ok(stack)
+    assets::filled(&Disk, stack, &loaded.variables).map_err(|report| {
+        let title = "What the stack's configs are made of can't be read";
+        Problem::new(ErrorKind::NotFound, title).because(&Lines(report.to_string()))
+    })
 }
 
 /// The stack as one document, with the files that it was made of.
