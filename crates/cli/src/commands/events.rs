@@ -37,7 +37,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 }
 
 /// Tells of those that are wanted.
-pub(crate) async fn tell(ctx: &Ctx, wanted: impl Fn(&Event) -> bool + Send) -> Outcome {
+pub(crate) async fn tell(ctx: &Ctx, wanted: impl Fn(&Event) -> bool + Send + Sync) -> Outcome {
     let mut unheard = false;
     let shown = |event: Event| {
         if !wanted(&event) {
