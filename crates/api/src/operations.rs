@@ -215,6 +215,25 @@ operations! {
     /// Writes a tree out as a tar archive.
     "cas_export" CasExportOp: GET "/api/v1/cas/export" Container Download reads (CasName, Nothing) -> Nothing;
 
+    /// Brings a stack up: what is there becomes what the document wants.
+    "compose_up" ComposeUpOp: POST "/api/v1/stacks/{name}/up" Container Progress changes (Named, ComposeUp) -> ComposePlan;
+    /// Says what bringing a stack up would do.
+    "compose_plan" ComposePlanOp: POST "/api/v1/stacks/{name}/plan" Container Plain reads (Named, ComposeUp) -> ComposePlan;
+    /// Stops and removes what belongs to a stack.
+    "compose_down" ComposeDownOp: POST "/api/v1/stacks/{name}/down" Container Progress changes (Named, ComposeDown) -> ComposePlan;
+    /// Makes a container for one command, like those of a service of a stack, and has up what that depends on.
+    "compose_run" ComposeRunOp: POST "/api/v1/stacks/{name}/run" Container Progress changes (Named, ComposeRun) -> Container;
+    /// Starts what there is of a stack, in its order.
+    "compose_start" ComposeStartOp: POST "/api/v1/stacks/{name}/start" Container Progress changes (Named, ComposeServices) -> ComposePlan;
+    /// Stops what runs of a stack, against its order.
+    "compose_stop" ComposeStopOp: POST "/api/v1/stacks/{name}/stop" Container Progress changes (Named, ComposeServices) -> ComposePlan;
+    /// Stops and starts what there is of a stack.
+    "compose_restart" ComposeRestartOp: POST "/api/v1/stacks/{name}/restart" Container Progress changes (Named, ComposeServices) -> ComposePlan;
+    /// Lists stacks.
+    "compose_ls" ComposeLsOp: GET "/api/v1/stacks" Read Plain reads (Nothing, Nothing) -> Vec<ComposeStack>;
+    /// Shows what belongs to a stack.
+    "compose_ps" ComposePsOp: GET "/api/v1/stacks/{name}" Read Plain reads (Named, Nothing) -> ComposeStack;
+
     /// Makes a volume.
     "volume_create" VolumeCreateOp: POST "/api/v1/volumes" Container Plain changes (Nothing, VolumeCreate) -> Volume;
     /// Lists volumes.

@@ -112,6 +112,17 @@ impl Ctx {
         choice.client.progress::<O>(params, body, |step| shown.show(&step)).await
     }
 
+    /// Asks for an operation of shape `Progress` and shows each of its steps on a line of its own.
+    pub(crate) async fn steps<O: Operation>(
+        &self,
+        params: &O::Params,
+        body: &O::Body,
+    ) -> Result<O::Reply, Problem> {
+        let choice = self.allowed::<O>().await?;
+        let mut shown = Progressing::lines(&self.out);
+        choice.client.progress::<O>(params, body, |step| shown.show(&step)).await
+    }
+
     /// Asks for an operation of shape `UploadProgress` and shows how it goes; `total` bytes are sent, where that is known.
     pub(crate) async fn upload_progress<O: Operation>(
         &self,

@@ -30,6 +30,11 @@ impl<'a> Progressing<'a> {
         Self { out, bar, total: None }
     }
 
+    /// Each step on a line of its own, which stays: for several that go on at the same time.
+    pub(crate) fn lines(out: &'a Printer) -> Self {
+        Self { out, bar: None, total: None }
+    }
+
     /// The same, where it is known how many bytes there will be.
     pub(crate) fn expecting(mut self, total: Option<u64>) -> Self {
         self.total = total;

@@ -1,10 +1,11 @@
 //! A container of a stack in the words of the engine: what `volt container create` would be told. What Volt's containers don't have
 //! yet is left out here; [`fields`](crate::fields) says so to the user.
 
-use crate::names;
 use crate::stack::{Container, Isolation, MountKind, NetworkMode, Stack};
+use crate::{health, names};
 use std::collections::BTreeMap;
 use volt_model::container::{Backend, Network, Seccomp, Ulimit};
+use volt_model::health::Wanted;
 use volt_model::limits::Limits;
 use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::name::Name;
@@ -19,6 +20,9 @@ pub const SERVICE: &str = "volt.stack.service";
 pub const REPLICA: &str = "volt.stack.replica";
 /// The label with the hash of the configuration.
 pub const HASH: &str = "volt.stack.hash";
+
+/// The label that names the stack of a container that was made for one command.
+pub const RUN: &str = "volt.stack.run";
 
 /// A container that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +77,8 @@ pub struct Launch {
     pub seccomp: Seccomp,
     /// When it is started again.
     pub restart: Restart,
+    /// How it is found out whether it is well, over what its image says.
+    pub health: Wanted,
     /// The signal that asks it to end.
     pub stop_signal: Option<u8>,
     /// Seconds that it has to do so.
@@ -121,6 +127,8 @@ pub fn launch(stack: &Stack, key: &str, replica: u32, hash: &str) -> Option<Laun
         cap_drop: container.cap_drop.clone(),
         seccomp: container.seccomp,
         restart: container.restart,
+        // What can be none was refused when it was read.
+        health: container.health.as_ref().and_then(|h| health::wanted(h).ok()).unwrap_or_default(),
         stop_signal: container.stop_signal,
         // What is asked for is never nothing because it is short.
         stop_timeout: container

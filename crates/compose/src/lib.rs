@@ -11,8 +11,9 @@
 //! 6. [`verify`]: what no single field can tell
 //!
 //! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files),
-//! [`launch`] (one container in the words of the engine).
+//! [`launch`] (one container in the words of the engine), [`assets`] (files that it is given).
 
+pub mod assets;
 pub mod convert;
 pub mod decode;
 pub mod dotenv;
@@ -20,6 +21,7 @@ pub mod fields;
 pub mod files;
 pub mod graph;
 pub mod hash;
+pub mod health;
 pub mod interpolate;
 pub mod launch;
 pub mod load;

@@ -9,6 +9,7 @@
 
 pub mod cas;
 mod classify;
+pub mod compose;
 pub mod config;
 pub mod container;
 pub mod error;

@@ -129,6 +129,12 @@ impl Paths {
         self.tasks().join(name.as_str())
     }
 
+    /// The stacks that were brought up.
+    #[must_use]
+    pub fn stacks(&self) -> PathBuf {
+        self.lib.join("stacks")
+    }
+
     /// The networks that were asked for.
     #[must_use]
     pub fn networks(&self) -> PathBuf {

@@ -7,6 +7,7 @@ mod suite {
     mod cas;
     mod cas_power;
     mod command_line;
+    mod compose;
     mod container_boot;
     mod container_confinement;
     mod container_exec;

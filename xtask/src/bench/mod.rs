@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME`: ours against theirs, in a test host of its own. What is timed is timed
 //! inside the host by this same program (`driver`); here the host is made and the samples judged.
 
+mod compose;
 mod container;
 pub(crate) mod driver;
 mod groups;
@@ -45,6 +46,7 @@ const BENCHES: &[Bench] = &[
         about: "containers against hand-written units and podman",
         run: container::run,
     },
+    Bench { name: "compose", about: "stacks against loops of systemctl", run: compose::run },
     Bench {
         name: "store",
         about: "the content-addressed store against cp, b3sum, ostree, casync, restic and borg",

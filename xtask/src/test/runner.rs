@@ -29,7 +29,7 @@ const LIMITS: [(&str, Duration); 5] = [
     ("::crash", Duration::from_mins(20)),
     ("::cas_power", Duration::from_mins(20)),
     ("::t2_", Duration::from_mins(8)),
-    ("::t3_", Duration::from_mins(8)),
+    ("::t3_", Duration::from_mins(12)),
     ("", Duration::from_mins(3)),
 ];
 

@@ -1,6 +1,7 @@
 //! Wire types by noun. What goes in refuses unknown fields; what comes out may grow.
 
 mod cas;
+mod compose;
 mod container;
 mod firewall;
 mod health;
@@ -15,6 +16,7 @@ mod volume;
 mod workload;
 
 pub use cas::*;
+pub use compose::*;
 pub use container::*;
 pub use firewall::*;
 pub use health::*;

@@ -29,10 +29,15 @@ pub(crate) struct Args {
 
 /// Tells it.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
-    let wanted = |event: &Event| {
+    tell(ctx, |event| {
         args.kind.as_ref().is_none_or(|kind| *kind == event.kind)
             && args.name.as_ref().is_none_or(|name| *name == event.name)
-    };
+    })
+    .await
+}
+
+/// Tells of those that are wanted.
+pub(crate) async fn tell(ctx: &Ctx, wanted: impl Fn(&Event) -> bool + Send + Sync) -> Outcome {
     let mut unheard = false;
     let shown = |event: Event| {
         if !wanted(&event) {

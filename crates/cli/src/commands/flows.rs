@@ -171,3 +171,48 @@ fn a_copy_to_a_path_that_is_not_there_gives_the_name() {
         sent.entries().unwrap().map(|e| e.unwrap().path().unwrap().into_owned()).collect();
     assert_eq!(names, [std::path::Path::new("new"), std::path::Path::new("new/a")]);
 }
+
+#[test]
+fn up_gets_what_is_missing_and_sends_one_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("compose.yaml");
+    let text = "name: shop\nservices:\n  web: {image: debian, depends_on: [db], configs: [one]}\n  db: {image: other}\nconfigs: {one: {file: ./one.txt}}\n";
+    std::fs::write(&file, text).unwrap();
+    std::fs::write(dir.path().join("one.txt"), "content").unwrap();
+    let words = ["compose", "-f", file.to_str().unwrap(), "up", "-d", "--scale", "db=2", "web"];
+    let plan = value!({ "name": "shop", "steps": [], "notes": [] });
+    let (outcome, asked) = run(&words, move |line| match line {
+        "GET /api/v1/images" => json(&value!([image()])),
+        "POST /api/v1/images/pull" => {
+            Reply::Body(format!("{}\n", value!({ "done": image() })).into_bytes())
+        }
+        "POST /api/v1/stacks/shop/up" => {
+            Reply::Body(format!("{}\n", value!({ "done": plan })).into_bytes())
+        }
+        _ => not_found(),
+    });
+    outcome.unwrap();
+    assert_eq!(
+        lines(&asked),
+        ["GET /api/v1/images", "POST /api/v1/images/pull", "POST /api/v1/stacks/shop/up"]
+    );
+    let pulled: Value = serde_json::from_slice(&asked[1].1).unwrap();
+    assert_eq!(pulled["image"], "other");
+    let up: Value = serde_json::from_slice(&asked[2].1).unwrap();
+    assert_eq!(up["services"], value!(["web"]));
+    let document = up["document"].as_str().unwrap();
+    assert!(document.contains("scale: 2") && document.contains("content: content"), "{document}");
+}
+
+#[test]
+fn a_stack_that_is_wrong_asks_for_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("compose.yaml");
+    std::fs::write(&file, "services:\n  web: {imgae: x}\n").unwrap();
+    let (outcome, asked) =
+        run(&["compose", "-f", file.to_str().unwrap(), "up", "-d"], |_| not_found());
+    let problem = outcome.unwrap_err();
+    assert_eq!(problem.kind(), ErrorKind::InvalidConfig);
+    assert!(problem.to_string().contains("compose.yaml:2:9: "), "{problem}");
+    assert!(asked.is_empty());
+}

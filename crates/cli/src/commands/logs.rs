@@ -32,33 +32,33 @@ const HELD: Duration = Duration::from_secs(1);
 /// Show the logs of workloads or units of the host
 ///
 /// Lines of standard error are coloured; -o wide and -o json say which stream each came on.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Go on as lines come
     #[arg(long, short)]
-    follow: bool,
+    pub(crate) follow: bool,
     /// Only the last so many lines
     #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = count)]
-    lines: Option<u64>,
+    pub(crate) lines: Option<u64>,
     /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    pub(crate) since: Option<String>,
     /// Not younger
     #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    pub(crate) until: Option<String>,
     /// Only lines that match a pattern (PCRE2)
     #[arg(long, short, value_name = "PATTERN")]
-    grep: Option<String>,
+    pub(crate) grep: Option<String>,
     /// Only this stream: stdout or stderr
     #[arg(long, value_name = "STREAM", value_parser = ["stdout", "stderr"])]
-    stream: Option<String>,
+    pub(crate) stream: Option<String>,
     /// With the time of each line
     #[arg(long, short)]
-    timestamps: bool,
+    pub(crate) timestamps: bool,
     /// The workloads; a unit of the host by its full name
     #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::workloads))]
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Shows them.
@@ -66,12 +66,17 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     if args.follow {
         ctx.ends_by_signal();
     }
+    show(ctx, &args).await
+}
+
+/// Shows them, to a command that has its own opinion of signals.
+pub(crate) async fn show(ctx: &Ctx, args: &Args) -> Outcome {
     if args.follow && args.names.len() > 1 {
-        return follow_all(ctx, &args).await;
+        return follow_all(ctx, args).await;
     }
     let mut problems = Vec::new();
     for name in &args.names {
-        problems.extend(one(ctx, &args, name).await.err().map(|p| many::named(p, name)));
+        problems.extend(one(ctx, args, name).await.err().map(|p| many::named(p, name)));
     }
     Ok(Output::nothing().with_problems(problems))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod cas;
 mod completion;
+pub(crate) mod compose;
 pub(crate) mod config;
 pub(crate) mod container;
 mod daemon;
@@ -71,6 +72,7 @@ pub(crate) enum Command {
     Login(registry::login::Args),
     /// Forget who you are at a registry (registry logout)
     Logout(registry::logout::Args),
+    Compose(Box<compose::Args>),
     /// Containers
     #[command(subcommand)]
     Container(container::Command),
@@ -160,6 +162,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Push(args) => image::push::run(ctx, args).await,
         Command::Login(args) => registry::login::run(ctx, args).await,
         Command::Logout(args) => registry::logout::run(ctx, args).await,
+        Command::Compose(args) => compose::dispatch(*args, ctx).await,
         Command::Container(command) => container::dispatch(command, ctx).await,
         Command::Image(command) => image::dispatch(command, ctx).await,
         Command::Registry(command) => registry::dispatch(command, ctx).await,

@@ -44,9 +44,20 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         create.env.extend(super::container::flags::env_value("TERM"));
     }
     let container = with_image(ctx, &create).await?;
+    begin(ctx, container, options, detach).await
+}
+
+/// Starts a container that was made, and connects to it unless it is to be left alone.
+pub(crate) async fn begin(
+    ctx: &Ctx,
+    container: Container,
+    options: Options,
+    detach: bool,
+) -> Outcome {
     if detach {
         return start(ctx, container).await;
     }
+    let auto_remove = container.auto_remove;
     let name = container.name;
     let ended = connect(ctx, &name, options).await;
     match &ended {
@@ -58,7 +69,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
                 "The container {name} runs on: `volt attach {name}`, `volt logs -f {name}`"
             )));
         }
-        _ if create.auto_remove => delete(ctx, &name).await?,
+        _ if auto_remove => delete(ctx, &name).await?,
         _ => {}
     }
     Ok(Output::exit(ended?.code()))

@@ -30,6 +30,11 @@ pub(crate) struct Args {
 
 /// Measures.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
+    show(ctx, &args, |_| true).await
+}
+
+/// Measures what has one of these names.
+pub(crate) async fn show(ctx: &Ctx, args: &Args, wanted: impl Fn(&str) -> bool) -> Outcome {
     let interval = Duration::from_secs(args.interval);
     if !args.once {
         ctx.ends_by_signal();
@@ -38,7 +43,8 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     loop {
         tokio::time::sleep(interval).await;
         let after = measure(ctx).await?;
-        let rows = compare(&before.1, &after.1, after.0.duration_since(before.0));
+        let mut rows = compare(&before.1, &after.1, after.0.duration_since(before.0));
+        rows.retain(|usage| wanted(&usage.name));
         let view = views::workload::usage(&rows);
         if args.once {
             return Ok(view);

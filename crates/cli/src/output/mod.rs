@@ -129,6 +129,12 @@ impl Output {
         self.problems.iter().any(|problem| !own.contains(&problem.kind()))
     }
 
+    /// The same, with something else for programs.
+    pub(crate) fn with_data<T: Serialize>(mut self, data: &T) -> Self {
+        self.data = Some(to_value(data));
+        self
+    }
+
     /// The same with an exit code.
     pub(crate) fn with_code(mut self, code: u8) -> Self {
         self.code = Some(code);

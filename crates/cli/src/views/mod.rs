@@ -1,6 +1,7 @@
 //! How each wire type looks to people: the columns of its lists, the rows of its details.
 
 pub(crate) mod cas;
+pub(crate) mod compose;
 pub(crate) mod container;
 pub(crate) mod firewall;
 pub(crate) mod health;

@@ -117,6 +117,9 @@ impl Decoder<'_> {
             health.interval = health.interval.filter(|span| !span.is_zero());
             health.timeout = health.timeout.filter(|span| !span.is_zero());
         }
+        if let Err(reason) = crate::health::wanted(&health) {
+            self.wrong(&at, &reason);
+        }
         Some(health)
     }
 

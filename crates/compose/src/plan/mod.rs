@@ -6,10 +6,12 @@
 mod down;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod up;
 
 pub use down::down;
-pub use up::up;
+pub use turn::turn;
+pub use up::{chosen, up};
 
 use crate::stack::Condition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +72,8 @@ pub struct Options {
     pub remove_orphans: bool,
     /// Nothing is started.
     pub no_start: bool,
+    /// All that this service needs, and not itself.
+    pub before: Option<String>,
     /// Down: volumes are removed.
     pub volumes: bool,
 }

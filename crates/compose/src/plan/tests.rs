@@ -66,25 +66,22 @@ fn from_nothing_everything_is_made_in_order() {
             "create network shop-default",
             "create volume shop-data",
             "create workload shop-db-1",
-            "start workload shop-db-1",
             "create workload shop-init-1",
-            "start workload shop-init-1",
             "create workload shop-api-1",
-            "start workload shop-api-1",
             "create workload shop-api-2",
-            "start workload shop-api-2",
             "create workload shop-web-1",
+            "start workload shop-db-1",
+            "start workload shop-init-1",
+            "start workload shop-api-1",
+            "start workload shop-api-2",
             "start workload shop-web-1",
         ]
     );
-    let api = &plan.steps[7];
+    // Everything is made at the same time, and started when all is there, in order.
+    assert!(plan.steps[2..7].iter().all(|step| step.after.iter().all(|before| *before < 2)));
+    let api = &plan.steps[9];
     assert_eq!(api.waits.len(), 2);
-    assert!(
-        api.after.contains(&3)
-            && api.after.contains(&5)
-            && api.after.contains(&6)
-            && !api.after.contains(&8)
-    );
+    assert_eq!(api.after, BTreeSet::from([0, 2, 3, 4, 5, 6, 7, 8]));
 }
 
 #[test]
@@ -177,6 +174,16 @@ fn options_of_up() {
             "create network shop-default",
             "create workload shop-init-1",
             "start workload shop-init-1"
+        ]
+    );
+    let before = Options { before: Some("init".into()), ..one.clone() };
+    assert_eq!(
+        with(before),
+        [
+            "create network shop-default",
+            "create volume shop-data",
+            "create workload shop-db-1",
+            "start workload shop-db-1"
         ]
     );
     assert_eq!(
@@ -318,4 +325,31 @@ proptest! {
         let all: Vec<_> = all.collect();
         prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
+}
+
+#[test]
+fn what_is_there_is_started_and_stopped_in_order() {
+    let (found, mut have) = is_up(SHOP);
+    let all = Options::default();
+    assert!(turn(&found, &have, Action::Start, &all).is_empty());
+    let stop = turn(&found, &have, Action::Stop, &all);
+    assert_eq!(lines(&stop).first().unwrap(), "stop workload shop-web-1");
+    assert_eq!(lines(&stop).last().unwrap(), "stop workload shop-db-1");
+    assert_eq!(stop.steps[1].after, BTreeSet::from([0]));
+    have = done(&found, &have, &stop);
+    assert!(turn(&found, &have, Action::Stop, &all).is_empty());
+    have.workloads.get_mut("shop-init-1").unwrap().state = State::Ended { well: true };
+    let start = turn(&found, &have, Action::Start, &all);
+    assert_eq!(
+        lines(&start),
+        [
+            "start workload shop-db-1",
+            "start workload shop-api-1",
+            "start workload shop-api-2",
+            "start workload shop-web-1"
+        ]
+    );
+    let one = Options { services: vec!["db".into()], ..all };
+    let again = turn(&found, &have, Action::Restart, &one);
+    assert_eq!(lines(&again), ["restart workload shop-db-1"]);
 }

@@ -22,17 +22,38 @@ pub fn up(
         plan: Plan::default(),
         last: BTreeMap::new(),
         changed: BTreeSet::new(),
+        first: BTreeSet::new(),
     };
-    let chosen = planner.chosen();
+    let chosen = chosen(stack, options);
     let renewed = planner.networks(&chosen);
     planner.volumes(&chosen);
-    for level in graph::levels(stack) {
-        for key in level.iter().filter(|key| chosen.contains(*key)) {
-            planner.service(key, &renewed);
+    if options.before.is_none() {
+        planner.surplus();
+    }
+    let levels = graph::levels(stack);
+    let itself = |key: &&String| options.before.as_ref() == Some(*key);
+    let wanted = |key: &&String| chosen.contains(*key) && !itself(key);
+    let order: Vec<&String> = levels.iter().flatten().filter(wanted).collect();
+    order.iter().for_each(|key| planner.missing(key));
+    order.iter().for_each(|key| planner.service(key, &renewed));
+    planner.plan
+}
+
+/// The services that are asked for, and what they depend on.
+#[must_use]
+pub fn chosen(stack: &Stack, options: &Options) -> BTreeSet<String> {
+    if options.services.is_empty() {
+        return stack.services.keys().cloned().collect();
+    }
+    let mut chosen = BTreeSet::new();
+    let mut left = options.services.clone();
+    while let Some(key) = left.pop() {
+        let Some(service) = stack.services.get(&key) else { continue };
+        if chosen.insert(key) && !options.no_dependencies {
+            left.extend(service.depends_on.keys().cloned());
         }
     }
-    planner.surplus();
-    planner.plan
+    chosen
 }
 
 struct Planner<'a> {
@@ -45,6 +66,8 @@ struct Planner<'a> {
     last: BTreeMap<String, BTreeSet<usize>>,
     /// Services that were made anew or started again.
     changed: BTreeSet<String>,
+    /// What is done before anything is started: all that is not there is made, and what is too much is gone.
+    first: BTreeSet<usize>,
 }
 
 fn network_mode(service: &Service) -> Option<&NetworkMode> {
@@ -68,22 +91,6 @@ fn uses(service: &Service) -> Vec<String> {
 }
 
 impl Planner<'_> {
-    /// The services that are asked for, and what they depend on.
-    fn chosen(&self) -> BTreeSet<String> {
-        if self.options.services.is_empty() {
-            return self.stack.services.keys().cloned().collect();
-        }
-        let mut chosen = BTreeSet::new();
-        let mut left = self.options.services.clone();
-        while let Some(key) = left.pop() {
-            let Some(service) = self.stack.services.get(&key) else { continue };
-            if chosen.insert(key) && !self.options.no_dependencies {
-                left.extend(service.depends_on.keys().cloned());
-            }
-        }
-        chosen
-    }
-
     /// Networks that are not there are made. One that changed is made anew, for which who is connected stops; these are returned.
     fn networks(&mut self, chosen: &BTreeSet<String>) -> BTreeSet<String> {
         let mut renewed = BTreeSet::new();
@@ -162,6 +169,25 @@ impl Planner<'_> {
         }
     }
 
+    /// Makes what a service lacks. What is made waits for nobody, so all of a stack is made at the same time.
+    fn missing(&mut self, key: &str) {
+        let Some(service) = self.stack.services.get(key) else { return };
+        for number in 1..=service.replicas {
+            let name = names::of_replica(self.stack, key, number).to_string();
+            if self.have.workloads.contains_key(&name) {
+                continue;
+            }
+            let mut step = Step::of(Action::Create, Kind::Workload, &name, key, "it is not there");
+            step.replica = number;
+            let used = uses(service);
+            step.after =
+                used.iter().filter_map(|id| self.last.get(id)).flatten().copied().collect();
+            let step = self.plan.push(step);
+            self.first.insert(step);
+            self.last.entry(format!("service {key}")).or_default().insert(step);
+        }
+    }
+
     fn service(&mut self, key: &str, renewed: &BTreeSet<String>) {
         let Some(service) = self.stack.services.get(key) else { return };
         let wanted =
@@ -183,23 +209,21 @@ impl Planner<'_> {
     }
 
     fn replica(&mut self, one: &Replica<'_>, again: Option<&str>, renewed: &BTreeSet<String>) {
-        let existing = self.have.workloads.get(one.name);
         let mut before = self.before(one.service);
-        let made = match existing {
-            None => Some((Action::Create, "it is not there".to_owned())),
-            Some(existing) => {
-                self.why_anew(one, existing, renewed).map(|why| (Action::Recreate, why))
+        before.extend(&self.first);
+        let Some(existing) = self.have.workloads.get(one.name) else {
+            if !self.options.no_start {
+                self.start(one, Action::Start, "it was made", before);
             }
+            return;
         };
-        if let Some((action, why)) = made {
-            let mut step = one.step(action, why);
+        if let Some(why) = self.why_anew(one, existing, renewed) {
+            let mut step = one.step(Action::Recreate, why);
             step.after.clone_from(&before);
             let number = self.plan.push(step);
             before.insert(number);
             self.last.entry(format!("service {}", one.key)).or_default().insert(number);
-            if action == Action::Recreate {
-                self.changed.insert(one.key.to_owned());
-            }
+            self.changed.insert(one.key.to_owned());
             if !self.options.no_start {
                 self.start(one, Action::Start, "it was made", before);
             }
@@ -208,18 +232,18 @@ impl Planner<'_> {
         if self.options.no_start {
             return;
         }
-        match existing.map(|existing| existing.state) {
-            Some(State::Running) => {
+        match existing.state {
+            State::Running => {
                 if let Some(other) = again {
                     self.changed.insert(one.key.to_owned());
                     self.start(one, Action::Restart, &format!("{other} was made anew"), before);
                 }
             }
-            Some(State::Paused) => self.start(one, Action::Unpause, "it is paused", before),
+            State::Paused => self.start(one, Action::Unpause, "it is paused", before),
             // What others wait for to be done is done once.
-            Some(State::Ended { well: true }) if self.is_awaited(one.key) => {}
-            Some(State::Ended { .. }) => self.start(one, Action::Start, "it ended", before),
-            _ => self.start(one, Action::Start, "it does not run", before),
+            State::Ended { well: true } if self.is_awaited(one.key) => {}
+            State::Ended { .. } => self.start(one, Action::Start, "it ended", before),
+            State::Stopped => self.start(one, Action::Start, "it does not run", before),
         }
     }
 
@@ -306,7 +330,7 @@ impl Planner<'_> {
             };
             let mut step = Step::of(Action::Remove, Kind::Workload, name, &existing.service, why);
             step.replica = existing.replica;
-            self.plan.push(step);
+            self.first.insert(self.plan.push(step));
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cas;
+mod compose;
 mod config;
 mod container;
 mod convert;
@@ -33,7 +34,8 @@ pub fn routes() -> Routes<Engine> {
     let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
     let routes = task::routes(service::routes(routes));
     let routes = system::routes(workload::routes(routes));
-    audit::routes(config::routes(health::routes(routes)))
+    let routes = compose::routes(health::routes(routes));
+    audit::routes(config::routes(routes))
 }
 
 impl From<volt_engine::Error> for Failure {

@@ -131,7 +131,8 @@ fn used(usage: workload::Usage) -> Usage {
     }
 }
 
-fn shown(view: View) -> Workload {
+/// A workload as it is shown.
+pub(super) fn shown(view: View) -> Workload {
     Workload {
         name: view.name,
         kind: view.kind.to_owned(),

@@ -97,7 +97,8 @@ impl Engine {
         link(&self.template("volt-container@.service"), &path)
     }
 
-    fn template(&self, file: &str) -> PathBuf {
+    /// Where a shipped template lies.
+    pub(crate) fn template(&self, file: &str) -> PathBuf {
         let own = self.paths().units.join(file);
         if own.exists() { own } else { Path::new("/usr/lib/systemd/system").join(file) }
     }

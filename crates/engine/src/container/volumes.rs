@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Removes the volumes that were made for a container that is gone. What can't go now is left to `volume delete`.
-    pub(super) fn remove_image_volumes(&self, spec: &Spec) {
+    pub(crate) fn remove_image_volumes(&self, spec: &Spec) {
         for name in spec.binds.iter().filter_map(volume_of) {
             let owner =
                 self.volume_metadata(name).ok().and_then(|mut data| data.labels.remove(OWNER));

@@ -4,6 +4,7 @@ use super::{View, make_folder, no_check};
 use crate::Engine;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use volt_host::systemd::ActiveState;
 use volt_host::watch::FolderWatch;
@@ -24,11 +25,16 @@ impl Engine {
     /// # Errors
     /// `General` with its last words where it is unhealthy and stays so, or has ended; `Timeout` where that is not known in time.
     pub fn gate_healthy(&self, name: &Name) -> Result<()> {
+        self.await_healthy(name, &AtomicBool::new(false))
+    }
+
+    /// The same for somebody who may leave: `gone` is set then.
+    pub(crate) fn await_healthy(&self, name: &Name, gone: &AtomicBool) -> Result<()> {
         make_folder(&self.paths().health())?;
         let watch = FolderWatch::new(&[&self.paths().health()])?;
         let spec = self.spec(name)?;
         let begun = Instant::now();
-        loop {
+        while !gone.load(Ordering::Relaxed) {
             let view = self.health_view(&spec);
             let Some(check) = &view.check else { return Err(no_check(name)) };
             let status = view.state.as_ref().map(|state| state.status);
@@ -49,6 +55,7 @@ impl Engine {
             }
             drop(watch.next(LOOK)?);
         }
+        Err(Error::new(ErrorKind::Interrupted, "Nobody waits for it any more").about(name))
     }
 
     /// Returns when the run of a container has ended with 0.

@@ -68,8 +68,35 @@ impl Engine {
             let title = format!("There is a network named {} already", create.name);
             return Err(Error::new(ErrorKind::AlreadyExists, title).about(&create.name));
         }
-        check(&create)?;
         refuse_same_bridge(&create.name, &self.network_names()?)?;
+        self.make_network(&self.new_network(create)?)
+    }
+
+    /// Puts another network in the place of one that has members, of which none may run. What the old one was.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` while somebody is connected; those of [`Engine::net_create`], and the old one is there again.
+    pub(crate) fn net_replace(&self, create: Create) -> Result<Network> {
+        let _lock = self.lock_networks(LockMode::Exclusive)?;
+        let old = self.network(&create.name)?;
+        let users = self.all_attached()?;
+        let is_user = |one: &&net::Attached| one.endpoints.iter().any(|e| e.network == old.name);
+        if let Some(user) = users.iter().find(is_user) {
+            let title = format!("The network {} is used by {}", old.name, user.workload);
+            return Err(Error::new(ErrorKind::Conflict, title).about(&old.name));
+        }
+        self.unmake_network(&old)?;
+        let made = self.new_network(create).and_then(|network| self.make_network(&network));
+        if let Err(error) = made {
+            self.make_network(&old)?;
+            return Err(error);
+        }
+        Ok(old)
+    }
+
+    /// A network that is wanted, with what it has by itself.
+    fn new_network(&self, create: Create) -> Result<Network> {
+        check(&create)?;
         let taken = self.taken()?;
         let subnet = match create.subnet {
             Some(subnet) => subnet,
@@ -78,7 +105,7 @@ impl Engine {
         for wanted in [Some(IpNet::V4(subnet)), create.ipv6.map(IpNet::V6)].into_iter().flatten() {
             refuse_overlap(wanted, &taken)?;
         }
-        let network = Network {
+        Ok(Network {
             version: Network::VERSION,
             name: create.name,
             subnet,
@@ -90,8 +117,7 @@ impl Engine {
             mtu: create.mtu,
             labels: create.labels,
             created: Timestamp::now(),
-        };
-        self.make_network(&network)
+        })
     }
 
     /// Starts what puts back what other programs take away; at boot it starts by itself. No lock may be held that it takes.

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use volt_host::files::{self, LockMode};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::net::Network;
 
 impl Engine {
     /// Removes a network and its bridge.
@@ -40,16 +41,22 @@ impl Engine {
                     "Disconnect them first: volt net disconnect {name} CONTAINER, volt net tap delete TAP"
                 )));
         }
-        // The record last: until then it is a network whose bridge is raised when somebody needs it.
-        self.serve_addresses_no_more(&network);
-        self.remove_link(&network.bridge())?;
-        self.addresses()?.forget(name)?;
-        files::remove_file(&self.network_path(name))?;
-        files::sync_dir(&self.paths().networks())?;
-        files::remove_file(&self.paths().restored().join(format!("{name}.json")))?;
+        self.unmake_network(&network)?;
         self.apply_firewall()?;
         self.tell_names()?;
         self.serve_names_no_more();
+        Ok(())
+    }
+
+    /// Takes away all that a network is, but in the firewall and the names.
+    pub(super) fn unmake_network(&self, network: &Network) -> Result<()> {
+        // The record last: until then it is a network whose bridge is raised when somebody needs it.
+        self.serve_addresses_no_more(network);
+        self.remove_link(&network.bridge())?;
+        self.addresses()?.forget(&network.name)?;
+        files::remove_file(&self.network_path(&network.name))?;
+        files::sync_dir(&self.paths().networks())?;
+        files::remove_file(&self.paths().restored().join(format!("{}.json", network.name)))?;
         Ok(())
     }
 }

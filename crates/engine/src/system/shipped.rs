@@ -8,12 +8,16 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 21] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
         "etc/systemd/system/volt-container@.service",
         include_str!("../../../../systemd/volt-container@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-compose@.target",
+        include_str!("../../../../systemd/volt-compose@.target"),
     ),
     (
         "etc/systemd/system/volt-prepare@.service",
@@ -53,6 +57,10 @@ const FILES: [(&str, &str); 19] = [
     (
         "etc/systemd/system/volt-scrub.service",
         include_str!("../../../../systemd/volt-scrub.service"),
+    ),
+    (
+        "etc/systemd/system/volt-stacks.service",
+        include_str!("../../../../systemd/volt-stacks.service"),
     ),
     ("etc/systemd/system/volt-scrub.timer", include_str!("../../../../systemd/volt-scrub.timer")),
     ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),

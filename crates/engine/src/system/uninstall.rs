@@ -80,6 +80,9 @@ impl Engine {
             self.task_delete(name, true)?;
             done.push(format!("removed the task {name}"));
         }
+        for stack in self.stack_names()? {
+            self.remove_stack_units(&stack)?;
+        }
         if self.can_use_systemd() {
             self.systemd().disable(&[SOCKET], Lifetime::Persistent)?;
             let ours = [

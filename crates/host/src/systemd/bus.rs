@@ -287,7 +287,7 @@ impl Systemd for SystemdBus {
     fn run_job(&self, job: JobKind, unit: &str, limit: Duration) -> Result<JobResult> {
         let started = std::time::Instant::now();
         let (link, path) = self.with_link(unit, async |link: Arc<Link>| {
-            let path: OwnedObjectPath = link.manager(job.method(), &(unit, "replace")).await?;
+            let path: OwnedObjectPath = link.manager(job.method(), &(unit, job.mode())).await?;
             Ok((link, path))
         })?;
         let work = Job { path, kind: job, unit };
@@ -304,7 +304,7 @@ impl Systemd for SystemdBus {
     }
 
     fn queue_job(&self, job: JobKind, unit: &str) -> Result<()> {
-        self.manager::<_, OwnedObjectPath>(unit, job.method(), &(unit, "replace")).map(drop)
+        self.manager::<_, OwnedObjectPath>(unit, job.method(), &(unit, job.mode())).map(drop)
     }
 
     fn kill(&self, unit: &str, whom: Whom, signal: i32) -> Result<()> {

@@ -134,7 +134,9 @@ impl Systemd for FakeSystemd {
     fn queue_job(&self, job: JobKind, unit: &str) -> Result<()> {
         let mut inner = self.begin(format!("{job} {unit}"))?;
         match job {
-            JobKind::Start | JobKind::Restart => inner.change(unit, ActiveState::Active, "running"),
+            JobKind::Start | JobKind::StartAlone | JobKind::Restart => {
+                inner.change(unit, ActiveState::Active, "running");
+            }
             JobKind::Stop => {
                 inner.known(unit)?;
                 inner.change(unit, ActiveState::Inactive, "dead");

@@ -84,6 +84,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum JobKind {
     /// Starts a unit; nothing to do where it is active.
     Start,
+    /// Starts a unit, and nothing that it wants or requires.
+    StartAlone,
     /// Stops a unit.
     Stop,
     /// Stops and starts a unit.
@@ -97,19 +99,24 @@ pub enum JobKind {
 impl JobKind {
     fn method(self) -> &'static str {
         match self {
-            Self::Start => "StartUnit",
+            Self::Start | Self::StartAlone => "StartUnit",
             Self::Stop => "StopUnit",
             Self::Restart => "RestartUnit",
             Self::TryRestart => "TryRestartUnit",
             Self::ReloadOrTryRestart => "ReloadOrTryRestartUnit",
         }
     }
+
+    /// How the job stands to those that are queued, and to other units.
+    fn mode(self) -> &'static str {
+        if self == Self::StartAlone { "ignore-dependencies" } else { "replace" }
+    }
 }
 
 impl std::fmt::Display for JobKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Start => "start",
+            Self::Start | Self::StartAlone => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::TryRestart => "try-restart",

@@ -34,6 +34,18 @@ pub fn prepare_name(container: &Name) -> String {
     format!("volt-prepare@{container}.service")
 }
 
+/// `volt-healthy@NAME.service`: who requires it and comes after it begins when the container is healthy.
+#[must_use]
+pub fn healthy_name(container: &Name) -> String {
+    format!("volt-healthy@{container}.service")
+}
+
+/// `volt-completed@NAME.service`: who requires it and comes after it begins when the container's run has ended with 0.
+#[must_use]
+pub fn completed_name(container: &Name) -> String {
+    format!("volt-completed@{container}.service")
+}
+
 /// `volt-exited@NAME.service`.
 #[must_use]
 pub fn exited_name(container: &Name) -> String {

@@ -22,6 +22,7 @@ documents! {
     docs_networks: "docs/networks.md";
     docs_dns: "docs/dns.md";
     docs_workloads: "docs/workloads.md";
+    docs_stacks: "docs/stacks.md";
     docs_system: "docs/system.md";
     docs_configuration: "docs/configuration.md";
     docs_api: "docs/api.md";

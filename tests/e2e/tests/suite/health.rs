@@ -183,8 +183,11 @@ on_hosts! {
 
 /// A unit that others than Volt would write: it comes after a gate.
 fn gated(host: &Host, unit: &str, gate: &str) {
+    // One that waits for an end begins nothing.
+    let begun = gate.strip_prefix("volt-completed@").map(|name| format!("volt-container@{name}"));
+    let begun = begun.unwrap_or_default();
     let text = format!(
-        "[Unit]\nRequires={gate}\nAfter={gate}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo {unit} >> /run/order'\n[Install]\nWantedBy=multi-user.target\n"
+        "[Unit]\nWants={begun}\nRequires={gate}\nAfter={gate}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo {unit} >> /run/order'\n[Install]\nWantedBy=multi-user.target\n"
     );
     host.run_with(
         &[

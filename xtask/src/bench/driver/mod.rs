@@ -3,6 +3,7 @@
 
 mod attach;
 mod clock;
+mod compose;
 mod dedup;
 mod first;
 mod health;
@@ -53,6 +54,7 @@ const GROUPS: &[Group] = &[
     Group { name: "throughput", run: traffic::all },
     Group { name: "swap", run: swap::all },
     Group { name: "health", run: health::all },
+    Group { name: "compose", run: compose::all },
 ];
 
 /// Runs the task.

@@ -39,10 +39,10 @@ const MAX_LINKS: usize = 8;
 pub(crate) struct Args {
     /// What is copied
     #[arg(value_name = "FROM", add = ArgValueCompleter::new(complete::locations))]
-    from: String,
+    pub(crate) from: String,
     /// Where to
     #[arg(value_name = "TO", add = ArgValueCompleter::new(complete::locations))]
-    to: String,
+    pub(crate) to: String,
 }
 
 /// Copies.

@@ -18,10 +18,10 @@ Examples:
 pub(crate) struct Args {
     /// The signal, by name or number; KILL where nothing is said
     #[arg(long, short, value_name = "SIGNAL")]
-    signal: Option<String>,
+    pub(crate) signal: Option<String>,
     /// The containers
     #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::containers))]
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Sends it.

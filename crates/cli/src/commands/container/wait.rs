@@ -19,7 +19,7 @@ Examples:
 pub(crate) struct Args {
     /// The containers
     #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::containers))]
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Waits for them.

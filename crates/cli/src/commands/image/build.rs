@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use volt_api::Problem;
 use volt_api::operations::{ImageBuildOp, ImageInspectOp};
-use volt_api::types::{ImageBuild, ImageName, Nothing};
+use volt_api::types::{Image, ImageBuild, ImageName, Nothing};
+use volt_compose::stack::Build;
 use volt_model::containerfile;
 use volt_model::kind::ErrorKind;
 
@@ -113,24 +114,65 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         labels: run.label.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
         force: args.force,
     };
+    let image = built(ctx, &path, &mut build).await?;
+    Ok(Output::text(&image, &image.name, format!("{}\n", image.name)))
+}
+
+/// Makes the image of a service of a stack.
+pub(crate) async fn for_stack(ctx: &Ctx, image: &str, build: &Build) -> Result<Image, Problem> {
+    let folder = Path::new(&build.context);
+    let path = folder.canonicalize().map_err(|e| file_problem("read", folder, &e))?;
+    if build.dockerfile_inline.is_some() {
+        let title = format!(
+            "The image {image} is built by a text in the stack's file, which Volt can't do yet"
+        );
+        return Err(Problem::new(ErrorKind::Dependency, title)
+            .hinted("Write it into a file of the folder, and name that under `dockerfile:`"));
+    }
+    let lost = [
+        ("labels", !build.labels.is_empty()),
+        ("tags", !build.tags.is_empty()),
+        ("additional_contexts", !build.additional_contexts.is_empty()),
+        ("network", build.network.is_some()),
+        ("secrets", !build.secrets.is_empty()),
+        ("shm_size", build.shm_size.is_some()),
+        ("platforms", !build.platforms.is_empty()),
+    ];
+    for (field, _) in lost.iter().filter(|(_, said)| *said) {
+        ctx.out.warn(&format!("{image}: build.{field} is not heeded yet"));
+    }
+    let mut wanted = ImageBuild {
+        image: image.to_owned(),
+        file: file(&path, build.dockerfile.as_deref().map(Path::new))?,
+        build_args: build.args.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        target: build.target.clone(),
+        force: true,
+        ..ImageBuild::default()
+    };
+    ctx.out.note(&format!("The image {image} is built of {}.", path.display()));
+    built(ctx, &path, &mut wanted).await
+}
+
+async fn built(ctx: &Ctx, path: &Path, build: &mut ImageBuild) -> Result<Image, Problem> {
     if build.file.is_some() {
-        bases(ctx, &path, &build).await?;
+        bases(ctx, path, build).await?;
     }
     let seen = rustix::process::geteuid().is_root() && ctx.choice().await?.is_local();
     let image = if let (true, Some(text)) = (seen, path.to_str()) {
         build.path = Some(text.to_owned());
         let nothing = Box::pin(futures_util::stream::empty());
-        ctx.upload_progress::<ImageBuildOp>(&build, nothing, None).await?
+        ctx.upload_progress::<ImageBuildOp>(build, nothing, None).await?
     } else {
-        let (body, left_out) = pack::body(Packed { from: path, name: None, owners: Owners::Kept });
-        let image = ctx.upload_progress::<ImageBuildOp>(&build, body, None).await?;
+        let (body, left_out) =
+            pack::body(Packed { from: path.to_owned(), name: None, owners: Owners::Kept });
+        let image = ctx.upload_progress::<ImageBuildOp>(build, body, None).await?;
         left_out.tell(&ctx.out);
         image
     };
     for line in &image.neutralised {
         ctx.out.note(&clean(line));
     }
-    Ok(Output::text(&image, &image.name, format!("{}\n", image.name)))
+    Ok(image)
 }
 
 /// The Containerfile, by its path in the folder: the one that is named, else the one that is there.

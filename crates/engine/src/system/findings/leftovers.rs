@@ -2,6 +2,7 @@
 
 use super::{Facts, Found, Mend, names_in};
 use crate::Engine;
+use crate::compose::stack_of_target;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +37,27 @@ impl Engine {
             .map(|(name, path)| {
                 let why = format!("the container {name} is gone, what systemd knows of it is not");
                 Found::path(&path, why, Mend::RemoveUnits(name))
+            })
+            .collect()
+    }
+
+    /// Drop-ins and links of stacks that are gone.
+    pub(super) fn stack_unit_findings(&self) -> Vec<Found> {
+        let units = &self.paths().units;
+        let wants = units.join("multi-user.target.wants");
+        let dropins = names_in(units).into_iter().filter_map(|file| {
+            Some((stack_of_target(file.strip_suffix(".d")?)?, units.join(&file)))
+        });
+        let linked = names_in(&wants)
+            .into_iter()
+            .filter_map(|file| Some((stack_of_target(&file)?, wants.join(&file))));
+        let known = self.stack_names().unwrap_or_default();
+        dropins
+            .chain(linked)
+            .filter(|(name, _)| !known.contains(name) && !self.is_busy(&format!("stack-{name}")))
+            .map(|(name, path)| {
+                let why = format!("the stack {name} is gone, what systemd knows of it is not");
+                Found::path(&path, why, Mend::RemoveStackUnits(name))
             })
             .collect()
     }

@@ -48,6 +48,8 @@ pub(super) enum Mend {
     Release(Name),
     /// What systemd knows of a container that is gone is removed.
     RemoveUnits(Name),
+    /// What systemd knows of a stack that is gone is removed.
+    RemoveStackUnits(Name),
     /// What systemd must know of a container is written anew.
     Install(Name),
     /// Units of a service or task are made what the record says, or removed.
@@ -132,6 +134,7 @@ impl Engine {
         all.extend(self.container_findings(&facts));
         all.extend(self.unit_findings(&facts));
         all.extend(self.plain_findings());
+        all.extend(self.stack_unit_findings());
         all.extend(self.running_findings(&facts));
         all.extend(self.config_finding());
         all.extend(self.health_findings());
@@ -161,6 +164,7 @@ impl Engine {
                 let _lock = self.lock_name(name)?;
                 self.remove_units(name)
             }
+            Mend::RemoveStackUnits(name) => self.remove_stack_units(name),
             Mend::Install(name) => {
                 let _lock = self.lock_name(name)?;
                 let spec = self.spec(name)?;

@@ -1,0 +1,29 @@
+//! `volt compose kill`.
+
+use super::project::Project;
+use crate::commands::container;
+use crate::ctx::Ctx;
+use crate::output::Outcome;
+
+const EXAMPLES: &str = "\
+Examples:
+  volt compose kill
+  volt compose kill --signal HUP web";
+
+/// Send a signal to what runs of a stack
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The signal, by name or number; KILL where nothing is said
+    #[arg(long, short, value_name = "SIGNAL")]
+    signal: Option<String>,
+    /// These services alone
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+}
+
+/// Sends it.
+pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
+    let names = project.running(ctx, &args.services).await?;
+    container::kill::run(ctx, container::kill::Args { signal: args.signal, names }).await
+}

@@ -1,0 +1,438 @@
+//! Doing one step of `up`: what the engine does for containers, networks and volumes anyhow, with the labels of the stack; and
+//! writing down how it is undone.
+
+use super::steps::Told;
+use super::undo::Undo;
+use super::{found, hooks};
+use crate::Engine;
+use crate::container::Create as ContainerCreate;
+use crate::error::{Error, Result};
+use crate::net::Create as NetCreate;
+use crate::workload::Query;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use volt_compose::launch::{self, HASH, Launch, STACK};
+use volt_compose::plan::{Action, Kind, Step, Wait};
+use volt_compose::stack::{Condition, Container, MountKind};
+use volt_compose::{Stack, hash, names};
+use volt_host::files;
+use volt_model::container::Spec;
+use volt_model::kind::ErrorKind;
+use volt_model::mount::Source;
+use volt_model::name::{Name, Target};
+use volt_model::net::unique_local;
+use volt_store::{Image, Meant};
+
+/// How many of its last lines an error about a container carries.
+const LAST_LINES: u64 = 10;
+
+/// What the steps of one `up` have in common.
+pub(super) struct Doer<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) stack: &'a Stack,
+    pub(super) hashes: &'a BTreeMap<String, String>,
+    pub(super) images: &'a BTreeMap<String, Image>,
+    /// How what was done is undone, in its order.
+    undo: Mutex<Vec<Undo>>,
+    /// What is removed when all went well.
+    later: Mutex<Vec<Name>>,
+    /// Whether what systemd is told of the whole stack is written, which is done before the first start.
+    told_systemd: OnceLock<bool>,
+}
+
+impl<'a> Doer<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        stack: &'a Stack,
+        hashes: &'a BTreeMap<String, String>,
+        images: &'a BTreeMap<String, Image>,
+    ) -> Self {
+        let (undo, later) = (Mutex::default(), Mutex::default());
+        Self { engine, stack, hashes, images, undo, later, told_systemd: OnceLock::new() }
+    }
+
+    /// How what was done is undone, in the order in which it was done; and what is removed when nothing is to be undone.
+    pub(super) fn into_ends(self) -> (Vec<Undo>, Vec<Name>) {
+        let undo = self.undo.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (undo, self.later.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes what systemd is told of the stack, once. Whether something of it was new.
+    pub(super) fn tell_systemd(&self) -> Result<bool> {
+        if let Some(new) = self.told_systemd.get() {
+            return Ok(*new);
+        }
+        let new = self.engine.write_stack_units(self.stack)?;
+        Ok(*self.told_systemd.get_or_init(|| new))
+    }
+
+    fn undone_by(&self, undo: Undo) {
+        self.undo.lock().unwrap_or_else(PoisonError::into_inner).push(undo);
+    }
+
+    fn remove_later(&self, name: Name) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
+
+    /// Does a step.
+    pub(super) fn act(&self, step: &Step, told: &Told<'_>) -> Result<()> {
+        let name: Name = step.name.parse().map_err(|error| {
+            Error::new(ErrorKind::General, format!("`{}` is no name", step.name)).because(error)
+        })?;
+        match (step.kind, step.action) {
+            (Kind::Network, Action::Recreate) => self.replace_network(&name, step),
+            (Kind::Network, _) => self.create_network(&name, step),
+            (Kind::Volume, _) => self.create_volume(&name, &step.key, told),
+            (Kind::Workload, Action::Create) => self.create(&name, step, None),
+            (Kind::Workload, Action::Recreate) => self.recreate(&name, step),
+            (Kind::Workload, Action::Start) => self.start(&name, step, told),
+            (Kind::Workload, Action::Restart) => self.restart(&name, step, None, told),
+            (Kind::Workload, Action::Unpause) => {
+                self.engine.workload_thaw(&Target::Workload(name.clone()))?;
+                self.undone_by(Undo::Thawed(name));
+                Ok(())
+            }
+            (Kind::Workload, Action::Stop) => self.stop(&name, &step.key),
+            (Kind::Workload, Action::Remove) => {
+                self.stop(&name, &step.key)?;
+                self.remove_later(name);
+                Ok(())
+            }
+        }
+    }
+
+    fn network_of(&self, name: &Name, key: &str) -> Option<NetCreate> {
+        let network = self.stack.networks.get(key)?;
+        let subnets = |pool: &volt_compose::stack::Pool| pool.subnet;
+        let v4 = network.pools.iter().map(subnets).find_map(|net| match net {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => None,
+        });
+        let v6 = network.pools.iter().map(subnets).find_map(|net| match net {
+            IpNet::V6(net) => Some(net),
+            IpNet::V4(_) => None,
+        });
+        let asked = network.enable_ipv6 == Some(true);
+        Some(NetCreate {
+            name: name.clone(),
+            subnet: v4,
+            ipv6: v6.or_else(|| asked.then(|| unique_local(&self.engine.seed_of_host(name)))),
+            internal: network.internal,
+            isolate: false,
+            dns: true,
+            dhcp: false,
+            mtu: network.mtu,
+            labels: self.labels(&network.labels, &hash::of(network)),
+        })
+    }
+
+    /// The labels of a network or a volume.
+    fn labels(&self, own: &BTreeMap<String, String>, hash: &str) -> BTreeMap<String, String> {
+        let mut labels = own.clone();
+        labels.insert(STACK.to_owned(), self.stack.name.to_string());
+        labels.insert(HASH.to_owned(), hash.to_owned());
+        labels
+    }
+
+    fn create_network(&self, name: &Name, step: &Step) -> Result<()> {
+        let Some(create) = self.network_of(name, &step.key) else { return Ok(()) };
+        let made = self.engine.net_create(create);
+        made.map_err(|error| taken(error, "networks", &step.key))?;
+        self.undone_by(Undo::Network(name.clone()));
+        Ok(())
+    }
+
+    fn replace_network(&self, name: &Name, step: &Step) -> Result<()> {
+        let Some(create) = self.network_of(name, &step.key) else { return Ok(()) };
+        let old = self.engine.net_replace(create)?;
+        self.undone_by(Undo::Replaced(Box::new(old)));
+        Ok(())
+    }
+
+    /// Makes a volume with what the image of the first service that mounts it has there, unless it said `nocopy`. One that is
+    /// there without belonging to a stack is used as it is.
+    fn create_volume(&self, name: &Name, key: &str, told: &Told<'_>) -> Result<()> {
+        let Some(volume) = self.stack.volumes.get(key) else { return Ok(()) };
+        let engine = self.engine;
+        let _lock = engine.lock_volume(name)?;
+        if engine.volume_exists(name) {
+            let labels = engine.volume_metadata(name).map(|data| data.labels).unwrap_or_default();
+            if let Some(other) = found::stack_of(&labels) {
+                let title = format!("The volume {name} belongs to the stack {other}");
+                return Err(Error::new(ErrorKind::Conflict, title)
+                    .about(name)
+                    .hinted("Say `external: true` to use it, or another `name:`"));
+            }
+            told.say(format!("The volume {name} was there already; it is used as it is"));
+            return Ok(());
+        }
+        let first = self.stack.services.iter().find_map(|(service, workload)| {
+            let target = begins_with(workload.container()?, key)?;
+            Some((target, self.images.get(service)?.tree))
+        });
+        let labels = self.labels(&volume.labels, &hash::of(volume));
+        drop(engine.make_volume_with(name, labels, &|data| match &first {
+            Some((target, tree)) => Ok(engine.cas().roots().copy_below(tree, target, data)?),
+            None => Ok(()),
+        })?);
+        self.undone_by(Undo::Volume(name.clone()));
+        Ok(())
+    }
+
+    /// Makes a container; `old` is the one whose place it takes, whose own volumes it gets.
+    fn create(&self, name: &Name, step: &Step, old: Option<&Spec>) -> Result<()> {
+        let key = &step.key;
+        let hash = self.hashes.get(key).map(String::as_str).unwrap_or_default();
+        let (Some(launch), Some(image)) =
+            (launch::launch(self.stack, key, step.replica, hash), self.images.get(key))
+        else {
+            return Err(Error::new(ErrorKind::General, format!("{key} is no container")));
+        };
+        make_folders(&launch)?;
+        for volume in &launch.own_volumes {
+            self.create_own_volume(volume, &launch)?;
+        }
+        let mut create = wanted(launch, image)?;
+        if let Some(container) = self.stack.services.get(key).and_then(|one| one.container()) {
+            create.binds.extend(self.engine.config_binds(self.stack, container)?);
+        }
+        for bind in old.iter().flat_map(|old| &old.binds) {
+            let free = create.binds.iter().all(|own| own.target != bind.target);
+            if free
+                && self.engine.is_image_volume(bind)
+                && image.config.volumes.contains(&bind.target)
+            {
+                create.binds.push(bind.clone());
+            }
+        }
+        self.engine.container_create(create)?;
+        self.undone_by(Undo::Made(name.clone()));
+        self.engine.write_stack_dropin(self.stack, key, step.replica).map(drop)
+    }
+
+    /// A volume without a name in the file, which the container that takes this one's place gets too.
+    pub(super) fn create_own_volume(&self, volume: &Name, launch: &Launch) -> Result<()> {
+        let _lock = self.engine.lock_volume(volume)?;
+        if self.engine.volume_exists(volume) {
+            return Ok(());
+        }
+        let mut labels = launch.labels.clone();
+        labels.remove(HASH);
+        drop(self.engine.make_volume(volume, labels)?);
+        self.undone_by(Undo::Volume(volume.clone()));
+        Ok(())
+    }
+
+    /// Puts a new container in the place of one that is kept under another name until all is well.
+    fn recreate(&self, name: &Name, step: &Step) -> Result<()> {
+        let engine = self.engine;
+        let old = engine.spec(name)?;
+        let ran = engine.run_state(&old)?.state.is_alive();
+        self.stop(name, &step.key)?;
+        let was = name_of_old(name);
+        if engine.container_exists(&was) {
+            engine.container_delete(&was, true)?;
+        }
+        engine.container_rename(name, &was)?;
+        self.undone_by(Undo::Renamed { was: was.clone(), name: name.clone(), ran });
+        self.remove_later(was.clone());
+        // The new one may want the same addresses.
+        engine.give_addresses_back(&was)?;
+        engine.start_at_boot(&was, false)?;
+        self.create(name, step, Some(&old))
+    }
+
+    fn start(&self, name: &Name, step: &Step, told: &Told<'_>) -> Result<()> {
+        self.tell_systemd()?;
+        self.await_all(step, told)?;
+        self.engine.container_start(name)?;
+        self.undone_by(Undo::Started(name.clone()));
+        self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
+    }
+
+    /// Stops and starts a container.
+    pub(super) fn restart(
+        &self,
+        name: &Name,
+        step: &Step,
+        timeout: Option<Duration>,
+        told: &Told<'_>,
+    ) -> Result<()> {
+        self.tell_systemd()?;
+        self.engine.run_last_hooks(self.stack, &step.key, name);
+        self.await_all(step, told)?;
+        self.engine.container_restart(name, timeout)?;
+        self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
+    }
+
+    fn stop(&self, name: &Name, key: &str) -> Result<()> {
+        let spec = self.engine.spec(name)?;
+        if !self.engine.run_state(&spec)?.state.is_alive() {
+            return Ok(());
+        }
+        self.engine.run_last_hooks(self.stack, key, name);
+        self.engine.container_stop(name, None)?;
+        self.undone_by(Undo::Stopped(name.clone()));
+        Ok(())
+    }
+
+    fn await_all(&self, step: &Step, told: &Told<'_>) -> Result<()> {
+        step.waits.iter().try_for_each(|wait| self.engine.await_condition(self.stack, wait, told))
+    }
+}
+
+impl Engine {
+    /// Waits until what a service depends on has come as far as it asks.
+    fn await_condition(&self, stack: &Stack, wait: &Wait, told: &Told<'_>) -> Result<()> {
+        let Some(service) = stack.services.get(&wait.service) else { return Ok(()) };
+        let all = (1..=service.replicas).map(|n| names::of_replica(stack, &wait.service, n));
+        let reached = all.into_iter().try_for_each(|name| match wait.condition {
+            Condition::ServiceStarted => Ok(()),
+            Condition::ServiceHealthy => {
+                told.say(format!("Waiting until {name} is healthy"));
+                self.await_healthy(&name, told.gone)
+            }
+            Condition::ServiceCompletedSuccessfully => self.await_end(&name, told),
+        });
+        match reached {
+            Err(error) if !wait.required && error.kind != ErrorKind::Interrupted => {
+                told.say(format!("{}; it goes on without it", error.chain().join(": ")));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn await_end(&self, name: &Name, told: &Told<'_>) -> Result<()> {
+        told.say(format!("Waiting until {name} is done"));
+        let exit = self.container_wait(name, told.gone)?;
+        if exit.code == 0 {
+            return Ok(());
+        }
+        let title = format!("{name} did not end well: {} with code {}", exit.reason, exit.code);
+        let error = Error::new(ErrorKind::General, title).about(name);
+        let error = error.hinted(format!("See `volt logs {name}`"));
+        let lines = self.last_words(name, told.gone);
+        Err(if lines.is_empty() { error } else { error.because(lines.join("\n  ")) })
+    }
+
+    /// The last lines that a container wrote; none where they can't be read.
+    fn last_words(&self, name: &Name, gone: &AtomicBool) -> Vec<String> {
+        let query = Query {
+            target: Target::Workload(name.clone()),
+            follow: false,
+            lines: Some(LAST_LINES),
+            since: None,
+            until: None,
+            grep: None,
+            stream: None,
+        };
+        let mut lines = Vec::new();
+        let read = self.workload_logs(
+            &query,
+            &mut |line| {
+                lines.push(line.message);
+                true
+            },
+            gone,
+        );
+        if let Err(error) = read {
+            tracing::debug!(%name, error = %error.chain().join(": "), "its last lines can't be read");
+        }
+        lines
+    }
+}
+
+/// Makes the folders of the host that a container mounts and that are to be there.
+pub(super) fn make_folders(launch: &Launch) -> Result<()> {
+    let missing = launch.make_folders.iter().filter(|folder| !Path::new(folder).exists());
+    for folder in missing {
+        files::create_dirs(folder.as_ref(), 0o755)?;
+    }
+    Ok(())
+}
+
+/// What a container is called while another one takes its place.
+pub(super) fn name_of_old(name: &Name) -> Name {
+    names::plain(&format!("{name}-was")).expect("it has a letter")
+}
+
+/// Where a container mounts a volume that begins with what the image has there.
+fn begins_with<'c>(container: &'c Container, key: &str) -> Option<&'c str> {
+    container.mounts.iter().find_map(|mount| match &mount.kind {
+        MountKind::Volume { source, nocopy: false, .. } if source == key => {
+            Some(mount.target.as_str())
+        }
+        _ => None,
+    })
+}
+
+fn taken(error: Error, section: &str, key: &str) -> Error {
+    match error.kind {
+        ErrorKind::AlreadyExists => error.hinted(format!(
+            "It is not the stack's: say `external: true` under {section}.{key} to use it, or another `name:`"
+        )),
+        _ => error,
+    }
+}
+
+/// A container of a stack in the words of `container create`.
+pub(super) fn wanted(launch: Launch, image: &Image) -> Result<ContainerCreate> {
+    let reference = launch.image.parse().map_err(|error| {
+        Error::new(ErrorKind::InvalidConfig, format!("{} can't be an image", launch.image))
+            .because(error)
+    })?;
+    // An empty command is none, not the image's.
+    let none = launch.command.as_ref().is_some_and(Vec::is_empty);
+    let entrypoint = launch.entrypoint.or_else(|| none.then(|| image.config.entrypoint.clone()));
+    let variable = |(name, value): (String, String)| format!("{name}={value}");
+    Ok(ContainerCreate {
+        name: Some(launch.name),
+        image: Meant::Image(reference),
+        command: launch.command.unwrap_or_default(),
+        entrypoint,
+        env: launch.environment.into_iter().map(variable).collect(),
+        user: launch.user,
+        workdir: launch.workdir,
+        hostname: launch.hostname,
+        tty: launch.tty,
+        stdin: launch.stdin,
+        auto_remove: false,
+        boot: launch.boot,
+        network: Some((launch.network, launch.networks)),
+        publish: launch.publish,
+        expose: false,
+        binds: launch.binds,
+        tmpfs: launch.tmpfs,
+        read_only: launch.read_only,
+        limits: launch.limits,
+        cap_add: launch.cap_add,
+        cap_drop: launch.cap_drop,
+        seccomp: launch.seccomp,
+        restart: launch.restart,
+        health: launch.health,
+        stop_signal: launch.stop_signal,
+        stop_timeout: launch.stop_timeout,
+        ulimits: launch.ulimits,
+        labels: launch.labels,
+        backend: launch.backend,
+    })
+}
+
+impl Engine {
+    /// Whether this is a volume that was made for a container because its image asks for one.
+    fn is_image_volume(&self, bind: &volt_model::mount::Bind) -> bool {
+        let Source::Volume(name) = &bind.source else { return false };
+        self.volume_metadata(name).is_ok_and(|data| data.labels.contains_key("volt.container"))
+    }
+
+    /// What makes the addresses of a network of this host others than those of another.
+    fn seed_of_host(&self, network: &Name) -> String {
+        let machine = files::read_text("/etc/machine-id".as_ref(), 256).unwrap_or_default();
+        format!("{} {network}", machine.trim())
+    }
+}

@@ -1,0 +1,86 @@
+//! Taking a stack away: who depends on others first, then networks, and volumes where that is wanted.
+
+use super::steps::{self, OnError, Told};
+use super::{Kind, Options, Plan, Step};
+use crate::error::Result;
+use crate::{Engine, Progress};
+use std::time::Duration;
+use volt_compose::{Stack, plan};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::state::State;
+
+impl Engine {
+    /// Stops and removes what belongs to a stack. Returns what was done.
+    ///
+    /// # Errors
+    /// `NotFound` where there is nothing of it; the first that could not be removed, when all the rest is gone.
+    pub fn compose_down(
+        &self,
+        name: &Name,
+        options: &Options,
+        timeout: Option<Duration>,
+        progress: &dyn Progress,
+    ) -> Result<Plan> {
+        let _lock = self.lock_stack(name, progress)?;
+        let have = self.stack_have(name)?;
+        let kept = match self.kept_stack(name) {
+            // What it was made of can't be read: all that belongs to it goes.
+            Err(error) if error.kind == ErrorKind::InvalidConfig => None,
+            other => other?,
+        };
+        if kept.is_none() && have == plan::Have::default() && !self.stack_dir(name).exists() {
+            return Err(super::no_stack(name));
+        }
+        let mut options = options.clone();
+        options.remove_orphans |= kept.is_none();
+        let stack = kept.unwrap_or_else(|| super::empty(name));
+        self.check_services(&stack, &options)?;
+        let plan = plan::down(&stack, &have, &options);
+        if options.services.is_empty() {
+            self.target_at_boot(name, false)?;
+            self.remove_runs(name)?;
+        }
+        let act = |step: &Step, _: &Told<'_>| match self.take_away(&stack, step, &options, timeout)
+        {
+            // Somebody else was faster.
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        let removed = steps::run(&plan, &act, OnError::GoOn, progress);
+        let left = self.stack_have(name)?;
+        if options.services.is_empty() && left.workloads.is_empty() && left.networks.is_empty() {
+            self.remove_stack_units(name)?;
+            self.forget_stack(name)?;
+        } else {
+            self.write_stack_units(&stack)?;
+        }
+        removed.map(|()| plan)
+    }
+
+    fn take_away(
+        &self,
+        stack: &Stack,
+        step: &Step,
+        options: &Options,
+        timeout: Option<Duration>,
+    ) -> Result<()> {
+        let Ok(name) = step.name.parse::<Name>() else { return Ok(()) };
+        match step.kind {
+            Kind::Network => self.net_delete(&name),
+            Kind::Volume => self.volume_delete(&name),
+            Kind::Workload => {
+                let spec = self.spec(&name)?;
+                if self.run_state(&spec)?.state == State::Running {
+                    self.run_last_hooks(stack, &step.key, &name);
+                }
+                self.container_stop(&name, timeout)?;
+                self.container_delete(&name, true)?;
+                if options.volumes {
+                    self.remove_image_volumes(&spec);
+                }
+                Ok(())
+            }
+        }
+    }
+}

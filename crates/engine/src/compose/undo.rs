@@ -1,0 +1,123 @@
+//! Undoing what an `up` that failed had done, the last of it first. What can't be undone is told, and the rest is undone all the same.
+
+use crate::error::Result;
+use crate::net::Create as NetCreate;
+use crate::{Engine, Progress};
+use std::collections::BTreeSet;
+use volt_compose::Stack;
+use volt_compose::launch::{REPLICA, SERVICE};
+use volt_model::name::{Name, Target};
+use volt_model::net::Network;
+
+/// How one thing is undone.
+#[derive(Debug)]
+pub(super) enum Undo {
+    /// A network was made.
+    Network(Name),
+    /// A network was made anew; what it was.
+    Replaced(Box<Network>),
+    /// A volume was made.
+    Volume(Name),
+    /// A container was made.
+    Made(Name),
+    /// A container was given another name, so that a new one takes its place.
+    Renamed {
+        /// What it is called now.
+        was: Name,
+        /// What it was called.
+        name: Name,
+        /// Whether it ran.
+        ran: bool,
+    },
+    /// A container was started.
+    Started(Name),
+    /// A container was stopped.
+    Stopped(Name),
+    /// A container was let go on.
+    Thawed(Name),
+}
+
+impl Engine {
+    /// Undoes all of it. What could not be, in words.
+    pub(super) fn undo_steps(
+        &self,
+        before: Option<&Stack>,
+        all: Vec<Undo>,
+        progress: &dyn Progress,
+    ) -> Vec<String> {
+        // What goes need not be asked to stop.
+        let made: BTreeSet<Name> = all.iter().filter_map(made).cloned().collect();
+        let mut failed = Vec::new();
+        for one in all.into_iter().rev() {
+            if matches!(&one, Undo::Started(name) if made.contains(name)) {
+                continue;
+            }
+            progress.step(&format!("Undoing: {}", told(&one)));
+            let what = told(&one);
+            if let Err(error) = self.undo_step(before, one) {
+                failed.push(format!("{what}: {}", error.chain().join(": ")));
+            }
+        }
+        failed
+    }
+
+    fn undo_step(&self, before: Option<&Stack>, undo: Undo) -> Result<()> {
+        match undo {
+            Undo::Network(name) => self.net_delete(&name),
+            Undo::Replaced(old) => self.net_replace(again(*old)).map(drop),
+            Undo::Volume(name) => self.volume_delete(&name),
+            Undo::Made(name) => self.container_delete(&name, true),
+            Undo::Renamed { was, name, ran } => {
+                self.container_rename(&was, &name)?;
+                self.tell_of_replica(before, &name)?;
+                if ran { self.container_start(&name).map(drop) } else { Ok(()) }
+            }
+            Undo::Started(name) => self.container_stop(&name, None).map(drop),
+            Undo::Stopped(name) if !self.container_exists(&name) => Ok(()),
+            Undo::Stopped(name) => self.container_start(&name).map(drop),
+            Undo::Thawed(name) => self.workload_freeze(&Target::Workload(name)).map(drop),
+        }
+    }
+
+    /// Writes what systemd is told of a container as one of its stack, as the stack was.
+    fn tell_of_replica(&self, before: Option<&Stack>, name: &Name) -> Result<()> {
+        let Some(stack) = before else { return Ok(()) };
+        let labels = self.spec(name)?.labels;
+        let replica = labels.get(REPLICA).and_then(|text| text.parse().ok());
+        match labels.get(SERVICE).zip(replica) {
+            Some((key, replica)) => self.write_stack_dropin(stack, key, replica).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+fn made(undo: &Undo) -> Option<&Name> {
+    if let Undo::Made(name) = undo { Some(name) } else { None }
+}
+
+fn told(undo: &Undo) -> String {
+    match undo {
+        Undo::Network(name) => format!("removing network {name}"),
+        Undo::Replaced(network) => format!("making network {} what it was", network.name),
+        Undo::Volume(name) => format!("removing volume {name}"),
+        Undo::Made(name) => format!("removing workload {name}"),
+        Undo::Renamed { name, .. } => format!("putting workload {name} back"),
+        Undo::Started(name) => format!("stopping workload {name}"),
+        Undo::Stopped(name) => format!("starting workload {name}"),
+        Undo::Thawed(name) => format!("pausing workload {name}"),
+    }
+}
+
+fn again(old: Network) -> NetCreate {
+    NetCreate {
+        name: old.name,
+        subnet: Some(old.subnet),
+        ipv6: old.ipv6,
+        internal: old.internal,
+        isolate: old.isolate,
+        dns: old.dns,
+        dhcp: old.dhcp,
+        mtu: old.mtu,
+        labels: old.labels,
+    }
+}

@@ -1,0 +1,212 @@
+//! What systemd is told of a stack: a target that owns its units, and for each unit that it belongs to the target and what comes
+//! before it. All of it is beside the shipped templates, as drop-ins, and holds without Volt's daemon.
+
+use crate::Engine;
+use crate::container::link;
+use crate::error::Result;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use volt_compose::stack::Condition;
+use volt_compose::{Stack, names};
+use volt_host::files;
+use volt_host::systemd::{self, JobKind};
+use volt_model::container::unit;
+use volt_model::name::Name;
+
+/// The shipped template.
+const TEMPLATE: &str = "volt-compose@.target";
+/// The drop-in's file name, beside the one of the container itself.
+const DROPIN: &str = "60-volt-stack.conf";
+/// How long systemd may take for a target, of which nothing has to be started or stopped.
+const LIMIT: Duration = Duration::from_secs(60);
+const MAX: usize = 1 << 20;
+
+/// `volt-compose@NAME.target`.
+pub(crate) fn target_name(stack: &Name) -> String {
+    format!("volt-compose@{stack}.target")
+}
+
+/// The stack whose target this is.
+pub(crate) fn stack_of_target(unit: &str) -> Option<Name> {
+    unit.strip_prefix("volt-compose@")?.strip_suffix(".target")?.parse().ok()
+}
+
+/// The units that come before a workload which waits for another service: its containers, or the gates that open when these have
+/// come as far as is asked.
+fn before(stack: &Stack, service: &str, condition: Condition) -> Vec<String> {
+    let unit = match condition {
+        Condition::ServiceStarted => unit::name,
+        Condition::ServiceHealthy => unit::healthy_name,
+        Condition::ServiceCompletedSuccessfully => unit::completed_name,
+    };
+    let replicas = stack.services.get(service).map_or(0, |service| service.replicas);
+    (1..=replicas).map(|n| unit(&names::of_replica(stack, service, n))).collect()
+}
+
+/// What systemd is told of one workload as one of its stack. Who is started alone starts nothing else, that is the target's; but for what
+/// has to be healthy before it.
+fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
+    let mut out = String::from(
+        "# Rendered by Volt from what was brought up last; `volt compose up` changes it.\n[Unit]\n",
+    );
+    let (name, owner) = (names::of_replica(stack, key, replica), &stack.name);
+    let shown = key.replace('%', "%%");
+    let _ =
+        writeln!(out, "Description=Volt container {name} ({shown} {replica} of the stack {owner})");
+    let _ = writeln!(out, "PartOf={}", target_name(owner));
+    let service = stack.services.get(key);
+    for (other, dependency) in service.iter().flat_map(|service| &service.depends_on) {
+        for unit in before(stack, other, dependency.condition) {
+            let _ = writeln!(out, "After={unit}");
+            match (dependency.condition, dependency.required) {
+                (Condition::ServiceStarted, _) => {}
+                (_, true) => drop(writeln!(out, "Requires={unit}")),
+                (_, false) => drop(writeln!(out, "Wants={unit}")),
+            }
+        }
+    }
+    let _ = writeln!(out, "\n[Service]\nLogExtraFields=VOLT_STACK={owner}");
+    let _ = writeln!(out, "LogExtraFields=VOLT_STACK_SERVICE={shown}");
+    let _ = writeln!(out, "LogExtraFields=VOLT_STACK_REPLICA={replica}");
+    out
+}
+
+/// What systemd is told of the stack as a whole: what it starts.
+fn target(stack: &Stack, workloads: &[Name]) -> String {
+    let mut out = String::from(
+        "# Rendered by Volt from what was brought up last; `volt compose up` changes it.\n[Unit]\n",
+    );
+    let about = stack.description.as_deref().and_then(|text| text.lines().next());
+    let about = about.map(|text| format!(": {}", text.replace('%', "%%"))).unwrap_or_default();
+    let _ = writeln!(out, "Description=Volt stack {}{about}", stack.name);
+    for name in workloads {
+        let _ = writeln!(out, "Wants={}", unit::name(name));
+    }
+    out
+}
+
+impl Engine {
+    fn target_dir(&self, stack: &Name) -> PathBuf {
+        self.paths().units.join(format!("{}.d", target_name(stack)))
+    }
+
+    fn target_link(&self, stack: &Name) -> PathBuf {
+        self.paths().units.join("multi-user.target.wants").join(target_name(stack))
+    }
+
+    /// Writes what systemd is told of a workload as one of its stack. Whether that was new.
+    pub(super) fn write_stack_dropin(
+        &self,
+        stack: &Stack,
+        key: &str,
+        replica: u32,
+    ) -> Result<bool> {
+        let dir = self.dropin_dir(&names::of_replica(stack, key, replica));
+        write(&dir, DROPIN, &dropin(stack, key, replica))
+    }
+
+    /// Writes what systemd is told of a stack and of all its workloads that are there. Whether something of it was new.
+    pub(super) fn write_stack_units(&self, stack: &Stack) -> Result<bool> {
+        let (mut new, mut workloads) = (false, Vec::new());
+        for (key, service) in &stack.services {
+            for replica in 1..=service.replicas {
+                let name = names::of_replica(stack, key, replica);
+                if self.container_exists(&name) {
+                    new |= self.write_stack_dropin(stack, key, replica)?;
+                    workloads.push(name);
+                }
+            }
+        }
+        let text = target(stack, &workloads);
+        Ok(write(&self.target_dir(&stack.name), unit::DROPIN, &text)? || new)
+    }
+
+    /// Has systemd know that a stack is up, without starting anything of it; at boot it comes up again.
+    pub(super) fn target_up(&self, stack: &Name, is_new: bool) -> Result<()> {
+        if !self.can_use_systemd() {
+            return Ok(());
+        }
+        self.target_at_boot(stack, true)?;
+        let unit = target_name(stack);
+        let listed = self.systemd().list_units(&[&unit])?;
+        let is_up = listed.iter().any(|listed| listed.active.is_up());
+        if is_up && is_new {
+            // systemd has the old text of what is loaded.
+            self.reload_units()?;
+        }
+        if !is_up {
+            drop(self.systemd().run_job(JobKind::StartAlone, &unit, LIMIT)?);
+        }
+        Ok(())
+    }
+
+    /// Makes or removes the link by which a stack comes up at boot.
+    pub(super) fn target_at_boot(&self, stack: &Name, on: bool) -> Result<()> {
+        let path = self.target_link(stack);
+        if !on {
+            files::remove_file(&path)?;
+            return Ok(());
+        }
+        if let Some(dir) = path.parent() {
+            files::create_dirs(dir, 0o755)?;
+        }
+        link(&self.template(TEMPLATE), &path)
+    }
+
+    /// Has systemd know that a stack is down, which stops what is left of it.
+    pub(super) fn target_down(&self, stack: &Name) -> Result<()> {
+        self.target_at_boot(stack, false)?;
+        if !self.can_use_systemd() {
+            return Ok(());
+        }
+        match self.systemd().run_job(JobKind::Stop, &target_name(stack), LIMIT) {
+            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes away all that systemd was told of a stack that is gone.
+    pub(crate) fn remove_stack_units(&self, stack: &Name) -> Result<()> {
+        self.target_down(stack)?;
+        Ok(files::remove_tree(&self.target_dir(stack))?)
+    }
+}
+
+/// Writes a file where it says something else so far. Whether it did.
+fn write(dir: &std::path::Path, file: &str, text: &str) -> Result<bool> {
+    let path = dir.join(file);
+    if files::read_text(&path, MAX).ok().as_deref() == Some(text) {
+        return Ok(false);
+    }
+    files::create_dirs(dir, 0o755)?;
+    files::write_atomic(&path, text.as_bytes(), 0o644)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::read;
+
+    #[test]
+    fn what_systemd_is_told() {
+        let text = "name: shop\ndescription: 100% shop\nservices:\n  web: {image: x, depends_on: [db]}\n  db: {image: x, scale: 2}\n";
+        let stack = read(&"shop".parse().unwrap(), text).unwrap();
+        let web = dropin(&stack, "web", 1);
+        assert!(web.contains("PartOf=volt-compose@shop.target\nAfter=volt-container@shop-db-1.service\nAfter=volt-container@shop-db-2.service\n"), "{web}");
+        let text = "name: shop\nservices:\n  web: {image: x, depends_on: {db: {condition: service_healthy}, init: {condition: service_completed_successfully, required: false}}}\n  db: {image: x}\n  init: {image: x}\n";
+        let gated = read(&"shop".parse().unwrap(), text).unwrap();
+        let gated = dropin(&gated, "web", 1);
+        for line in [
+            "After=volt-healthy@shop-db-1.service\nRequires=volt-healthy@shop-db-1.service\n",
+            "After=volt-completed@shop-init-1.service\nWants=volt-completed@shop-init-1.service\n",
+        ] {
+            assert!(gated.contains(line), "{gated}");
+        }
+        assert!(web.contains("LogExtraFields=VOLT_STACK_SERVICE=web\n"), "{web}");
+        let all = target(&stack, &["shop-db-1".parse().unwrap(), "shop-web-1".parse().unwrap()]);
+        assert!(all.ends_with("Description=Volt stack shop: 100%% shop\nWants=volt-container@shop-db-1.service\nWants=volt-container@shop-web-1.service\n"), "{all}");
+        assert_eq!(stack_of_target("volt-compose@shop.target").unwrap().as_str(), "shop");
+    }
+}

@@ -1,0 +1,153 @@
+//! Bringing a stack up: what is there becomes what the document wants, or stays as it was.
+
+use super::act::Doer;
+use super::plan::Planned;
+use super::steps::{self, OnError};
+use super::{Options, Plan, Record};
+use crate::error::{Error, Result};
+use crate::{Engine, Progress};
+use jiff::Timestamp;
+use volt_compose::{Stack, names};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::state::State;
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Up {
+    /// The stack as one file of Compose's form that needs no other.
+    pub document: String,
+    /// The files that it was made of, for people.
+    pub files: Vec<String>,
+    /// Which services, and how.
+    pub options: Options,
+    /// What was done stays where a step fails.
+    pub no_rollback: bool,
+    /// What was started must run in the end.
+    pub wait: bool,
+}
+
+impl Engine {
+    /// Brings a stack up. Returns what was done.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for a document that is wrong, `Dependency` for what can't be done yet, `NotFound` for an image, network or
+    /// volume that it uses; then nothing was changed. Else that of the step that failed, and all is as it was, as far as the
+    /// error says nothing else.
+    pub fn compose_up(&self, name: &Name, up: &Up, progress: &dyn Progress) -> Result<Plan> {
+        let stack = self.read_stack(name, up)?;
+        let _lock = self.lock_stack(name, progress)?;
+        let planned = self.plan_up(&stack, up)?;
+        let before = self.stack_record(name).ok().flatten();
+        let wanted = Record {
+            version: 1,
+            name: name.clone(),
+            document: up.document.clone(),
+            files: up.files.clone(),
+            created: before.as_ref().map_or_else(Timestamp::now, |record| record.created),
+        };
+        if before.as_ref() != Some(&wanted) {
+            self.save_stack(&wanted)?;
+        }
+        let doer = Doer::new(self, &stack, &planned.hashes, &planned.images);
+        let done = self.all_steps(&doer, &planned, up, progress);
+        let (undo, later) = doer.into_ends();
+        match done {
+            Ok(()) => {
+                self.remove_replaced(later)?;
+                self.sweep_configs(name)?;
+                Ok(planned.plan)
+            }
+            Err(error) if up.no_rollback => Err(error.hinted(
+                "What was done stays: `volt compose up` goes on, `volt compose down` takes it away",
+            )),
+            Err(error) => {
+                let old =
+                    before.as_ref().and_then(|record| super::read(name, &record.document).ok());
+                let failed = self.undo_steps(old.as_ref(), undo, progress);
+                self.restore_stack(name, before.as_ref(), old.as_ref())?;
+                Err(undone(error, &failed))
+            }
+        }
+    }
+
+    fn all_steps(
+        &self,
+        doer: &Doer<'_>,
+        planned: &Planned,
+        up: &Up,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        steps::run(&planned.plan, &|step, told| doer.act(step, told), OnError::Stop, progress)?;
+        if up.options.no_start {
+            return Ok(());
+        }
+        // Once more, for what had not its name again when the first was started.
+        let new = self.write_stack_units(doer.stack)? || doer.tell_systemd()?;
+        self.target_up(&doer.stack.name, new)?;
+        if up.wait { self.all_run(doer.stack, &up.options) } else { Ok(()) }
+    }
+
+    /// Removes what others have taken the place of, and what is too much.
+    fn remove_replaced(&self, all: Vec<Name>) -> Result<()> {
+        for old in all {
+            match self.container_delete(&old, true) {
+                Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to call a stack up of which something that is to run doesn't.
+    fn all_run(&self, stack: &Stack, options: &Options) -> Result<()> {
+        let chosen = volt_compose::plan::chosen(stack, options);
+        for (key, service) in stack.services.iter().filter(|(key, _)| chosen.contains(*key)) {
+            for replica in 1..=service.replicas {
+                let spec = self.spec(&names::of_replica(stack, key, replica))?;
+                let (state, exit) = (self.run_state(&spec)?.state, self.last_exit(&spec.name));
+                let ended_well = exit.is_some_and(|exit| exit.code == 0) && state == State::Stopped;
+                if !ended_well
+                    && matches!(state, State::Stopped | State::Failed | State::Restarting)
+                {
+                    let title = format!("{} does not run: it is {state}", spec.name);
+                    return Err(Error::new(ErrorKind::General, title)
+                        .about(&spec.name)
+                        .hinted(format!("See `volt logs {}`", spec.name)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is written of a stack what it was before.
+    fn restore_stack(
+        &self,
+        name: &Name,
+        before: Option<&Record>,
+        old: Option<&Stack>,
+    ) -> Result<()> {
+        match before.zip(old) {
+            Some((record, old)) => {
+                self.save_stack(record)?;
+                self.write_stack_units(old).map(drop)
+            }
+            // Something of it is left that nothing was known of: it is the new stack's.
+            None if !self.stack_have(name)?.workloads.is_empty() => Ok(()),
+            None => {
+                self.remove_stack_units(name)?;
+                self.forget_stack(name)
+            }
+        }
+    }
+}
+
+/// The error of an `up` that was undone, with what could not be.
+fn undone(error: Error, failed: &[String]) -> Error {
+    if failed.is_empty() {
+        let hint = error.hint.clone().map(|hint| format!("{hint}. ")).unwrap_or_default();
+        return error.hinted(format!("{hint}All is as it was before"));
+    }
+    let hint = format!("Not all could be undone: {}", failed.join("; "));
+    error.hinted(hint)
+}

@@ -1,0 +1,61 @@
+//! Stacks of twenty services, against a loop of `systemctl` over as many units that were made ready by hand.
+
+use std::fs;
+
+use super::clock::{alternate, run, sized, time, time_command};
+use super::peer::{self, Peer};
+use super::volt;
+use crate::bench::samples::Samples;
+use crate::run::{Context, Result};
+
+const FILE: &str = "/run/bench/compose.yaml";
+const UP: [&str; 6] = ["volt", "compose", "-f", FILE, "up", "-d"];
+const DOWN: [&str; 5] = ["volt", "compose", "-f", FILE, "down"];
+
+/// `up` from nothing, `up` of what is up, `down`.
+pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
+    volt::ready()?;
+    let count: u32 = sized(pairs, 20, 3);
+    let service = |n: u32| format!("  s{n}: {{image: {}, command: sleep 1000}}\n", volt::IMAGE);
+    let text = format!("name: bench\nservices:\n{}", (0..count).map(service).collect::<String>());
+    fs::write(FILE, text).context(|| FILE.into())?;
+    let peers = (0..count).map(|number| Peer::new(number, &["/bin/sleep", "1000"]));
+    let peers: Vec<Peer> = peers.collect::<Result<_>>()?;
+    peers.iter().try_for_each(Peer::mount)?;
+    let units: Vec<String> = peers.iter().map(Peer::unit).collect();
+    let each = |verb: &str| units.iter().try_for_each(|unit| run(&["systemctl", verb, unit]));
+
+    let up = alternate(
+        "up-20",
+        pairs,
+        || {
+            let taken = time_command(&UP)?;
+            run(&DOWN)?;
+            Ok(taken)
+        },
+        || {
+            let taken = time(|| each("start"))?;
+            peer::stop(&units)?;
+            Ok(taken)
+        },
+    )?;
+    let down = alternate(
+        "down-20",
+        pairs,
+        || {
+            run(&UP)?;
+            time_command(&DOWN)
+        },
+        || {
+            each("start")?;
+            time(|| each("stop"))
+        },
+    )?;
+    run(&UP)?;
+    let mut again = alternate("again-20", pairs, || time_command(&UP), || Ok(0.0))?;
+    (again.theirs, again.noise) = (Vec::new(), Vec::new());
+    run(&DOWN)?;
+    peers.iter().try_for_each(Peer::unmount)?;
+    peers.into_iter().try_for_each(Peer::remove)?;
+    Ok(vec![up, down, again])
+}
