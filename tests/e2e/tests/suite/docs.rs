@@ -20,6 +20,8 @@ documents! {
     docs_volumes: "docs/volumes.md";
     docs_networks: "docs/networks.md";
     docs_dns: "docs/dns.md";
+    docs_services: "docs/services.md";
+    docs_tasks: "docs/tasks.md";
     docs_workloads: "docs/workloads.md";
     docs_system: "docs/system.md";
     docs_configuration: "docs/configuration.md";
