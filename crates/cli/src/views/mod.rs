@@ -5,6 +5,7 @@ pub(crate) mod container;
 pub(crate) mod firewall;
 pub(crate) mod image;
 pub(crate) mod net;
+pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod snapshot;
 pub(crate) mod system;
