@@ -81,6 +81,10 @@ impl Engine {
         match target {
             Target::Workload(name) if self.service_exists(name) => Ok(unit::name(name)),
             Target::Workload(name) => Err(self.no_service(name)),
+            // Units are the host's: a state below another root has none.
+            Target::Unit(_) if !self.can_use_systemd_to_look() => {
+                Err(self.require_units().err().unwrap_or_else(|| Error::not_found("unit", target)))
+            }
             Target::Unit(unit) => self.unit_status(unit).map(|_| unit.clone()),
         }
     }

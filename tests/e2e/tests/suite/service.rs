@@ -78,6 +78,7 @@ on_hosts! {
         host.until(Duration::from_secs(10), "test $(wc -l < '/srv/a b/who') = 4");
         assert_eq!(host.sh("cat '/srv/a b/who'").ok(), "nobody\n/srv/a b\nit's \"50%\" of $HOME\n\\two");
         assert_eq!(host.sh("systemctl show -P MemoryMax svc-told.service").ok(), "67108864");
+        assert_eq!(status(host, "svc-told")["env"], serde_json::json!(["WORDS=it's \"50%\" of $HOME\n\\two"]));
         // The value is in no unit and no property.
         host.sh("! systemctl cat svc-told.service | grep -q of.*HOME && ! systemctl show svc-told.service | grep -q 'of .HOME' && test $(stat -c %a /var/lib/volt/services/svc-told/environment) = 640").ok();
         host.volt(&["service", "delete", "--force", "svc-told"]).ok();
