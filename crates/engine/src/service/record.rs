@@ -3,7 +3,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::PathBuf;
-use volt_host::files;
+use volt_host::files::{self, Lock};
 use volt_model::kind::ErrorKind;
 use volt_model::name::{Name, Target};
 use volt_model::service::{Spec, unit};
@@ -74,6 +74,14 @@ impl Engine {
                 .ok()
         };
         Ok(self.service_names()?.iter().filter_map(read).collect())
+    }
+
+    /// Locks a service for a change; one of the host's is systemd's alone.
+    pub(crate) fn lock_service(&self, target: &Target) -> Result<Option<Lock>> {
+        match target {
+            Target::Workload(name) => self.lock_name(name).map(Some),
+            Target::Unit(_) => Ok(None),
+        }
     }
 
     /// The unit that is meant.
