@@ -22,6 +22,13 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     round::<volt_model::container::Ulimit>(text);
     round::<volt_store::TreeName>(text);
     round::<volt_store::Pointer>(text);
+    round::<volt_model::secret::SecretMount>(text);
+    round::<volt_model::service::Profile>(text);
+    if let Ok(cron) = text.parse::<volt_model::task::cron::Cron>() {
+        assert!(!cron.calendar().is_empty());
+    }
+    drop(volt_model::words::split(text));
+    drop(volt_model::task::Schedule::Calendar(text.to_owned()).trigger());
     drop(text.parse::<volt_model::size::Bytes>());
     drop(volt_model::time::parse_span(text));
     drop(volt_model::container::parse_signal(text));

@@ -302,6 +302,13 @@ operations! {
     /// Puts in force what the files of rules and policies say.
     "firewall_reload" FirewallReloadOp: POST "/api/v1/firewall/reload" Admin Plain changes (Nothing, Nothing) -> FirewallStatus;
 
+    /// Makes a secret of the bytes that are sent.
+    "secret_create" SecretCreateOp: POST "/api/v1/secrets/{name}" Container Upload changes (SecretCreate, Nothing) -> Secret;
+    /// Lists secrets, without what is secret of them.
+    "secret_list" SecretListOp: GET "/api/v1/secrets" Read Plain reads (Nothing, Nothing) -> Vec<Secret>;
+    /// Removes a secret.
+    "secret_delete" SecretDeleteOp: DELETE "/api/v1/secrets/{name}" Container Plain changes (Named, Nothing) -> Nothing;
+
     /// Makes a service: a unit of systemd.
     "service_create" ServiceCreateOp: POST "/api/v1/services" Admin Plain changes (Nothing, ServiceCreate) -> Service;
     /// Lists services.

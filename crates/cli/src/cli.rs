@@ -236,7 +236,7 @@ mod tests {
         suggest(&mut error);
         let error = error.to_string();
         assert!(
-            error.contains("'container create', 'service create', 'task create', 'snapshot create', 'volume create'"),
+            error.contains("'container create', 'secret create', 'service create', 'task create', 'snapshot create', 'volume create'"),
             "{error}"
         );
     }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
     CasListOp, ConfigShowOp, ContainerListOp, FirewallRuleListOp, ImageListOp, NetBridgeListOp,
-    NetListOp, NetPolicyListOp, NetTapListOp, ServiceListOp, SnapshotListOp, TaskListOp,
-    VolumeListOp, WorkloadListOp,
+    NetListOp, NetPolicyListOp, NetTapListOp, SecretListOp, ServiceListOp, SnapshotListOp,
+    TaskListOp, VolumeListOp, WorkloadListOp,
 };
 use volt_api::types::{
     ContainerList, FirewallRule, Nothing, ServiceList, SnapshotList, WorkloadList,
@@ -127,6 +127,15 @@ pub(crate) fn workloads(word: &OsStr) -> Vec<CompletionCandidate> {
         let list = WorkloadList { all: true, kind: None };
         let all = ctx.call::<WorkloadListOp>(&list, &Nothing {}).await?;
         Ok(all.into_iter().map(|w| (w.name, format!("{}, {}", w.kind, w.state))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of secrets.
+pub(crate) fn secrets(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<SecretListOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|s| (s.name, s.protection)).collect())
     });
     names.starting_with(word)
 }

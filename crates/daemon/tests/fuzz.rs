@@ -127,6 +127,7 @@ fn of_the_table() -> impl Strategy<Value = Vec<u8>> {
             "registry_login",
             "cas_push",
             "cas_pull",
+            "secret_create",
         ]
         .contains(&id)
     };

@@ -22,6 +22,7 @@ mod names;
 pub mod net;
 mod plain;
 pub mod registry;
+pub mod secret;
 pub mod service;
 pub mod snapshot;
 pub mod system;

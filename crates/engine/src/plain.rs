@@ -119,6 +119,7 @@ impl Engine {
 
     /// Runs a job on a unit of a service or task; an error has the unit's last words.
     pub(crate) fn plain_job(&self, job: JobKind, unit: &str) -> Result<()> {
+        self.require_units()?;
         let begun = Timestamp::now();
         if job != JobKind::Stop {
             // systemd may have given up on it before; and what failed has its old text.

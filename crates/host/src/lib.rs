@@ -8,6 +8,7 @@ pub mod block;
 pub mod capture;
 pub mod cgroup;
 pub mod command;
+pub mod credentials;
 pub mod files;
 pub mod join;
 pub mod journal;

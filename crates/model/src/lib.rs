@@ -9,7 +9,7 @@
 //! - Networks: [`net`]
 //! - Talking to a workload: [`frame`], [`initspec`]
 //! - Names on networks: [`dns`]
-//! - Confinement: [`caps`], [`seccomp`], [`ids`]
+//! - Confinement: [`caps`], [`seccomp`], [`ids`], [`secret`]
 //! - The house: [`percent`], [`kind`] (errors and exit codes), [`paths`], [`config`]
 
 pub mod caps;
@@ -32,6 +32,7 @@ pub mod percent;
 pub mod registry;
 pub mod restart;
 pub mod seccomp;
+pub mod secret;
 pub mod service;
 pub mod size;
 pub mod state;

@@ -60,6 +60,27 @@ pub fn environment_file(variables: &[(String, String)]) -> String {
     out
 }
 
+/// The variables of what [`environment_file`] has written; what is of another form ends them.
+#[must_use]
+pub fn parse_environment_file(text: &str) -> Vec<(String, String)> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some((name, behind)) = rest.split_once("=\"") {
+        let mut value = String::new();
+        let mut chars = behind.char_indices();
+        let end = loop {
+            match chars.next() {
+                Some((_, '\\')) => value.extend(chars.next().map(|(_, c)| c)),
+                Some((at, '"')) => break at,
+                Some((_, c)) => value.push(c),
+                None => return found,
+            }
+        };
+        found.push((name.trim_start().to_owned(), value));
+        rest = &behind[end + 1..];
+    }
+    found
+}
+
 /// Why something can't stand in a unit file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnitFileError {
@@ -190,25 +211,6 @@ mod tests {
         out.replace("%%", "%")
     }
 
-    /// What systemd makes of a file for `EnvironmentFile=`.
-    fn environment_of(text: &str) -> Vec<(String, String)> {
-        let (mut found, mut rest) = (Vec::new(), text);
-        while let Some((name, behind)) = rest.split_once("=\"") {
-            let mut value = String::new();
-            let mut chars = behind.char_indices();
-            let end = loop {
-                match chars.next().unwrap() {
-                    (_, '\\') => value.push(chars.next().unwrap().1),
-                    (at, '"') => break at,
-                    (_, c) => value.push(c),
-                }
-            };
-            found.push((name.to_owned(), value));
-            rest = behind[end + 1..].strip_prefix('\n').unwrap();
-        }
-        found
-    }
-
     #[test]
     fn what_can_not_be_run_is_refused() {
         let check = |words: &[&str]| {
@@ -256,9 +258,14 @@ mod tests {
         }
 
         #[test]
+        fn no_file_panics(text in "[A\"=\\\\\n]{0,20}|.{0,20}") {
+            drop(parse_environment_file(&text));
+        }
+
+        #[test]
         fn environments_are_read_back(value in "[^\0]{0,40}", other in "[^\0]{0,10}") {
             let all = vec![("A".to_owned(), value), ("B".to_owned(), other)];
-            prop_assert_eq!(environment_of(&environment_file(&all)), all);
+            prop_assert_eq!(parse_environment_file(&environment_file(&all)), all);
         }
     }
 }

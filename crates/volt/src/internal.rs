@@ -33,6 +33,7 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             };
             engine.stand_still(name, &mut said, &mut std::io::stdin())
         }),
+        Some("task-begins") => about(args, Engine::task_begins),
         Some("task-ended") => about(args, |engine, name| {
             let ended = Ended {
                 invocation: text("INVOCATION_ID"),

@@ -44,6 +44,7 @@ mod suite {
     mod net_traffic;
     mod privileges;
     mod races;
+    mod secret;
     mod service;
     mod snapshot;
     mod system;

@@ -49,6 +49,8 @@ pub struct ContainerCreate {
     pub volumes: Vec<String>,
     /// `TARGET[:size=SIZE]`.
     pub tmpfs: Vec<String>,
+    /// `NAME[,target=PATH][,uid=N][,gid=N][,mode=OCTAL]`; where no target is said it is `/run/secrets/NAME`.
+    pub secrets: Vec<String>,
     /// A root that can't be written to.
     pub read_only: bool,
     /// Resource limits.
@@ -249,6 +251,9 @@ pub struct Container {
     pub volumes: Vec<String>,
     /// Its memory file systems.
     pub tmpfs: Vec<String>,
+    /// The secrets that it is given: name, target, owner and mode.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What it may use.
     pub limits: Limits,
     /// Limits that this host can't enforce, each with the reason.

@@ -18,6 +18,7 @@ mod program;
 mod ps;
 pub(crate) mod registry;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod snapshot;
 pub(crate) mod system;
@@ -82,6 +83,9 @@ pub(crate) enum Command {
     /// Registries
     #[command(subcommand)]
     Registry(registry::Command),
+    /// Secrets for containers
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Services of systemd
     #[command(subcommand)]
     Service(service::Command),
@@ -166,6 +170,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Container(command) => container::dispatch(command, ctx).await,
         Command::Image(command) => image::dispatch(command, ctx).await,
         Command::Registry(command) => registry::dispatch(command, ctx).await,
+        Command::Secret(command) => secret::dispatch(command, ctx).await,
         Command::Service(command) => service::dispatch(command, ctx).await,
         Command::Task(command) => task::dispatch(command, ctx).await,
         Command::Snapshot(command) => snapshot::dispatch(command, ctx).await,

@@ -109,6 +109,7 @@ pub(super) fn sections(c: &Container) -> Details {
         .row("Root", if c.read_only { "read-only" } else { "writable" })
         .each("Volumes", &c.volumes)
         .each("Memory", &c.tmpfs)
+        .each("Secrets", &c.secrets)
         .each("Snapshots", &c.snapshots);
     details = limits(details.section("Limits"), &c.limits)
         .each("Processes'", &c.ulimits)

@@ -7,6 +7,7 @@ pub(crate) mod firewall;
 pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod net;
+pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod snapshot;
 pub(crate) mod system;

@@ -144,6 +144,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
     let publish = fields.all("publish", &body.publish);
     let binds = fields.all("volumes", &body.volumes);
     let tmpfs = fields.all("tmpfs", &body.tmpfs);
+    let secrets = fields.all("secrets", &body.secrets);
     let limits = limits(&mut fields, &body.limits);
     let seccomp = fields.maybe("seccomp", body.seccomp.as_deref()).unwrap_or_default();
     let restart = fields.maybe("restart", body.restart.as_deref()).unwrap_or_default();
@@ -171,6 +172,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         expose: body.expose,
         binds,
         tmpfs,
+        secrets,
         read_only: body.read_only,
         limits,
         cap_add: body.cap_add,

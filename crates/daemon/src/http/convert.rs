@@ -44,6 +44,7 @@ pub(super) fn container(view: View, secrets: bool) -> wire::Container {
         read_only: spec.read_only,
         volumes: spec.binds.iter().map(ToString::to_string).collect(),
         tmpfs: spec.tmpfs.iter().map(ToString::to_string).collect(),
+        secrets: spec.secrets.iter().map(ToString::to_string).collect(),
         limits: limits(&spec.limits),
         unenforced: view.unenforced,
         capabilities: capabilities.unwrap_or_default(),

@@ -13,6 +13,7 @@ mod health;
 mod image;
 mod net;
 mod registry;
+mod secret;
 mod service;
 mod snapshot;
 mod system;
@@ -32,7 +33,7 @@ pub fn routes() -> Routes<Engine> {
     let routes = snapshot::routes(container::routes(Routes::new()));
     let routes = registry::routes(image::routes(routes));
     let routes = firewall::routes(net::routes(volume::routes(cas::routes(routes))));
-    let routes = task::routes(service::routes(routes));
+    let routes = secret::routes(task::routes(service::routes(routes)));
     let routes = system::routes(workload::routes(routes));
     let routes = compose::routes(health::routes(routes));
     audit::routes(config::routes(routes))

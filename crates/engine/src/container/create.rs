@@ -16,6 +16,7 @@ use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::name::Name;
 use volt_model::net::{self, Attachment, connections};
 use volt_model::restart::Restart;
+use volt_model::secret::SecretMount;
 use volt_store::{Image, Meant};
 
 /// How often a name is made up anew that another command took meanwhile.
@@ -58,6 +59,8 @@ pub struct Create {
     pub binds: Vec<Bind>,
     /// Its memory file systems.
     pub tmpfs: Vec<Tmpfs>,
+    /// Its secrets.
+    pub secrets: Vec<SecretMount>,
     /// A root that can't be written to.
     pub read_only: bool,
     /// What it may use.
@@ -122,7 +125,12 @@ impl Engine {
         backend.check(self, &spec)?;
         let own = self.add_image_volumes(&mut spec, image)?;
         self.check_binds(&spec)?;
-        // Held as the volumes below.
+        // Held as the volumes below, in the order of their names.
+        let secrets: BTreeSet<&Name> = spec.secrets.iter().map(|secret| &secret.name).collect();
+        let secrets: Vec<Name> = secrets.into_iter().cloned().collect();
+        let _secrets =
+            secrets.iter().map(|name| self.lock_secret(name)).collect::<Result<Vec<Lock>>>()?;
+        self.check_secrets(&spec)?;
         let _networks = self.hold_networks(&spec.networks)?;
         self.refuse_ports_of_internal(&spec)?;
         self.choose_ports(&mut spec)?;
@@ -285,6 +293,7 @@ impl Engine {
             expose: create.expose,
             binds: create.binds,
             tmpfs: create.tmpfs,
+            secrets: create.secrets,
             read_only: create.read_only,
             limits: create.limits,
             cap_add: create.cap_add,
@@ -518,6 +527,7 @@ fn validate(spec: &Spec) -> Result<()> {
         .iter()
         .map(|b| b.target.as_str())
         .chain(spec.tmpfs.iter().map(|t| t.target.as_str()))
+        .chain(spec.secrets.iter().map(|s| s.target.as_str()))
         .collect();
     targets.sort_unstable();
     match targets.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -88,6 +88,7 @@ impl Engine {
             Network::None => self.make_namespace(spec)?,
             Network::Host => None,
         };
+        self.give_secrets(spec, &run)?;
         self.write_guest_files(spec, &run, attached.as_ref())
     }
 
@@ -163,6 +164,13 @@ impl Engine {
         for bind in &spec.binds {
             self.make_target(&inside, bind, attributes(0o755))?;
         }
+        // What is in memory anyway is made there by nspawn.
+        for secret in spec.secrets.iter().filter(|secret| !secret.target.starts_with("/run/")) {
+            let target = Path::new(secret.target.trim_start_matches('/'));
+            if inside.metadata_followed(target).is_err() {
+                make_file(&inside, target, attributes(0o755))?;
+            }
+        }
         Ok(())
     }
 
@@ -184,15 +192,7 @@ impl Engine {
         if !is_file {
             return Ok(inside.mkdir_all(target, attributes)?);
         }
-        if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
-            inside.mkdir_all(parent, attributes)?;
-        }
-        inside.write_file(
-            target,
-            &mut std::io::empty(),
-            Attributes { mode: 0o644, ..attributes },
-        )?;
-        Ok(())
+        make_file(inside, target, attributes)
     }
 
     fn write_guest_files(
@@ -271,6 +271,15 @@ impl Engine {
             args: spec.command.clone(),
         })
     }
+}
+
+/// Makes an empty file, and the folders above it.
+fn make_file(inside: &RootDir, target: &Path, attributes: Attributes) -> Result<()> {
+    if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
+        inside.mkdir_all(parent, attributes)?;
+    }
+    inside.write_file(target, &mut std::io::empty(), Attributes { mode: 0o644, ..attributes })?;
+    Ok(())
 }
 
 /// Whether what is mounted here is mounted for systemd too.

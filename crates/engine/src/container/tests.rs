@@ -32,6 +32,7 @@ fn plain(name: &Name, image: &ImageRef) -> Create {
         expose: false,
         binds: Vec::new(),
         tmpfs: Vec::new(),
+        secrets: Vec::new(),
         read_only: false,
         limits: Limits::default(),
         cap_add: Vec::new(),

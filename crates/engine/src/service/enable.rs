@@ -13,6 +13,7 @@ impl Engine {
     /// `NotFound`; with `now` those of a start.
     pub fn service_enable(&self, target: &Target, now: bool) -> Result<View> {
         self.require_units()?;
+        let _lock = self.lock_service(target)?;
         let unit = self.service_unit(target)?;
         let enabled = self.systemd().enable(&[&unit], Lifetime::Persistent);
         enabled.map_err(|e| Error::from(e).about(&unit))?;
@@ -29,6 +30,7 @@ impl Engine {
     /// `NotFound`.
     pub fn service_disable(&self, target: &Target, now: bool) -> Result<View> {
         self.require_units()?;
+        let _lock = self.lock_service(target)?;
         let unit = self.service_unit(target)?;
         let disabled = self.systemd().disable(&[&unit], Lifetime::Persistent);
         disabled.map_err(|e| Error::from(e).about(&unit))?;

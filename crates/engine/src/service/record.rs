@@ -3,7 +3,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::PathBuf;
-use volt_host::files;
+use volt_host::files::{self, Lock};
 use volt_model::kind::ErrorKind;
 use volt_model::name::{Name, Target};
 use volt_model::service::{Spec, unit};
@@ -76,11 +76,23 @@ impl Engine {
         Ok(self.service_names()?.iter().filter_map(read).collect())
     }
 
+    /// Locks a service for a change; one of the host's is systemd's alone.
+    pub(crate) fn lock_service(&self, target: &Target) -> Result<Option<Lock>> {
+        match target {
+            Target::Workload(name) => self.lock_name(name).map(Some),
+            Target::Unit(_) => Ok(None),
+        }
+    }
+
     /// The unit that is meant.
     pub(crate) fn service_unit(&self, target: &Target) -> Result<String> {
         match target {
             Target::Workload(name) if self.service_exists(name) => Ok(unit::name(name)),
             Target::Workload(name) => Err(self.no_service(name)),
+            // Units are the host's: a state below another root has none.
+            Target::Unit(_) if !self.can_use_systemd_to_look() => {
+                Err(self.require_units().err().unwrap_or_else(|| Error::not_found("unit", target)))
+            }
             Target::Unit(unit) => self.unit_status(unit).map(|_| unit.clone()),
         }
     }

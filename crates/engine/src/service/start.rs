@@ -14,6 +14,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `Conflict` for one that is frozen, `General` with its last words for one that does not come up.
     pub fn service_start(&self, target: &Target) -> Result<View> {
+        let _lock = self.lock_service(target)?;
         let unit = self.service_unit(target)?;
         if is_frozen(&group_of(&unit)) {
             return Err(Error::new(ErrorKind::Conflict, format!("The service {target} is frozen"))
@@ -29,6 +30,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::service_start`].
     pub fn service_restart(&self, target: &Target) -> Result<View> {
+        let _lock = self.lock_service(target)?;
         let unit = self.service_unit(target)?;
         self.thaw_unit(&unit);
         self.plain_job(JobKind::Restart, &unit)?;

@@ -9,6 +9,7 @@ use volt_host::files;
 use volt_host::systemd::MainExit;
 use volt_model::name::Target;
 use volt_model::state::State;
+use volt_model::unitfile::parse_environment_file;
 
 /// The most that is read of an environment, in bytes.
 const MAX: usize = 4 << 20;
@@ -44,7 +45,10 @@ impl Engine {
             code: None,
             memory: None,
             tasks: None,
-            environment: environment.map(|text| text.lines().map(str::to_owned).collect()),
+            environment: environment.map(|text| {
+                let all = parse_environment_file(&text).into_iter();
+                all.map(|(name, value)| format!("{name}={value}")).collect()
+            }),
         };
         if self.can_use_systemd_to_look() {
             self.fill_in(&mut view)?;

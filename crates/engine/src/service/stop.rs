@@ -12,6 +12,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub fn service_stop(&self, target: &Target) -> Result<View> {
+        let _lock = self.lock_service(target)?;
         let unit = self.service_unit(target)?;
         self.thaw_unit(&unit);
         self.plain_job(JobKind::Stop, &unit)?;

@@ -55,6 +55,7 @@ pub(crate) fn spec(name: &str) -> Spec {
         expose: false,
         binds: vec![],
         tmpfs: vec![],
+        secrets: vec![],
         read_only: false,
         limits: Limits::default(),
         cap_add: vec![],

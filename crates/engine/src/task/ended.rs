@@ -69,6 +69,16 @@ impl Engine {
         noted
     }
 
+    /// To be called by the unit of a run in a container before it begins.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn task_begins(&self, name: &Name) -> Result<()> {
+        drop(self.task_spec(name)?);
+        self.remove_container_of_run(name);
+        Ok(())
+    }
+
     /// A run that was killed can't take its container away.
     fn remove_container_of_run(&self, name: &Name) {
         let container = unit::container(name);

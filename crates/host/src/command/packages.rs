@@ -7,6 +7,7 @@ pub fn package_of(program: &str) -> Option<&'static str> {
 
 const TABLE: &[(&[&str], &str)] = &[
     (&["systemd-nspawn", "machinectl"], "systemd-container"),
+    (&["systemd-creds", "systemd-analyze"], "systemd"),
     (
         &["systemctl", "journalctl", "systemd-run", "systemd-analyze", "busctl", "systemd"],
         "systemd",

@@ -11,6 +11,7 @@ use crate::mount::{Bind, Tmpfs};
 use crate::name::Name;
 use crate::net::{Attachment, Publish};
 use crate::restart::Restart;
+use crate::secret::SecretMount;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -171,6 +172,9 @@ pub struct Spec {
     pub binds: Vec<Bind>,
     /// Memory file systems.
     pub tmpfs: Vec<Tmpfs>,
+    /// Secrets, as files in memory.
+    #[serde(default)]
+    pub secrets: Vec<SecretMount>,
     /// Whether the root can't be written to.
     pub read_only: bool,
     /// What it may use.

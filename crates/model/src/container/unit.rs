@@ -22,6 +22,15 @@ pub const DROPIN: &str = "50-volt.conf";
 /// What looks whether workloads are well.
 pub const HEALTH: &str = "volt-health.service";
 
+/// The folder of secrets in a container's run folder.
+pub const SECRETS: &str = "secrets";
+
+/// The file of a secret there, by its place among those of the container.
+#[must_use]
+pub fn secret_file(number: usize) -> String {
+    number.to_string()
+}
+
 /// `volt-container@NAME.service`.
 #[must_use]
 pub fn name(container: &Name) -> String {
@@ -197,6 +206,10 @@ fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
         let size = tmpfs.size.map(|s| format!(",size={}", s.0)).unwrap_or_default();
         format!("--tmpfs={}:mode=1777{size}", nspawn_path(&tmpfs.target))
     }));
+    args.extend(spec.secrets.iter().enumerate().map(|(number, secret)| {
+        let file = format!("{run}/{SECRETS}/{}", secret_file(number));
+        format!("--bind-ro={}:{}", nspawn_path(&file), nspawn_path(&secret.target))
+    }));
     match spec.mode {
         Mode::Boot => args.extend(["--console=interactive".into(), "--boot".into()]),
         Mode::App => {
@@ -274,6 +287,7 @@ mod tests {
             expose: false,
             binds: vec!["/srv/a b%c:/data:ro".parse().unwrap(), "pg:/var/lib/pg".parse().unwrap()],
             tmpfs: vec!["/cache:size=1M".parse().unwrap()],
+            secrets: vec!["key,uid=33,mode=0400".parse().unwrap()],
             read_only: false,
             limits: Limits { memory: Some(Bytes(1 << 30)), ..Limits::default() },
             cap_add: vec![],
@@ -312,6 +326,7 @@ mod tests {
             "NetworkNamespacePath=/run/netns/volt-web\n",
             " --bind=/var/lib/volt/volumes/pg/_data:/var/lib/pg:idmap ",
             " --tmpfs=/cache:mode=1777,size=1048576 ",
+            " --bind-ro=/run/volt/containers/web/secrets/0:/run/secrets/key ",
             "MemoryMax=1073741824\n",
             "StartLimitBurst=4\n",
             "Restart=on-failure\n",

@@ -61,8 +61,13 @@ pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
     // How often it is tried says the task, and not how often it was started within some time.
     let _ = write!(out, "Description={}\nStartLimitIntervalSec=0\n", describe(spec));
     let _ = write!(out, "\n[Service]\nType=oneshot\n");
+    let volt = quote(&context.volt.to_string_lossy());
     match in_container(spec, context) {
-        Some(outer) => program(&mut out, &outer, "", None),
+        Some(outer) => {
+            // What a run left whose helpers were killed too must not be in the way.
+            let _ = writeln!(out, "ExecStartPre=-+:{volt} internal task-begins {}", spec.name);
+            program(&mut out, &outer, "", None);
+        }
         None => program(&mut out, &spec.program, &own_name(OWN, &spec.name), context.environment),
     }
     if let Some(seconds) = spec.timeout {
@@ -72,8 +77,7 @@ pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
         let _ = write!(out, "Restart=on-failure\nRestartSec={RETRY_DELAY}\n");
     }
     // As root and outside of the sandbox: it writes down how the run ended.
-    let volt = context.volt.to_string_lossy();
-    let _ = write!(out, "ExecStopPost=+:{} internal task-ended {}\n", quote(&volt), spec.name);
+    let _ = writeln!(out, "ExecStopPost=+:{volt} internal task-ended {}", spec.name);
     out
 }
 

@@ -29,6 +29,18 @@ const UPDATED: &str = "volt container start crash && volt container exec crash t
 const RENAMED: &str = "volt container start crash 2>/dev/null || volt container start crashed; n=$(volt ps -o name); \
     test \"$n\" = crash -o \"$n\" = crashed && volt container exec $n true && volt container delete --force $n";
 
+/// It is there, then it can be started, or it is not, and the host has no such unit.
+const SERVES_OR_IS_NOT: &str = "volt service start crash; c=$?; if test $c = 0; then systemctl is-active crash.service && volt service delete --force crash; \
+    else test $c = 3; fi && ! test -e /etc/systemd/system/crash.service";
+
+/// The drop-in is there whole, or it is not.
+const EDITED: &str = "volt service start crash && case \"$(cat /etc/systemd/system/crash.service.d/override.conf) $(systemctl show -P Nice crash.service)\" in \
+    ' 0'|'[Service]\nNice=7 7') volt service delete --force crash;; *) systemctl cat crash.service; exit 1;; esac";
+
+/// It is there, then it can be run, or it is not, and the host has no such timer.
+const TICKS_OR_IS_NOT: &str = "volt task run crash; c=$?; if test $c = 0; then volt task delete crash; else test $c = 3; fi && \
+    ! ls /etc/systemd/system/volt-task-crash* /etc/systemd/system/timers.target.wants/volt-task-crash* 2>/dev/null";
+
 /// It is there with all that was imported, or it is not.
 const IMAGE: &str = "i=crash; rm -rf /tmp/out; mkdir /tmp/out; volt image export --file /tmp/out.tar $i; c=$?; \
     if test $c = 0; then tar -xf /tmp/out.tar -C /tmp/out && grep -qx x /tmp/out/usr/bin/y || exit 1; fi; volt image delete $i; test $? = $c";
@@ -309,6 +321,40 @@ const NETWORKS: &[Case] = &[
     },
 ];
 
+/// The same for units that Volt writes.
+const UNITS: &[Case] = &[
+    Case {
+        name: "service create",
+        before: "true",
+        command: &["service", "create", "crash", "--", "sleep", "1000"],
+        after: SERVES_OR_IS_NOT,
+    },
+    Case {
+        name: "service delete",
+        before: "volt service create crash -e A=1 -- sleep 1000",
+        command: &["service", "delete", "crash"],
+        after: SERVES_OR_IS_NOT,
+    },
+    Case {
+        name: "service edit",
+        before: "volt service create crash -- sleep 1000; printf '#!/bin/sh\nsed -i 1aNice=7 \"$1\"\n' > /usr/local/bin/vi; chmod +x /usr/local/bin/vi",
+        command: &["-y", "service", "edit", "crash"],
+        after: EDITED,
+    },
+    Case {
+        name: "task create",
+        before: "true",
+        command: &["task", "create", "crash", "--every", "1h", "--", "sleep", "0"],
+        after: TICKS_OR_IS_NOT,
+    },
+    Case {
+        name: "task delete",
+        before: "volt task create crash --every 1h -- sleep 0",
+        command: &["task", "delete", "crash"],
+        after: TICKS_OR_IS_NOT,
+    },
+];
+
 /// Where `status` says that the kernel has what is in force, it has it; else a reload mends that.
 const RULES_AGREE: &str = "{ volt firewall status -o json | grep -q '\"whole\": *true' || volt firewall reload; } && \
     if grep -q 9399 /var/lib/volt/firewall.json; then nft list ruleset | grep -q 9399; else ! nft list ruleset | grep 9399; fi && \
@@ -355,7 +401,7 @@ const UNIT_CASES: &[UnitCase] = &[
 /// A bound on the calls of one command, so that a loop would be noticed.
 const MOST: u32 = 1000;
 
-pub(super) const CLEAN: &str = "(volt container delete --force crash crashed; volt net delete crashnet; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
+pub(super) const CLEAN: &str = "(volt container delete --force crash crashed; volt service delete --force crash; volt task delete --force crash; volt net delete crashnet; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
 
 /// The step from one call to the next: every call on one suite, every third on the other, which makes the same ones.
 fn step(host: &Host) -> usize {
@@ -466,6 +512,18 @@ on_hosts! {
         prepare(&host);
         for case in CASES {
             survives(&host, case, step(&host));
+        }
+    }
+}
+
+on_hosts! {
+    fn service_and_task_survive_a_kill_at_some_calls(host) {
+        let host = host.private("crashplain");
+        prepare(&host);
+        // systemd reads all units again behind each.
+        let step = if host.suite() == "trixie" { 3 } else { 5 };
+        for case in UNITS {
+            survives(&host, case, step);
         }
     }
 }

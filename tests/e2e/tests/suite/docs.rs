@@ -21,6 +21,9 @@ documents! {
     docs_volumes: "docs/volumes.md";
     docs_networks: "docs/networks.md";
     docs_dns: "docs/dns.md";
+    docs_secrets: "docs/secrets.md";
+    docs_services: "docs/services.md";
+    docs_tasks: "docs/tasks.md";
     docs_workloads: "docs/workloads.md";
     docs_stacks: "docs/stacks.md";
     docs_system: "docs/system.md";

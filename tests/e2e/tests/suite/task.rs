@@ -68,7 +68,7 @@ on_hosts! {
         host.volt(&["workload", "start", "tk-timer"]).ok();
         host.volt(&["task", "delete", "tk-timer"]).fails(9);
         host.volt(&["task", "delete", "--force", "tk-timer"]).ok();
-        host.sh("! pgrep -f 'echo began'").ok();
+        host.sh("! pgrep -f '[e]cho began'").ok();
     }
 }
 
@@ -113,9 +113,16 @@ on_hosts! {
         host.volt(&["task", "create", "stuck", "--container", "tiny", "--on-calendar", "yearly", "--", "sleep", "1000"]).ok();
         host.volt(&["workload", "start", "stuck"]).ok();
         host.until(Duration::from_secs(20), "volt ps -o name | grep -qx task-stuck");
-        host.sh("systemctl kill --signal KILL volt-task-stuck.service").ok();
+        host.sh("systemctl kill --signal KILL --kill-who main volt-task-stuck.service").ok();
         host.until(Duration::from_secs(20), "test -z \"$(volt container list --all -o name)\"");
         assert_eq!(history(&host, "stuck")[0]["exit_code"], 137);
+        // Where all of its unit is killed the next run does.
+        host.volt(&["workload", "start", "stuck"]).ok();
+        host.until(Duration::from_secs(20), "volt ps -o name | grep -qx task-stuck");
+        host.sh("systemctl kill --signal KILL volt-task-stuck.service; sleep 1").ok();
+        host.volt(&["workload", "start", "stuck"]).ok();
+        host.until(Duration::from_secs(20), "systemctl is-active volt-container@task-stuck.service && volt workload stop stuck");
+        host.until(Duration::from_secs(20), "test -z \"$(volt container list --all -o name)\"");
         host.volt(&["task", "delete", "boxed", "stuck"]).ok();
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
     }

@@ -15,6 +15,7 @@ use volt_model::kind::ErrorKind;
 use volt_model::limits::DeviceRate;
 use volt_model::mount::{Bind, Tmpfs};
 use volt_model::net::{BitRate, Publish};
+use volt_model::secret::SecretMount;
 use volt_model::size::Bytes;
 
 /// Parses by a type of the model and keeps the text, which is what travels.
@@ -216,6 +217,9 @@ pub(crate) struct CreateFlags {
     /// Mount a memory file system
     #[arg(long, value_name = "TARGET[:size=SIZE]", value_parser = checked::<Tmpfs>)]
     tmpfs: Vec<String>,
+    /// Give it a secret, as /run/secrets/NAME where nothing else is said
+    #[arg(long, value_name = "NAME[,target=PATH][,uid=N][,gid=N][,mode=0440]", value_parser = checked::<SecretMount>, add = ArgValueCompleter::new(complete::secrets))]
+    secret: Vec<String>,
     /// Make the root read-only
     #[arg(long)]
     read_only: bool,
@@ -289,6 +293,7 @@ impl CreateFlags {
             expose: self.expose,
             volumes: volumes.collect::<Result<_, _>>()?,
             tmpfs: self.tmpfs,
+            secrets: self.secret,
             read_only: self.read_only,
             limits: self.limits.limits(),
             cap_add: words(&self.cap_add),

@@ -19,6 +19,7 @@ pub(super) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
         (spec.limits != Default::default(), "limit memory, CPU or I/O: it has no cgroup"),
         (!spec.ulimits.is_empty(), "limit the resources of processes"),
         (spec.read_only, "make its root read-only"),
+        (!spec.secrets.is_empty(), "have secrets: it could not keep them from others of its user"),
         (!spec.tmpfs.is_empty(), "mount memory file systems"),
         (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
         (

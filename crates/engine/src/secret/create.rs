@@ -1,0 +1,43 @@
+//! Making a secret.
+
+use super::View;
+use crate::Engine;
+use crate::error::{Error, Result};
+use std::io::Read;
+use volt_host::{credentials, files};
+use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
+use volt_model::secret::MAX;
+
+impl Engine {
+    /// Encrypts what is read as a secret; with `replace` in the place of one that there is. Containers that run keep the old value until
+    /// they are started again.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `Resource` for one that is too large, `Dependency` where systemd-creds is missing.
+    pub fn secret_create(&self, name: &Name, replace: bool, from: &mut dyn Read) -> Result<View> {
+        let mut secret = Vec::new();
+        let most = u64::try_from(MAX).unwrap_or(u64::MAX);
+        from.take(most + 1).read_to_end(&mut secret).map_err(|e| {
+            Error::new(ErrorKind::General, "The secret could not be read").about(name).because(e)
+        })?;
+        if secret.len() > MAX {
+            return Err(
+                Error::new(ErrorKind::Resource, "A secret has at most a megabyte").about(name)
+            );
+        }
+        let _lock = self.lock_secret(name)?;
+        let path = self.secret_path(name);
+        if path.exists() && !replace {
+            let title = format!("There is a secret named {name} already");
+            return Err(Error::new(ErrorKind::AlreadyExists, title)
+                .about(name)
+                .hinted("Give it another value with --replace"));
+        }
+        files::create_dirs(&self.secrets(), 0o700)?;
+        files::sweep_drafts(&self.secrets())?;
+        let credential = credentials::encrypt(name.as_str(), &secret)?;
+        files::write_atomic(&path, &credential, 0o600)?;
+        self.secret_view(name)
+    }
+}

@@ -1,0 +1,49 @@
+//! Secrets: small values that lie encrypted on disk, and that containers find as files and services as credentials.
+//!
+//! ```text
+//! etc/volt/secrets/NAME.cred                   encrypted by systemd-creds, root's alone
+//! run/volt/containers/NAME/secrets/SECRET      decrypted while a container is prepared; root's folder, in memory
+//! ```
+
+mod create;
+mod delete;
+mod give;
+mod list;
+
+use crate::Engine;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use volt_model::name::Name;
+use volt_model::secret::Protection;
+
+/// How the files of secrets end.
+const SUFFIX: &str = ".cred";
+
+/// A secret, without what is secret of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// What it is called.
+    pub name: Name,
+    /// When it was made, or given another value.
+    pub created: Timestamp,
+    /// What it is encrypted with.
+    pub protection: Protection,
+    /// The containers that it is given to.
+    pub used_by: Vec<Name>,
+}
+
+impl Engine {
+    fn secrets(&self) -> PathBuf {
+        self.paths().etc.join("secrets")
+    }
+
+    /// Where a secret lies.
+    pub(crate) fn secret_path(&self, name: &Name) -> PathBuf {
+        self.secrets().join(format!("{name}{SUFFIX}"))
+    }
+
+    /// Locks a secret against being made, used or removed.
+    pub(crate) fn lock_secret(&self, name: &Name) -> crate::Result<volt_host::files::Lock> {
+        self.lock(&format!("secret-{name}"))
+    }
+}
