@@ -19,7 +19,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Only this kind: container, image, volume, network, health or object
-    #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume", "network", "object"])]
+    #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume", "network", "health", "object"])]
     #[arg(hide_possible_values = true)]
     kind: Option<String>,
     /// Only of this name
