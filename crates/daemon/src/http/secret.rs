@@ -11,10 +11,10 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
         .upload::<SecretCreateOp>(|cx, params, mut body: Upload| {
             let name = read("name", &params.name)?;
-            Ok(shown(cx.state.secret_create(&name, params.replace, &mut body)?))
+            Ok(shown(&cx.state.secret_create(&name, params.replace, &mut body)?))
         })
         .plain::<SecretListOp>(|cx, _, _| {
-            Ok(cx.state.secret_list()?.into_iter().map(shown).collect())
+            Ok(cx.state.secret_list()?.into_iter().map(|view| shown(&view)).collect())
         })
         .plain::<SecretDeleteOp>(|cx, params, _| {
             cx.state.secret_delete(&read("name", &params.name)?)?;
@@ -22,7 +22,7 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
         })
 }
 
-fn shown(view: View) -> Secret {
+fn shown(view: &View) -> Secret {
     Secret {
         name: view.name.to_string(),
         created: view.created.to_string(),

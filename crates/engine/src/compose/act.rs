@@ -415,6 +415,8 @@ pub(super) fn wanted(launch: Launch, image: &Image) -> Result<ContainerCreate> {
         seccomp: launch.seccomp,
         restart: launch.restart,
         health: launch.health,
+        // A stack that has some is refused so far.
+        secrets: Vec::new(),
         stop_signal: launch.stop_signal,
         stop_timeout: launch.stop_timeout,
         ulimits: launch.ulimits,

@@ -50,7 +50,10 @@ fn of_container(container: &Container) -> Vec<String> {
         all.push(format!("it can't share the network of {other} yet"));
     }
     if !container.secrets.is_empty() {
-        all.push("containers have no secrets yet".to_owned());
+        all.push(
+            "a stack can't have secrets yet, though containers can (`volt secret --help`)"
+                .to_owned(),
+        );
     }
     for mount in &container.mounts {
         if let MountKind::Volume { subpath: Some(path), .. } = &mount.kind {

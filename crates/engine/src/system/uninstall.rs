@@ -50,7 +50,8 @@ impl Engine {
         let names = self.container_names()?;
         let (services, tasks) = (self.service_names()?, self.task_names()?);
         let mut done = Vec::new();
-        if !options.purge && !(services.is_empty() && tasks.is_empty()) {
+        let plain = services.len() + tasks.len();
+        if !options.purge && plain > 0 {
             let all = services.iter().chain(&tasks).map(ToString::to_string).collect::<Vec<_>>();
             let title = format!("There are services and tasks: {}", all.join(", "));
             return Err(Error::new(ErrorKind::Conflict, title)
