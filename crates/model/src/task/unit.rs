@@ -59,8 +59,8 @@ pub struct Context<'a> {
 pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
     let mut out = String::from("# Rendered by Volt from the task's config.json.\n[Unit]\n");
     // How often it is tried says the task, and not how often it was started within some time.
-    let _ = write!(out, "Description={}\nStartLimitIntervalSec=0\n", describe(spec));
-    let _ = write!(out, "\n[Service]\nType=oneshot\n");
+    let _ = writeln!(out, "Description={}\nStartLimitIntervalSec=0", describe(spec));
+    let _ = writeln!(out, "\n[Service]\nType=oneshot");
     let volt = quote(&context.volt.to_string_lossy());
     match in_container(spec, context) {
         Some(outer) => {
@@ -71,10 +71,10 @@ pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
         None => program(&mut out, &spec.program, &own_name(OWN, &spec.name), context.environment),
     }
     if let Some(seconds) = spec.timeout {
-        let _ = write!(out, "TimeoutStartSec={}\n", span(seconds));
+        let _ = writeln!(out, "TimeoutStartSec={}", span(seconds));
     }
     if spec.retries > 0 {
-        let _ = write!(out, "Restart=on-failure\nRestartSec={RETRY_DELAY}\n");
+        let _ = writeln!(out, "Restart=on-failure\nRestartSec={RETRY_DELAY}");
     }
     // As root and outside of the sandbox: it writes down how the run ended.
     let _ = writeln!(out, "ExecStopPost=+:{volt} internal task-ended {}", spec.name);
@@ -88,27 +88,27 @@ pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
 pub fn render_timer(spec: &Spec) -> Result<String, ScheduleError> {
     let mut out = String::from("# Rendered by Volt from the task's config.json.\n[Unit]\n");
     let _ =
-        write!(out, "Description={} ({})\n", describe(spec), sentence(&spec.schedule.to_string()));
-    let _ = write!(out, "\n[Timer]\nUnit={}\n", service(&spec.name));
+        writeln!(out, "Description={} ({})", describe(spec), sentence(&spec.schedule.to_string()));
+    let _ = writeln!(out, "\n[Timer]\nUnit={}", service(&spec.name));
     match spec.schedule.trigger()? {
         Trigger::Calendar(expressions) => {
             for expression in expressions {
-                let _ = write!(out, "OnCalendar={expression}\n");
+                let _ = writeln!(out, "OnCalendar={expression}");
             }
             if spec.persistent {
-                let _ = write!(out, "Persistent=yes\n");
+                let _ = writeln!(out, "Persistent=yes");
             }
         }
         Trigger::Span(every) => {
             let every = span_text(every);
-            let _ = write!(out, "OnActiveSec={every}\nOnUnitActiveSec={every}\n");
+            let _ = writeln!(out, "OnActiveSec={every}\nOnUnitActiveSec={every}");
         }
     }
-    let _ = write!(out, "AccuracySec=1s\n");
+    let _ = writeln!(out, "AccuracySec=1s");
     if let Some(seconds) = spec.random_delay {
-        let _ = write!(out, "RandomizedDelaySec={}\n", span(seconds));
+        let _ = writeln!(out, "RandomizedDelaySec={}", span(seconds));
     }
-    let _ = write!(out, "\n[Install]\nWantedBy=timers.target\n");
+    let _ = writeln!(out, "\n[Install]\nWantedBy=timers.target");
     Ok(out)
 }
 
