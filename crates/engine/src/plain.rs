@@ -11,9 +11,11 @@ use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::command::Command;
 use volt_host::files::{self, Stage};
+use volt_host::peer;
 use volt_host::systemd::{self, AnalyzeError, JobKind};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::service::Program;
 use volt_model::unitfile::{UnitFileError, check_variable};
 
 /// How every unit begins that is Volt's own.
@@ -37,6 +39,14 @@ impl Engine {
         let title = "Services and tasks are units of the host's systemd, which isn't Volt's here";
         Err(Error::new(ErrorKind::Dependency, title)
             .hinted("They take systemd as PID 1, and no --root; `volt system check` says more"))
+    }
+
+    /// Refuses a program whose user the host doesn't have.
+    pub(crate) fn check_program_user(&self, program: &Program) -> Result<()> {
+        let Some(user) = &program.user else { return Ok(()) };
+        let name = user.split(':').next().unwrap_or_default();
+        let known = name.bytes().all(|b| b.is_ascii_digit()) || peer::user_id(name).is_some();
+        if known { Ok(()) } else { Err(Error::not_found("user", &name)) }
     }
 
     /// Refuses a name whose unit the host has.

@@ -61,6 +61,7 @@ impl Engine {
                 .about(&spec.name)
                 .because(e)
         })?;
+        self.check_program_user(&spec.program)?;
         let _lock = self.lock_name(&spec.name)?;
         self.refuse_name_of_service(&spec.name)?;
         self.make_service(&spec, &environment)?;

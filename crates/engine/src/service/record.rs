@@ -109,7 +109,9 @@ impl Engine {
             let spec = self.service_spec(name)?;
             return self.write_plain_unit(&spec.unit(), &self.rendered_service(&spec));
         }
-        self.remove_plain_unit(&unit::name(name)).map(drop)
+        self.remove_plain_unit(&unit::name(name))?;
+        // Where a removal broke off the record was the first to go.
+        Ok(files::remove_tree(&self.paths().service(name))?)
     }
 }
 

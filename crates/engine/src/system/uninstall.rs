@@ -50,10 +50,9 @@ impl Engine {
         let names = self.container_names()?;
         let (services, tasks) = (self.service_names()?, self.task_names()?);
         let mut done = Vec::new();
-        let plain = services.len() + tasks.len();
-        if !options.purge && plain > 0 {
-            let all = services.iter().chain(&tasks).map(ToString::to_string).collect::<Vec<_>>();
-            let title = format!("There are services and tasks: {}", all.join(", "));
+        let plain: Vec<String> = services.iter().chain(&tasks).map(ToString::to_string).collect();
+        if !options.purge && !plain.is_empty() {
+            let title = format!("There are services and tasks: {}", plain.join(", "));
             return Err(Error::new(ErrorKind::Conflict, title)
                 .hinted("Remove them first, or use --purge, which removes all that Volt keeps"));
         }

@@ -91,6 +91,9 @@ impl Engine {
             let why = "a value of its environment has more than one line, which no file for containers can hold";
             return Err(wrong(ErrorKind::Usage, why.into()));
         }
+        if spec.image.is_none() {
+            self.check_program_user(&spec.program)?;
+        }
         if let Ok(Trigger::Calendar(expressions)) = spec.schedule.trigger() {
             for expression in &expressions {
                 check_calendar(expression)

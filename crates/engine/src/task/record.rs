@@ -88,7 +88,9 @@ impl Engine {
             return self.write_plain_unit(&timer, &texts[1]);
         }
         self.remove_plain_unit(&timer)?;
-        self.remove_plain_unit(&service).map(drop)
+        self.remove_plain_unit(&service)?;
+        // Where a removal broke off the record was the first to go.
+        Ok(files::remove_tree(&self.paths().task(name))?)
     }
 
     fn history_path(&self, name: &Name) -> PathBuf {

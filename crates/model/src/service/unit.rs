@@ -26,20 +26,20 @@ pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
     );
     let description = spec.description.as_deref().map(sentence).filter(|text| !text.is_empty());
     let description = description.unwrap_or_else(|| format!("Volt service {}", spec.name));
-    let _ = write!(out, "[Unit]\nDescription={description}\n");
+    let _ = writeln!(out, "[Unit]\nDescription={description}");
     if let Restart::OnFailure(Some(tries)) = spec.restart {
         let burst = tries.saturating_add(1);
-        let _ = write!(out, "StartLimitIntervalSec=1h\nStartLimitBurst={burst}\n");
+        let _ = writeln!(out, "StartLimitIntervalSec=1h\nStartLimitBurst={burst}");
     }
-    let _ = write!(out, "\n[Service]\nType=exec\n");
+    let _ = writeln!(out, "\n[Service]\nType=exec");
     program(&mut out, &spec.program, &own_name(OWN, &spec.name), environment);
     let restart = match spec.restart {
         Restart::No => "no",
         Restart::OnFailure(_) => "on-failure",
         Restart::Always | Restart::UnlessStopped => "always",
     };
-    let _ = write!(out, "Restart={restart}\nTimeoutStopSec={}\n", spec.stop_timeout);
-    let _ = write!(out, "\n[Install]\nWantedBy=multi-user.target\n");
+    let _ = writeln!(out, "Restart={restart}\nTimeoutStopSec={}", spec.stop_timeout);
+    let _ = writeln!(out, "\n[Install]\nWantedBy=multi-user.target");
     out
 }
 

@@ -112,6 +112,7 @@ on_hosts! {
         create("svc-first", &["--exec", "'open"]).fails(2);
         create("svc-first", &["--", "./relative"]).fails(2);
         create("svc-first", &["--user", "a b", "--", "sleep", "1"]).fails(2);
+        assert!(create("svc-first", &["--user", "nosuch", "--", "sleep", "1"]).fails(3).contains("user named nosuch"));
         create("svc-first", &["--profile", "loose", "--", "sleep", "1"]).fails(2);
         create("svc-first", &["--rate", "1mbit", "--", "sleep", "1"]).fails(2);
         assert!(create("svc-first", &["--", "/no/such/program"]).fails(12).contains("/no/such/program"));

@@ -2,9 +2,11 @@
 
 use super::{Found, Mend, names_in};
 use crate::Engine;
+use crate::error::Error;
 use crate::plain::UNIT_MAX;
 use std::collections::BTreeSet;
 use volt_host::files;
+use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::{service, task};
 
@@ -19,7 +21,7 @@ impl Engine {
                     let text = self.rendered_service(&spec);
                     found.extend(self.unit_is_not(name, &[(spec.unit(), text)]));
                 }
-                Err(e) => found.push(Found::new(name, e.chain().join(": "), Mend::Nothing)),
+                Err(e) => found.push(unreadable(name, &e)),
             }
         }
         for name in tasks.iter().filter(|name| !self.is_name_busy(name)) {
@@ -34,7 +36,7 @@ impl Engine {
                     ];
                     found.extend(self.unit_is_not(name, &units));
                 }
-                Err(e) => found.push(Found::new(name, e.chain().join(": "), Mend::Nothing)),
+                Err(e) => found.push(unreadable(name, &e)),
             }
         }
         let known: BTreeSet<Name> = services.into_iter().chain(tasks).collect();
@@ -75,4 +77,13 @@ impl Engine {
             })
             .collect()
     }
+}
+
+/// A record that can't be read; of one that is gone what is left can go too.
+fn unreadable(name: &Name, error: &Error) -> Found {
+    let mend = match error.kind {
+        ErrorKind::NotFound => Mend::Settle(name.clone()),
+        _ => Mend::Nothing,
+    };
+    Found::new(name, error.chain().join(": "), mend)
 }
