@@ -57,7 +57,7 @@ impl Engine {
         }
         self.pass_addresses(from, to)?;
         self.cas().pass_snapshots(from, to)?;
-        self.forget_health(from)?;
+        self.pass_health(from, to)?;
         let at_boot = self.starts_at_boot(from);
         let backend = self.backend_of(&spec);
         backend.install(self, &spec)?;

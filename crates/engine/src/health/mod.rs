@@ -139,6 +139,16 @@ impl Engine {
         self.paths().health_history().join(format!("{name}.json"))
     }
 
+    /// Gives a container under another name what the user has written for it; what was known of it is forgotten. May be called again.
+    pub(crate) fn pass_health(&self, from: &Name, to: &Name) -> Result<()> {
+        let (old, new) = (self.check_path(from), self.check_path(to));
+        if old.exists() {
+            std::fs::rename(&old, &new).map_err(|e| files::Error::new("rename", &old, e))?;
+            files::sync_dir(&self.paths().health_checks())?;
+        }
+        self.forget_health(from)
+    }
+
     /// Forgets what is known of a container that is gone. What the user has written stays.
     pub(crate) fn forget_health(&self, name: &Name) -> Result<()> {
         files::remove_file(&self.health_path(name))?;
@@ -186,4 +196,34 @@ pub(crate) fn refuse_useless(spec: &Spec) -> Result<()> {
 /// Makes a folder that all may read.
 fn make_folder(path: &Path) -> Result<()> {
     Ok(files::create_dirs(path, 0o755)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::tests::{engine, spec};
+    use volt_model::health::Probe;
+
+    #[test]
+    fn what_is_written_holds_over_the_record_and_follows_a_name() {
+        let (_dir, engine) = engine();
+        let mut spec = spec("web");
+        spec.health = Some(Check::by(Probe::Tcp(80)));
+        assert_eq!(engine.check_of(&spec).unwrap(), spec.health);
+        std::fs::create_dir_all(engine.paths().health_checks()).unwrap();
+        let path = engine.check_path(&spec.name);
+        std::fs::write(&path, "retries: 7\n").unwrap();
+        let check = engine.check_of(&spec).unwrap().unwrap();
+        assert_eq!((check.probe, check.retries), (Probe::Tcp(80), 7));
+        std::fs::write(&path, "retries: 7\ntcp: x\n").unwrap();
+        let error = engine.check_of(&spec).unwrap_err();
+        assert!(error.chain().join(": ").contains("line 2"), "{error:?}");
+        std::fs::write(&path, "none: true\n").unwrap();
+        assert_eq!(engine.check_of(&spec).unwrap(), None);
+        // Also where the command was killed in between.
+        let other: Name = "shop".parse().unwrap();
+        engine.pass_health(&spec.name, &other).unwrap();
+        engine.pass_health(&spec.name, &other).unwrap();
+        assert_eq!(engine.written_checks(), [other]);
+    }
 }
