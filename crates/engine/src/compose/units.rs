@@ -169,7 +169,13 @@ impl Engine {
     /// Takes away all that systemd was told of a stack that is gone.
     pub(crate) fn remove_stack_units(&self, stack: &Name) -> Result<()> {
         self.target_down(stack)?;
-        Ok(files::remove_tree(&self.target_dir(stack))?)
+        files::remove_tree(&self.target_dir(stack))?;
+        if !self.can_use_systemd() {
+            return Ok(());
+        }
+        // Since a boot, or since it last read its files, systemd remembers that the boot wants it.
+        let listed = self.systemd().list_units(&[&target_name(stack)])?;
+        if listed.is_empty() { Ok(()) } else { self.reload_units() }
     }
 }
 

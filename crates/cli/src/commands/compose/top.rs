@@ -13,6 +13,7 @@ Examples:
 /// Show what runs of a stack uses: CPU, memory, I/O, network, tasks
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[group(skip)]
 pub(crate) struct Args {
     #[command(flatten)]
     top: top::Args,
