@@ -13,9 +13,7 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             let name = read("name", &params.name)?;
             Ok(shown(&cx.state.secret_create(&name, params.replace, &mut body)?))
         })
-        .plain::<SecretListOp>(|cx, _, _| {
-            Ok(cx.state.secret_list()?.into_iter().map(|view| shown(&view)).collect())
-        })
+        .plain::<SecretListOp>(|cx, _, _| Ok(cx.state.secret_list()?.iter().map(shown).collect()))
         .plain::<SecretDeleteOp>(|cx, params, _| {
             cx.state.secret_delete(&read("name", &params.name)?)?;
             Ok(Nothing {})
