@@ -6,13 +6,14 @@ use crate::paths;
 use crate::run::{Outcome, fail, program};
 
 /// What can be soaked: its name, and the words by which its test is run: cargo's, or those of `cargo xtask test`.
-const SOAKS: [(&str, &str, &[&str]); 2] = [
+const SOAKS: [(&str, &str, &[&str]); 3] = [
     (
         "store",
         "cargo",
         &["test", "--quiet", "--package", "volt-store", "--test", "soak", "--", "--nocapture"],
     ),
     ("net", "/proc/self/exe", &["test", "net_churn"]),
+    ("net-kills", "/proc/self/exe", &["test", "net_survives_a_kill"]),
 ];
 /// How long it goes on where nothing is said.
 const MINUTES: u64 = 60;

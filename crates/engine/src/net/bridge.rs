@@ -1,6 +1,6 @@
 //! Raising a network on the host: forwarding, the bridge, the firewall. Done again it changes nothing.
 
-use super::plug::Role;
+use super::plug::{Role, limit};
 use crate::Engine;
 use crate::error::{Error, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -83,11 +83,15 @@ impl Engine {
                     continue;
                 }
                 let port = netlink.link(&endpoint.port)?;
-                if port.is_some_and(|port| port.is_up && port.bridge == Some(bridge.index)) {
+                let port = port.filter(|port| port.is_up && port.bridge == Some(bridge.index));
+                if port.as_ref().is_some_and(|port| port.is_limited || endpoint.rate.is_none()) {
                     continue;
                 }
                 // Where the namespace is gone, the run is over.
-                if let Ok(namespace) = NetNs::open(&path) {
+                let Ok(namespace) = NetNs::open(&path) else { continue };
+                if port.is_some() {
+                    limit(&mut netlink, &namespace, endpoint)?;
+                } else {
                     let publishes = i == 0 && !attached.published.is_empty();
                     let role = Role { gateways: self.ways_out(&attached, i)?, publishes };
                     self.plug(network, endpoint, &namespace, &role)?;

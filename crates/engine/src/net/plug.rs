@@ -173,13 +173,16 @@ impl Engine {
     pub(crate) fn limit_connections(&self, spec: &Spec) -> Result<()> {
         let Some(mut attached) = self.attached(&spec.name) else { return Ok(()) };
         let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
-        let (mut host, mut there) = (Netlink::open()?, Netlink::open_in(&namespace)?);
         for endpoint in &mut attached.endpoints {
             endpoint.rate = spec.limits.rate;
-            there.set_rate(&endpoint.interface, endpoint.rate)?;
-            host.set_rate(&endpoint.port, endpoint.rate)?;
         }
-        self.let_through(&attached)
+        // First what is to be: whoever watches would put back what is lifted.
+        self.let_through(&attached)?;
+        let mut netlink = Netlink::open()?;
+        for endpoint in &attached.endpoints {
+            limit(&mut netlink, &namespace, endpoint)?;
+        }
+        Ok(())
     }
 
     /// Writes down what a workload has, and lets it through the firewall.
@@ -248,4 +251,10 @@ fn redirect_datagrams(before: Option<&Attached>, now: Option<&Attached>) {
         Ok(Err(error)) => tracing::warn!(%error, "datagrams may be led as before"),
         Err(error) => tracing::warn!(%error, "datagrams may be led as before"),
     }
+}
+
+/// Has no more go through a connection than it says: each end limits what goes out by it.
+pub(super) fn limit(netlink: &mut Netlink, namespace: &NetNs, endpoint: &Endpoint) -> Result<()> {
+    Netlink::open_in(namespace)?.set_rate(&endpoint.interface, endpoint.rate)?;
+    Ok(netlink.set_rate(&endpoint.port, endpoint.rate)?)
 }

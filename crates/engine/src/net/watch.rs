@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use volt_host::files;
-use volt_host::netlink::{Netlink, Watch};
+use volt_host::netlink::{Link, Netlink, Watch};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::net::Endpoint;
 
 /// How long nothing must have happened before it is looked at, and how long that may be put off.
 const QUIET: Duration = Duration::from_millis(200);
@@ -136,15 +137,15 @@ impl Engine {
                     };
                     let gone = gateways(network).into_iter().filter(|ip| !has(ip));
                     own.extend(gone.map(|ip| format!("address {ip}")));
-                    let lacks =
-                        |port: &str| link(port).is_none_or(|port| port.bridge != Some(index));
                     for one in &attached {
                         let ports =
                             one.endpoints.iter().filter(|port| port.network == network.name);
-                        let gone = ports.filter(|endpoint| lacks(&endpoint.port));
-                        // A run may have ended meanwhile, or left the network.
-                        let gone = gone.filter(|own| self.is_attached(&one.workload, own));
-                        own.extend(gone.map(|endpoint| format!("port {}", endpoint.port)));
+                        let gone = ports.filter_map(|endpoint| {
+                            let lost = lost_of(endpoint, link(&endpoint.port), index)?;
+                            // A run may have ended meanwhile, or left the network.
+                            self.is_attached(&one.workload, endpoint).then_some(lost)
+                        });
+                        own.extend(gone);
                     }
                 }
             }
@@ -153,5 +154,16 @@ impl Engine {
             }
         }
         Ok(lost)
+    }
+}
+
+/// What a connection has lost, whose port is to be one of this bridge.
+fn lost_of(endpoint: &Endpoint, port: Option<&Link>, bridge: u32) -> Option<String> {
+    match port.filter(|port| port.bridge == Some(bridge)) {
+        None => Some(format!("port {}", endpoint.port)),
+        Some(port) if endpoint.rate.is_some() && !port.is_limited => {
+            Some(format!("rate of {}", endpoint.port))
+        }
+        Some(_) => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Interfaces as they are, and their end.
 
+use super::rate::TOKEN_BUCKET;
 use super::socket::Request;
 use super::{Netlink, Result};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -24,6 +25,8 @@ pub struct Link {
     pub is_up: bool,
     /// The largest packet, in bytes.
     pub mtu: u32,
+    /// Whether no more than a rate goes out by it, see [`Netlink::set_rate`](super::Netlink::set_rate).
+    pub is_limited: bool,
     /// What has gone through it.
     pub counters: Counters,
 }
@@ -117,6 +120,7 @@ fn read(message: LinkMessage) -> Link {
         is_bridge: false,
         is_up: message.header.flags.contains(LinkFlags::Up),
         mtu: 0,
+        is_limited: false,
         counters: Counters::default(),
     };
     for attribute in message.attributes {
@@ -125,6 +129,7 @@ fn read(message: LinkMessage) -> Link {
             LinkAttribute::Address(octets) => link.mac = octets.try_into().ok().map(Mac),
             LinkAttribute::Controller(index) => link.bridge = Some(index),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Qdisc(queue) => link.is_limited = queue == TOKEN_BUCKET,
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
             }

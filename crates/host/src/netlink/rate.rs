@@ -8,6 +8,8 @@ use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption};
 use std::io;
 use volt_model::net::BitRate;
 
+/// What the kernel calls it.
+pub(super) const TOKEN_BUCKET: &str = "tbf";
 /// `TCA_TBF_PARMS`: a `struct tc_tbf_qopt`.
 const PARMS: u16 = 1;
 /// `TCA_TBF_RATE64`: bytes a second, also where they don't fit into 32 bits.
@@ -35,8 +37,10 @@ impl Netlink {
                 done => done,
             };
         };
-        message.attributes =
-            vec![TcAttribute::Kind("tbf".into()), TcAttribute::Options(bucket(rate, link.mtu))];
+        message.attributes = vec![
+            TcAttribute::Kind(TOKEN_BUCKET.into()),
+            TcAttribute::Options(bucket(rate, link.mtu)),
+        ];
         let what = format!("limit the rate of {interface}");
         let message = RouteNetlinkMessage::NewQueueDiscipline(message);
         let flags = NLM_F_CREATE | NLM_F_REPLACE;

@@ -10,9 +10,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF`: interfaces and their
-/// addresses that come, change and go, and whether the host passes packets on.
-const ROUTING: [u32; 5] = [1, 5, 9, 24, 25];
+/// `RTNLGRP_LINK`, `RTNLGRP_TC`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF`: interfaces, their
+/// queues and addresses that come, change and go, and whether the host passes packets on.
+const ROUTING: [u32; 6] = [1, 4, 5, 9, 24, 25];
 /// `NFNLGRP_NFTABLES`: tables and what is in them.
 const TABLES: [u32; 1] = [7];
 

@@ -84,6 +84,11 @@ impl Index {
         }
     }
 
+    /// Takes what another one knows.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.digests.extend(other.digests);
+    }
+
     /// Writes it.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::with_capacity(MAGIC.len() + self.digests.len() * RECORD);

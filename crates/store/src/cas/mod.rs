@@ -38,6 +38,7 @@ mod objects;
 mod refs;
 mod snapshot;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod tidy;

@@ -6,20 +6,16 @@ use super::lease::Collection;
 use super::marks::CHECKED;
 use super::name::shown;
 use super::refs::Found;
+use super::sweep::Seen;
 use super::tree::each_node;
 use super::{Cas, Lease, Objects};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
-use crate::parallel::ASK;
 use crate::progress::Progress;
 use crate::roots::{BadRoot, Form};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use volt_host::files::{self, LockMode};
 
 /// How many paths of a tree are named that a damaged object touches.
@@ -94,13 +90,6 @@ pub struct Copies<'a> {
 /// Whoever may have what no folder had.
 pub(crate) type Others<'a> = &'a dyn Fn(&Lease, HashSet<Digest>) -> Result<()>;
 
-/// What was found of the objects.
-#[derive(Default)]
-struct Seen {
-    good: HashMap<Digest, u64>,
-    bad: HashSet<Digest>,
-}
-
 /// A ref as it could be read, by its file.
 type ReadRef = (PathBuf, Result<Found>);
 
@@ -111,7 +100,8 @@ impl Cas {
     /// Reads every object, every tree and every root. Objects that are not what their name says are moved to quarantine. What
     /// is there to stay is asked when that is done: a container may go meanwhile, and its tree with it.
     pub fn verify(&self, stands: Stands<'_>, progress: &dyn Progress) -> Result<Verified> {
-        let mut seen = self.hash_all(progress)?;
+        let (mut seen, index) = self.objects().read_all(progress)?;
+        self.remember(&index)?;
         let mut verified = Verified {
             objects: (seen.good.len() + seen.bad.len()) as u64,
             bytes: seen.good.values().sum(),
@@ -236,69 +226,6 @@ impl Cas {
             root: Some((bad.tree, bad.form)),
             ..damage(&bad.tree, "it is not what its tree makes it", touches, false)
         })
-    }
-
-    /// Hashes every object, by as many threads as there are processors, large ones first.
-    fn hash_all(&self, progress: &dyn Progress) -> Result<Seen> {
-        progress.step("Reading the objects");
-        let objects = self.objects();
-        let mut all = Vec::new();
-        objects.each(&mut |digest| {
-            if let Ok(data) = fs::metadata(objects.path(&digest)) {
-                all.push((data.len(), digest));
-            }
-            Ok(())
-        })?;
-        all.sort_unstable_by(|a, b| b.cmp(a));
-        let total = all.iter().map(|(size, _)| size).sum();
-        let (next, is_over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
-        let (seen, index) = (&Mutex::new(Seen::default()), &Mutex::new(Index::begin()));
-        let work = |objects: &Objects, done: &Sender<u64>| -> Result<()> {
-            while let Some((size, digest)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if is_over.load(Ordering::Relaxed) {
-                    return Err(Error::Cancelled);
-                }
-                let checked = objects.check(digest)?;
-                if done.send(*size).is_err() {
-                    return Err(Error::Cancelled);
-                }
-                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                match checked {
-                    Some(true) => {
-                        seen.good.insert(*digest, *size);
-                        drop(seen);
-                        if let Ok(stat) = rustix::fs::stat(objects.path(digest)) {
-                            let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-                            index.add(Stamp::of(&stat), *digest);
-                        }
-                    }
-                    Some(false) => drop(seen.bad.insert(*digest)),
-                    None => {}
-                }
-            }
-            Ok(())
-        };
-        let work = &work;
-        std::thread::scope(|scope| {
-            let (done, told) = channel();
-            let threads: Vec<_> = (0..crate::parallel::threads())
-                .map(|_| {
-                    let (objects, done) = (objects.clone(), done.clone());
-                    scope.spawn(move || work(&objects, &done))
-                })
-                .collect();
-            drop(done);
-            hear(&told, total, is_over, progress);
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().try_for_each(join)
-        })?;
-        let taken = |index: &Mutex<Index>| {
-            std::mem::take(&mut *index.lock().unwrap_or_else(PoisonError::into_inner))
-        };
-        self.remember(&taken(index))?;
-        Ok(std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// What refs and `standing` need and is not there. Refs that can't be read are damages.
@@ -454,21 +381,6 @@ impl KnownGood {
 
 /// How the list of objects is called that were read since the boot.
 const VERIFIED: &str = "verified-";
-
-/// Tells how far those are who read, until the last of them has ended. This thread alone tells it.
-fn hear(told: &Receiver<u64>, total: u64, is_over: &AtomicBool, progress: &dyn Progress) {
-    let mut done = 0;
-    loop {
-        match told.recv_timeout(ASK) {
-            Ok(size) => done += size,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        done += told.try_iter().sum::<u64>();
-        is_over.store(progress.cancelled(), Ordering::Relaxed);
-        progress.bytes(done, Some(total));
-    }
-}
 
 fn is_there(objects: &Objects, seen: &mut Seen, digest: &Digest) -> Result<bool> {
     if seen.good.contains_key(digest) {

@@ -1,5 +1,6 @@
 //! Networks: bridges, addresses, who reaches whom. All by traffic; no test reads the text of a rule.
 
+use super::container_boot::is_up;
 use std::time::Duration;
 use volt_e2e::{Host, on_hosts, xtask};
 
@@ -422,6 +423,32 @@ for p in $(seq $2); do ( i=0; while test $i -lt $3 -o $(date +%s) -lt $end; do i
     3) volt net connect volt0 churn$n || volt net disconnect volt0 churn$n;;
     *) volt start churn$n;;
 esac; done ) >/dev/null 2>&1 & done; wait";
+
+on_hosts! {
+    fn net_of_a_booted_system_stays(host) {
+        host.system();
+        let _guard = host.container("booted");
+        host.sh("volt net delete bootnet 2>/dev/null; volt net create --subnet 10.66.1.0/24 --ipv6 fd66:1::/64 bootnet").ok();
+        host.sh("volt run -d --name booted --network bootnet system").ok();
+        let (ip, ipv6) = address(host, "booted");
+        let whole = || {
+            is_up(host, "booted");
+            let inside = |line: &str| host.sh(&format!("ip netns exec volt-booted ip {line}")).ok();
+            let (addresses, ways) = (inside("-o addr show dev eth0"), inside("route") + &inside("-6 route"));
+            assert!(addresses.contains(&format!("{ip}/24")) && addresses.contains(&format!("{ipv6}/64")), "{addresses}");
+            assert!(ways.contains("default via 10.66.1.1") && ways.contains("default via fd66:1::1"), "{ways}");
+            assert_eq!(host.volt(&["exec", "booted", "getent", "ahostsv4", "booted.bootnet"]).ok().split(' ').next(), Some(ip.as_str()));
+            host.sh("volt exec booted grep -q '^nameserver 10.66.1.1' /etc/resolv.conf").ok();
+        };
+        whole();
+        // Nor does what manages networks inside take it away, or booting again.
+        host.sh("volt exec booted systemctl enable --now --quiet systemd-networkd.service").ok();
+        whole();
+        host.sh("before=$(cut -d' ' -f1 /run/volt/containers/booted/leader); machinectl reboot booted; until now=$(cut -d' ' -f1 /run/volt/containers/booted/leader) && test \"$now\" != $before; do sleep 0.1; done").ok();
+        whole();
+        host.sh("volt delete --force booted && volt net delete bootnet").ok();
+    }
+}
 
 /// Every address that some interface in a network namespace has, of both kinds, and every port of a bridge.
 const ADDRESSES: &str = "for n in /run/netns/volt-*; do ip -n ${n##*/} -o addr show scope global | awk '{ print $4 }'; done";

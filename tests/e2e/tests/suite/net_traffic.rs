@@ -43,8 +43,17 @@ on_hosts! {
                 assert!((FILE..FILE * 3 / 2).contains(&much) && little < FILE / 3, "{way}: {received} received, {sent} sent");
             }
         }
+        // What another program lifts is put back: seen by the watcher, or by a check.
+        host.sh("volt container update --rate 12mbit busy && systemctl is-active volt-network.service").ok();
+        let port = host.sh("ip -o link | grep -o 'vt-bus[^@:]*'").ok();
+        host.sh(&format!("tc qdisc delete dev {port} root")).ok();
+        host.until(Duration::from_secs(10), &format!("tc qdisc show dev {port} | grep -q 'tbf.*rate 12Mbit'"));
+        host.sh(&format!("systemctl stop volt-network.service && tc qdisc delete dev {port} root")).ok();
+        let check = host.volt(&["system", "check"]);
+        assert!(check.code == 1 && check.stdout.contains(&format!("rate of {port}")), "{check:?}");
+        host.sh(&format!("volt system check --repair && volt system check && tc qdisc show dev {port} | grep -q 'tbf.*rate 12Mbit'")).ok();
         // By the next start too, and a second of it is told.
-        host.sh("volt container update --rate 12mbit busy && volt container restart busy").ok();
+        host.sh("volt container restart busy").ok();
         host.until(Duration::from_secs(10), "volt exec busy test -s /www/file");
         let seen = host.sh(&format!("{down} & sleep 0.5; volt top --once -o json; wait")).json();
         let own: &Value = seen.as_array().unwrap().iter().find(|u| u["name"] == "busy").unwrap();

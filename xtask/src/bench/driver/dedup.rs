@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::clock::{run, sized};
-use super::stores::{BUILD, PEERS, PLACE, clear, debian, folder, install, shell};
+use super::stores::{BUILD, PEERS, PLACE, debian, folder, install, next, shell};
 use crate::bench::samples::Samples;
 use crate::run::{Context, Result, fail, program};
 
@@ -48,14 +48,12 @@ fn told(name: &str, whole: f64, stored: f64) -> String {
 
 /// What a store takes that has both trees.
 fn stored(name: &str, make: &str, store: &str, trees: [&str; 2]) -> Result<f64> {
-    clear(name)?;
+    next()?;
     shell(make, name, "")?;
     for tree in trees {
         shell(store, name, tree)?;
     }
-    let taken = taken(&folder(name))?;
-    clear(name)?;
-    Ok(taken)
+    taken(&folder(name))
 }
 
 /// What a folder takes on disk, in MiB.

@@ -1,43 +1,35 @@
 //! Images of others: an OCI layout of a Debian root taken apart, by ours and by what people use for that. Each side has nothing of the
 //! image before, and what it wrote is on disk when the clock stops.
 
-use std::fs;
 use std::path::Path;
 
 use super::clock::{alternate, busy, run, sized, time};
 use super::large;
-use super::stores::{PLACE, ROOT};
+use super::stores::{PLACE, ROOT, begin, folder, next};
 use crate::bench::samples::Samples;
-use crate::run::{Context, Result, fail};
+use crate::run::{Result, fail};
 
 /// Where the peers' packages are.
 const PACKAGES: &str = "/root/images";
 /// The layout that all take.
 const LAYOUT: &str = "/var/lib/machines/bench/stores/layout";
 
-const OURS: &str = "volt --root $P/volt image import $L x; sync -f $P";
-const UMOCI: &str = "skopeo copy --quiet oci:$L:debian oci:$P/copy:x; umoci unpack --image $P/copy:x $P/bundle; sync -f $P";
-const PODMAN: &str = "podman pull --quiet oci:$L:debian; sync -f $P";
+const OURS: &str = "volt --root $S image import $L x; sync -f $P";
+const UMOCI: &str = "mkdir $S; skopeo copy --quiet oci:$L:debian oci:$S/copy:x; umoci unpack --image $S/copy:x $S/bundle; sync -f $P";
+const PODMAN: &str = "podman --root $S pull --quiet oci:$L:debian; sync -f $P";
 
 /// Measures all of it.
 pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     install()?;
-    run(&["rm", "-rf", PLACE])?;
-    fs::create_dir_all(PLACE).context(|| PLACE.into())?;
+    begin(pairs)?;
     layout(pairs)?;
-    let ours = || {
-        shell("rm -rf $P/volt; sync -f $P")?;
-        time(|| shell(OURS))
+    let sample = |line: &str| {
+        next()?;
+        time(|| shell(line))
     };
     let mut figures = vec![
-        alternate("oci-umoci", pairs, ours, || {
-            shell("rm -rf $P/copy $P/bundle; sync -f $P")?;
-            time(|| shell(UMOCI))
-        })?,
-        alternate("oci-podman", pairs, ours, || {
-            shell("podman image rm --all --force; sync -f $P")?;
-            time(|| shell(PODMAN))
-        })?,
+        alternate("oci-umoci", pairs, || sample(OURS), || sample(UMOCI))?,
+        alternate("oci-podman", pairs, || sample(OURS), || sample(PODMAN))?,
     ];
     figures.extend(or_why(layers(pairs).map(|figure| vec![figure]), &["cores-import"]));
     figures.extend(or_why(roots(pairs), &["root", "root-links", "root-image"]));
@@ -97,8 +89,8 @@ fn layers(pairs: usize) -> Result<Samples> {
         shell(&format!("umoci insert --image $P/layers:x {folder} {folder}"))?;
     }
     let one = || {
-        shell("rm -rf $P/volt; sync -f $P")?;
-        busy(|| shell("volt --root $P/volt image import $P/layers x"))
+        next()?;
+        busy(|| shell("volt --root $S image import $P/layers x"))
     };
     one()?;
     Ok(alone("cores-import", (0..pairs).map(|_| one()).collect::<Result<_>>()?))
@@ -133,5 +125,9 @@ fn roots(pairs: usize) -> Result<Vec<Samples>> {
 }
 
 fn shell(line: &str) -> Result<()> {
-    run(&["sh", "-ec", &line.replace("$P", PLACE).replace("$L", LAYOUT)])
+    run(&[
+        "sh",
+        "-ec",
+        &line.replace("$P", PLACE).replace("$L", LAYOUT).replace("$S", &folder("sample")),
+    ])
 }

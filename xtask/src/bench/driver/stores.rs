@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::clock::{alternate, busy, command, run, said, sized, time};
 use super::tree;
@@ -52,7 +53,7 @@ pub(super) const ROOT: [&str; 6] = ["etc", "usr", "var", "bin", "sbin", "lib"];
 
 /// A Debian root.
 pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
-    measure("root", pairs, |tree| debian(pairs, tree))
+    measure("root", pairs, Earlier::Stay, |tree| debian(pairs, tree))
 }
 
 /// Copies this host's root, or a little of it.
@@ -67,7 +68,7 @@ pub(super) fn debian(pairs: usize, tree: &Path) -> Result<()> {
 
 /// 1 GiB in large files.
 pub(super) fn large(pairs: usize) -> Result<Vec<Samples>> {
-    measure("large", pairs, |tree| {
+    measure("large", pairs, Earlier::Go, |tree| {
         fs::create_dir_all(tree).context(|| tree.display().to_string())?;
         (0..8).try_for_each(|number| {
             let size = sized(pairs, 128 << 20, 1 << 20);
@@ -78,7 +79,7 @@ pub(super) fn large(pairs: usize) -> Result<Vec<Samples>> {
 
 /// As many small files as `/usr/share` has where much is installed.
 pub(super) fn small(pairs: usize) -> Result<Vec<Samples>> {
-    measure("small", pairs, |tree| {
+    measure("small", pairs, Earlier::Stay, |tree| {
         for number in 0..sized(pairs, 45_000_u64, 450) {
             let folder = tree.join(format!("{}/{}", number / 1500, number / 30));
             if number % 30 == 0 {
@@ -115,12 +116,12 @@ fn write(path: &Path, seed: u64, size: u64) -> Result<()> {
 fn measure(
     name: &str,
     pairs: usize,
+    earlier: Earlier,
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Vec<Samples>> {
     install()?;
-    let bench = Bench { tree: format!("{PLACE}/{name}") };
-    run(&["rm", "-rf", PLACE])?;
-    fs::create_dir_all(PLACE).context(|| PLACE.into())?;
+    let bench = Bench { tree: format!("{PLACE}/{name}"), earlier };
+    begin(pairs)?;
     // Folders right below it are spread over the disk, as those of a root are; other file systems know no such flag.
     drop(run(&["chattr", "+T", PLACE]));
     make(Path::new(&bench.tree))?;
@@ -173,13 +174,33 @@ pub(super) fn folder(store: &str) -> String {
     format!("{PLACE}/{store}.{}", ROUND.load(Ordering::Relaxed))
 }
 
-/// Nothing of an earlier sample is left, nor on its way to the disk.
-///
-/// Its folder has another name each time: ext4 then puts it somewhere else. Where files were removed a moment ago it
-/// looks at each of their inodes before it makes one, which costs either side many times what it does.
-pub(super) fn clear(store: &str) -> Result<()> {
+/// How long ext4 does not use the inode of a removed file again. Until then it looks at each of them before it makes a file, which
+/// costs either side many times what it does.
+const RECENT: Duration = Duration::from_secs(61);
+
+/// What becomes of what earlier samples have stored.
+#[derive(Clone, Copy)]
+enum Earlier {
+    /// It stays until all is measured: to remove many files would slow down what comes behind.
+    Stay,
+    /// It goes: it has few files, and takes much room.
+    Go,
+}
+
+/// Begins where nothing is, nor was a moment ago.
+pub(super) fn begin(pairs: usize) -> Result<()> {
+    if Path::new(PLACE).exists() {
+        run(&["rm", "-rf", PLACE])?;
+        run(&["sync", "-f", tree::PLACE])?;
+        std::thread::sleep(sized(pairs, RECENT, Duration::ZERO));
+    }
+    fs::create_dir_all(PLACE).context(|| PLACE.into())
+}
+
+/// Begins a sample: its folders have names of their own, and nothing of earlier ones is on its way to the disk.
+pub(super) fn next() -> Result<()> {
     ROUND.fetch_add(1, Ordering::Relaxed);
-    run(&["sh", "-c", &format!("rm -rf {PLACE}/{store}.*; sync -f {PLACE}")])
+    run(&["sync", "-f", PLACE])
 }
 
 /// It is on disk when it returns; that the peers are followed by a sync costs nothing here.
@@ -187,11 +208,20 @@ pub(super) const BUILD: &str = "volt --root $S cas build $T --ref $N; sync -f $S
 
 struct Bench {
     tree: String,
+    earlier: Earlier,
 }
 
 impl Bench {
+    /// Begins a sample with this store.
+    fn clear(&self, store: &str) -> Result<()> {
+        if matches!(self.earlier, Earlier::Go) {
+            run(&["sh", "-c", &format!("rm -rf {PLACE}/{store}.*")])?;
+        }
+        next()
+    }
+
     fn first(&self) -> Result<f64> {
-        clear("volt")?;
+        self.clear("volt")?;
         time(|| shell(BUILD, "volt", &self.tree))
     }
 
@@ -201,17 +231,17 @@ impl Bench {
     }
 
     fn busy(&self) -> Result<f64> {
-        clear("volt")?;
+        self.clear("volt")?;
         busy(|| shell(BUILD, "volt", &self.tree))
     }
 
     fn copy(&self) -> Result<f64> {
-        clear("copy")?;
+        self.clear("copy")?;
         time(|| shell("cp -a $T $S; sync -f $S", "copy", &self.tree))
     }
 
     fn peer(&self, peer: &Peer) -> Result<f64> {
-        clear(peer.name)?;
+        self.clear(peer.name)?;
         shell(peer.make, peer.name, &self.tree)?;
         shell(&format!("sync -f {PLACE}"), peer.name, "")?;
         time(|| shell(&format!("{}; sync -f $S", peer.store), peer.name, &self.tree))
@@ -223,7 +253,7 @@ impl Bench {
         for peer in &PEERS {
             self.peer(peer)?;
             taken.push((self.peer(peer)?, peer));
-            clear(peer.name)?;
+            self.clear(peer.name)?;
         }
         let times: Vec<String> =
             taken.iter().map(|(ms, peer)| format!("{} {ms:.0} ms", peer.name)).collect();
@@ -234,7 +264,7 @@ impl Bench {
 
     /// The most memory a first build had, in MiB.
     fn memory(&self) -> Result<f64> {
-        clear("volt")?;
+        self.clear("volt")?;
         let store = folder("volt");
         let mut build = command(&["volt", "--root", &store, "cas", "build", &self.tree]).spawn()?;
         peak(&mut build)
