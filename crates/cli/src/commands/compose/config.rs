@@ -9,7 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   volt compose config
   volt compose -f base.yaml -f more.yaml config --services
-  volt compose config --quiet && echo good";
+  volt compose config --quiet";
 
 /// Check the stack's files and print them as one
 ///
