@@ -264,6 +264,43 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn compose_waits_for_health_also_at_boot(host) {
+        let host = &*host.private("compose-well");
+        host.tiny();
+        let well = "name: well\nservices:\n  web: {image: tiny, command: sleep 1000, stop_grace_period: 1s, depends_on: {db: {condition: service_healthy}, init: {condition: service_completed_successfully}}}\n  db:\n    image: tiny\n    command: sh -c 'rm -f /tmp/well; sleep 3; touch /tmp/well; exec sleep 1000'\n    stop_grace_period: 1s\n    healthcheck: {test: test -e /tmp/well, interval: 1s, retries: 30}\n  init: {image: tiny, command: sh -c 'echo began; sleep 2'}\n";
+        stack(host, "well", well);
+        let at = |unit: &str| -> u64 {
+            let line = format!("systemctl show -P ActiveEnterTimestamp --timestamp=unix volt-container@well-{unit}-1 | tr -d @");
+            host.sh(&line).ok().parse().unwrap()
+        };
+        let runs = || host.sh("volt logs well-init-1 | grep -c began").ok();
+        within(host, "well", "volt compose up -d").ok();
+        host.sh("volt ps | grep well-db-1 | grep healthy").ok();
+        assert!(at("web") >= at("db") + 2 && at("web") >= at("init") + 1);
+        assert_eq!(runs(), "1");
+        // Who comes later finds the gates open.
+        host.sh("volt compose -p well restart web && systemctl restart volt-container@well-web-1").ok();
+        assert_eq!(runs(), "1");
+        assert_eq!(steps(&within(host, "well", "volt compose up -d -o json").json()), [""; 0]);
+        // What never gets well is told, with its last words, and nothing stays.
+        let ill = well.replace("name: well", "name: ill").replace("test -e /tmp/well, interval: 1s, retries: 30", "echo not yet; false, interval: 1s, retries: 2");
+        stack(host, "ill", &ill);
+        let said = within(host, "ill", "volt compose up -d").fails(1);
+        assert!(said.contains("ill-db-1") && said.contains("unhealthy") && said.contains("not yet"), "{said}");
+        is_gone(host, "ill");
+        // At boot the gates alone keep the order.
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
+        host.reboot();
+        host.until(Duration::from_secs(60), "systemctl is-active volt-container@well-web-1");
+        assert!(at("web") >= at("db") + 2 && at("web") >= at("init") + 1);
+        assert_eq!(runs(), "2");
+        within(host, "well", "volt compose down").ok();
+        is_gone(host, "well");
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
     fn compose_refuses_before_anything_changes(host) {
         host.tiny();
         stack(host, "bad", "name: bad\nservices:\n  web:\n    imgae: tiny\n    command: true\n    volumes: ['dta:/x']\n  b: {image: tiny, depends_on: [c]}\n");
