@@ -39,6 +39,11 @@ impl Engine {
         let mut states = self.run_states(&specs)?;
         for spec in specs {
             let state = states.remove(&spec.name).map_or(state::State::Stopped, |run| run.state);
+            // One on its way down, by a command that was killed, is down when this is acted upon.
+            let state = match state {
+                state::State::Stopping => self.settled_state(&spec)?,
+                state => state,
+            };
             let label = |key: &str| spec.labels.get(key).cloned().unwrap_or_default();
             let existing = Existing {
                 service: label(SERVICE),

@@ -16,6 +16,8 @@ use volt_model::state::State;
 
 /// How often it is asked whether the container runs at all.
 const LOOK: Duration = Duration::from_secs(1);
+/// What is up before any container can be.
+const AT_BOOT: &str = "sysinit.target";
 /// How much longer than the check itself needs is waited.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -89,6 +91,11 @@ impl Engine {
         // A run that was never begun has left no end, and that of an earlier one says nothing.
         let prepare = self.systemd().unit_status(&unit::prepare_name(name))?;
         let begun = self.systemd().unit_status(&spec.unit())?.main_started;
+        // systemd forgets a unit that has ended and that nobody asks for: then it ended since the boot, or not at all.
+        let begun = match begun {
+            None => self.systemd().unit_status(AT_BOOT)?.active_since,
+            begun => begun,
+        };
         let begun = begun.and_then(|time| Timestamp::try_from(time).ok());
         let end =
             self.last_exit(name).filter(|end| begun.is_some_and(|begun| end.finished >= begun));
