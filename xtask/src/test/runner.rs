@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn limits_go_by_names() {
-        for (name, minutes) in [("a::suite::crash_more::x::t2_y", 20), ("b::t3_y", 8), ("c", 3)] {
+        for (name, minutes) in [("a::suite::crash_more::x::t2_y", 20), ("b::t3_y", 12), ("c", 3)] {
             assert_eq!(case(name).limit(), Duration::from_mins(minutes), "{name}");
         }
     }

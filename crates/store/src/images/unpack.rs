@@ -167,6 +167,12 @@ impl Store<'_> {
                 // Where a download broke off, or one mirror sent nonsense, what came first was not the layer.
                 stored = self.layers(layers(), true);
             }
+            // What can't be unpacked may be something else than its digest says, which is the better reason.
+            let is_told = || checked.is_finished() || self.progress.cancelled();
+            let is_input = !matches!(stored, Err(Error::Cancelled | Error::Full { .. }));
+            while stored.is_err() && is_input && !matches!(blobs, Blobs::Remote(_)) && !is_told() {
+                std::thread::sleep(parallel::ASK);
+            }
             if stored.is_err() {
                 give_up();
             }
