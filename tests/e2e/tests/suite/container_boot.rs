@@ -3,14 +3,16 @@
 use std::time::Duration;
 use volt_e2e::{Host, on_hosts};
 
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = Duration::from_secs(180);
 
 /// Waits until the system in it has come up, and nothing of it has failed.
 #[track_caller]
 pub(super) fn is_up(host: &Host, name: &str) {
     host.until(
         LONG,
-        &format!("volt exec {name} systemctl is-system-running | grep -E '^(running|degraded)$'"),
+        &format!(
+            "volt exec {name} systemctl is-system-running --wait | grep -E '^(running|degraded)$'"
+        ),
     );
     let failed = host.volt(&["exec", name, "systemctl", "--failed", "--plain", "--no-legend"]).ok();
     assert_eq!(failed, "", "units that failed inside");
