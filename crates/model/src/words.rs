@@ -72,5 +72,10 @@ mod tests {
             let line: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
             prop_assert_eq!(split(&line.join(" ")).unwrap(), words);
         }
+
+        #[test]
+        fn never_panics(text in ".{0,40}") {
+            drop(split(&text));
+        }
     }
 }
