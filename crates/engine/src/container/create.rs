@@ -133,7 +133,7 @@ impl Engine {
         self.check_secrets(&spec)?;
         let _networks = self.hold_networks(&spec.networks)?;
         self.refuse_ports_of_internal(&spec)?;
-        self.choose_ports(&mut spec)?;
+        let _ports = self.choose_ports(&mut spec)?;
         super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;

@@ -3,6 +3,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use volt_host::files::Lock;
 use volt_host::process::Listener;
 use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
@@ -54,11 +55,13 @@ impl Engine {
         ))
     }
 
-    /// Chooses ports of the host where any free one will do.
-    pub(crate) fn choose_ports(&self, spec: &mut Spec) -> Result<()> {
+    /// Chooses ports of the host where any free one will do. Nobody else chooses one while the lock is held: until the record tells of
+    /// these.
+    pub(crate) fn choose_ports(&self, spec: &mut Spec) -> Result<Option<Lock>> {
         if spec.publish.iter().all(|publish| publish.host.is_some()) {
-            return Ok(());
+            return Ok(None);
         }
+        let lock = self.lock("ports")?;
         let specs = self.specs()?;
         let mut wanted: Vec<(u16, Protocol)> = specs
             .iter()
@@ -75,7 +78,7 @@ impl Engine {
             publish.host = Some(port);
             wanted.push((port, publish.protocol));
         }
-        Ok(())
+        Ok(Some(lock))
     }
 
     /// Refuses ports that another workload or a program of the host has, but for those that it leads in already. The firewall's lock must
