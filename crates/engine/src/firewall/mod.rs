@@ -15,13 +15,15 @@ pub(crate) use orders::{add, remove};
 
 use crate::Engine;
 use crate::error::{Error, Result};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use volt_host::files::{Lock, LockMode, Wait};
 use volt_host::netlink::Netlink;
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
 use volt_model::net::policy::Orders;
-use volt_model::net::{Attached, Network, gate, ruleset};
+use volt_model::net::ruleset::{self, Element};
+use volt_model::net::{Attached, Network, gate};
 
 /// Packets may come out of the gate whoever sent them, as long as there is a way to him.
 const LOOSE: &str = "/proc/sys/net/ipv4/conf/voltgate1/rp_filter";
@@ -91,7 +93,26 @@ impl Engine {
 
     /// The firewall's lock must be held.
     pub(crate) fn render_firewall(&self) -> Result<()> {
+        self.render(&self.facts()?)
+    }
+
+    /// Makes of a firewall that had these orders in force one that has those which are in force now: by elements where the rules are the
+    /// same. The firewall's lock must be held.
+    fn swap_orders(&self, old: &Orders) -> Result<Facts> {
         let facts = self.facts()?;
+        // Who asks for what is in force already wants it put right.
+        if *old != facts.orders && self.has_rules_of(&facts).unwrap_or(false) {
+            let elements = |orders| ruleset::all_elements(&facts.networks, &facts.attached, orders);
+            match nft::change(&differences(elements(old), elements(&facts.orders))) {
+                Ok(()) => return Ok(facts),
+                Err(error) => tracing::debug!(%error, "the firewall is rendered anew"),
+            }
+        }
+        self.render(&facts)?;
+        Ok(facts)
+    }
+
+    fn render(&self, facts: &Facts) -> Result<()> {
         if facts.need_nothing() {
             nft::apply(&ruleset::nothing())?;
             Netlink::open()?.delete(gate::INTO)?;
@@ -123,8 +144,15 @@ impl Engine {
         if facts.need_nothing() {
             return Ok(true);
         }
-        let asked =
-            |e| Error::new(ErrorKind::General, "The firewall can't be looked at").because(e);
+        if !self.has_rules_of(facts)? {
+            return Ok(false);
+        }
+        let wanted = ruleset::all_elements(&facts.networks, &facts.attached, &facts.orders);
+        nft::has_elements(ruleset::sets_of_elements(&facts.orders), &wanted).map_err(asked)
+    }
+
+    /// Whether the kernel has the tables, sets and rules that would be rendered, whatever is in the sets.
+    fn has_rules_of(&self, facts: &Facts) -> Result<bool> {
         let Some(gate) = Netlink::open()?.gate(gate::INTO, gate::OUT_OF)? else {
             return Ok(false);
         };
@@ -138,14 +166,25 @@ impl Engine {
                 return Ok(false);
             }
         }
-        let wanted = ruleset::all_elements(&facts.networks, &facts.attached, &facts.orders);
-        nft::has_elements(ruleset::sets_of_elements(&facts.orders), &wanted).map_err(asked)
+        Ok(true)
     }
 
     /// Whether there is to be a firewall: networks, or rules about the host itself.
     pub(crate) fn wants_firewall(&self) -> Result<bool> {
         Ok(!self.facts()?.need_nothing())
     }
+}
+
+fn asked(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::General, "The firewall can't be looked at").because(error)
+}
+
+/// What makes the second of the first.
+fn differences(old: Vec<Element>, new: Vec<Element>) -> Vec<Change> {
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) =
+        (old.into_iter().collect(), new.into_iter().collect());
+    let gone = old.difference(&new).cloned().map(Change::Remove);
+    gone.chain(new.difference(&old).cloned().map(Change::Add)).collect()
 }
 
 struct Facts {

@@ -7,7 +7,7 @@
 //! The firewall is rendered from the second alone: a file that is half edited changes nothing, and a bad one leaves the old rules in force,
 //! also over a boot.
 
-use super::Status;
+use super::{Facts, Status};
 use crate::Engine;
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -58,11 +58,11 @@ impl Engine {
     pub fn firewall_reload(&self) -> Result<Status> {
         self.refuse_without_networks()?;
         let lock = self.lock_firewall()?;
-        self.put_in_force(&self.written_orders()?)?;
+        let facts = self.put_in_force(&self.written_orders()?)?;
         drop(lock);
         self.have_networks_watched();
-        // The kernel has just taken it whole.
-        self.status(&self.facts()?, true)
+        // The kernel has just taken it.
+        self.status(&facts, true)
     }
 
     /// The same at boot, where most often nothing has changed. What networks need is put into the kernel later.
@@ -72,7 +72,7 @@ impl Engine {
         if self.orders().is_ok_and(|old| old == orders) {
             return Ok(());
         }
-        self.put_in_force(&orders)
+        self.put_in_force(&orders).map(drop)
     }
 
     /// Changes what the files say and puts that in force, or does neither.
@@ -87,7 +87,7 @@ impl Engine {
         let changed = change(&mut new)?;
         self.write_orders(&old, &new)?;
         match self.put_in_force(&new) {
-            Ok(()) => {
+            Ok(_) => {
                 // It takes the lock itself.
                 drop(lock);
                 // Without it nobody puts them in force at the next boot, nor back where another program takes them away.
@@ -116,16 +116,20 @@ impl Engine {
     }
 
     /// Writes down what is in force from now on and swaps the kernel's tables; or leaves both. The firewall's lock must be held.
-    fn put_in_force(&self, orders: &Orders) -> Result<()> {
+    fn put_in_force(&self, orders: &Orders) -> Result<Facts> {
         let path = self.paths().orders();
         let old = self.orders().ok();
         files::create_dirs(&self.paths().lib, 0o755)?;
         files::write_json(&path, orders, 0o644)?;
-        let rendered = self.render_firewall();
-        if let (Err(_), Some(old)) = (&rendered, old) {
+        // Of what can't be read nobody knows what it has put into the kernel.
+        let swapped = match &old {
+            Some(old) => self.swap_orders(old),
+            None => self.facts().and_then(|facts| self.render(&facts).map(|()| facts)),
+        };
+        if let (Err(_), Some(old)) = (&swapped, old) {
             files::write_json(&path, &old, 0o644)?;
         }
-        rendered
+        swapped
     }
 }
 

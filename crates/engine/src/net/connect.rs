@@ -47,7 +47,11 @@ impl Engine {
         let mut new = old.clone();
         new.networks.push(attachment.clone());
         let root = self.lock_root(name)?;
-        let done = self.save_spec(&new).and_then(|()| self.plug_in_live(&new, attachment));
+        if self.has_endpoint(name, &attachment.network) {
+            // A killed command has plugged it in, and its record doesn't tell.
+            self.unplug(name, &attachment.network)?;
+        }
+        let done = self.save_meanwhile(&new, || self.plug_in_live(&new, attachment));
         if let Err(error) = done {
             let undone = self.save_spec(&old).and_then(|()| self.leave(name, &attachment.network));
             if let Err(undo) = undone {
@@ -85,9 +89,10 @@ impl Engine {
         }
         spec.networks.retain(|attachment| attachment.network != *network);
         let root = self.lock_root(name)?;
-        self.save_spec(&spec)?;
-        self.leave(name, network)?;
-        self.lead_out_again(&spec)?;
+        self.save_meanwhile(&spec, || {
+            self.leave(name, network)?;
+            self.lead_out_again(&spec)
+        })?;
         drop(root);
         self.container_inspect(name)
     }
@@ -106,6 +111,16 @@ impl Engine {
             drop(self.network(&attachment.network)?);
         }
         Ok(Some(lock))
+    }
+
+    /// Writes a record while `act` brings about what it says: the disk takes as long as the kernel. Whoever is killed meanwhile leaves one
+    /// without the other, which the next command for this container puts right, and `system check` finds.
+    fn save_meanwhile(&self, spec: &Spec, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        std::thread::scope(|scope| {
+            let saved = scope.spawn(|| self.save_spec(spec));
+            let done = act();
+            saved.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(done)
+        })
     }
 
     /// Connects a container that is connected to others already, or runs: it has the next interface. Its root must be locked, so that no
@@ -211,12 +226,17 @@ impl Engine {
 
     /// Takes away what a workload has of a network that it is to be in no more.
     fn leave(&self, name: &Name, network: &Name) -> Result<()> {
+        self.unplug(name, network)?;
+        self.addresses()?.give_back(name, Some(network))
+    }
+
+    fn unplug(&self, name: &Name, network: &Name) -> Result<()> {
         if let Some(mut attached) = self.attached(name).filter(|_| self.has_endpoint(name, network))
         {
             attached.endpoints.retain(|endpoint| endpoint.network != *network);
             self.let_through(&attached)?;
         }
         Netlink::open()?.delete(&port_name(name, network))?;
-        self.addresses()?.give_back(name, Some(network))
+        Ok(())
     }
 }

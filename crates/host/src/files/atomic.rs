@@ -27,7 +27,9 @@ pub fn write_json(path: &Path, value: &impl Serialize, mode: u32) -> Result<()> 
 /// Reads a regular file of at most `limit` bytes; a longer one is an error (`FileTooLarge`).
 pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let file = File::open(path).on("read", path)?;
-    let mut bytes = Vec::new();
+    // Most files are as long as they say, and then read by one call; those of the kernel say nothing.
+    let length = file.metadata().on("read", path)?.len();
+    let mut bytes = Vec::with_capacity(length.min(limit as u64) as usize + 1);
     file.take(limit as u64 + 1).read_to_end(&mut bytes).on("read", path)?;
     if bytes.len() > limit {
         let reason = format!("it is larger than {limit} bytes");

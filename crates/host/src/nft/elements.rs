@@ -3,6 +3,7 @@
 use super::encode::{Header, Message, fields, protocol_family};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use rustix::net::sockopt::set_socket_send_buffer_size_force;
 use std::io;
 use volt_model::net::ruleset::{Element, Family, TABLE};
 
@@ -30,6 +31,9 @@ const ERROR: u16 = 2;
 /// How many bytes of headers an error's code stands behind, and ends at.
 const CODE: std::ops::Range<usize> = 16..20;
 
+/// As many bytes of a batch as sockets take by themselves.
+const USUAL: usize = 64 << 10;
+
 /// What is done with an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -49,17 +53,23 @@ pub fn change(changes: &[Change]) -> io::Result<()> {
     }
     let mut bytes = batch(BATCH[0]);
     for (change, sequence) in changes.iter().zip(1..) {
+        // What the kernel refuses it says unasked, and before it answers the last: so that is the only one which has to be answered.
+        let answer = if sequence as usize == changes.len() { NLM_F_ACK } else { 0 };
         let (kind, flags, element) = match change {
             Change::Add(element) => (NEW_ELEMENT, NLM_F_CREATE, element),
             Change::Remove(element) => (DELETE_ELEMENT, 0, element),
         };
-        let flags = flags | NLM_F_REQUEST | NLM_F_ACK;
+        let flags = flags | NLM_F_REQUEST | answer;
         bytes.extend(message(element, kind, flags, sequence));
     }
     bytes.extend(batch(BATCH[1]));
     let socket = connect()?;
+    if bytes.len() > USUAL {
+        // The kernel takes a batch as a whole or not at all; it reckons with twice the bytes.
+        set_socket_send_buffer_size_force(&socket, bytes.len())?;
+    }
     socket.send(&bytes, 0)?;
-    answers(&socket, changes.len())
+    answers(&socket, 1)
 }
 
 /// Whether there is a table of Volt's of this family.

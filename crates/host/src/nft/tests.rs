@@ -174,3 +174,34 @@ fn datagrams_that_went_somewhere_are_forgotten() {
     drop(ns);
     assert!(namespaces::remove(&path).unwrap());
 }
+
+#[test]
+fn a_change_of_many_is_one() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let ns = NetNs::create(&dir.path().join("ns")).unwrap();
+    ns.run(|| {
+        apply(&ruleset::render(&facts(gate(), &Orders::default()), &[])).unwrap();
+        let port = |port| {
+            let key = [Field::Protocol(Protocol::Tcp), Field::Port(port)];
+            element(Family::Inet, "exposed", &key, &[])
+        };
+        let many: Vec<Element> = (1..=20_000).map(port).collect();
+        let sets = || [(Family::Inet, "exposed".into())];
+        change(&many.iter().cloned().map(Change::Add).collect::<Vec<_>>()).unwrap();
+        assert!(has_elements(sets(), &many).unwrap());
+        // One that is not there, and all of it is as it was.
+        let mut changes: Vec<Change> = many.iter().cloned().map(Change::Remove).collect();
+        changes.insert(10_000, Change::Remove(port(30_000)));
+        assert_eq!(change(&changes).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(has_elements(sets(), &many).unwrap());
+        changes.remove(10_000);
+        change(&changes).unwrap();
+        assert!(has_elements(sets(), &[]).unwrap());
+        Ok(())
+    })
+    .unwrap();
+}

@@ -49,7 +49,7 @@ impl fmt::Display for Family {
 }
 
 /// A part of a key or value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// An interface.
     Interface(String),
@@ -84,7 +84,7 @@ impl fmt::Display for Field {
 }
 
 /// An element of a set, or of a map where it has a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
     /// The table's family.
     pub family: Family,

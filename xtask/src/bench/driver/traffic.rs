@@ -43,6 +43,8 @@ END";
 const CLEAN: &str = "for name in far hand1 hand2; do ip netns delete $name; done; ip link delete hand0; nft delete table ip hand";
 /// Where those serve that are sent to.
 const SERVERS: [&str; 3] = ["far", "hand1", "volt-one"];
+/// Waits until one of them listens at port 5201.
+const LISTENS: &str = "for n in $(seq 100); do if grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6; then exit 0; fi; sleep 0.05; done; exit 1";
 /// The second host, and how the host is reached from it.
 const FAR: &str = "198.51.100.2";
 const HOST: &str = "198.51.100.1";
@@ -62,6 +64,7 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     for server in SERVERS {
         let unit = format!("--unit=bench-{server}");
         run(&["systemd-run", &unit, "ip", "netns", "exec", server, "iperf3", "--server"])?;
+        run(&["ip", "netns", "exec", server, "sh", "-c", LISTENS])?;
     }
     let seconds = sized(pairs, "2", "1");
     let one = address("volt-one")?;
