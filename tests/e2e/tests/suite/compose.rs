@@ -35,7 +35,7 @@ fn within(host: &Host, name: &str, line: &str) -> Output {
 }
 
 /// What was done by a command that says so as JSON: `create workload shop-web-1`.
-fn steps(done: &Value) -> Vec<String> {
+pub(super) fn steps(done: &Value) -> Vec<String> {
     let step = |step: &Value| {
         let word = |key: &str| step[key].as_str().unwrap().to_owned();
         format!("{} {} {}", word("action"), word("kind"), word("name"))
@@ -44,7 +44,7 @@ fn steps(done: &Value) -> Vec<String> {
 }
 
 /// Nothing of a stack is left, and nothing is amiss.
-fn is_gone(host: &Host, name: &str) {
+pub(super) fn is_gone(host: &Host, name: &str) {
     let left = host.sh(&format!(
         "cd /etc/systemd/system && ls -d *@{name}.* *@{name}-* */*@{name}.* */*@{name}-* 2>/dev/null; \
          cd /var/lib/volt && ls -d */{name} */{name}-* */{name}.json 2>/dev/null; \
