@@ -13,7 +13,7 @@ pub use down::down;
 pub use turn::turn;
 pub use up::{chosen, up};
 
-use crate::stack::Condition;
+use crate::stack::{Condition, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -141,6 +141,19 @@ pub struct Wait {
     pub condition: Condition,
     /// Whether nothing goes without it.
     pub required: bool,
+}
+
+/// What must have come about before a service is started, besides that others were.
+fn waits(service: &Service) -> impl Iterator<Item = Wait> {
+    let more = service
+        .depends_on
+        .iter()
+        .filter(|(_, dependency)| dependency.condition != Condition::ServiceStarted);
+    more.map(|(other, dependency)| Wait {
+        service: other.clone(),
+        condition: dependency.condition,
+        required: dependency.required,
+    })
 }
 
 /// One step.

@@ -349,6 +349,12 @@ fn what_is_there_is_started_and_stopped_in_order() {
             "start workload shop-web-1"
         ]
     );
+    // Each waits for what it depends on to be well, if that is started too.
+    let waits = |plan: &Plan| plan.steps.iter().map(|step| step.waits.len()).collect::<Vec<_>>();
+    assert_eq!(waits(&start), [0, 2, 2, 1]);
+    assert!(stop.steps.iter().all(|step| step.waits.is_empty()));
+    let one = Options { services: vec!["web".into()], ..all.clone() };
+    assert_eq!(waits(&turn(&found, &have, Action::Restart, &one)), [0]);
     let one = Options { services: vec!["db".into()], ..all };
     let again = turn(&found, &have, Action::Restart, &one);
     assert_eq!(lines(&again), ["restart workload shop-db-1"]);

@@ -1,6 +1,6 @@
 //! From what is there to what is wanted.
 
-use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, Wait};
+use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
 use crate::stack::{Condition, External, MountKind, NetworkMode, Service, Stack, Workload};
 use crate::{graph, hash, names};
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,17 +275,7 @@ impl Planner<'_> {
     fn start(&mut self, one: &Replica<'_>, action: Action, why: &str, after: BTreeSet<usize>) {
         let mut step = one.step(action, why.to_owned());
         step.after = after;
-        step.waits = one
-            .service
-            .depends_on
-            .iter()
-            .filter(|(_, dependency)| dependency.condition != Condition::ServiceStarted)
-            .map(|(other, dependency)| Wait {
-                service: other.clone(),
-                condition: dependency.condition,
-                required: dependency.required,
-            })
-            .collect();
+        step.waits = waits(one.service).collect();
         let number = self.plan.push(step);
         self.last.entry(format!("service {}", one.key)).or_default().insert(number);
     }

@@ -5,7 +5,8 @@ use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
 use crate::{Engine, Progress};
 use std::time::Duration;
-use volt_compose::{Stack, plan};
+use volt_compose::stack::Service;
+use volt_compose::{Stack, names, plan};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::State;
@@ -50,6 +51,9 @@ impl Engine {
         let removed = steps::run(&plan, &act, OnError::GoOn, progress);
         let left = self.stack_have(name)?;
         if options.services.is_empty() && left.workloads.is_empty() && left.networks.is_empty() {
+            if options.volumes {
+                self.remove_orphaned_volumes(&|owner| is_of(&stack, owner))?;
+            }
             self.remove_stack_units(name)?;
             self.forget_stack(name)?;
         } else {
@@ -83,4 +87,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a container of the stack is called so.
+fn is_of(stack: &Stack, name: &Name) -> bool {
+    let has = |(key, service): (&String, &Service)| {
+        (1..=service.replicas).any(|number| names::of_replica(stack, key, number) == *name)
+    };
+    stack.services.iter().any(has)
 }

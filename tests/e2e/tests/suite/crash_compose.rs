@@ -21,6 +21,7 @@ services:
     depends_on: {init: {condition: service_completed_successfully}, db: {condition: service_started}}
   init: {image: tiny, command: sh -c 'cat /page > /srv/index.html', volumes: [site:/srv], configs: [page]}
   db: {image: tiny, command: 'httpd -f -p 80 -h /etc', scale: 2, stop_grace_period: 2s}
+  aside: {image: with-volume, command: sleep 1000, stop_grace_period: 2s, networks: [fixed]}
 volumes: {site: }
 networks: {fixed: {ipam: {config: [{subnet: 10.67.0.0/24}]}}}
 configs: {page: {content: page}}
@@ -57,6 +58,7 @@ fn goes() -> String {
 
 fn lay(host: &Host) {
     prepare(host);
+    host.sh("mkdir -p /tmp/root && tar -xf /srv/images/tiny.tar -C /tmp/root && volt image build --volume /data /tmp/root with-volume").ok();
     let two = CHANGES.iter().fold(ONE.to_owned(), |text, (old, new)| text.replace(old, new));
     for (name, text) in [("one", ONE), ("two", &two)] {
         let line = format!("cat > /srv/{name}.yaml");
@@ -66,8 +68,8 @@ fn lay(host: &Host) {
 
 /// Kills a command at some of its calls, once for each way to go on.
 fn kills(host: &Host, name: &'static str, before: &'static str, command: &'static [&'static str]) {
-    let all_one = "crash-db-1 crash-db-2 crash-init-1 crash-web-1";
-    let all_two = "crash-db-1 crash-init-1 crash-web-1";
+    let all_one = "crash-aside-1 crash-db-1 crash-db-2 crash-init-1 crash-web-1";
+    let all_two = "crash-aside-1 crash-db-1 crash-init-1 crash-web-1";
     let (file, names) = match command.contains(&"/srv/two.yaml") {
         true => ("/srv/two.yaml", all_two),
         false => ("/srv/one.yaml", all_one),
