@@ -56,13 +56,18 @@ rm -rf "$1"/usr/lib/postgresql/*/lib/*jit* "$1"/usr/lib/*/libLLVM* "$1"/usr/lib/
 rm -rf "$1/usr/sbin/policy-rc.d" "$1"/var/cache/apt/* "$1"/var/lib/mysql/* "$1"/var/lib/ldap/*; find "$1/var/log" -type f -delete
 "#;
 
-/// The archive with `some` of the packages, or `all`; built if it is not there yet.
+/// The packages of a set: `some`, or `all`.
+pub(crate) fn packages(set: &str) -> Result<Vec<&'static str>> {
+    match set {
+        "some" => Ok(SOME.to_vec()),
+        "all" => Ok([SOME, MORE].concat()),
+        _ => fail("there are two sets of packages: some, all"),
+    }
+}
+
+/// The archive with the packages of a set; built if it is not there yet.
 pub(crate) fn get(set: &str) -> Result<PathBuf> {
-    let packages = match set {
-        "some" => SOME.to_vec(),
-        "all" => [SOME, MORE].concat(),
-        _ => return fail("there are two sets of packages: some, all"),
-    };
+    let packages = packages(set)?;
     let suite = SUITES[0];
     let base = images::get(suite)?.join(format!("debian-{suite}.tar"));
     let ingredients = format!("{} {} {INSTALL}", packages.join(" "), base.display());

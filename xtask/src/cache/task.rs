@@ -12,7 +12,9 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     match words.as_slice() {
         [] | ["build"] => SUITES.iter().try_for_each(|suite| build(suite))?,
         ["build", suite] if SUITES.contains(suite) => build(suite)?,
-        ["packaged", set] => println!("{}", packaged::get(set)?.display()),
+        ["packaged", set] => {
+            println!("{}\n{}", packaged::get(set)?.display(), packaged::packages(set)?.join("\n"));
+        }
         ["clean"] => clean()?,
         _ => return fail("usage: cargo xtask cache [build [SUITE] | packaged SET | clean]"),
     }

@@ -35,11 +35,13 @@ fn lay(host: &Host, set: &str) {
     let made = xtask_command().args(["cache", "packaged", set]).output().unwrap();
     let said = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "{said}");
-    host.put(String::from_utf8(made.stdout).unwrap().trim(), "/srv/packaged.tar");
+    let said = String::from_utf8(made.stdout).unwrap();
+    let (archive, packages) = said.split_once('\n').unwrap();
+    host.put(archive, "/var/tmp/packaged.tar");
     host.put(HERE, THERE);
-    host.sh("volt image import /srv/packaged.tar packaged && rm /srv/packaged.tar").ok();
-    let names = format!("grep -rhoE 'image: [a-z0-9-]+$' {THERE} | cut -d ' ' -f 2 | sort -u");
-    host.sh(&format!("for name in $({names}); do volt image tag packaged $name || exit; done"))
+    host.sh("volt image import /var/tmp/packaged.tar packaged && rm /var/tmp/packaged.tar").ok();
+    let packages = packages.split_whitespace().collect::<Vec<_>>().join(" ");
+    host.sh(&format!("for name in {packages}; do volt image tag packaged $name || exit; done"))
         .ok();
 }
 
