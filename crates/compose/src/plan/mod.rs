@@ -51,10 +51,19 @@ pub enum State {
         /// Whether it ended well.
         well: bool,
     },
+    /// It is on its way up, by a command that was killed, maybe: nobody waits for the end of that.
+    Starting,
     /// It runs.
     Running,
     /// It is frozen.
     Paused,
+}
+
+impl State {
+    /// Whether it has to be stopped before it is down.
+    fn is_up(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Paused)
+    }
 }
 
 /// How a plan is wanted.

@@ -95,6 +95,11 @@ fn a_second_up_does_nothing() {
     assert_eq!(lines(&plan(&found, &have)), ["start workload shop-init-1"]);
     have.workloads.get_mut("shop-init-1").unwrap().state = State::Paused;
     assert_eq!(lines(&plan(&found, &have)), ["unpause workload shop-init-1"]);
+    // A start under way is joined: what comes after it needs it.
+    have.workloads.get_mut("shop-init-1").unwrap().state = State::Starting;
+    assert_eq!(lines(&plan(&found, &have)), ["start workload shop-init-1"]);
+    let all = Options::default();
+    assert_eq!(turn(&found, &have, Action::Stop, &all).steps.len(), 5);
 }
 
 #[test]

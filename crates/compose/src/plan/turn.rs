@@ -61,8 +61,8 @@ fn wanted(
         on.is_some_and(|on| on.condition == Condition::ServiceCompletedSuccessfully)
     });
     match (action, state) {
-        (Action::Stop, State::Running | State::Paused) => Some((Action::Stop, "it runs")),
-        (Action::Start, State::Stopped | State::Ended { well: false }) => {
+        (Action::Stop, state) if state.is_up() => Some((Action::Stop, "it runs")),
+        (Action::Start, State::Stopped | State::Starting | State::Ended { well: false }) => {
             Some((Action::Start, "it does not run"))
         }
         (Action::Start, State::Ended { well: true }) if !awaited => {

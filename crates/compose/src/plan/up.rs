@@ -119,9 +119,7 @@ impl Planner<'_> {
                     self.stack.services.iter().filter(|(_, service)| uses(service).contains(&id));
                 let members: BTreeSet<String> = members.map(|(key, _)| key.clone()).collect();
                 for (name, existing) in &self.have.workloads {
-                    if members.contains(&existing.service)
-                        && matches!(existing.state, State::Running | State::Paused)
-                    {
+                    if members.contains(&existing.service) && existing.state.is_up() {
                         let mut stop = Step::of(
                             Action::Stop,
                             Kind::Workload,
@@ -244,6 +242,7 @@ impl Planner<'_> {
             State::Ended { well: true } if self.is_awaited(one.key) => {}
             State::Ended { .. } => self.start(one, Action::Start, "it ended", before),
             State::Stopped => self.start(one, Action::Start, "it does not run", before),
+            State::Starting => self.start(one, Action::Start, "it does not run yet", before),
         }
     }
 

@@ -59,8 +59,7 @@ impl Engine {
     fn how_it_stands(&self, name: &Name, state: state::State) -> State {
         match state {
             state::State::Frozen => State::Paused,
-            // By a command that was killed, maybe: the start under way is joined, and what comes after it is done.
-            state::State::Starting => State::Stopped,
+            state::State::Starting => State::Starting,
             state if state.is_alive() => State::Running,
             _ => match self.last_exit(name) {
                 Some(exit) => State::Ended { well: exit.code == 0 },

@@ -54,14 +54,17 @@ fn show(host: &Host, name: &str, again: &str) {
         "systemctl" => {
             let unit = format!("volt-compose@{stack}.target");
             host.sh(&format!("systemctl stop {unit}")).ok();
-            let left = format!("systemctl list-units -q 'volt-container@*' | grep {name}");
-            host.until(LONG, &format!("! {left}"));
+            let left = "systemctl list-units -q 'volt-container@*'";
+            host.until(LONG, &format!("! {left} | grep -F @{name}"));
             host.sh(&format!("systemctl start {unit}")).ok();
         }
         "boot" => host.reboot(),
         line => drop(host.sh(&within(line)).ok()),
     }
     host.until(LONG, &within("sh ./drive read"));
+    // What nobody reads from may be on its way up.
+    let begun = "systemctl list-units -q --all --state activating 'volt-*@*'";
+    host.until(LONG, &format!("! {begun} | grep -F @{name}"));
     assert_eq!(steps(&host.sh(&within("volt compose up -d -o json")).json()), [""; 0], "{name}");
     host.sh(&within("volt compose down -v")).ok();
     is_gone(host, &stack);
