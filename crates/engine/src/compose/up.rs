@@ -42,6 +42,7 @@ impl Engine {
     pub fn compose_up(&self, name: &Name, up: &Up, progress: &dyn Progress) -> Result<Plan> {
         let stack = self.read_stack(name, up)?;
         let _lock = self.lock_stack(name, progress)?;
+        self.settle_stack(&stack)?;
         let planned = self.plan_up(&stack, up)?;
         let before = self.stack_record(name).ok().flatten();
         let wanted = Record {

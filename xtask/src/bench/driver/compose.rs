@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::clock::{alternate, run, sized, time, time_command};
+use super::first::Lines;
 use super::peer::{self, Peer};
 use super::{podman as pods, volt};
 use crate::bench::samples::Samples;
@@ -26,6 +27,8 @@ fn ready(pairs: usize) -> Result<u32> {
 /// `up` from nothing, `up` of what is up, `down`.
 pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     let count = ready(pairs)?;
+    // Theirs mount the folder that it stands in.
+    let _lines = Lines::open()?;
     let peers = (0..count).map(|number| Peer::new(number, &["/bin/sleep", "1000"]));
     let peers: Vec<Peer> = peers.collect::<Result<_>>()?;
     peers.iter().try_for_each(Peer::mount)?;
@@ -68,18 +71,19 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
 }
 
 const KUBE: &str = "/run/bench/kube.yaml";
-const PLAY: [&str; 5] = ["podman", "kube", "play", "--quiet", KUBE];
+const INFRA: &str = "localhost/hold";
+// Its own network for pods serves names, by a program that isn't there.
+const PLAY: [&str; 7] = ["podman", "kube", "play", "--quiet", "--network", "podman", KUBE];
 const UNPLAY: [&str; 4] = ["podman", "kube", "down", KUBE];
 
 /// The same against podman: each service is a pod of its own there, with an address of its own as ours.
 pub(super) fn podman(pairs: usize) -> Result<Vec<Samples>> {
     let count = ready(pairs)?;
     pods::ready()?;
-    // What holds a pod together comes with a package that only recommends it.
-    let text = format!(
-        "[engine]\ninfra_image = \"{}\"\ninfra_command = \"/bin/sleep 1000\"\n",
-        pods::IMAGE
-    );
+    // What holds a pod together comes with a package that podman's only recommends.
+    let hold = "ENTRYPOINT [\"/bin/sleep\", \"1000\"]";
+    run(&["podman", "import", "--quiet", "--change", hold, "/srv/images/tiny.tar", INFRA])?;
+    let text = format!("[engine]\ninfra_image = \"{INFRA}\"\n");
     crate::cache::write(Path::new("/etc/containers/containers.conf"), text)?;
     let pod = |n: u32| {
         format!(
