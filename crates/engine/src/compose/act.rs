@@ -446,7 +446,7 @@ impl Engine {
     /// Whether this is a volume that was made for a container because its image asks for one.
     fn is_image_volume(&self, bind: &volt_model::mount::Bind) -> bool {
         let Source::Volume(name) = &bind.source else { return false };
-        self.volume_metadata(name).is_ok_and(|data| data.labels.contains_key("volt.container"))
+        self.owner_of_volume(name).is_some()
     }
 
     /// What makes the addresses of a network of this host others than those of another.

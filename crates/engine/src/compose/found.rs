@@ -28,7 +28,7 @@ pub(super) fn has_replica(stack: &Stack, name: &Name) -> bool {
 }
 
 impl Engine {
-    /// Finishes or undoes what killed commands have left of the containers of a stack: what is half there or half gone is neither. The
+    /// Finishes or undoes what killed commands have left of the containers and volumes of a stack: what is half there or half gone is neither. The
     /// stack must be locked.
     pub(super) fn settle_stack(&self, stack: &Stack) -> Result<()> {
         let begins = format!("{}-", stack.name);
@@ -42,7 +42,11 @@ impl Engine {
             // Whoever locks the name does it.
             drop(self.lock_name(name)?);
         }
-        Ok(())
+        self.sweep_volumes(&|volume| {
+            let labels = self.volume_metadata(volume).map(|data| data.labels).unwrap_or_default();
+            stack_of(&labels) == Some(stack.name.as_str())
+                || self.owner_of_volume(volume).is_some_and(|owner| has_replica(stack, &owner))
+        })
     }
 
     /// What there is of a stack. One call to systemd, one record read for each container.

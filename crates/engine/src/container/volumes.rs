@@ -68,15 +68,21 @@ impl Engine {
         Ok(made)
     }
 
+    /// The container that a volume was made for because its image asks for one.
+    pub(crate) fn owner_of_volume(&self, volume: &Name) -> Option<Name> {
+        self.volume_metadata(volume).ok()?.labels.get(OWNER)?.parse().ok()
+    }
+
     /// Removes the volumes that were made for such containers where these are gone: who was to do it may have been killed.
     ///
     /// # Errors
     /// The first that can't be removed.
     pub(crate) fn remove_orphaned_volumes(&self, was: &dyn Fn(&Name) -> bool) -> Result<()> {
         for volume in self.volume_names()? {
-            let owner = self.volume_metadata(&volume).ok();
-            let owner: Option<Name> = owner.and_then(|data| data.labels.get(OWNER)?.parse().ok());
-            if owner.is_some_and(|owner| was(&owner) && !self.container_exists(&owner)) {
+            if self
+                .owner_of_volume(&volume)
+                .is_some_and(|owner| was(&owner) && !self.container_exists(&owner))
+            {
                 self.volume_delete(&volume)?;
             }
         }

@@ -282,6 +282,12 @@ on_hosts! {
         host.sh("volt compose -p well restart web && systemctl restart volt-container@well-web-1").ok();
         assert_eq!(runs(), "1");
         assert_eq!(steps(&within(host, "well", "volt compose up -d -o json").json()), [""; 0]);
+        // All of it again waits again, and so does who only wants to know.
+        within(host, "well", "volt compose restart").ok();
+        assert!(at("web") >= at("db") + 2);
+        within(host, "well", "volt compose restart db && volt compose up -d --wait").ok();
+        host.sh("volt ps | grep well-db-1 | grep healthy").ok();
+        assert_eq!(runs(), "1");
         // What never gets well is told, with its last words, and nothing stays.
         let ill = well.replace("name: well", "name: ill").replace("test -e /tmp/well, interval: 1s, retries: 30", "echo not yet; false, interval: 1s, retries: 2");
         stack(host, "ill", &ill);

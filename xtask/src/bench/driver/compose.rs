@@ -81,13 +81,15 @@ pub(super) fn podman(pairs: usize) -> Result<Vec<Samples>> {
     let count = ready(pairs)?;
     pods::ready()?;
     // What holds a pod together comes with a package that podman's only recommends.
-    let hold = "ENTRYPOINT [\"/bin/sleep\", \"1000\"]";
-    run(&["podman", "import", "--quiet", "--change", hold, "/srv/images/tiny.tar", INFRA])?;
-    let text = format!("[engine]\ninfra_image = \"{INFRA}\"\n");
+    let (hold, signal) = ("ENTRYPOINT [\"/bin/sleep\", \"1000\"]", "STOPSIGNAL SIGKILL");
+    let image = ["podman", "import", "--quiet", "--change", hold, "--change", signal];
+    run(&[&image[..], &["/srv/images/tiny.tar", INFRA]].concat())?;
+    // A host without controllers has no limit of processes to offer.
+    let text = format!("[containers]\npids_limit = 0\n[engine]\ninfra_image = \"{INFRA}\"\n");
     crate::cache::write(Path::new("/etc/containers/containers.conf"), text)?;
     let pod = |n: u32| {
         format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: s{n}}}\nspec:\n  containers:\n  - \
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: s{n}}}\nspec:\n  terminationGracePeriodSeconds: 0\n  containers:\n  - \
              {{name: main, image: {}, imagePullPolicy: Never, command: [sleep, \"1000\"]}}\n---\n",
             pods::IMAGE
         )
