@@ -44,7 +44,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "soak",
-        arguments: "store [--minutes N]",
+        arguments: "NAME [--minutes N]",
         about: "run what has chance in it for long",
         run: soak::task,
     },
@@ -56,7 +56,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "cache",
-        arguments: "[build [SUITE] | clean]",
+        arguments: "[build [SUITE] | packaged SET | clean]",
         about: "make what test hosts need beforehand",
         run: cache::task::task,
     },

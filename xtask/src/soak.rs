@@ -6,7 +6,7 @@ use crate::paths;
 use crate::run::{Outcome, fail, program};
 
 /// What can be soaked: its name, and the words by which its test is run: cargo's, or those of `cargo xtask test`.
-const SOAKS: [(&str, &str, &[&str]); 3] = [
+const SOAKS: [(&str, &str, &[&str]); 5] = [
     (
         "store",
         "cargo",
@@ -14,6 +14,8 @@ const SOAKS: [(&str, &str, &[&str]); 3] = [
     ),
     ("net", "/proc/self/exe", &["test", "net_churn"]),
     ("net-kills", "/proc/self/exe", &["test", "net_survives_a_kill"]),
+    ("stacks", "/proc/self/exe", &["test", "compose_brings_up_what_people_publish"]),
+    ("stack-kills", "/proc/self/exe", &["test", "compose_survives_a_kill"]),
 ];
 /// How long it goes on where nothing is said.
 const MINUTES: u64 = 60;

@@ -24,6 +24,7 @@ mod suite {
     mod container_terminal;
     mod container_whole;
     mod crash;
+    mod crash_compose;
     mod crash_daemon;
     mod crash_proot;
     mod daemon;
@@ -47,6 +48,7 @@ mod suite {
     mod secret;
     mod service;
     mod snapshot;
+    mod stacks;
     mod system;
     mod task;
     mod tasks;

@@ -1,14 +1,10 @@
 //! The peers and what they need beyond the tree of a test host, as a folder of Debian packages: fetched
 //! once by the machine's own apt, kept in the cache, installed in a host without a network.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::cache::{self, sources, tree};
-use crate::packages;
-use crate::run::{Context, Result, fail, program};
-
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+use crate::cache::{self, debs, tree};
+use crate::run::Result;
 
 /// Peers that are installed together.
 #[derive(Debug)]
@@ -48,56 +44,7 @@ impl Peers {
         let tree = tree::get(suite)?;
         let ingredients = format!("{} {}", self.packages.join(" "), tree.display());
         cache::get(&format!("{}-{suite}", self.name), &ingredients, |stage| {
-            fetch(self.packages, suite, &tree, stage)
+            debs::fetch(self.packages, suite, &tree, stage)
         })
     }
-}
-
-fn fetch(wanted: &[&str], suite: &str, tree: &Path, stage: &Path) -> Result<()> {
-    packages::need(&[("apt-get", "apt"), (KEYRING, "debian-archive-keyring")])?;
-    let Some(mirror) = sources::mirror() else {
-        return fail("apt is set up with no Debian mirror (see sources.list(5))");
-    };
-    let list = stage.join("apt/sources.list");
-    let mut lines = vec![format!("{mirror} {suite}")];
-    if wanted.is_empty() {
-        lines.push(format!("{mirror} {suite}-updates"));
-        lines.extend(sources::security().map(|mirror| format!("{mirror} {suite}-security")));
-    }
-    let lines: String =
-        lines.iter().map(|line| format!("deb [signed-by={KEYRING}] {line} main\n")).collect();
-    cache::write(&list, lines)?;
-    for folder in ["apt/state/lists/partial", "apt/cache/archives/partial"] {
-        let path = stage.join(folder);
-        fs::create_dir_all(&path).context(|| path.display().to_string())?;
-    }
-    // Apt works out what the tree lacks from the tree's own list of packages.
-    let status = tree.join("var/lib/dpkg/status");
-    let options = [
-        ("Dir::Etc::sourcelist", list.as_path()),
-        ("Dir::Etc::sourceparts", Path::new("-")),
-        ("Dir::State", &stage.join("apt/state")),
-        ("Dir::State::status", &status),
-        ("Dir::Cache", &stage.join("apt/cache")),
-    ];
-    let options: Vec<String> = options
-        .iter()
-        .flat_map(|(key, path)| ["--option".to_owned(), format!("{key}={}", path.display())])
-        .collect();
-    let apt = || program("apt-get").arg("--quiet").args(&options);
-    apt().arg("update").read()?;
-    let what = if wanted.is_empty() { "dist-upgrade" } else { "install" };
-    apt()
-        .args([what, "--download-only", "--yes", "--no-install-recommends"])
-        .args(wanted)
-        .read()?;
-    let archives = stage.join("apt/cache/archives");
-    for entry in fs::read_dir(&archives).context(|| archives.display().to_string())?.flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|kind| kind == "deb") {
-            fs::rename(&path, stage.join(entry.file_name()))
-                .context(|| path.display().to_string())?;
-        }
-    }
-    cache::remove(&stage.join("apt"))
 }

@@ -13,14 +13,16 @@ use crate::run::{Context, Result, fail, program};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HELPER: &str = "/usr/lib/apt/apt-helper";
-/// What tests install in a host by its own apt.
-const FOR_TESTS: [&str; 9] = [
+/// What tests install in a host by its own apt, and the demo in an image.
+const FOR_TESTS: [&str; 11] = [
     "bind9-dnsutils",
     "buildah",
     "crun",
     "fish",
     "netavark",
+    "nginx",
     "podman",
+    "redis-server",
     "systemd-resolved",
     "tcpdump",
     "zsh",

@@ -56,7 +56,8 @@ fn debian(suite: &str, archive: &Path, include: &[&str], image: &Path) -> Result
     super::remove(&root)
 }
 
-fn pack(root: &Path, image: &Path) -> Result<()> {
+/// Packs a root as it is.
+pub(crate) fn pack(root: &Path, image: &Path) -> Result<()> {
     let flags = ["--numeric-owner", "--sort=name", "--xattrs", "--xattrs-include=*"];
     let tar = program("tar").args(flags).arg("--create").arg("--file").arg(image);
     tar.arg("--directory").arg(root).arg(".").read().map(drop)

@@ -2,7 +2,9 @@
 //! renamed into place when whole. A build that was killed leaves nothing that anyone would use.
 
 pub(crate) mod archive;
+pub(crate) mod debs;
 pub(crate) mod images;
+pub(crate) mod packaged;
 pub(crate) mod sources;
 pub(crate) mod task;
 pub(crate) mod tree;

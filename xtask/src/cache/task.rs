@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{SUITES, archive, images, tree};
+use super::{SUITES, archive, images, packaged, tree};
 use crate::paths;
 use crate::run::{Context, Outcome, fail};
 
@@ -12,8 +12,11 @@ pub(crate) fn task(words: &[String]) -> Outcome {
     match words.as_slice() {
         [] | ["build"] => SUITES.iter().try_for_each(|suite| build(suite))?,
         ["build", suite] if SUITES.contains(suite) => build(suite)?,
+        ["packaged", set] => {
+            println!("{}\n{}", packaged::get(set)?.display(), packaged::packages(set)?.join("\n"));
+        }
         ["clean"] => clean()?,
-        _ => return fail("usage: cargo xtask cache [build [SUITE] | clean]"),
+        _ => return fail("usage: cargo xtask cache [build [SUITE] | packaged SET | clean]"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,7 @@ pub struct ComposeUp {
     pub no_start: bool,
     /// What was done stays where a step fails.
     pub no_rollback: bool,
-    /// What was started must run in the end.
+    /// What was started must run in the end, and be well where it has a check of its health.
     pub wait: bool,
 }
 

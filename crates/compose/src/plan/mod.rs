@@ -13,7 +13,7 @@ pub use down::down;
 pub use turn::turn;
 pub use up::{chosen, up};
 
-use crate::stack::Condition;
+use crate::stack::{Condition, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -51,10 +51,19 @@ pub enum State {
         /// Whether it ended well.
         well: bool,
     },
+    /// It is on its way up, by a command that was killed, maybe: nobody waits for the end of that.
+    Starting,
     /// It runs.
     Running,
     /// It is frozen.
     Paused,
+}
+
+impl State {
+    /// Whether it has to be stopped before it is down.
+    fn is_up(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Paused)
+    }
 }
 
 /// How a plan is wanted.
@@ -141,6 +150,19 @@ pub struct Wait {
     pub condition: Condition,
     /// Whether nothing goes without it.
     pub required: bool,
+}
+
+/// What must have come about before a service is started, besides that others were.
+fn waits(service: &Service) -> impl Iterator<Item = Wait> {
+    let more = service
+        .depends_on
+        .iter()
+        .filter(|(_, dependency)| dependency.condition != Condition::ServiceStarted);
+    more.map(|(other, dependency)| Wait {
+        service: other.clone(),
+        condition: dependency.condition,
+        required: dependency.required,
+    })
 }
 
 /// One step.

@@ -95,6 +95,11 @@ fn a_second_up_does_nothing() {
     assert_eq!(lines(&plan(&found, &have)), ["start workload shop-init-1"]);
     have.workloads.get_mut("shop-init-1").unwrap().state = State::Paused;
     assert_eq!(lines(&plan(&found, &have)), ["unpause workload shop-init-1"]);
+    // A start under way is joined: what comes after it needs it.
+    have.workloads.get_mut("shop-init-1").unwrap().state = State::Starting;
+    assert_eq!(lines(&plan(&found, &have)), ["start workload shop-init-1"]);
+    let all = Options::default();
+    assert_eq!(turn(&found, &have, Action::Stop, &all).steps.len(), 5);
 }
 
 #[test]
@@ -349,6 +354,12 @@ fn what_is_there_is_started_and_stopped_in_order() {
             "start workload shop-web-1"
         ]
     );
+    // Each waits for what it depends on to be well, if that is started too.
+    let waits = |plan: &Plan| plan.steps.iter().map(|step| step.waits.len()).collect::<Vec<_>>();
+    assert_eq!(waits(&start), [0, 2, 2, 1]);
+    assert!(stop.steps.iter().all(|step| step.waits.is_empty()));
+    let one = Options { services: vec!["web".into()], ..all.clone() };
+    assert_eq!(waits(&turn(&found, &have, Action::Restart, &one)), [0]);
     let one = Options { services: vec!["db".into()], ..all };
     let again = turn(&found, &have, Action::Restart, &one);
     assert_eq!(lines(&again), ["restart workload shop-db-1"]);

@@ -1,6 +1,6 @@
 //! Starting, stopping and restarting what is there: nothing is made or removed.
 
-use super::{Action, Have, Kind, Options, Plan, State, Step};
+use super::{Action, Have, Kind, Options, Plan, State, Step, waits};
 use crate::graph;
 use crate::stack::{Condition, Stack};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,13 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
             let mut step = Step::of(action, Kind::Workload, name, key, why);
             step.replica = existing.replica;
             step.after.clone_from(&before);
+            if let Some(service) = stack.services.get(key).filter(|_| step.action != Action::Stop) {
+                // Who is not asked for stays as it is, well or not.
+                let there = |key: &str| have.workloads.values().any(|one| one.service == key);
+                let asked =
+                    waits(service).filter(|one| chosen(&one.service) && there(&one.service));
+                step.waits = asked.collect();
+            }
             let number = plan.push(step);
             steps.entry(key).or_default().insert(number);
         }
@@ -54,8 +61,8 @@ fn wanted(
         on.is_some_and(|on| on.condition == Condition::ServiceCompletedSuccessfully)
     });
     match (action, state) {
-        (Action::Stop, State::Running | State::Paused) => Some((Action::Stop, "it runs")),
-        (Action::Start, State::Stopped | State::Ended { well: false }) => {
+        (Action::Stop, state) if state.is_up() => Some((Action::Stop, "it runs")),
+        (Action::Start, State::Stopped | State::Starting | State::Ended { well: false }) => {
             Some((Action::Start, "it does not run"))
         }
         (Action::Start, State::Ended { well: true }) if !awaited => {

@@ -1,6 +1,6 @@
 //! From what is there to what is wanted.
 
-use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, Wait};
+use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
 use crate::stack::{Condition, External, MountKind, NetworkMode, Service, Stack, Workload};
 use crate::{graph, hash, names};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,9 +119,7 @@ impl Planner<'_> {
                     self.stack.services.iter().filter(|(_, service)| uses(service).contains(&id));
                 let members: BTreeSet<String> = members.map(|(key, _)| key.clone()).collect();
                 for (name, existing) in &self.have.workloads {
-                    if members.contains(&existing.service)
-                        && matches!(existing.state, State::Running | State::Paused)
-                    {
+                    if members.contains(&existing.service) && existing.state.is_up() {
                         let mut stop = Step::of(
                             Action::Stop,
                             Kind::Workload,
@@ -244,6 +242,7 @@ impl Planner<'_> {
             State::Ended { well: true } if self.is_awaited(one.key) => {}
             State::Ended { .. } => self.start(one, Action::Start, "it ended", before),
             State::Stopped => self.start(one, Action::Start, "it does not run", before),
+            State::Starting => self.start(one, Action::Start, "it does not run yet", before),
         }
     }
 
@@ -275,17 +274,7 @@ impl Planner<'_> {
     fn start(&mut self, one: &Replica<'_>, action: Action, why: &str, after: BTreeSet<usize>) {
         let mut step = one.step(action, why.to_owned());
         step.after = after;
-        step.waits = one
-            .service
-            .depends_on
-            .iter()
-            .filter(|(_, dependency)| dependency.condition != Condition::ServiceStarted)
-            .map(|(other, dependency)| Wait {
-                service: other.clone(),
-                condition: dependency.condition,
-                required: dependency.required,
-            })
-            .collect();
+        step.waits = waits(one.service).collect();
         let number = self.plan.push(step);
         self.last.entry(format!("service {}", one.key)).or_default().insert(number);
     }

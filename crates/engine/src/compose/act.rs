@@ -87,7 +87,7 @@ impl<'a> Doer<'a> {
             (Kind::Network, Action::Recreate) => self.replace_network(&name, step),
             (Kind::Network, _) => self.create_network(&name, step),
             (Kind::Volume, _) => self.create_volume(&name, &step.key, told),
-            (Kind::Workload, Action::Create) => self.create(&name, step, None),
+            (Kind::Workload, Action::Create) => self.create_or_go_on(&name, step),
             (Kind::Workload, Action::Recreate) => self.recreate(&name, step),
             (Kind::Workload, Action::Start) => self.start(&name, step, told),
             (Kind::Workload, Action::Restart) => self.restart(&name, step, None, told),
@@ -240,10 +240,27 @@ impl<'a> Doer<'a> {
         engine.container_rename(name, &was)?;
         self.undone_by(Undo::Renamed { was: was.clone(), name: name.clone(), ran });
         self.remove_later(was.clone());
+        self.take_the_place_of(&was, &old, name, step)
+    }
+
+    /// Makes a container that is not there. It may be because a command was killed while it made it anew: then it is gone on with.
+    fn create_or_go_on(&self, name: &Name, step: &Step) -> Result<()> {
+        let was = name_of_old(name);
+        match self.engine.spec(&was) {
+            Ok(old) if found::stack_of(&old.labels) == Some(self.stack.name.as_str()) => {
+                self.take_the_place_of(&was, &old, name, step)
+            }
+            Ok(_) => self.create(name, step, None),
+            Err(error) if error.kind == ErrorKind::NotFound => self.create(name, step, None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_the_place_of(&self, was: &Name, old: &Spec, name: &Name, step: &Step) -> Result<()> {
         // The new one may want the same addresses.
-        engine.give_addresses_back(&was)?;
-        engine.start_at_boot(&was, false)?;
-        self.create(name, step, Some(&old))
+        self.engine.give_addresses_back(was)?;
+        self.engine.start_at_boot(was, false)?;
+        self.create(name, step, Some(old))
     }
 
     fn start(&self, name: &Name, step: &Step, told: &Told<'_>) -> Result<()> {
@@ -429,7 +446,7 @@ impl Engine {
     /// Whether this is a volume that was made for a container because its image asks for one.
     fn is_image_volume(&self, bind: &volt_model::mount::Bind) -> bool {
         let Source::Volume(name) = &bind.source else { return false };
-        self.volume_metadata(name).is_ok_and(|data| data.labels.contains_key("volt.container"))
+        self.owner_of_volume(name).is_some()
     }
 
     /// What makes the addresses of a network of this host others than those of another.

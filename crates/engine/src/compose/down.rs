@@ -1,5 +1,6 @@
 //! Taking a stack away: who depends on others first, then networks, and volumes where that is wanted.
 
+use super::found::has_replica;
 use super::steps::{self, OnError, Told};
 use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
@@ -23,18 +24,20 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Plan> {
         let _lock = self.lock_stack(name, progress)?;
-        let have = self.stack_have(name)?;
         let kept = match self.kept_stack(name) {
             // What it was made of can't be read: all that belongs to it goes.
             Err(error) if error.kind == ErrorKind::InvalidConfig => None,
             other => other?,
         };
-        if kept.is_none() && have == plan::Have::default() && !self.stack_dir(name).exists() {
-            return Err(super::no_stack(name));
-        }
         let mut options = options.clone();
         options.remove_orphans |= kept.is_none();
+        let is_kept = kept.is_some() || self.stack_dir(name).exists();
         let stack = kept.unwrap_or_else(|| super::empty(name));
+        self.settle_stack(&stack)?;
+        let have = self.stack_have(name)?;
+        if !is_kept && have == plan::Have::default() {
+            return Err(super::no_stack(name));
+        }
         self.check_services(&stack, &options)?;
         let plan = plan::down(&stack, &have, &options);
         if options.services.is_empty() {
@@ -50,6 +53,9 @@ impl Engine {
         let removed = steps::run(&plan, &act, OnError::GoOn, progress);
         let left = self.stack_have(name)?;
         if options.services.is_empty() && left.workloads.is_empty() && left.networks.is_empty() {
+            if options.volumes {
+                self.remove_orphaned_volumes(&|owner| has_replica(&stack, owner))?;
+            }
             self.remove_stack_units(name)?;
             self.forget_stack(name)?;
         } else {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use volt_compose::launch::{HASH, REPLICA, SERVICE, STACK};
 use volt_compose::plan::{Existing, Have, State};
-use volt_compose::stack::External;
+use volt_compose::stack::{External, Service};
 use volt_compose::{Stack, hash, names};
 use volt_model::container::Spec;
 use volt_model::image::ImageRef;
@@ -19,7 +19,36 @@ pub(super) fn stack_of(labels: &BTreeMap<String, String>) -> Option<&str> {
     labels.get(STACK).map(String::as_str)
 }
 
+/// Whether a container of the stack is called so.
+pub(super) fn has_replica(stack: &Stack, name: &Name) -> bool {
+    let has = |(key, service): (&String, &Service)| {
+        (1..=service.replicas).any(|number| names::of_replica(stack, key, number) == *name)
+    };
+    stack.services.iter().any(has)
+}
+
 impl Engine {
+    /// Finishes or undoes what killed commands have left of the containers and volumes of a stack: what is half there or half gone is neither. The
+    /// stack must be locked.
+    pub(super) fn settle_stack(&self, stack: &Stack) -> Result<()> {
+        let begins = format!("{}-", stack.name);
+        let is_own = |name: &Name| {
+            let spec = self.spec(name).ok();
+            name.as_str().starts_with(&begins)
+                || spec.is_some_and(|spec| stack_of(&spec.labels) == Some(stack.name.as_str()))
+                || has_replica(stack, name)
+        };
+        for name in self.intended_names().iter().filter(|name| is_own(name)) {
+            // Whoever locks the name does it.
+            drop(self.lock_name(name)?);
+        }
+        self.sweep_volumes(&|volume| {
+            let labels = self.volume_metadata(volume).map(|data| data.labels).unwrap_or_default();
+            stack_of(&labels) == Some(stack.name.as_str())
+                || self.owner_of_volume(volume).is_some_and(|owner| has_replica(stack, &owner))
+        })
+    }
+
     /// What there is of a stack. One call to systemd, one record read for each container.
     pub(super) fn stack_have(&self, name: &Name) -> Result<Have> {
         let mut have = Have::default();
@@ -59,6 +88,7 @@ impl Engine {
     fn how_it_stands(&self, name: &Name, state: state::State) -> State {
         match state {
             state::State::Frozen => State::Paused,
+            state::State::Starting => State::Starting,
             state if state.is_alive() => State::Running,
             _ => match self.last_exit(name) {
                 Some(exit) => State::Ended { well: exit.code == 0 },

@@ -65,6 +65,7 @@ impl Engine {
         let stack = self.kept_stack(name)?.ok_or_else(|| super::no_stack(name))?;
         let options = Options { services: services.to_vec(), ..Options::default() };
         self.check_services(&stack, &options)?;
+        self.settle_stack(&stack)?;
         let plan = plan::turn(&stack, &self.stack_have(name)?, action, &options);
         let (none, no_images) = (BTreeMap::new(), BTreeMap::new());
         let doer = Doer::new(self, &stack, &none, &no_images);

@@ -7,10 +7,15 @@ use super::{Options, Plan, Record};
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use volt_compose::{Stack, names};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::State;
+
+/// How often somebody who waits for the health of a stack looks whether anybody still waits for him.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +28,7 @@ pub struct Up {
     pub options: Options,
     /// What was done stays where a step fails.
     pub no_rollback: bool,
-    /// What was started must run in the end.
+    /// What was started must run in the end, and be well where it has a check of its health.
     pub wait: bool,
 }
 
@@ -37,6 +42,7 @@ impl Engine {
     pub fn compose_up(&self, name: &Name, up: &Up, progress: &dyn Progress) -> Result<Plan> {
         let stack = self.read_stack(name, up)?;
         let _lock = self.lock_stack(name, progress)?;
+        self.settle_stack(&stack)?;
         let planned = self.plan_up(&stack, up)?;
         let before = self.stack_record(name).ok().flatten();
         let wanted = Record {
@@ -85,7 +91,7 @@ impl Engine {
         // Once more, for what had not its name again when the first was started.
         let new = self.write_stack_units(doer.stack)? || doer.tell_systemd()?;
         self.target_up(&doer.stack.name, new)?;
-        if up.wait { self.all_run(doer.stack, &up.options) } else { Ok(()) }
+        if up.wait { self.await_all_run(doer.stack, &up.options, progress) } else { Ok(()) }
     }
 
     /// Removes what others have taken the place of, and what is too much.
@@ -99,12 +105,35 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses to call a stack up of which something that is to run doesn't.
-    fn all_run(&self, stack: &Stack, options: &Options) -> Result<()> {
+    /// [`Self::all_run`], until nobody waits for it any more.
+    fn await_all_run(
+        &self,
+        stack: &Stack,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let gone = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| self.all_run(stack, options, &gone));
+            while !waits.is_finished() {
+                gone.fetch_or(progress.cancelled(), Ordering::Relaxed);
+                std::thread::sleep(LOOK);
+            }
+            waits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Waits until all that has a check of its health is well, and refuses to call a stack up of which something that is to run
+    /// doesn't.
+    fn all_run(&self, stack: &Stack, options: &Options, gone: &AtomicBool) -> Result<()> {
         let chosen = volt_compose::plan::chosen(stack, options);
         for (key, service) in stack.services.iter().filter(|(key, _)| chosen.contains(*key)) {
             for replica in 1..=service.replicas {
                 let spec = self.spec(&names::of_replica(stack, key, replica))?;
+                let alive = self.run_state(&spec)?.state.is_alive();
+                if alive && self.health_view(&spec).check.is_some() {
+                    self.await_healthy(&spec.name, gone)?;
+                }
                 let (state, exit) = (self.run_state(&spec)?.state, self.last_exit(&spec.name));
                 let ended_well = exit.is_some_and(|exit| exit.code == 0) && state == State::Stopped;
                 if !ended_well

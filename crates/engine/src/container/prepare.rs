@@ -94,6 +94,10 @@ impl Engine {
 
     /// Makes the network namespace, and plugs it into the networks.
     fn make_namespace(&self, spec: &Spec) -> Result<Option<Attached>> {
+        if self.attached(&spec.name).is_some() {
+            // Whoever connected it was killed. As long as that is written down, it would be put back while it is made anew here.
+            self.plug_out(&spec.name)?;
+        }
         let path = self.paths().container_netns(&spec.name);
         let namespace = match namespaces::is_netns(&path)? {
             true => NetNs::open(&path)?,

@@ -68,6 +68,27 @@ impl Engine {
         Ok(made)
     }
 
+    /// The container that a volume was made for because its image asks for one.
+    pub(crate) fn owner_of_volume(&self, volume: &Name) -> Option<Name> {
+        self.volume_metadata(volume).ok()?.labels.get(OWNER)?.parse().ok()
+    }
+
+    /// Removes the volumes that were made for such containers where these are gone: who was to do it may have been killed.
+    ///
+    /// # Errors
+    /// The first that can't be removed.
+    pub(crate) fn remove_orphaned_volumes(&self, was: &dyn Fn(&Name) -> bool) -> Result<()> {
+        for volume in self.volume_names()? {
+            if self
+                .owner_of_volume(&volume)
+                .is_some_and(|owner| was(&owner) && !self.container_exists(&owner))
+            {
+                self.volume_delete(&volume)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the volumes that were made for a container that is gone. What can't go now is left to `volume delete`.
     pub(crate) fn remove_image_volumes(&self, spec: &Spec) {
         for name in spec.binds.iter().filter_map(volume_of) {

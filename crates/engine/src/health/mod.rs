@@ -77,7 +77,7 @@ impl Engine {
         Ok(history)
     }
 
-    fn health_view(&self, spec: &Spec) -> View {
+    pub(crate) fn health_view(&self, spec: &Spec) -> View {
         let (check, problem) = match self.check_of(spec) {
             Ok(check) => (check, None),
             Err(error) => (spec.health.clone(), Some(error.chain().join(": "))),

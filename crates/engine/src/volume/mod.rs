@@ -95,6 +95,20 @@ impl Engine {
         Ok(names)
     }
 
+    /// Finishes what killed commands have left of such volumes of which only the metadata is there. Their owner knows them by labels.
+    pub(crate) fn sweep_volumes(&self, is_own: &dyn Fn(&Name) -> bool) -> Result<()> {
+        let entries = std::fs::read_dir(self.paths().volumes()).into_iter().flatten().flatten();
+        let name = |file: std::ffi::OsString| file.to_str()?.strip_suffix(".json")?.parse().ok();
+        let names = entries.filter_map(|entry| name(entry.file_name()));
+        for name in names.filter(|name| !self.volume_exists(name) && is_own(name)) {
+            let _lock = self.lock_volume(&name)?;
+            if !self.volume_exists(&name) {
+                self.remove_volume(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where the metadata can't be read, the folder still says when it was last changed.
     fn volume_view(&self, name: &Name, used_by: Vec<Name>) -> View {
         let path = self.volume_data(name);

@@ -35,7 +35,7 @@ fn within(host: &Host, name: &str, line: &str) -> Output {
 }
 
 /// What was done by a command that says so as JSON: `create workload shop-web-1`.
-fn steps(done: &Value) -> Vec<String> {
+pub(super) fn steps(done: &Value) -> Vec<String> {
     let step = |step: &Value| {
         let word = |key: &str| step[key].as_str().unwrap().to_owned();
         format!("{} {} {}", word("action"), word("kind"), word("name"))
@@ -44,7 +44,7 @@ fn steps(done: &Value) -> Vec<String> {
 }
 
 /// Nothing of a stack is left, and nothing is amiss.
-fn is_gone(host: &Host, name: &str) {
+pub(super) fn is_gone(host: &Host, name: &str) {
     let left = host.sh(&format!(
         "cd /etc/systemd/system && ls -d *@{name}.* *@{name}-* */*@{name}.* */*@{name}-* 2>/dev/null; \
          cd /var/lib/volt && ls -d */{name} */{name}-* */{name}.json 2>/dev/null; \
@@ -282,6 +282,12 @@ on_hosts! {
         host.sh("volt compose -p well restart web && systemctl restart volt-container@well-web-1").ok();
         assert_eq!(runs(), "1");
         assert_eq!(steps(&within(host, "well", "volt compose up -d -o json").json()), [""; 0]);
+        // All of it again waits again, and so does who only wants to know.
+        within(host, "well", "volt compose restart").ok();
+        assert!(at("web") >= at("db") + 2);
+        within(host, "well", "volt compose restart db && volt compose up -d --wait").ok();
+        host.sh("volt ps | grep well-db-1 | grep healthy").ok();
+        assert_eq!(runs(), "1");
         // What never gets well is told, with its last words, and nothing stays.
         let ill = well.replace("name: well", "name: ill").replace("test -e /tmp/well, interval: 1s, retries: 30", "echo not yet; false, interval: 1s, retries: 2");
         stack(host, "ill", &ill);

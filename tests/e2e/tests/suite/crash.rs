@@ -426,7 +426,7 @@ fn survives(host: &Host, case: &Case, step: usize) {
 }
 
 /// The same at so many of its calls.
-fn survives_some(host: &Host, case: &Case, count: usize) {
+pub(super) fn survives_some(host: &Host, case: &Case, count: usize) {
     host.sh(CLEAN).ok();
     host.sh(case.before).ok();
     let whole_run = host.run(&[&["/tmp/killat", "100000", "volt"], case.command].concat());
@@ -500,7 +500,7 @@ pub(super) fn some_of(total: usize, count: usize, host: &Host) -> impl Iterator<
 }
 
 /// A host of the test's own, whose commands do their work themselves.
-fn prepare(host: &Host) {
+pub(super) fn prepare(host: &Host) {
     arm(host);
     host.sh("mkdir -p /tmp/crash/usr/bin /tmp/crash/etc && echo x > /tmp/crash/usr/bin/x && ln -s x /tmp/crash/usr/bin/y && tar cf /tmp/crash.tar -C /tmp/crash .").ok();
     host.sh("systemctl mask --now volt.socket volt.service").ok();

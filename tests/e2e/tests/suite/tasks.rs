@@ -39,7 +39,7 @@ mod system_demo_uses_systemd_that_is_there {
         let said = host.sh("cd /home/demo && CARGO_TARGET_DIR=/home/demo ./xtask demo --no-build --mirror file:///srv/mirror");
         assert_eq!(said.code, 0, "{said:?}");
         assert!(said.stderr.contains("Shown on this machine"), "{said:?}");
-        assert!(said.stdout.contains("volt-container@demo-web.service"), "{said:?}");
+        assert!(said.stdout.contains("volt-container@guestbook-web-1.service"), "{said:?}");
     }
 }
 

@@ -55,6 +55,7 @@ const GROUPS: &[Group] = &[
     Group { name: "swap", run: swap::all },
     Group { name: "health", run: health::all },
     Group { name: "compose", run: compose::all },
+    Group { name: "compose-podman", run: compose::podman },
 ];
 
 /// Runs the task.

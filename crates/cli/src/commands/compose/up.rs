@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Don't show the logs
     #[arg(long, short)]
     detach: bool,
-    /// Don't show the logs, and fail unless everything runs in the end
+    /// Don't show the logs; wait until everything is healthy that has a check, and fail unless all runs in the end
     #[arg(long)]
     wait: bool,
     /// Leave what was done where a step fails

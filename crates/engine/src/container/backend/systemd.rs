@@ -10,7 +10,7 @@ use crate::workload::{Listener, Query, Usage, usage_of_unit};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::journal;
@@ -240,8 +240,9 @@ fn get_ready(engine: &Engine, spec: &Spec) -> Result<()> {
     // A unit that is loaded since the boot, or for a container that had the name before, has the old text. To ask about one that
     // isn't loaded would load it.
     if listed.iter().any(|unit| unit.name == units[0]) {
-        let loaded = engine.systemd().unit_properties(&units[0], &["NeedDaemonReload"])?;
-        if loaded.flag("NeedDaemonReload") {
+        let asked = ["NeedDaemonReload", "DropInPaths"];
+        let loaded = engine.systemd().unit_properties(&units[0], &asked)?;
+        if loaded.flag("NeedDaemonReload") || lacks_dropins(engine, spec, &loaded) {
             engine.reload_units()?;
         }
     }
@@ -249,6 +250,18 @@ fn get_ready(engine: &Engine, spec: &Spec) -> Result<()> {
         return Ok(());
     }
     engine.prepare_ahead(spec)
+}
+
+/// Whether systemd has not read all drop-ins of a container. It loads a unit because another one names it, also while their folder
+/// is not there, and then doesn't look for that folder when it is asked whether the unit changed.
+fn lacks_dropins(engine: &Engine, spec: &Spec, loaded: &systemd::Properties) -> bool {
+    let Some(systemd::Property::Texts(read)) = loaded.0.get("DropInPaths") else { return false };
+    let entries = std::fs::read_dir(engine.dropin_dir(&spec.name)).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.any(|path| {
+        path.extension().is_some_and(|end| end == "conf")
+            && !read.iter().any(|known| path == Path::new(known))
+    })
 }
 
 /// What systemd's list tells of a container.

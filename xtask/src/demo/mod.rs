@@ -1,7 +1,9 @@
 //! `cargo xtask demo`: the main job on real input, each command as a person would type it, then its output.
 //!
-//! As root with systemd as PID 1 it uses this machine, as root without it a test host, and else what Volt does for a user on their
-//! own: the same commands, run by proot.
+//! As root with systemd as PID 1 it uses this machine, as root without it a test host: a stack from one file. Else what Volt does for a
+//! user on their own: one container, run by proot.
+
+mod steps;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,8 +18,6 @@ use crate::packages;
 use crate::paths;
 use crate::run::{Context, Outcome, Program, Result, fail, program};
 
-const PAGE: &str = "<h1>Hello from a container</h1>";
-
 /// Where the demo is shown.
 enum Place {
     /// This machine, whose PID 1 is systemd; whether Volt is put there only for the demo.
@@ -26,15 +26,6 @@ enum Place {
     Host,
     /// The caller's own folders, with this `volt`.
     Own { volt: PathBuf, folder: PathBuf },
-}
-
-/// A command of the demo.
-struct Step {
-    line: String,
-    /// What must stand in its standard output.
-    expect: &'static str,
-    /// Makes no sense where a user runs Volt on their own.
-    needs_systemd: bool,
 }
 
 /// Runs the task.
@@ -70,8 +61,16 @@ pub(crate) fn run(build: &Build, mirror: Option<&str>) -> Result<()> {
 }
 
 fn show(place: &Place, mirror: Option<&str>) -> Result<()> {
-    let on_systemd = !matches!(place, Place::Own { .. });
-    for step in steps(place, mirror).iter().filter(|step| on_systemd || !step.needs_systemd) {
+    let steps = match place {
+        Place::Own { .. } => steps::alone(mirror),
+        // A test host has no network, but a part of Debian's archive.
+        Place::Host => steps::stack(mirror.or(Some("file:///srv/mirror"))),
+        Place::Here { .. } => steps::stack(mirror),
+    };
+    if !matches!(place, Place::Own { .. }) {
+        place.shell(&steps::lay()).quiet().read()?;
+    }
+    for step in &steps {
         println!("\n$ {}", step.line);
         let begun = Instant::now();
         let (output, text) = loop {
@@ -79,7 +78,7 @@ fn show(place: &Place, mirror: Option<&str>) -> Result<()> {
             let output = shell.command().output().context(|| step.line.clone())?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             // What a container has just said may still be on its way.
-            let late = step.line.starts_with("volt logs") && !text.contains(step.expect);
+            let late = step.line.contains(" logs ") && !text.contains(step.expect);
             if !late || begun.elapsed() > Duration::from_secs(10) {
                 break (output, text);
             }
@@ -111,84 +110,6 @@ fn shortened(text: &str) -> String {
 
 fn grouped(line: &str) -> String {
     format!("{{ {line}; }}")
-}
-
-fn steps(place: &Place, mirror: Option<&str>) -> Vec<Step> {
-    let unit = "volt-container@demo-web.service";
-    let always = |line: &str, expect| step(line, expect, false);
-    let systemd = |line: &str, expect| step(line, expect, true);
-    let mut steps = vec![always("mkdir -p site", "")];
-    steps.push(always(&format!("echo '{PAGE}' > site/index.html"), ""));
-    steps.extend(match place {
-        Place::Own { .. } => begin_alone(mirror),
-        // A test host has no network, but a part of Debian's archive.
-        Place::Host => begin(mirror.or(Some("file:///srv/mirror"))),
-        Place::Here { .. } => begin(mirror),
-    });
-    let status = format!("systemctl --no-pager --lines 3 status {unit}");
-    let limits = format!("systemctl show -p MainPID -p MemoryMax -p CPUQuotaPerSecUSec {unit}");
-    steps.extend([
-        always(
-            "curl -s --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:8080/",
-            PAGE,
-        ),
-        always("volt ps", "demo-web"),
-        always("volt logs demo-web", "response:200"),
-        always("volt exec demo-web cat /etc/os-release", "Debian"),
-        systemd("volt container update --memory 128M demo-web", "demo-web"),
-        systemd(&limits, "134217728"),
-        systemd(&status, "active (running)"),
-        systemd("machinectl --no-pager list", "demo-web"),
-        always("volt top --once", "demo-web"),
-        always("volt stop demo-web", "demo-web"),
-        always("volt ps -a", "demo-web"),
-        always("volt inspect demo-web -o yaml | grep -A 3 ^exit:", "code:"),
-        always("volt container delete demo-web", "demo-web"),
-        always("volt image delete debian-minimal", "debian-minimal"),
-        always("volt system check", ""),
-    ]);
-    steps
-}
-
-/// Pulls Debian and starts the server, with limits.
-fn begin(mirror: Option<&str>) -> Vec<Step> {
-    let mirror = mirror.map(|mirror| format!(" --mirror {mirror}")).unwrap_or_default();
-    let pull = format!("volt image pull debian-minimal --include busybox-static{mirror}");
-    let serve = "volt run -d --name demo-web --network host --memory 64M --cpus 0.5 -v ./site:/srv:ro \
-                 debian-minimal busybox httpd -f -v -p 127.0.0.1:8080 -h /srv";
-    vec![
-        step(&pull, "debian-minimal", false),
-        step("volt image list", "debian-minimal", false),
-        step(serve, "demo-web", false),
-    ]
-}
-
-/// The same without root: debootstrap unpacks Debian beneath fakeroot, as files of one owner, and Volt takes the folder in. proot
-/// knows no limits and no read-only mounts.
-fn begin_alone(mirror: Option<&str>) -> Vec<Step> {
-    let mirror = mirror.map(str::to_owned).or_else(cache::sources::mirror);
-    let mirror = mirror.map(|mirror| format!(" {mirror}")).unwrap_or_default();
-    let suite = SUITES[0];
-    let unpack = format!(
-        "PATH=$PATH:/usr/sbin fakeroot debootstrap --foreign --variant=minbase {suite} debian{mirror}"
-    );
-    let serve = "volt run -d --name demo-web --network host -v ./site:/srv debian-minimal \
-                 perl -MIO::Socket::INET -e '$| = 1; \
-                 $s = IO::Socket::INET->new(LocalAddr => \"127.0.0.1:8080\", Listen => 5, ReuseAddr => 1) or die $!; \
-                 while ($c = $s->accept) { <$c>; open $f, \"/srv/index.html\"; \
-                 print \"response:200\\n\"; print $c \"HTTP/1.0 200 OK\\r\\n\\r\\n\", <$f>; close $c }'";
-    vec![
-        step(&unpack, "", false),
-        // Where proc can't be mounted, debootstrap leaves a link to the machine's.
-        step("rm -rf debian/proc && mkdir debian/proc", "", false),
-        step("volt image import ./debian debian-minimal", "debian-minimal", false),
-        step("volt image list", "debian-minimal", false),
-        step(serve, "demo-web", false),
-    ]
-}
-
-fn step(line: &str, expect: &'static str, needs_systemd: bool) -> Step {
-    Step { line: line.to_owned(), expect, needs_systemd }
 }
 
 impl Place {
@@ -295,9 +216,10 @@ impl Place {
         }
     }
 
-    /// Removes the container of a demo that failed midway; after one that did not there is none.
+    /// Removes what a demo that failed midway has left; after one that did not there is nothing.
     fn sweep(&self) {
-        let _gone = self.shell("volt container delete --force demo-web").succeeds();
+        let line = "volt compose -p guestbook down -v; volt container delete --force demo-web";
+        let _gone = self.shell(line).succeeds();
     }
 
     /// Takes away what the demo made, also after a step that failed.
