@@ -76,13 +76,19 @@ impl Engine {
         let elements = |attached: Option<&Attached>| {
             attached.map(|one| ruleset::elements(one, &others, &orders)).unwrap_or_default()
         };
-        let (old, new) = (elements(before), elements(now));
-        let gone = old.into_iter().filter(|element| !new.contains(element));
-        let gone = nft::change(&gone.map(Change::Remove).collect::<Vec<_>>());
-        write()?;
+        // Two ports of a workload may share one.
+        let (old, new): (BTreeSet<_>, BTreeSet<_>) =
+            (elements(before).into_iter().collect(), elements(now).into_iter().collect());
+        let gone: Vec<Element> = old.difference(&new).cloned().collect();
+        let took = nft::change(&gone.iter().cloned().map(Change::Remove).collect::<Vec<_>>());
+        if let Err(error) = write() {
+            // It is as it was.
+            nft::change(&gone.into_iter().map(Change::Add).collect::<Vec<_>>()).map_err(asked)?;
+            return Err(error);
+        }
         // What it had already is added once more: somebody was killed perhaps who had told of it and no more.
         let come: Vec<Change> = new.into_iter().map(Change::Add).collect();
-        match gone.and_then(|()| nft::change(&come)) {
+        match took.and_then(|()| nft::change(&come)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::debug!(%error, "the firewall is rendered anew");
@@ -96,14 +102,12 @@ impl Engine {
         self.render(&self.facts()?)
     }
 
-    /// Makes of a firewall that had these orders in force one that has those which are in force now: by elements where the rules are the
-    /// same. The firewall's lock must be held.
-    fn swap_orders(&self, old: &Orders) -> Result<Facts> {
+    /// Makes the kernel's firewall that of the orders which are in force now: by elements where it has the rules. The firewall's lock
+    /// must be held.
+    fn settle_firewall(&self) -> Result<Facts> {
         let facts = self.facts()?;
-        // Who asks for what is in force already wants it put right.
-        if *old != facts.orders && self.has_rules_of(&facts).unwrap_or(false) {
-            let elements = |orders| ruleset::all_elements(&facts.networks, &facts.attached, orders);
-            match nft::change(&differences(elements(old), elements(&facts.orders))) {
+        if !facts.need_nothing() && self.has_rules_of(&facts).unwrap_or(false) {
+            match nft::settle(&ruleset::sets_of_elements(&facts.orders), &facts.elements()) {
                 Ok(()) => return Ok(facts),
                 Err(error) => tracing::debug!(%error, "the firewall is rendered anew"),
             }
@@ -147,8 +151,8 @@ impl Engine {
         if !self.has_rules_of(facts)? {
             return Ok(false);
         }
-        let wanted = ruleset::all_elements(&facts.networks, &facts.attached, &facts.orders);
-        nft::has_elements(ruleset::sets_of_elements(&facts.orders), &wanted).map_err(asked)
+        nft::has_elements(ruleset::sets_of_elements(&facts.orders), &facts.elements())
+            .map_err(asked)
     }
 
     /// Whether the kernel has the tables, sets and rules that would be rendered, whatever is in the sets.
@@ -179,14 +183,6 @@ fn asked(error: std::io::Error) -> Error {
     Error::new(ErrorKind::General, "The firewall can't be looked at").because(error)
 }
 
-/// What makes the second of the first.
-fn differences(old: Vec<Element>, new: Vec<Element>) -> Vec<Change> {
-    let (old, new): (BTreeSet<_>, BTreeSet<_>) =
-        (old.into_iter().collect(), new.into_iter().collect());
-    let gone = old.difference(&new).cloned().map(Change::Remove);
-    gone.chain(new.difference(&old).cloned().map(Change::Add)).collect()
-}
-
 struct Facts {
     networks: Vec<Network>,
     attached: Vec<Attached>,
@@ -196,6 +192,10 @@ struct Facts {
 impl Facts {
     fn need_nothing(&self) -> bool {
         self.networks.is_empty() && self.attached.is_empty() && self.orders.rules.rules.is_empty()
+    }
+
+    fn elements(&self) -> Vec<Element> {
+        ruleset::all_elements(&self.networks, &self.attached, &self.orders)
     }
 
     fn of(&self, gate: u32) -> ruleset::Facts<'_> {

@@ -121,10 +121,10 @@ impl Engine {
         let old = self.orders().ok();
         files::create_dirs(&self.paths().lib, 0o755)?;
         files::write_json(&path, orders, 0o644)?;
-        // Of what can't be read nobody knows what it has put into the kernel.
+        // Who asks for what is in force already wants the kernel to have it, whatever it says that it has.
         let swapped = match &old {
-            Some(old) => self.swap_orders(old),
-            None => self.facts().and_then(|facts| self.render(&facts).map(|()| facts)),
+            Some(old) if old != orders => self.settle_firewall(),
+            _ => self.facts().and_then(|facts| self.render(&facts).map(|()| facts)),
         };
         if let (Err(_), Some(old)) = (&swapped, old) {
             files::write_json(&path, &old, 0o644)?;

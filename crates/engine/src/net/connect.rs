@@ -53,8 +53,8 @@ impl Engine {
         }
         let done = self.save_meanwhile(&new, || self.plug_in_live(&new, attachment));
         if let Err(error) = done {
-            let undone = self.save_spec(&old).and_then(|()| self.leave(name, &attachment.network));
-            if let Err(undo) = undone {
+            let left = self.leave(name, &attachment.network);
+            if let Err(undo) = left.and(self.save_spec(&old)) {
                 tracing::error!(%name, error = %undo.chain().join(": "), "a connection half made could not be undone");
             }
             return Err(error);
@@ -134,10 +134,7 @@ impl Engine {
             .attached(&spec.name)
             .unwrap_or_else(|| Attached::new(spec.name.clone(), spec.labels.clone()));
         let network = self.network(&attachment.network)?;
-        let interface = (0..)
-            .map(|n| format!("eth{n}"))
-            .find(|name| attached.endpoints.iter().all(|endpoint| endpoint.interface != *name))
-            .expect("there are more numbers than networks");
+        let interface = free_interface(&attached, &namespace)?;
         let first = attached.endpoints.is_empty();
         let endpoint = self.endpoint(&network, &spec.name, attachment, interface)?;
         let endpoint = Endpoint { rate: spec.limits.rate, ..endpoint };
@@ -239,4 +236,16 @@ impl Engine {
         Netlink::open()?.delete(&port_name(name, network))?;
         Ok(())
     }
+}
+
+/// A name for the next interface: a killed command may have left one that nothing tells of.
+fn free_interface(attached: &Attached, namespace: &NetNs) -> Result<String> {
+    let mut there = Netlink::open_in(namespace)?;
+    for name in (0..u16::MAX).map(|n| format!("eth{n}")) {
+        let is_known = attached.endpoints.iter().any(|endpoint| endpoint.interface == name);
+        if !is_known && there.link(&name)?.is_none() {
+            return Ok(name);
+        }
+    }
+    Err(Error::new(ErrorKind::Resource, "All names of interfaces are taken"))
 }

@@ -3,10 +3,11 @@
 use super::is_member;
 use crate::Engine;
 use crate::error::{Error, Result};
+use std::collections::BTreeSet;
 use volt_host::files::{self, LockMode};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::Network;
+use volt_model::net::{Attached, Network};
 
 impl Engine {
     /// Removes a network and its bridge.
@@ -25,14 +26,7 @@ impl Engine {
             }
             read => read?,
         };
-        let specs = self.every_spec()?;
-        let mut users: Vec<String> = specs
-            .iter()
-            .filter(|spec| is_member(spec, name))
-            .map(|spec| spec.name.to_string())
-            .collect();
-        let taps = self.taps()?.into_iter().filter(|tap| tap.network == *name);
-        users.extend(taps.map(|tap| format!("the TAP {}", tap.name)));
+        let users = self.users_of_network(name)?;
         if !users.is_empty() {
             let title = format!("The network {name} is used by {}", users.join(", "));
             return Err(Error::new(ErrorKind::Conflict, title)
@@ -46,6 +40,21 @@ impl Engine {
         self.tell_names()?;
         self.serve_names_no_more();
         Ok(())
+    }
+
+    /// Who is in a network: by its record, or by what a killed command has left of a connection.
+    fn users_of_network(&self, network: &Name) -> Result<Vec<String>> {
+        let specs = self.every_spec()?;
+        let recorded = specs.iter().filter(|spec| is_member(spec, network)).map(|spec| &spec.name);
+        let taps = self.taps()?.into_iter().filter(|tap| tap.network == *network);
+        let taps: Vec<Name> = taps.map(|tap| tap.name).collect();
+        let attached = self.all_attached()?;
+        let has_port = |one: &&Attached| one.endpoints.iter().any(|to| to.network == *network);
+        let connected = attached.iter().filter(has_port).map(|one| &one.workload);
+        let containers: BTreeSet<&Name> =
+            recorded.chain(connected).filter(|name| !taps.contains(name)).collect();
+        let containers = containers.into_iter().map(ToString::to_string);
+        Ok(containers.chain(taps.iter().map(|tap| format!("the TAP {tap}"))).collect())
     }
 
     /// Takes away all that a network is, but in the firewall and the names.

@@ -43,24 +43,44 @@ pub enum Change {
     Remove(Element),
 }
 
+/// An element in the kernel's own form.
+pub(super) struct Raw<'a> {
+    pub(super) family: Family,
+    pub(super) set: &'a str,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
+}
+
+impl<'a> Raw<'a> {
+    fn of(element: &'a Element) -> Self {
+        let (key, value) = (fields(&element.key), fields(&element.value));
+        Self { family: element.family, set: &element.set, key, value }
+    }
+}
+
 /// Makes all these changes, or none.
 ///
 /// # Errors
 /// `NotFound` where a table, a set or an element to be removed isn't there; `AlreadyExists` where a key leads elsewhere.
 pub fn change(changes: &[Change]) -> io::Result<()> {
+    let raw = changes.iter().map(|change| match change {
+        Change::Add(element) => (true, Raw::of(element)),
+        Change::Remove(element) => (false, Raw::of(element)),
+    });
+    commit(&raw.collect::<Vec<_>>())
+}
+
+/// Adds the elements that are true and removes those that are false, all or none.
+pub(super) fn commit(changes: &[(bool, Raw<'_>)]) -> io::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
     let mut bytes = batch(BATCH[0]);
-    for (change, sequence) in changes.iter().zip(1..) {
+    for ((is_new, element), sequence) in changes.iter().zip(1..) {
         // What the kernel refuses it says unasked, and before it answers the last: so that is the only one which has to be answered.
         let answer = if sequence as usize == changes.len() { NLM_F_ACK } else { 0 };
-        let (kind, flags, element) = match change {
-            Change::Add(element) => (NEW_ELEMENT, NLM_F_CREATE, element),
-            Change::Remove(element) => (DELETE_ELEMENT, 0, element),
-        };
-        let flags = flags | NLM_F_REQUEST | answer;
-        bytes.extend(message(element, kind, flags, sequence));
+        let (kind, flags) = if *is_new { (NEW_ELEMENT, NLM_F_CREATE) } else { (DELETE_ELEMENT, 0) };
+        bytes.extend(message(element, kind, flags | NLM_F_REQUEST | answer, sequence));
     }
     bytes.extend(batch(BATCH[1]));
     let socket = connect()?;
@@ -107,16 +127,16 @@ fn batch(kind: u16) -> Vec<u8> {
     Message::new(header).finish()
 }
 
-fn message(element: &Element, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
+fn message(element: &Raw<'_>, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
     let family = protocol_family(element.family);
     let mut message = Message::new(Header { kind, flags, sequence, family, resource: 0 });
     message.text(LIST_TABLE, TABLE);
-    message.text(LIST_SET, &element.set);
+    message.text(LIST_SET, element.set);
     message.nested(LIST_ELEMENTS, |list| {
         list.nested(LIST_ELEMENT, |one| {
-            one.nested(KEY, |key| key.attribute(VALUE, &fields(&element.key)));
+            one.nested(KEY, |key| key.attribute(VALUE, &element.key));
             if !element.value.is_empty() {
-                one.nested(DATA, |data| data.attribute(VALUE, &fields(&element.value)));
+                one.nested(DATA, |data| data.attribute(VALUE, &element.value));
             }
         });
     });

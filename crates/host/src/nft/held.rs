@@ -2,8 +2,8 @@
 
 use super::dump::{attribute, attributes, dump};
 use super::elements::{
-    DATA, GET_TABLE, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, TABLE_NAME,
-    VALUE,
+    DATA, GET_TABLE, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, Raw,
+    TABLE_NAME, VALUE, commit,
 };
 use super::encode::{Header, Message, fields, protocol_family};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
@@ -22,6 +22,9 @@ const TABLE_USERDATA: u16 = 6;
 /// `NFTNL_UDATA_TABLE_COMMENT` of libnftnl, in front of its length.
 const COMMENT: u8 = 0;
 
+/// The keys and values of a set or map.
+type Held = BTreeSet<(Vec<u8>, Vec<u8>)>;
+
 /// Whether these sets and maps have these elements, each its own and no others.
 ///
 /// # Errors
@@ -31,17 +34,39 @@ pub fn has_elements(
     wanted: &[Element],
 ) -> io::Result<bool> {
     for (family, set) in sets {
-        let own = wanted.iter().filter(|element| element.family == family && element.set == set);
-        let own: BTreeSet<_> =
-            own.map(|element| (fields(&element.key), fields(&element.value))).collect();
         match held(family, &set) {
-            Ok(held) if held == own => {}
+            Ok(held) if held == own(family, &set, wanted) => {}
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         }
     }
     Ok(true)
+}
+
+/// Has these sets and maps hold these elements, each its own and no others; whatever they hold now, in one transaction.
+///
+/// # Errors
+/// `NotFound` where a table or a set isn't there, or another program has removed an element meanwhile.
+pub fn settle(sets: &[(Family, Cow<'static, str>)], wanted: &[Element]) -> io::Result<()> {
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for (family, set) in sets {
+        let raw = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            let (key, value) = (key.clone(), value.clone());
+            Raw { family: *family, set, key, value }
+        };
+        let (held, own) = (held(*family, set)?, own(*family, set, wanted));
+        gone.extend(held.difference(&own).map(|one| (false, raw(one))));
+        come.extend(own.difference(&held).map(|one| (true, raw(one))));
+    }
+    gone.append(&mut come);
+    commit(&gone)
+}
+
+/// What of all this a set is to hold.
+fn own(family: Family, set: &str, wanted: &[Element]) -> Held {
+    let own = wanted.iter().filter(|element| element.family == family && element.set == set);
+    own.map(|element| (fields(&element.key), fields(&element.value))).collect()
 }
 
 /// How many rules Volt's table of this family has; none where it isn't there.
@@ -112,7 +137,7 @@ fn flow(key: &[u8], length: usize) -> Option<Vec<Field>> {
 }
 
 /// The keys and values of a set or map, as this crate writes them.
-fn held(family: Family, set: &str) -> io::Result<BTreeSet<(Vec<u8>, Vec<u8>)>> {
+fn held(family: Family, set: &str) -> io::Result<Held> {
     let mut question = Message::new(header(GET_ELEMENTS, family));
     question.text(LIST_TABLE, TABLE);
     question.text(LIST_SET, set);

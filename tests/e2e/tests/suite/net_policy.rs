@@ -300,3 +300,40 @@ on_hosts! {
         host.sh("volt delete --force pol1 pol2 && volt net delete pola").ok();
     }
 }
+
+on_hosts! {
+    fn net_policies_of_pairs_come_and_go_beside_the_rules(host) {
+        let host = host.private("pairs");
+        host.tiny();
+        host.sh("volt net create --subnet 10.74.0.0/24 --ipv6 fd74::/64 polp").ok();
+        serve(host, "pair1", "--network polp");
+        serve(host, "pair2", "--network polp");
+        let (two, two6) = address(host, "pair2");
+        let two6 = format!("[{two6}]");
+        let open = || [&two, &two6].map(|to| reaches(host, Some("pair1"), to, "pair2"));
+        let deny = |name: &str, port: &str| host.sh(&format!("volt net policy create --deny --from pair1 --to pair2 --port {port} {name}"));
+        // Tables that are swapped have other handles.
+        let tables = || host.sh("nft -a list tables | grep volt").ok();
+        deny("other", "8080").ok();
+        assert_eq!(open(), [true, true]);
+        // Nobody else puts anything back.
+        host.sh("systemctl freeze volt-network.service").ok();
+        let before = tables();
+        deny("shut", "80").ok();
+        assert_eq!((open(), tables()), ([false, false], before.clone()));
+        assert_eq!(host.volt(&["firewall", "status", "-o", "json"]).json()["whole"], true);
+        // Whatever is in the kernel in the place of what should be, the next change makes it right.
+        host.sh("nft flush set bridge volt denied4").ok();
+        assert_eq!(open(), [true, false]);
+        deny("more", "81").ok();
+        assert_eq!((open(), tables()), ([false, false], before.clone()));
+        host.volt(&["net", "policy", "delete", "shut"]).ok();
+        assert_eq!((open(), tables()), ([true, true], before.clone()));
+        assert_eq!(host.volt(&["firewall", "status", "-o", "json"]).json()["whole"], true);
+        // One that is asked for anew is rendered whole.
+        host.volt(&["firewall", "reload"]).ok();
+        assert_ne!(tables(), before);
+        host.sh("systemctl thaw volt-network.service && volt net policy delete other more && volt delete --force pair1 pair2 && volt net delete polp").ok();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
