@@ -122,14 +122,14 @@ async fn serve(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
         };
         match shared.answer(source.ip(), Way::Datagram, &bytes[..length], &mut out) {
             Next::Drop => {}
-            Next::Reply => send(&socket, &out, source).await,
+            Next::Reply => send(&socket, &out, source),
             Next::Ask(query) => {
                 let (socket, shared) = (Arc::clone(&socket), Arc::clone(&shared));
                 tokio::spawn(async move {
                     let mut out = Vec::new();
                     let asked = shared.ask(source.ip(), Way::Datagram, &query, &mut out).await;
                     if let Next::Reply = asked {
-                        send(&socket, &out, source).await;
+                        send(&socket, &out, source);
                     }
                 });
             }
@@ -137,8 +137,9 @@ async fn serve(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
     }
 }
 
-async fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
-    if let Err(error) = socket.send_to(bytes, to).await {
+/// An answer for which there is no room is lost: who asks slowly, or too much, must not keep others waiting.
+fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
+    if let Err(error) = socket.try_send_to(bytes, to) {
         tracing::debug!(%error, %to, "send");
     }
 }

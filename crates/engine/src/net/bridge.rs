@@ -24,16 +24,14 @@ impl Engine {
     pub fn networks_up(&self) -> Result<()> {
         // Whoever removes one is waited for: its bridge must not come back.
         let _lock = self.lock_networks(LockMode::Shared)?;
-        let mut outcome = match self.network_names()?.is_empty() {
-            true => self.apply_firewall(),
-            false => Ok(()),
-        };
+        // Before anybody is reached.
+        let mut outcome = self.apply_firewall();
         for bridge in self.bare_bridges()? {
             outcome = outcome.and(self.raise_bare(&bridge));
         }
         for network in self.networks()? {
-            let raised = self.raise(&network).and_then(|()| self.plug_in_again(&network));
-            outcome = outcome.and(raised);
+            let raised = self.raise_bridge(&network).and_then(|()| self.serve_addresses(&network));
+            outcome = outcome.and(raised.and_then(|()| self.plug_in_again(&network)));
         }
         for tap in self.taps()? {
             // Whoever removes one is waited for too.
@@ -113,6 +111,12 @@ impl Engine {
 
     /// Makes the bridge of a network and what belongs to it, where they are missing.
     pub(crate) fn raise(&self, network: &Network) -> Result<()> {
+        self.raise_bridge(network)?;
+        self.apply_firewall()?;
+        self.serve_addresses(network)
+    }
+
+    fn raise_bridge(&self, network: &Network) -> Result<()> {
         forward(network.ipv6.is_some())?;
         let name = network.bridge();
         let mut netlink = Netlink::open()?;
@@ -132,9 +136,7 @@ impl Engine {
         if let Some(link) = netlink.link(&name)? {
             self.tell_resolved(network, link.index);
         }
-        self.tell_names()?;
-        self.apply_firewall()?;
-        self.serve_addresses(network)
+        self.tell_names()
     }
 
     /// The bridge of a network, which is raised where it isn't up.
