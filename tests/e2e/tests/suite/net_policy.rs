@@ -303,7 +303,7 @@ on_hosts! {
 
 on_hosts! {
     fn net_policies_of_pairs_come_and_go_beside_the_rules(host) {
-        let host = host.private("pairs");
+        let host = &*host.private("pairs");
         host.tiny();
         host.sh("volt net create --subnet 10.74.0.0/24 --ipv6 fd74::/64 polp").ok();
         serve(host, "pair1", "--network polp");
@@ -313,7 +313,7 @@ on_hosts! {
         let open = || [&two, &two6].map(|to| reaches(host, Some("pair1"), to, "pair2"));
         let deny = |name: &str, port: &str| host.sh(&format!("volt net policy create --deny --from pair1 --to pair2 --port {port} {name}"));
         // Tables that are swapped have other handles.
-        let tables = || host.sh("nft -a list tables | grep volt").ok();
+        let tables = || host.sh("for family in inet bridge; do nft -a list table $family volt | grep '^table'; done").ok();
         deny("other", "8080").ok();
         assert_eq!(open(), [true, true]);
         // Nobody else puts anything back.
