@@ -153,7 +153,12 @@ async fn attended<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let _gone = cancel.clone().drop_guard();
     tokio::select! {
-        done = blocking(work) => done.and_then(|inner| inner),
+        biased;
+        done = blocking(work) => match done? {
+            // The work saw the end first: the server's, for a caller who had gone would not be here.
+            Err(_) if cancel.is_cancelled() => Err(going()),
+            done => done,
+        },
         () = cancel.cancelled() => Err(going()),
     }
 }
