@@ -82,8 +82,10 @@ impl Engine {
         let gone: Vec<Element> = old.difference(&new).cloned().collect();
         let took = nft::change(&gone.iter().cloned().map(Change::Remove).collect::<Vec<_>>());
         if let Err(error) = write() {
-            // It is as it was.
-            nft::change(&gone.into_iter().map(Change::Add).collect::<Vec<_>>()).map_err(asked)?;
+            // It is as it was. Where even that fails, whoever watches the tables puts it back.
+            if let Err(undo) = nft::change(&gone.into_iter().map(Change::Add).collect::<Vec<_>>()) {
+                tracing::error!(%name, error = %undo, "what was taken out of the firewall could not be put back");
+            }
             return Err(error);
         }
         // What it had already is added once more: somebody was killed perhaps who had told of it and no more.

@@ -51,7 +51,7 @@ impl Engine {
             // A killed command has plugged it in, and its record doesn't tell.
             self.unplug(name, &attachment.network)?;
         }
-        let done = self.save_meanwhile(&new, || self.plug_in_live(&new, attachment));
+        let done = self.save_spec(&new).and_then(|()| self.plug_in_live(&new, attachment));
         if let Err(error) = done {
             let left = self.leave(name, &attachment.network);
             if let Err(undo) = left.and(self.save_spec(&old)) {
@@ -89,10 +89,9 @@ impl Engine {
         }
         spec.networks.retain(|attachment| attachment.network != *network);
         let root = self.lock_root(name)?;
-        self.save_meanwhile(&spec, || {
-            self.leave(name, network)?;
-            self.lead_out_again(&spec)
-        })?;
+        self.save_spec(&spec)?;
+        self.leave(name, network)?;
+        self.lead_out_again(&spec)?;
         drop(root);
         self.container_inspect(name)
     }
@@ -111,16 +110,6 @@ impl Engine {
             drop(self.network(&attachment.network)?);
         }
         Ok(Some(lock))
-    }
-
-    /// Writes a record while `act` brings about what it says: the disk takes as long as the kernel. Whoever is killed meanwhile leaves one
-    /// without the other, which the next command for this container puts right, and `system check` finds.
-    fn save_meanwhile(&self, spec: &Spec, act: impl FnOnce() -> Result<()>) -> Result<()> {
-        std::thread::scope(|scope| {
-            let saved = scope.spawn(|| self.save_spec(spec));
-            let done = act();
-            saved.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(done)
-        })
     }
 
     /// Connects a container that is connected to others already, or runs: it has the next interface. Its root must be locked, so that no

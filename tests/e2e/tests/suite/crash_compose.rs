@@ -43,7 +43,7 @@ const WORKS: &str = "works() { \
     curl -s http://127.0.0.1:9399/ | grep -qx page && volt compose -p crash exec -T web wget -qO- http://db/hostname >/dev/null && \
     volt compose -p crash ps -a -o name | tr '\\n' ' ' | grep -x \"$2\" && \
     volt compose -f $1 up -d -o json | tr -d ' \\n' | grep -F '\"steps\":[]'; }; \
-    gone() { ! ls -d /etc/systemd/system/*@crash* /etc/systemd/system/*/*@crash* /var/lib/volt/*/crash* /run/volt/*/crash* 2>/dev/null && ! ip link | grep vt-cra; }; ";
+    gone() { ! { ls -d /etc/systemd/system/*@crash* /etc/systemd/system/*/*@crash* /var/lib/volt/*/crash* /run/volt/*/crash* 2>/dev/null | grep .; } && ! ip link | grep vt-cra; }; ";
 
 /// Goes on by `up` of this file, which has these containers then.
 fn carries_on(file: &str, names: &str) -> String {
