@@ -122,6 +122,27 @@ impl Global {
         }
         self
     }
+
+    /// The options that say who is asked, as they would be typed.
+    pub(crate) fn place(&self) -> Vec<OsString> {
+        let given = |name: &str, value: Option<OsString>| {
+            value.map(|value| {
+                let mut word = OsString::from(format!("--{name}="));
+                word.push(value);
+                word
+            })
+        };
+        let path = |path: &Option<PathBuf>| path.clone().map(PathBuf::into_os_string);
+        [
+            given("host", self.host.clone().map(Into::into)),
+            given("context", self.context.clone().map(Into::into)),
+            given("config", path(&self.config)),
+            given("root", path(&self.root)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
 
 /// Where a global option's value came from; with subcommands the deepest match has it.

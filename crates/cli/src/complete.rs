@@ -15,9 +15,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use volt_api::Problem;
 use volt_api::operations::{
-    CasListOp, ConfigShowOp, ContainerListOp, FirewallRuleListOp, ImageListOp, NetBridgeListOp,
-    NetListOp, NetPolicyListOp, NetTapListOp, SecretListOp, ServiceListOp, SnapshotListOp,
-    TaskListOp, VolumeListOp, WorkloadListOp,
+    CasListOp, ComposeLsOp, ConfigShowOp, ContainerListOp, FirewallRuleListOp, ImageListOp,
+    NetBridgeListOp, NetListOp, NetPolicyListOp, NetTapListOp, SecretListOp, ServiceListOp,
+    SnapshotListOp, TaskListOp, VolumeListOp, WorkloadListOp,
 };
 use volt_api::types::{
     ContainerList, FirewallRule, Nothing, ServiceList, SnapshotList, WorkloadList,
@@ -124,9 +124,18 @@ pub(crate) fn containers(word: &OsStr) -> Vec<CompletionCandidate> {
 /// Names of workloads of every kind.
 pub(crate) fn workloads(word: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(async |ctx: &Ctx| {
-        let list = WorkloadList { all: true, kind: None };
+        let list = WorkloadList { all: true, ..WorkloadList::default() };
         let all = ctx.call::<WorkloadListOp>(&list, &Nothing {}).await?;
         Ok(all.into_iter().map(|w| (w.name, format!("{}, {}", w.kind, w.state))).collect())
+    });
+    names.starting_with(word)
+}
+
+/// Names of stacks.
+pub(crate) fn stacks(word: &OsStr) -> Vec<CompletionCandidate> {
+    let names = ask(async |ctx: &Ctx| {
+        let all = ctx.call::<ComposeLsOp>(&Nothing {}, &Nothing {}).await?;
+        Ok(all.into_iter().map(|s| (s.name, s.files.join(", "))).collect())
     });
     names.starting_with(word)
 }

@@ -1,11 +1,15 @@
 //! The terminal of the person: raw while a workload has it, as it was afterwards, whatever happens in between.
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use std::io::{self, stdin};
+use std::io::{self, IsTerminal, Write, stdin};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How the terminal was, while it is raw.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Whether its other screen is shown, the one without a past.
+static OTHER: AtomicBool = AtomicBool::new(false);
 
 /// Puts the terminal back on a panic too: the release build doesn't unwind.
 pub(crate) fn restore_on_panic() {
@@ -17,6 +21,10 @@ pub(crate) fn restore_on_panic() {
 }
 
 fn restore() {
+    if OTHER.swap(false, Ordering::Relaxed) {
+        // The cursor is seen again, and what stood there before. Nothing is left to try where that fails.
+        io::stdout().write_all(b"\x1b[?25h\x1b[?1049l").and_then(|()| io::stdout().flush()).ok();
+    }
     let before = BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     if let Some(before) = before {
         // Nothing is left to try where the terminal has gone.
@@ -44,6 +52,32 @@ impl Raw {
         tcsetattr(stdin(), OptionalActions::Drain, &raw)?;
         Ok(entered)
     }
+}
+
+/// The terminal is raw and shows its other screen while this lives.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    _raw: Raw,
+}
+
+impl Screen {
+    /// Takes the whole terminal.
+    ///
+    /// # Errors
+    /// When standard input or output is none.
+    pub(crate) fn enter() -> io::Result<Self> {
+        let raw = Raw::enter()?;
+        OTHER.store(true, Ordering::Relaxed);
+        io::stdout().write_all(b"\x1b[?1049h")?;
+        io::stdout().flush()?;
+        Ok(Self { _raw: raw })
+    }
+}
+
+/// Whether there is a person at a terminal on which pictures can be drawn.
+pub(crate) fn can_draw() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    !dumb && stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// What is typed on the terminal is not seen while this lives.

@@ -13,6 +13,12 @@ pub trait Files {
     /// # Errors
     /// When it is there and can't be read.
     fn read(&self, path: &Path) -> io::Result<Option<String>>;
+
+    /// The bytes of a file, whatever they are, and no more than `most` and one.
+    ///
+    /// # Errors
+    /// When it is there and can't be read.
+    fn read_bytes(&self, path: &Path, most: usize) -> io::Result<Option<Vec<u8>>>;
 }
 
 /// The files of this machine.
@@ -21,16 +27,22 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
+        let Some(bytes) = self.read_bytes(path, MAX_BYTES)? else { return Ok(None) };
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
+    }
+
+    fn read_bytes(&self, path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         // One byte more than is taken, so that what is too large is seen to be.
-        let limit = u64::try_from(MAX_BYTES + 1).unwrap_or(u64::MAX);
-        let mut text = String::new();
-        file.take(limit).read_to_string(&mut text)?;
-        Ok(Some(text))
+        let limit = u64::try_from(most.saturating_add(1)).unwrap_or(u64::MAX);
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
     }
 }
 
@@ -38,6 +50,10 @@ impl Files for Disk {
 impl Files for BTreeMap<PathBuf, String> {
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
         Ok(self.get(path).cloned())
+    }
+
+    fn read_bytes(&self, path: &Path, _: usize) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.get(path).map(|text| text.clone().into_bytes()))
     }
 }
 

@@ -16,6 +16,12 @@ pub fn of<T: Serialize>(what: &T) -> String {
     format!("b3:{}", blake3::hash(canonical(&value).as_bytes()).to_hex())
 }
 
+/// What tells one content from another, and nothing to whoever has not the key: nobody can try out what it may be.
+#[must_use]
+pub fn with_key(key: &[u8; 32], content: &[u8]) -> String {
+    format!("b3:{}", blake3::keyed_hash(key, content).to_hex())
+}
+
 /// JSON with sorted keys and without blanks. What is null, false or an empty mapping is left out, so that a field that is new in
 /// Volt changes nothing where it is not used. (An empty list stays: an empty command is not the image's.)
 #[must_use]
@@ -46,7 +52,8 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// The hash of a workload of a service: what it is, what it uses by its names on the host, and `more`, such as the digest of its
-/// image and of the files that it is given. How many there are, and what it depends on, is not part of it.
+/// image and of the files that it is given. How many there are, and what it depends on, is not part of it. Variables are, so it is not for
+/// everybody to see but by [`with_key`].
 #[must_use]
 pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
     let Some(service) = stack.services.get(key) else { return of(&more) };
@@ -60,7 +67,8 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
             container.network.connections().for_each(|(name, _)| network(name));
         }
         Workload::Vm(vm) => vm.network.connections().for_each(|(name, _)| network(name)),
-        Workload::Service(_) | Workload::Task(_) => {}
+        Workload::Task(task) => task.network(stack).into_iter().for_each(network),
+        Workload::Service(_) => {}
     }
     if let Workload::Container(container) = &service.workload {
         for mount in &container.mounts {
@@ -71,10 +79,11 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
                 );
             }
         }
+        // Where a secret comes from is nothing to a container; what tells its content is in `more`.
         for grant in &container.secrets {
             uses.insert(
                 format!("secret {}", grant.source),
-                json!(stack.secrets.get(&grant.source)),
+                names::of_secret(stack, &grant.source).as_str().into(),
             );
         }
         for grant in &container.configs {
@@ -84,8 +93,14 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
             );
         }
     }
+    let mut workload = service.workload.clone();
+    if let Workload::Container(container) = &mut workload {
+        // How its image came to be is told by its digest, and what is watched is no part of what runs.
+        container.build = None;
+        container.watch = Vec::new();
+    }
     of(
-        &json!({ "stack": stack.name, "key": key, "workload": service.workload, "uses": uses, "more": more }),
+        &json!({ "stack": stack.name, "key": key, "workload": workload, "uses": uses, "more": more }),
     )
 }
 
@@ -110,6 +125,9 @@ mod tests {
         let plain = hash("");
         assert_eq!(plain, hash("networks: {default: }"));
         assert_eq!(plain, hash("scale: 3\ndepends_on: [db]\nattach: false"));
+        let develop =
+            "develop: {watch: [{path: ., action: rebuild}]}\nbuild: {context: ., no_cache: true}";
+        assert_eq!(plain, hash(develop));
         let changes = [
             "command: x",
             "command: []",
@@ -122,6 +140,16 @@ mod tests {
         let hashes: std::collections::BTreeSet<String> =
             changes.iter().map(|fields| hash(fields)).chain([plain]).collect();
         assert_eq!(hashes.len(), changes.len() + 1);
+        // A task in a container is on the network of who says nothing; one of the host is on none.
+        let task = |what: &str, networks: &str| {
+            let text = format!(
+                "name: s\ntasks: {{t: {{exec: x, every: 5m{what}}}}}\nnetworks: {{{networks}}}\n"
+            );
+            of_service(&stack(&text), "t", &[])
+        };
+        let (plain, other) = ("default: ", "default: {internal: true}");
+        assert_ne!(task(", container: img", plain), task(", container: img", other));
+        assert_eq!(task("", plain), task("", other));
         let found = stack(&service(""));
         assert_ne!(
             of_service(&found, "web", &["image b3:1"]),

@@ -1,16 +1,17 @@
 //! A container of a stack in the words of the engine: what `volt container create` would be told. What Volt's containers don't have
 //! yet is left out here; [`fields`](crate::fields) says so to the user.
 
-use crate::stack::{Container, Isolation, MountKind, NetworkMode, Stack};
+use crate::stack::{Container, Grant, Isolation, MountKind, NetworkMode, Stack};
 use crate::{health, names};
 use std::collections::BTreeMap;
-use volt_model::container::{Backend, Network, Seccomp, Ulimit};
+use volt_model::container::{Around, Backend, Network, Seccomp, Standing, Ulimit};
 use volt_model::health::Wanted;
 use volt_model::limits::Limits;
 use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::name::Name;
-use volt_model::net::{Attachment, Publish};
+use volt_model::net::{Alias, Attachment, Publish};
 use volt_model::restart::Restart;
+use volt_model::secret::SecretMount;
 
 /// The label that names the stack of a workload, network or volume.
 pub const STACK: &str = "volt.stack";
@@ -53,12 +54,12 @@ pub struct Launch {
     pub network: Network,
     /// The networks that it is connected to, that which is the way out first.
     pub networks: Vec<Attachment>,
-    /// The workload whose network it shares.
-    pub shares_network_of: Option<Name>,
     /// Ports of the host that lead to it.
     pub publish: Vec<Publish>,
-    /// What is mounted; secrets and configurations come besides.
+    /// What is mounted; configurations come besides.
     pub binds: Vec<Bind>,
+    /// Secrets that it may read.
+    pub secrets: Vec<SecretMount>,
     /// Volumes among them that are its own, and go with it.
     pub own_volumes: Vec<Name>,
     /// Folders of the host that are made where they are not there.
@@ -85,6 +86,12 @@ pub struct Launch {
     pub stop_timeout: Option<u32>,
     /// Limits of the process.
     pub ulimits: Vec<Ulimit>,
+    /// What it finds around it.
+    pub around: Around,
+    /// How it stands against what else the host runs.
+    pub standing: Standing,
+    /// Groups that its command has besides its user's.
+    pub group_add: Vec<String>,
     /// The user's labels, and those that say what it belongs to.
     pub labels: BTreeMap<String, String>,
     /// What runs it, where that is said.
@@ -97,6 +104,7 @@ pub fn launch(stack: &Stack, key: &str, replica: u32, hash: &str) -> Option<Laun
     let container = stack.services.get(key)?.container()?;
     let name = names::of_replica(stack, key, replica);
     let image = container.image.as_ref().map(ToString::to_string);
+    let owner = owner_of_network(stack, container);
     let mut labels = container.labels.clone();
     labels.extend(labels_of(stack, key, replica, hash));
     let mut launch = Launch {
@@ -106,18 +114,21 @@ pub fn launch(stack: &Stack, key: &str, replica: u32, hash: &str) -> Option<Laun
         environment: container.environment.clone(),
         user: container.user.clone(),
         workdir: container.working_dir.clone(),
-        hostname: container.hostname.clone(),
+        hostname: owner.map_or(container, |(_, owner)| owner).hostname.clone(),
         tty: container.tty,
         stdin: container.stdin_open,
         boot: container.boot,
-        network: if container.network == NetworkMode::Host { Network::Host } else { Network::None },
-        networks: attachments(stack, key, container),
-        shares_network_of: match &container.network {
-            NetworkMode::Service(other) => Some(names::of_replica(stack, other, 1)),
-            _ => None,
+        network: match (&owner.map_or(container, |(_, owner)| owner).network, owner) {
+            (NetworkMode::Host, _) => Network::Host,
+            (NetworkMode::Container(name), _) => Network::Container(name.clone()),
+            (_, Some((owner, _))) => Network::Container(names::of_replica(stack, owner, 1)),
+            _ if has_the_hosts(container) => Network::Host,
+            _ => Network::None,
         },
+        networks: attachments(stack, key, container),
         publish: container.ports.clone(),
         binds: Vec::new(),
+        secrets: container.secrets.iter().map(|grant| secret(stack, grant)).collect(),
         own_volumes: Vec::new(),
         make_folders: Vec::new(),
         tmpfs: container.tmpfs.clone(),
@@ -135,12 +146,68 @@ pub fn launch(stack: &Stack, key: &str, replica: u32, hash: &str) -> Option<Laun
             .stop_grace_period
             .map(|span| u32::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)),
         ulimits: container.ulimits.clone(),
+        around: around(container),
+        standing: standing(container),
+        group_add: container.group_add.clone(),
         labels,
         backend: (container.isolation == Isolation::Proot).then_some(Backend::Proot),
         name,
     };
     mounts(stack, container, &mut launch);
+    // It is a memory file system like others.
+    launch.tmpfs.extend(
+        container.shm_size.map(|size| Tmpfs { target: "/dev/shm".to_owned(), size: Some(size) }),
+    );
     Some(launch)
+}
+
+/// The service whose network a container shares in the end, where it shares one: who is named may share that of a third.
+fn owner_of_network<'s>(
+    stack: &'s Stack,
+    container: &'s Container,
+) -> Option<(&'s str, &'s Container)> {
+    let mut found = None;
+    let mut network = &container.network;
+    // What goes in circles was refused when it was read.
+    for _ in 0..=stack.services.len() {
+        let NetworkMode::Service(other) = network else { break };
+        let owner = stack.services.get(other)?.container()?;
+        (found, network) = (Some((other.as_str(), owner)), &owner.network);
+    }
+    found
+}
+
+/// What it finds around it. What is no setting of its network was warned of.
+fn around(container: &Container) -> Around {
+    let sysctls = container.sysctls.iter().filter(|(key, _)| is_of_network(key));
+    Around {
+        hosts: container.extra_hosts.clone(),
+        dns_search: container.dns_search.clone(),
+        dns_options: container.dns_opt.clone(),
+        sysctls: sysctls.map(|(key, value)| (key.clone(), value.clone())).collect(),
+    }
+}
+
+/// How it stands against what else the host runs.
+fn standing(container: &Container) -> Standing {
+    let delay = container.restart_delay.map(|span| span.as_millis());
+    Standing {
+        memory_low: container.memory_reserved,
+        cpus: container.cpuset.clone(),
+        oom_score_adjust: container.oom_score_adj,
+        restart_delay: delay.map(|delay| u64::try_from(delay).unwrap_or(u64::MAX)),
+    }
+}
+
+/// Whether a setting is one of the network namespace, which each container has for itself.
+#[must_use]
+pub(crate) fn is_of_network(key: &str) -> bool {
+    key.starts_with("net.") || key.starts_with("net/")
+}
+
+/// Whether it has the network of the host because nothing is said of networks: proot can give it no other.
+fn has_the_hosts(container: &Container) -> bool {
+    container.isolation == Isolation::Proot && container.network == NetworkMode::default()
 }
 
 /// What tells whose a workload is.
@@ -157,14 +224,18 @@ pub fn labels_of(stack: &Stack, key: &str, replica: u32, hash: &str) -> BTreeMap
 
 /// Its connections by their names on the host. All of a service are found by its key; names that Volt has no place for were warned of.
 fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachment> {
+    if has_the_hosts(container) {
+        return Vec::new();
+    }
     let mut all: Vec<_> = container.network.connections().collect();
     // The first is the way out. Sorting keeps the order of names where the numbers are the same.
     all.sort_by_key(|(_, connection)| std::cmp::Reverse(connection.gw_priority));
     let attachment = |(name, connection): (&String, &crate::stack::Connection)| {
         let mut attachment = Attachment::to(names::of_network(stack, name));
         attachment.ip = connection.ipv4_address;
+        let own = names::plain(key).map(Alias::from);
         let words = std::iter::once(key).chain(connection.aliases.iter().map(String::as_str));
-        for alias in words.filter_map(names::plain) {
+        for alias in own.into_iter().chain(words.filter_map(|word| word.parse().ok())) {
             if !attachment.aliases.contains(&alias) {
                 attachment.aliases.push(alias);
             }
@@ -172,6 +243,18 @@ fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachmen
         attachment
     };
     all.into_iter().map(attachment).collect()
+}
+
+/// A secret of a service by its name on the host; like everywhere all of the container may read it where nothing is said.
+#[must_use]
+pub fn secret(stack: &Stack, grant: &Grant) -> SecretMount {
+    SecretMount {
+        name: names::of_secret(stack, &grant.source),
+        target: grant.target.clone(),
+        uid: grant.uid.unwrap_or(0),
+        gid: grant.gid.unwrap_or(0),
+        mode: grant.mode.unwrap_or(0o444),
+    }
 }
 
 fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
@@ -182,6 +265,9 @@ fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
                     launch.make_folders.push(source.clone());
                 }
                 Source::Host(source.clone())
+            }
+            MountKind::Volume { source, subpath: Some(part), .. } => {
+                Source::Part(names::of_volume(stack, source), part.clone())
             }
             MountKind::Volume { source, .. } => Source::Volume(names::of_volume(stack, source)),
             MountKind::Anonymous => {
@@ -221,7 +307,7 @@ mod tests {
             (1, &["/srv/app/x".to_owned()][..])
         );
         let texts: Vec<String> = found.networks.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["app-front:alias=web", "app-back:alias=web:alias=w-w"]);
+        assert_eq!(texts, ["app-front:alias=web", "app-back:alias=web:alias=w_w"]);
         assert_eq!((found.stop_timeout, found.backend), (Some(2), Some(Backend::Proot)));
         assert_eq!(found.labels["a"], "b");
         assert_eq!(
@@ -233,10 +319,37 @@ mod tests {
             ("app", "web", "1")
         );
         assert_eq!(launched("network_mode: host").network, Network::Host);
-        assert_eq!(
-            launched("network_mode: service:db").shares_network_of.unwrap().as_str(),
-            "app-db-1"
-        );
+        let shared = launched("network_mode: service:db").network;
+        assert_eq!(shared, Network::Container("app-db-1".parse().unwrap()));
         assert!(launched("network_mode: none").networks.is_empty());
+        let traced = launched("isolation: proot");
+        assert_eq!((traced.network, traced.networks.len()), (Network::Host, 0));
+        let around = launched(
+            "extra_hosts: ['a=1.2.3.4']\ndns_search: x.y\ndns_opt: ['ndots:3']\nsysctls: {net.core.somaxconn: 5, kernel.x: 6}\nshm_size: 64m",
+        );
+        assert_eq!(around.tmpfs[0].to_string(), "/dev/shm:size=67108864");
+        let around = serde_json::to_value(around.around).unwrap();
+        assert_eq!(
+            around,
+            serde_json::json!({"hosts": ["a=1.2.3.4"], "dns_search": ["x.y"], "dns_options": ["ndots:3"], "sysctls": {"net.core.somaxconn": "5"}})
+        );
+        let standing = launched(
+            "mem_reservation: 1m\ncpuset: 0-1,3\noom_score_adj: -5\ndeploy: {restart_policy: {delay: 1500ms}}\ngroup_add: [mail, 5]",
+        );
+        assert_eq!(standing.group_add, ["mail", "5"]);
+        assert_eq!(
+            standing.standing.lines().collect::<Vec<_>>(),
+            ["MemoryLow=1048576", "AllowedCPUs=0-1,3", "OOMScoreAdjust=-5", "RestartSec=1500ms"]
+        );
+        let secrets =
+            launched("secrets: [key, {source: key, target: /etc/k, uid: '7', mode: 0400}]").secrets;
+        let texts: Vec<String> = secrets.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "app-key,target=/run/secrets/key,uid=0,gid=0,mode=0444",
+                "app-key,target=/etc/k,uid=7,gid=0,mode=0400"
+            ]
+        );
     }
 }

@@ -11,11 +11,13 @@
 //! 6. [`verify`]: what no single field can tell
 //!
 //! And what is done with a stack: [`graph`] (order, picture), [`plan`] (what to change), [`convert`] (other engines' files),
-//! [`launch`] (one container in the words of the engine), [`assets`] (files that it is given).
+//! [`launch`] (one container in the words of the engine), [`assets`] (files that it is given), [`develop`] (what to do when sources
+//! change).
 
 pub mod assets;
 pub mod convert;
 pub mod decode;
+pub mod develop;
 pub mod dotenv;
 pub mod fields;
 pub mod files;

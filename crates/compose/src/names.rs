@@ -54,6 +54,13 @@ pub fn of_volume(stack: &Stack, key: &str) -> Name {
     given(stack, key, volume.map(|volume| (volume.name.as_deref(), volume.external)))
 }
 
+/// The same of a secret.
+#[must_use]
+pub fn of_secret(stack: &Stack, key: &str) -> Name {
+    let secret = stack.secrets.get(key);
+    given(stack, key, secret.map(|secret| (secret.name.as_deref(), secret.external())))
+}
+
 fn given(stack: &Stack, key: &str, said: Option<(Option<&str>, External)>) -> Name {
     let text = match said {
         Some((Some(name), _)) => Some(name),

@@ -1,16 +1,18 @@
 //! What no single field can tell: that what is named is there, nothing waits for itself, and nothing wants what another has.
 
 use crate::decode::{Places, SERVICE_SECTIONS};
+use crate::launch;
 use crate::names;
 use crate::problem::{Problem, Report};
 use crate::stack::{
-    Check, Condition, Container, External, Mount, MountKind, NetworkMode, Stack, Workload,
+    Check, Condition, Container, External, Grant, Mount, MountKind, NetworkMode, Stack, Workload,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use volt_model::config::nearest;
 use volt_model::name::Name;
-use volt_model::net::Publish;
+use volt_model::net::{Alias, Publish};
+use volt_model::secret::SecretMount;
 
 /// Checks a stack. What it does without saying is put in: the network `default` where a service uses it.
 pub fn verify(
@@ -237,8 +239,8 @@ impl Verifier<'_> {
             });
             self.declared(key, "volumes", &volumes.collect::<Vec<_>>(), stack.volumes.keys());
             let secrets = container.secrets.iter().map(|grant| grant.source.as_str());
-            let built =
-                container.build.iter().flat_map(|build| build.secrets.iter().map(String::as_str));
+            let built = container.build.iter().flat_map(|build| &build.secrets);
+            let built = built.map(|(source, _)| source.as_str());
             self.declared(
                 key,
                 "secrets",
@@ -392,6 +394,7 @@ impl Verifier<'_> {
             }
             if network(&service.workload).is_some()
                 && let Some(plain) = changed(key)
+                && key.parse::<Alias>().is_err()
             {
                 let text =
                     format!("others find it as `{plain}`: names in Volt are of a-z, 0-9 and -");
@@ -445,6 +448,15 @@ impl Verifier<'_> {
                 let problem =
                     self.wrong(key, "volumes", &format!("two things are mounted at {target}"));
                 self.report.error(problem.hinted("Keep one of them"));
+            }
+            // One with `..` was refused when it was read.
+            let plain = |grant: &&Grant| grant.target.split('/').all(|part| part != "..");
+            for grant in container.secrets.iter().filter(plain) {
+                if let Err(error) = launch::secret(stack, grant).to_string().parse::<SecretMount>()
+                {
+                    let problem = self.wrong(key, "secrets", &error.to_string());
+                    self.report.error(problem);
+                }
             }
         }
     }

@@ -5,12 +5,13 @@
 use crate::Engine;
 use crate::container::{last_lines, link, merged_environment};
 use crate::error::{Error, Result};
+use crate::intent::Intent;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::command::Command;
-use volt_host::files::{self, Stage};
+use volt_host::files::{self, Publish, Stage};
 use volt_host::peer;
 use volt_host::systemd::{self, AnalyzeError, JobKind};
 use volt_model::kind::ErrorKind;
@@ -108,6 +109,35 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives a record that was prepared its place, and has systemd know its units; or neither where it is a new one: what takes another's
+    /// place is put right by whoever has the other. The name's lock must be held.
+    pub(crate) fn publish_with_units(
+        &self,
+        name: &Name,
+        stage: Stage,
+        (place, how): (&Path, Publish),
+    ) -> Result<()> {
+        self.intend(&Intent::Units { name: name.clone() })?;
+        if let Some(folder) = place.parent() {
+            files::create_dirs(folder, 0o755)?;
+        }
+        let made = stage.publish(place, how).map_err(Error::from);
+        if let Err(error) = made.and_then(|()| self.settle_units(name)) {
+            if how == Publish::Replace {
+                return Err(error);
+            }
+            let undone = files::remove_tree(place)
+                .map_err(Error::from)
+                .and_then(|()| self.settle_units(name))
+                .and_then(|()| self.fulfil(name));
+            if let Err(undo) = undone {
+                tracing::error!(%name, error = %undo.chain().join(": "), "what was half made could not be undone");
+            }
+            return Err(error);
+        }
+        self.fulfil(name)
+    }
+
     /// Refuses a unit that systemd would not take as it is: it is looked at beside these further files, none of them in its place.
     pub(crate) fn verify_unit(&self, unit: &str, unit_files: &[(String, &str)]) -> Result<()> {
         let stage = Stage::new(&self.paths().stages(), "verify")?;
@@ -155,10 +185,12 @@ impl Engine {
         if loaded.flag("NeedDaemonReload") { self.reload_units() } else { Ok(()) }
     }
 
-    /// Has systemd remove the folders that it made for a unit, which must be down.
+    /// Has systemd remove what it made for a unit, which must be down: folders of a service, and when a timer was last due.
     pub(crate) fn clean_unit(&self, unit: &str) {
+        // A timer has nothing but its state, and refuses to clean all.
+        let what = if unit.ends_with(".timer") { "--what=state" } else { "--what=all" };
         let cleaned = Command::new("systemctl")
-            .args(["clean", "--what=all", "--", unit])
+            .args(["clean", what, "--", unit])
             .time_limit(CLEAN_LIMIT)
             .output_any_status();
         // One that never ran, or has none, has nothing to clean.
@@ -179,8 +211,11 @@ pub(crate) fn group_of(unit: &str) -> String {
     format!("/system.slice/{unit}")
 }
 
+/// Variables with their values.
+pub(crate) type Environment = Vec<(String, String)>;
+
 /// The variables of an environment, the last of each name.
-pub(crate) fn variables(given: &[String]) -> Result<Vec<(String, String)>> {
+pub(crate) fn variables(given: &[String]) -> Result<Environment> {
     let split = |entry: String| {
         let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
         check_variable(name, value).map_err(|error: UnitFileError| {

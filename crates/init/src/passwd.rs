@@ -46,13 +46,28 @@ impl fmt::Display for LookupError {
 
 impl std::error::Error for LookupError {}
 
-/// Looks the user of a spec up in the files of the running root.
+/// Looks the user of a spec up in the files of the running root, with the groups that it has besides.
 ///
 /// # Errors
 ///
 /// A name that the image does not know.
-pub fn resolve(user: &User) -> Result<Account, LookupError> {
-    find(user, &text(Path::new("/etc/passwd")), || text(Path::new("/etc/group")))
+pub fn resolve(user: &User, add_groups: &[String]) -> Result<Account, LookupError> {
+    let group = || text(Path::new("/etc/group"));
+    let mut account = find(user, &text(Path::new("/etc/passwd")), group)?;
+    if !add_groups.is_empty() {
+        add(&mut account, add_groups, &group())?;
+    }
+    Ok(account)
+}
+
+fn add(account: &mut Account, add_groups: &[String], group: &str) -> Result<(), LookupError> {
+    for wanted in add_groups {
+        let gid = group_id(group, wanted)?;
+        if !account.groups.contains(&gid) {
+            account.groups.push(gid);
+        }
+    }
+    Ok(())
 }
 
 /// Looks a user up in given texts; `group` is only asked for when it is needed.
@@ -185,6 +200,16 @@ mod tests {
             let expected = Account { uid, gid, groups: groups.to_vec(), home: home.into() };
             assert_eq!(named(name), Ok(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn groups_are_added_once() {
+        let mut account = named("app").unwrap();
+        let more = ["staff", "adm", "777"].map(str::to_owned);
+        add(&mut account, &more, GROUP).unwrap();
+        assert_eq!(account.groups, [4, 44, 50, 777]);
+        let none = ["none".to_owned()];
+        assert_eq!(add(&mut account, &none, GROUP), Err(LookupError::Group("none".into())));
     }
 
     #[test]

@@ -68,8 +68,8 @@ fn prepare_and_supervise(
         confine::not_dumpable();
     }
     spec.make_cwd = matches!(mode, Mode::Init);
-    let account =
-        passwd::resolve(&spec.user).map_err(|error| Failure::refused("cannot run", error))?;
+    let account = passwd::resolve(&spec.user, &spec.add_groups)
+        .map_err(|error| Failure::refused("cannot run", error))?;
     let stdio = stdio::make(&spec, &account, control)?;
     if spec.hold {
         supervise::hold(signals, control).map_err(|code| Failure {

@@ -51,7 +51,7 @@ pub struct Member {
     pub addresses: Vec<IpAddr>,
     /// Other names in this network; several members may share one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aliases: Vec<Name>,
+    pub aliases: Vec<net::Alias>,
 }
 
 /// The networks that have names, with all who are connected to them.

@@ -42,6 +42,8 @@ pub struct InitRlimit {
 pub struct InitSpec {
     /// Who the command runs as.
     pub user: InitUser,
+    /// Groups that it has besides, by name or number.
+    pub add_groups: Vec<String>,
     /// Working directory inside the container; made when absent.
     pub cwd: String,
     /// Give the command a terminal in place of three pipes.
@@ -77,6 +79,7 @@ impl InitSpec {
     pub fn new(args: Vec<String>) -> Self {
         Self {
             user: InitUser::Ids { uid: 0, gid: 0, groups: Vec::new() },
+            add_groups: Vec::new(),
             cwd: "/".to_owned(),
             tty: false,
             stdin: false,
@@ -139,6 +142,9 @@ impl InitSpec {
                 }
             }
             InitUser::Named(name) => out.put("user", name)?,
+        }
+        for group in &self.add_groups {
+            out.put("add-group", group)?;
         }
         out.put("cwd", &self.cwd)?;
         out.flag("tty", self.tty)?;
@@ -212,6 +218,7 @@ mod tests {
     fn a_spec_is_the_records_of_the_contract_in_order() {
         let mut spec = InitSpec::new(vec!["sh".into(), "-c".into(), "a=b\nc".into()]);
         spec.user = InitUser::Ids { uid: 33, gid: 34, groups: vec![4, 27] };
+        spec.add_groups = vec!["mail".into()];
         spec.cwd = "/srv".into();
         spec.tty = true;
         spec.hold = true;
@@ -222,7 +229,7 @@ mod tests {
         spec.stop_signal = Some(3);
         spec.env = vec![("A".into(), "x=y".into())];
         let text = String::from_utf8(spec.render().unwrap()).unwrap();
-        let expected = "version=1|uid=33|gid=34|group=4|group=27|cwd=/srv|tty=1|hold=1|caps=a80425fb|nnp=1|\
+        let expected = "version=1|uid=33|gid=34|group=4|group=27|add-group=mail|cwd=/srv|tty=1|hold=1|caps=a80425fb|nnp=1|\
              seccomp=060000000000ff7f|rlimit=NOFILE:1024:18446744073709551615|umask=27|stop-signal=3|env=A=x=y|\
              arg=sh|arg=-c|arg=a=b\nc|";
         assert_eq!(text.replace('\0', "|"), expected);

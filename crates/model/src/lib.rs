@@ -39,6 +39,7 @@ pub mod state;
 pub mod task;
 pub mod time;
 pub mod unitfile;
+pub mod volume;
 pub mod words;
 
 /// Gives a string-like type its serde form through `FromStr` and `Display`, so that nothing unparsed gets in.

@@ -10,8 +10,21 @@ use std::str::FromStr;
 pub enum Source {
     /// A named volume of Volt.
     Volume(Name),
+    /// A folder or file in one: no link leads to it, and it must be there.
+    Part(Name, String),
     /// A file or folder of the host, by absolute path.
     Host(String),
+}
+
+impl Source {
+    /// The volume, if it is one or a part of one.
+    #[must_use]
+    pub const fn volume(&self) -> Option<&Name> {
+        match self {
+            Self::Volume(name) | Self::Part(name, _) => Some(name),
+            Self::Host(_) => None,
+        }
+    }
 }
 
 /// One `-v SOURCE:TARGET[:ro]`.
@@ -98,7 +111,12 @@ impl FromStr for Bind {
                 "a folder of the host is named by its absolute path",
             ));
         } else {
-            Source::Volume(from.parse().map_err(|e| MountError::new(text, e))?)
+            let (name, part) = from.split_once('/').unwrap_or((from, ""));
+            let name = name.parse().map_err(|e| MountError::new(text, e))?;
+            match absolute(text, &format!("/{part}"))?.trim_start_matches('/') {
+                "" => Source::Volume(name),
+                part => Source::Part(name, part.to_owned()),
+            }
         };
         Ok(Self { source, target: target(text, to)?, read_only })
     }
@@ -108,6 +126,7 @@ impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Source::Volume(name) => write!(f, "{name}")?,
+            Source::Part(name, part) => write!(f, "{name}/{part}")?,
             Source::Host(path) => f.write_str(path)?,
         }
         write!(f, ":{}{}", self.target, if self.read_only { ":ro" } else { "" })
@@ -147,7 +166,8 @@ mod tests {
 
     #[test]
     fn forms() {
-        for text in ["data:/var/lib/x", "/srv/www:/var/www:ro", "/a:/dev/shm/x"] {
+        for text in ["data:/var/lib/x", "/srv/www:/var/www:ro", "/a:/dev/shm/x", "data/a/b.txt:/x"]
+        {
             assert_eq!(text.parse::<Bind>().unwrap().to_string(), text);
         }
         assert_eq!(
@@ -168,6 +188,7 @@ mod tests {
             "a:/run/.volt/init",
             "a:/b:ro:z",
             "A:/b",
+            "data/../b:/x",
         ] {
             assert!(bad.parse::<Bind>().is_err(), "{bad:?} was taken");
         }

@@ -85,6 +85,30 @@ impl fmt::Display for SecretMount {
 
 crate::serde_by_text!(SecretMount);
 
+/// What is secret, on its way: nothing that prints a value of it shows it, and in JSON it is base64.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Hidden(pub Vec<u8>);
+
+impl Hidden {
+    /// As it is sent.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        STANDARD.encode(&self.0)
+    }
+
+    /// What was sent; nothing where that is no base64, or too large for a secret.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= MAX).map(Self)
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
 /// What a secret is encrypted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
@@ -170,6 +194,14 @@ mod tests {
         ] {
             assert!(bad.parse::<SecretMount>().is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_printed() {
+        let hidden = Hidden(b"pass\0word".to_vec());
+        assert_eq!(format!("{hidden:?}"), "(hidden)");
+        assert_eq!(Hidden::decode(&hidden.encode()), Some(hidden));
+        assert_eq!(Hidden::decode("!"), None);
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub fn into(root: &Path, path: &Path, id_base: Option<u32>, archive: &mut dyn Re
     let (_, folder) = open(root, path, OFlags::PATH | OFlags::DIRECTORY)?;
     let limits = Limits::default();
     let quota = Quota { bytes: limits.bytes, entries: limits.entries };
-    let mut writer = TreeWriter::new(&through(&folder), quota, id_base.is_none())?;
+    let mut writer = TreeWriter::new(&through(&folder), quota, id_base.is_none())?
+        .owned_by(id_base.map(|base| shift(0, base)));
     let mut members = TarReader::new(archive, limits.entries.saturating_mul(4));
     while let Some(member) = members.next_member()? {
         let mut entry = member.entry;
@@ -142,6 +143,28 @@ mod tests {
         out(from.path(), Path::new("a/dir/sub/file"), 524_288, &mut single).unwrap();
         into(to.path(), Path::new("dir"), Some(0), &mut single.as_slice()).unwrap();
         assert_eq!(fs::read_to_string(to.path().join("dir/file")).unwrap(), "content");
+    }
+
+    #[test]
+    fn folders_that_no_entry_tells_of_are_the_containers() {
+        let to = tempfile::tempdir().unwrap();
+        let (mut archive, from) = (Vec::new(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(from.path().join("a/b")).unwrap();
+        fs::write(from.path().join("a/b/file"), "content").unwrap();
+        let mut tar = TarWriter::new(&mut archive);
+        walk(from.path(), &mut |found| {
+            if found.path.as_bytes() == b"a/b/file" {
+                put(found.read()?, b"a/b/file", b"", 0, &mut tar)?;
+            }
+            Ok(Flow::Descend)
+        })
+        .unwrap();
+        tar.finish().unwrap();
+        into(to.path(), Path::new(""), Some(7), &mut archive.as_slice()).unwrap();
+        for (path, mode) in [("a", 0o40755), ("a/b", 0o40755), ("a/b/file", 0o100_644)] {
+            let found = fs::metadata(to.path().join(path)).unwrap();
+            assert_eq!((found.uid(), found.gid(), found.mode()), (7, 7, mode), "{path}");
+        }
     }
 
     #[test]

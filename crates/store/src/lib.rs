@@ -38,9 +38,9 @@ pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
-    Ask, Commit, Existing, ExportFormat, ExportOptions, Exported, Folder, FoundImage, Hold, Image,
-    ImageConfig, Images, ImportOptions, KeptBlob, Limits, Meant, Menders, NothingMeant, Problem,
-    Pulled, ReadyBlob, ReadyImage, Recipe, Source, Users, Work,
+    Ask, Commit, Containerfile, Existing, ExportFormat, ExportOptions, Exported, Folder,
+    FoundImage, Hold, Image, ImageConfig, Images, ImportOptions, KeptBlob, Limits, Meant, Menders,
+    NothingMeant, Problem, Pulled, ReadyBlob, ReadyImage, Recipe, Source, Steps, Users, Work,
 };
 pub use oci::{Origin, Platform, forget_downloads};
 pub use progress::{Progress, Silent, at_once};

@@ -82,7 +82,8 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("gate") => match args.next().unwrap_or_default().to_str() {
             Some("healthy") => about(args, Engine::gate_healthy),
             Some("completed") => about(args, Engine::gate_completed),
-            _ => failed(ErrorKind::Usage, "gate: healthy or completed?"),
+            Some("reopen") => about(args, Engine::gate_reopen),
+            _ => failed(ErrorKind::Usage, "gate: healthy, completed or reopen?"),
         },
         Some("no-networks") => {
             volt_daemon::run::log_to_stderr();

@@ -27,13 +27,13 @@ macro_rules! on_hosts {
             $(#[$attribute])*
             #[test]
             fn t2_trixie() {
-                body(&$crate::Host::shared("trixie"));
+                body(&$crate::Witness($crate::Host::shared("trixie")));
             }
 
             $(#[$attribute])*
             #[test]
             fn t2_bookworm() {
-                body(&$crate::Host::shared("bookworm"));
+                body(&$crate::Witness($crate::Host::shared("bookworm")));
             }
         }
     };
@@ -52,13 +52,13 @@ macro_rules! on_vms {
             $(#[$attribute])*
             #[test]
             fn t3_trixie() {
-                body(&$crate::Host::shared("vm-trixie"));
+                body(&$crate::Witness($crate::Host::shared("vm-trixie")));
             }
 
             $(#[$attribute])*
             #[test]
             fn t3_bookworm() {
-                body(&$crate::Host::shared("vm-bookworm"));
+                body(&$crate::Witness($crate::Host::shared("vm-bookworm")));
             }
         }
     };
@@ -132,6 +132,14 @@ pub fn soak_seconds() -> Option<u64> {
     std::env::var("VOLT_SOAK_SECONDS").ok()?.parse().ok()
 }
 
+/// Says what a soak came to; the runner passes it on.
+#[expect(clippy::print_stderr, reason = "the runner shows it")]
+pub fn tell_soaked(text: &str) {
+    if soak_seconds().is_some() {
+        text.lines().for_each(|line| eprintln!("soaked: {line}"));
+    }
+}
+
 impl Host {
     /// The host of that name.
     #[must_use]
@@ -178,6 +186,19 @@ impl Host {
     fn tell(&self, words: &[&str]) {
         static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
         eprintln!("[{:>6.1} s] {}$ {}", BEGUN.elapsed().as_secs_f64(), self.name, words.join(" "));
+    }
+
+    /// Writes down what the host's journal says of the last seconds.
+    #[expect(clippy::print_stderr, reason = "the runner shows it")]
+    fn tell_journal(&self) {
+        let since = ["journalctl", "--since=-20s", "--no-pager", "--output=short-precise"];
+        let said = self.run_untold(&since, b"");
+        let lines: Vec<&str> = said.stdout.lines().collect();
+        let last = lines.len().saturating_sub(300);
+        eprintln!("--- the journal of {}", self.name);
+        for line in [&lines[last..], &[&said.stderr]].concat() {
+            eprintln!("{line}");
+        }
     }
 
     fn run_untold(&self, words: &[&str], input: &[u8]) -> Output {
@@ -255,7 +276,7 @@ impl Host {
         // A test that failed leaves its host to be looked at.
         drop(xtask_command().args(["host", "down", &host.name]).output());
         xtask(&words);
-        PrivateHost(host)
+        PrivateHost(Witness(host))
     }
 
     /// `trixie` or `bookworm`.
@@ -296,6 +317,17 @@ impl Host {
     /// Runs a line of shell.
     pub fn sh(&self, line: &str) -> Output {
         self.run(&["sh", "-c", line])
+    }
+
+    /// Sees that nothing is there of these paths; each may have stars.
+    ///
+    /// # Panics
+    /// When something is.
+    #[track_caller]
+    pub fn gone(&self, paths: &[&str]) {
+        // `ls` itself fails as soon as one of them is missing.
+        let output = self.sh(&format!("ls -d {} 2> /dev/null", paths.join(" ")));
+        assert_eq!(output.stdout, "", "still there");
     }
 
     /// Waits until a line of shell succeeds.
@@ -356,7 +388,7 @@ impl Host {
 
 /// A host that is taken away when the test ends.
 #[derive(Debug)]
-pub struct PrivateHost(Host);
+pub struct PrivateHost(Witness);
 
 impl std::ops::Deref for PrivateHost {
     type Target = Host;
@@ -371,6 +403,26 @@ impl Drop for PrivateHost {
         // A test that panics leaves its host, so that it can be looked at; the next run of the test takes it away.
         if !std::thread::panicking() {
             xtask(&["host", "down", &self.0.name]);
+        }
+    }
+}
+
+/// A host that shows the end of its journal when the test panics: where nobody can look at the host afterwards, it is all there is.
+#[derive(Debug)]
+pub struct Witness(pub Host);
+
+impl std::ops::Deref for Witness {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.0
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.tell_journal();
         }
     }
 }

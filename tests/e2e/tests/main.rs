@@ -8,6 +8,11 @@ mod suite {
     mod cas_power;
     mod command_line;
     mod compose;
+    mod compose_convert;
+    mod compose_develop;
+    mod compose_health;
+    mod compose_more;
+    mod compose_ordinary;
     mod container_boot;
     mod container_confinement;
     mod container_exec;
@@ -38,6 +43,7 @@ mod suite {
     mod image_registry;
     mod kernel;
     mod net;
+    mod net_hosts;
     mod net_names;
     mod net_policy;
     mod net_ports;

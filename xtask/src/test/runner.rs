@@ -159,6 +159,10 @@ fn one(case: &Case, run: Program) -> Test {
         Verdict::Failed(why) => println!("\n--- {}\n{output}--- failed: {why}\n", case.name),
         Verdict::Passed if took > Duration::from_secs(1) => {
             println!("passed {:>6.1} s  {}", took.as_secs_f64(), case.name);
+            output
+                .lines()
+                .filter(|line| line.starts_with("soaked: "))
+                .for_each(|l| println!("{l}"));
         }
         Verdict::Passed | Verdict::Skipped(_) => {}
     }

@@ -1,8 +1,9 @@
 //! Stacks on the wire.
 
-use super::Workload;
+use super::{Sealed, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A stack that is to be brought up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +13,8 @@ pub struct ComposeUp {
     pub document: String,
     /// The files that it was made of, for people.
     pub files: Vec<String>,
+    /// The content of the stack's own secrets, by key, in base64. What is left out stays as it is.
+    pub secrets: BTreeMap<String, Sealed>,
     /// These services alone, and what they depend on; all where there are none.
     pub services: Vec<String>,
     /// Without what they depend on.
@@ -38,6 +41,8 @@ pub struct ComposeRun {
     pub document: String,
     /// The files that it was made of, for people.
     pub files: Vec<String>,
+    /// The content of the stack's own secrets, by key, in base64. What is left out stays as it is.
+    pub secrets: BTreeMap<String, Sealed>,
     /// Without what the service depends on.
     pub no_deps: bool,
     /// The service.

@@ -38,7 +38,7 @@ pub struct ContainerCreate {
     /// Boot the image's own init; by the image where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<bool>,
-    /// `none`, `host`, or networks as `NAME[:ip=ADDRESS][:alias=NAME]…`; by the configuration where nothing is said.
+    /// `none`, `host`, `container:NAME`, or networks as `NAME[:ip=ADDRESS][:alias=NAME]…`; by the configuration where nothing is said.
     pub networks: Vec<String>,
     /// `[HOST_IP:][HOST:]CONTAINER[/tcp|udp]`, each a port or a range.
     pub publish: Vec<String>,
@@ -217,7 +217,7 @@ pub struct Container {
     /// How often systemd has started it again since it was last started by hand.
     #[serde(default)]
     pub restarts: u32,
-    /// `none`, `host`, or the networks that it is connected to, with commas between them.
+    /// `none`, `host`, `container:NAME`, or the networks that it is connected to, with commas between them.
     pub network: String,
     /// What it has of them at this moment; only of one that is looked at alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

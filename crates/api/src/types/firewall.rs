@@ -20,6 +20,9 @@ pub struct NetPolicy {
     /// By which ports, such as `80/tcp`, `8000-8100/udp`, or `icmp` for pings; by all where there are none.
     #[serde(default)]
     pub ports: Vec<String>,
+    /// What is to be known of one that holds nobody back, or not yet; in answers alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A rule of the firewall. Whom it is about is said as in a policy; it may lead to the `host`, too.
@@ -40,6 +43,9 @@ pub struct FirewallRule {
     /// By which ports, such as `80/tcp`, `8000-8100/udp`, or `icmp` for pings; by all where there are none.
     #[serde(default)]
     pub ports: Vec<String>,
+    /// What is to be known of one that holds nobody back, or not yet; in answers alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 fn any() -> String {

@@ -175,6 +175,26 @@ pub struct ImageBuild {
     /// The stage of the Containerfile to stop at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The text of the Containerfile, in place of one in the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub containerfile: Option<String>,
+    /// `NAME=PATH`: further folders of the daemon's host that the Containerfile copies from.
+    pub contexts: Vec<String>,
+    /// `ID=PATH`: files of the daemon's host that the Containerfile's commands may read as secrets.
+    pub secrets: Vec<String>,
+    /// `NAME=ADDRESS`: hosts that its commands know.
+    pub hosts: Vec<String>,
+    /// `NAME=SOFT:HARD`: limits of its commands.
+    pub ulimits: Vec<String>,
+    /// The size of `/dev/shm` of its commands, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shm_size: Option<u64>,
+    /// The network of its commands: `host`, which is the default, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// What it is built for, `OS/ARCHITECTURE`; refused where that is not the daemon's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// What runs first.
     pub entrypoint: Vec<String>,
     /// What runs, or the entrypoint's arguments.

@@ -14,6 +14,9 @@ pub struct Service {
     pub unit: String,
     /// `running`, `stopped`, `failed`, …
     pub state: String,
+    /// `starting`, `healthy` or `unhealthy`, of one that runs and has a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
     /// What it is for.
     pub description: String,
     /// systemd's word for whether it comes up at boot: `enabled`, `disabled`, `static`, …; empty where it was not asked.

@@ -13,13 +13,19 @@ pub struct Volume {
     pub created: String,
     /// Where its content lies on the host.
     pub path: String,
-    /// Bytes in it; only where it was asked for.
+    /// Bytes in it; not of one that lies on a server, in a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// The containers that mount it.
     pub used_by: Vec<String>,
     /// Free words of the user.
     pub labels: BTreeMap<String, String>,
+    /// Who keeps the content: `local`, `tmpfs` or `nfs`.
+    #[serde(default)]
+    pub driver: String,
+    /// What the driver is told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// What volume to make.
@@ -30,4 +36,9 @@ pub struct VolumeCreate {
     pub name: String,
     /// Free words of the user.
     pub labels: BTreeMap<String, String>,
+    /// Who keeps the content: `local`, `tmpfs` or `nfs`; `local` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// What the driver is told: `type`, `device` and `o` as `mount` has them, `size` of a tmpfs, `addr` of an NFS server.
+    pub options: BTreeMap<String, String>,
 }

@@ -14,12 +14,26 @@ Examples:
   volt events --kind container --name web
   volt events -o json | jq -r .action";
 
+/// What there is news of.
+const KINDS: [&str; 10] = [
+    "container",
+    "service",
+    "task",
+    "image",
+    "volume",
+    "network",
+    "bridge",
+    "firewall",
+    "health",
+    "object",
+];
+
 /// Tell what happens, as it happens
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this kind: container, image, volume, network, health or object
-    #[arg(long, value_name = "KIND", value_parser = ["container", "image", "volume", "network", "health", "object"])]
+    /// Only this kind: container, service, task, image, volume, network, bridge, firewall, health or object
+    #[arg(long, value_name = "KIND", value_parser = KINDS)]
     #[arg(hide_possible_values = true)]
     kind: Option<String>,
     /// Only of this name

@@ -8,10 +8,11 @@ const EXAMPLES: &str = "\
 Examples:
   volt ps
   volt ps -a -o wide
+  volt ps --stack shop
   volt ps inspect web
   volt ps -o json | jq '.[].name'";
 
-/// List what runs
+/// List what runs, those of a stack under its name
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[group(skip)]

@@ -64,6 +64,11 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("compose events", &["event_stream"]),
     ("compose images", &["compose_ps"]),
     ("compose pull", &["image_pull"]),
+    ("compose build", &["image_build"]),
+    (
+        "compose watch",
+        &["compose_up", "compose_restart", "container_copy_in", "container_exec", "image_build"],
+    ),
     ("container shell", &["container_exec"]),
     ("container logs", &["workload_logs"]),
     ("container copy", &["container_copy_out", "container_copy_in"]),

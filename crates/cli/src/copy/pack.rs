@@ -34,11 +34,34 @@ pub(crate) struct Packed {
 
 /// The archive as a body, which is made on a thread of its own as it is sent; and what is left out of it, once it is.
 pub(crate) fn body(what: Packed) -> (UploadBody, LeftOut) {
+    made(move |tell, to| pack(&what, tell, to))
+}
+
+/// The same of single files and links, each with its name in the archive. One that is gone meanwhile is left out.
+pub(crate) fn files(files: Vec<(PathBuf, String)>) -> (UploadBody, LeftOut) {
+    made(move |tell, to| {
+        let mut builder = tar::Builder::new(to);
+        let walk = Walk { owners: Owners::Root, tell };
+        for (from, name) in &files {
+            match fs::symlink_metadata(from) {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => walk.entry(&mut builder, from, Path::new(name))?,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        builder.finish()
+    })
+}
+
+fn made(
+    write: impl FnOnce(&Sender<PathBuf>, &mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> (UploadBody, LeftOut) {
     let (send, receive) = mpsc::channel(4);
     let (tell, left_out) = std::sync::mpsc::channel();
     let make = move || {
         let mut pieces = Pieces { send: send.clone(), buffer: Vec::with_capacity(PIECE) };
-        let packed = pack(&what, &tell, &mut pieces);
+        let packed = write(&tell, &mut pieces);
         if let Err(error) = packed.and_then(|()| pieces.flush()) {
             // When nobody takes it any more, the reason is already known on the other side.
             drop(send.blocking_send(Err(error)));

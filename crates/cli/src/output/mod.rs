@@ -75,6 +75,21 @@ impl Output {
         }
     }
 
+    /// The same for people with those of one group under its name.
+    pub(crate) fn grouped<T: Serialize>(
+        self,
+        items: &[T],
+        columns: &[Column<T>],
+        group: fn(&T) -> Option<&str>,
+    ) -> Self {
+        match self.view {
+            View::Table(_, empty) => {
+                Self { view: View::Table(Table::grouped(items, columns, group), empty), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// All that is known of one thing.
     pub(crate) fn details<T: Serialize>(item: &T, name: &str, details: Details) -> Self {
         Self {

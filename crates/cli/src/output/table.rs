@@ -4,7 +4,11 @@
 
 use super::style::{Tone, paint};
 use super::value::clean;
+use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
+
+/// What stands before the rows of a group.
+const INDENT: &str = "  ";
 
 /// One cell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +49,21 @@ impl<T> Column<T> {
         Self { title, wide: true, right: false, cell }
     }
 
+    /// Its header.
+    pub(crate) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Whether it stands flush right.
+    pub(crate) fn is_number(&self) -> bool {
+        self.right
+    }
+
+    /// What it shows of an item.
+    pub(crate) fn text(&self, item: &T) -> String {
+        clean(&(self.cell)(item).text)
+    }
+
     /// A column of numbers, flush right.
     pub(crate) const fn number(title: &'static str, cell: fn(&T) -> Cell) -> Self {
         Self { title, wide: false, right: true, cell }
@@ -72,6 +91,8 @@ pub(crate) enum Columns {
 pub(crate) struct Table {
     heads: Vec<Head>,
     rows: Vec<Vec<Cell>>,
+    /// What stands on a line of its own before a row.
+    titles: BTreeMap<usize, String>,
 }
 
 impl Table {
@@ -89,7 +110,31 @@ impl Table {
                     made.map(|cell| Cell { text: clean(&cell.text), ..cell }).collect()
                 })
                 .collect(),
+            titles: BTreeMap::new(),
         }
+    }
+
+    /// The items as rows, those that stand behind one another in one group under its name.
+    pub(crate) fn grouped<T>(
+        items: &[T],
+        columns: &[Column<T>],
+        group: fn(&T) -> Option<&str>,
+    ) -> Self {
+        let mut table = Self::of(items, columns);
+        let mut last = None;
+        for (at, item) in items.iter().enumerate() {
+            let name = group(item);
+            if let Some(name) = name {
+                if let Some(first) = table.rows[at].first_mut() {
+                    first.text.insert_str(0, INDENT);
+                }
+                if last != Some(name) {
+                    table.titles.insert(at, clean(name));
+                }
+            }
+            last = name;
+        }
+        table
     }
 
     /// Whether it has no row.
@@ -113,7 +158,11 @@ impl Table {
             .iter()
             .map(|head| Cell { text: head.title.to_owned(), tone: Tone::Strong })
             .collect();
-        for row in std::iter::once(&head).chain(&self.rows) {
+        for (at, row) in std::iter::once(&head).chain(&self.rows).enumerate() {
+            if let Some(title) = at.checked_sub(1).and_then(|row| self.titles.get(&row)) {
+                out.push_str(&paint(color, Tone::Strong, title));
+                out.push('\n');
+            }
             let start = out.len();
             for (i, width) in shown.iter().zip(&widths) {
                 let cell = &row[*i];
@@ -168,6 +217,26 @@ mod tests {
         }
         let trimmed: Vec<&str> = coloured.lines().map(str::trim_end).collect();
         assert_eq!(trimmed, plain.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn groups_stand_under_their_names() {
+        let columns = [
+            Column::new("NAME", |row: &(&str, Option<&str>)| row.0.into()),
+            Column::new("KIND", |_: &(&str, Option<&str>)| "container".into()),
+        ];
+        let items = [
+            ("alone", None),
+            ("blog-db-1", Some("blog")),
+            ("blog-web-1", Some("blog")),
+            ("shop-db-1", Some("shop\n")),
+        ];
+        let text = Table::grouped(&items, &columns, |row| row.1).render(Columns::Usual, false);
+        assert_eq!(
+            text,
+            "NAME          KIND\nalone         container\nblog\n  blog-db-1   container\n  blog-web-1  container\n\
+             shop\u{fffd}\n  shop-db-1   container\n"
+        );
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(crate) fn details(s: &Service) -> Output {
         .row("Name", &s.name)
         .some("Description", Some(&s.description).filter(|text| !text.is_empty()))
         .row("State", &s.state)
+        .some("Health", s.health.as_ref())
         .some("Last run", result)
         .row("At boot", or_dash(Some(&s.enabled)))
         .row("Unit", &s.unit)

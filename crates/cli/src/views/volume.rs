@@ -6,6 +6,8 @@ use volt_api::types::Volume;
 
 const COLUMNS: &[Column<Volume>] = &[
     Column::new("NAME", |v| v.name.as_str().into()),
+    Column::new("DRIVER", |v| v.driver.as_str().into()),
+    Column::new("SIZE", |v| size_or_dash(v.size).into()),
     Column::new("CREATED", |v| ago(&v.created).into()),
     Column::new("USED BY", |v| or_dash(Some(&v.used_by.join(", "))).into()),
     Column::wide("PATH", |v| v.path.as_str().into()),
@@ -22,10 +24,17 @@ pub(crate) fn details(v: &Volume) -> Output {
     let details = Details::new()
         .row("Name", &v.name)
         .row("Created", when_and_ago(&v.created))
+        .row("Driver", &v.driver)
         .row("Path", &v.path)
         .row("Size", size_or_dash(v.size))
         .each("Used by", &v.used_by)
         .section("Labels");
     let details = v.labels.iter().fold(details, |d, (key, value)| d.row(key, value));
+    let details = match v.options.is_empty() {
+        true => details,
+        false => {
+            v.options.iter().fold(details.section("Options"), |d, (key, value)| d.row(key, value))
+        }
+    };
     Output::details(v, &v.name, details)
 }

@@ -26,7 +26,8 @@ const COLUMNS: &[Column<Workload>] = &[
     Column::wide("LABELS", |w| labels(&w.labels).into()),
 ];
 
-const USAGE: &[Column<Usage>] = &[
+/// What `volt top` shows of each.
+pub(crate) const USAGE: &[Column<Usage>] = &[
     Column::new("NAME", |u| u.name.as_str().into()),
     Column::new("KIND", |u| u.kind.as_str().into()),
     Column::number("CPU", |u| percent(u.cpu_percent).into()),
@@ -52,7 +53,8 @@ fn a_second(bytes: Option<u64>) -> String {
 /// A list of workloads.
 pub(crate) fn list(workloads: &[Workload], all: bool) -> Output {
     let empty = if all { "No workloads." } else { "Nothing runs. See `volt ps -a`." };
-    Output::list(workloads, COLUMNS, |w| &w.name, empty)
+    let list = Output::list(workloads, COLUMNS, |w| &w.name, empty);
+    list.grouped(workloads, COLUMNS, |w| w.stack.as_deref())
 }
 
 /// What each uses.
@@ -70,6 +72,7 @@ pub(crate) fn details(d: &WorkloadDetails) -> Output {
             .row("Kind", &w.kind)
             .row("State", &w.state)
             .row("Status", status(of(w)))
+            .some("Stack", w.stack.as_ref())
             .some("Image", w.image.as_ref())
             .row("Command", &w.command)
             .some("Unit", w.unit.as_ref())

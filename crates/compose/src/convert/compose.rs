@@ -188,12 +188,10 @@ fn stop_signal(number: u8) -> String {
 
 fn reach(container: &Container, fields: &mut Fields) {
     network_mode(&container.network, fields);
-    let hosts: Vec<String> =
-        container.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
     fields
         .texts("ports", &container.ports)
         .texts("expose", &container.expose)
-        .texts("extra_hosts", &hosts)
+        .texts("extra_hosts", &container.extra_hosts)
         .texts("dns", &container.dns)
         .texts("dns_opt", &container.dns_opt)
         .texts("dns_search", &container.dns_search);
@@ -203,6 +201,7 @@ fn network_mode(mode: &NetworkMode, fields: &mut Fields) {
     match mode {
         NetworkMode::None => fields.put("network_mode", "none"),
         NetworkMode::Host => fields.put("network_mode", "host"),
+        NetworkMode::Container(name) => fields.put("network_mode", format!("container:{name}")),
         NetworkMode::Service(key) => fields.put("network_mode", format!("service:{key}")),
         NetworkMode::Networks(_) if *mode == NetworkMode::default() => fields,
         NetworkMode::Networks(map) => fields.fields("networks", section(map, connection)),
@@ -272,7 +271,7 @@ fn resources(container: &Container, fields: &mut Fields) {
     limits(&container.limits, fields);
     fields
         .maybe("mem_reservation", bytes(container.memory_reserved))
-        .maybe("cpuset", container.cpuset.clone())
+        .maybe("cpuset", container.cpuset.as_ref().map(ToString::to_string))
         .maybe("oom_score_adj", container.oom_score_adj)
         .texts("cap_add", &container.cap_add)
         .texts("cap_drop", &container.cap_drop);
@@ -318,6 +317,9 @@ fn pull(pull: Pull) -> Option<String> {
 
 fn build(build: &Build) -> Fields {
     let mut fields = Fields::default();
+    let secrets = build.secrets.iter().map(|(source, id)| {
+        if source == id { json!(source) } else { json!({ "source": source, "target": id }) }
+    });
     fields
         .put("context", build.context.as_str())
         .maybe("dockerfile", build.dockerfile.clone())
@@ -332,7 +334,9 @@ fn build(build: &Build) -> Fields {
         .flag("pull", build.pull)
         .texts("platforms", &build.platforms)
         .maybe("shm_size", bytes(build.shm_size))
-        .texts("secrets", &build.secrets);
+        .maybe("secrets", (!build.secrets.is_empty()).then(|| secrets.collect::<Vec<Value>>()))
+        .texts("extra_hosts", &build.extra_hosts)
+        .fields("ulimits", ulimits(&build.ulimits));
     fields
 }
 
@@ -384,16 +388,17 @@ fn ulimits(ulimits: &[Ulimit]) -> Fields {
 }
 
 fn hooks(hooks: &[Hook]) -> Option<Vec<Value>> {
-    let one = |hook: &Hook| {
-        let mut fields = Fields::default();
-        fields
-            .put("command", hook.command.clone())
-            .maybe("user", hook.user.clone())
-            .maybe("working_dir", hook.working_dir.clone())
-            .map("environment", &hook.environment);
-        Value::from(fields)
-    };
-    (!hooks.is_empty()).then(|| hooks.iter().map(one).collect())
+    (!hooks.is_empty()).then(|| hooks.iter().map(|one| hook(one).into()).collect())
+}
+
+fn hook(hook: &Hook) -> Fields {
+    let mut fields = Fields::default();
+    fields
+        .put("command", hook.command.clone())
+        .maybe("user", hook.user.clone())
+        .maybe("working_dir", hook.working_dir.clone())
+        .map("environment", &hook.environment);
+    fields
 }
 
 fn watch(watch: &Watch) -> Fields {
@@ -403,7 +408,9 @@ fn watch(watch: &Watch) -> Fields {
         .put("action", watch.action.as_str())
         .maybe("target", watch.target.clone())
         .texts("ignore", &watch.ignore)
-        .texts("include", &watch.include);
+        .texts("include", &watch.include)
+        .maybe("exec", watch.exec.as_ref().map(hook))
+        .flag("initial_sync", watch.initial_sync);
     fields
 }
 

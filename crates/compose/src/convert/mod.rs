@@ -5,6 +5,8 @@ mod compose;
 mod kubernetes;
 mod quadlet;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
 
 use crate::stack::Stack;

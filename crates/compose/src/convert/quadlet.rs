@@ -4,8 +4,8 @@
 use super::Converted;
 use crate::names;
 use crate::stack::{
-    AssetSource, Build, Check, Container, External, Health, MountKind, Network, NetworkMode,
-    Schedule, Service, ServiceUnit, Stack, Task, Volume, Workload,
+    AssetSource, Build, Check, Condition, Container, External, Health, MountKind, Network,
+    NetworkMode, Schedule, Service, ServiceUnit, Stack, Task, Volume, Workload,
 };
 use volt_model::container::signal_name;
 use volt_model::restart::Restart;
@@ -52,16 +52,23 @@ pub(super) fn convert(stack: &Stack) -> Converted {
     converted
 }
 
+/// The sections that Podman's generator makes command lines of, in which systemd puts variables in for `$`.
+const GENERATED: [&str; 4] = ["Container", "Network", "Volume", "Build"];
+
 /// The lines of a unit, by section.
 #[derive(Default)]
-struct Unit(String);
+struct Unit {
+    text: String,
+    is_generated: bool,
+}
 
 impl Unit {
     fn section(&mut self, name: &str) -> &mut Self {
-        if !self.0.is_empty() {
-            self.0.push('\n');
+        if !self.text.is_empty() {
+            self.text.push('\n');
         }
-        self.0 += &format!("[{name}]\n");
+        self.text += &format!("[{name}]\n");
+        self.is_generated = GENERATED.contains(&name);
         self
     }
 
@@ -69,7 +76,8 @@ impl Unit {
     #[expect(clippy::needless_pass_by_value, reason = "most values are made for this line")]
     fn line<T: ToString>(&mut self, key: &str, value: T) -> &mut Self {
         let value = value.to_string().replace('%', "%%").replace('\n', " ");
-        self.0 += &format!("{key}={value}\n");
+        let value = if self.is_generated { value.replace('$', "$$") } else { value };
+        self.text += &format!("{key}={value}\n");
         self
     }
 
@@ -81,14 +89,13 @@ impl Unit {
     }
 }
 
-/// A word as systemd reads it back: quoted where it has to be, `$` as two.
+/// A word as systemd reads it back: quoted where it has to be.
 fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
-    let text =
-        text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('$', "$$");
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{text}\"")
 }
 
@@ -96,9 +103,13 @@ fn command<T: AsRef<str>>(list: &[T]) -> String {
     list.iter().map(|one| word(one.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
-/// A variable or label: no command line, so `$` stays.
 fn pair(key: &str, value: &str) -> String {
-    word(&format!("{key}={value}")).replace("$$", "$")
+    word(&format!("{key}={value}"))
+}
+
+/// The command line of a unit that Podman has nothing to do with.
+fn exec_start(list: &[String]) -> String {
+    command(list).replace('$', "$$")
 }
 
 fn order(stack: &Stack, service: &Service, unit: &mut Unit) {
@@ -113,6 +124,13 @@ fn order(stack: &Stack, service: &Service, unit: &mut Unit) {
             unit.line("After", format!("{name}.service"));
         }
     }
+}
+
+/// Whether somebody begins only when this service has come so far.
+fn waited_for(stack: &Stack, key: &str, condition: Condition) -> bool {
+    stack.services.values().any(|service| {
+        service.depends_on.get(key).is_some_and(|dependency| dependency.condition == condition)
+    })
 }
 
 fn restart(restart: Restart) -> &'static str {
@@ -157,12 +175,19 @@ fn containers(
         reach(stack, key, container, &mut unit);
         files(stack, container, &mut unit);
         confinement(container, &mut unit);
-        unit.section("Service").line("Restart", restart(container.restart));
+        if waited_for(stack, key, Condition::ServiceHealthy) {
+            unit.line("Notify", "healthy");
+        }
+        unit.section("Service");
+        if waited_for(stack, key, Condition::ServiceCompletedSuccessfully) {
+            unit.line("Type", "oneshot").line("RemainAfterExit", "yes");
+        }
+        unit.line("Restart", restart(container.restart));
         if let Some(delay) = container.restart_delay {
             unit.line("RestartSec", span_text(delay));
         }
         unit.section("Install").line("WantedBy", "default.target");
-        converted.file(format!("{name}.container"), unit.0);
+        converted.file(format!("{name}.container"), unit.text);
     }
 }
 
@@ -190,6 +215,10 @@ fn process(container: &Container, unit: &mut Unit) {
 fn health(health: &Health, unit: &mut Unit) {
     let test = match &health.check {
         Some(Check::None) => Some("none".to_owned()),
+        // Words are no line for a shell; but Podman takes a list of one for such a line.
+        Some(Check::Exec(list)) if list.len() > 1 => {
+            Some(serde_json::Value::from(list.clone()).to_string())
+        }
         Some(Check::Exec(list)) => Some(command(list)),
         Some(Check::Shell(line)) => Some(line.clone()),
         Some(Check::Http(to)) => Some(format!(
@@ -221,6 +250,9 @@ fn reach(stack: &Stack, key: &str, container: &Container, unit: &mut Unit) {
         NetworkMode::Host => {
             unit.line("Network", "host");
         }
+        NetworkMode::Container(name) => {
+            unit.line("Network", format!("container:{name}"));
+        }
         NetworkMode::Service(other) => {
             unit.line("Network", format!("{}.container", names::of_replica(stack, other, 1)));
         }
@@ -244,7 +276,7 @@ fn reach(stack: &Stack, key: &str, container: &Container, unit: &mut Unit) {
     unit.lines("ExposeHostPort", &container.expose);
     unit.lines(
         "AddHost",
-        container.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")),
+        container.extra_hosts.iter().map(|host| format!("{}:{}", host.name, host.address)),
     );
     unit.lines("DNS", &container.dns);
     unit.lines("DNSOption", &container.dns_opt);
@@ -315,9 +347,10 @@ fn confinement(container: &Container, unit: &mut Unit) {
         }),
     );
     let limits = &container.limits;
-    unit.lines("Memory", limits.memory.map(|memory| memory.0));
     unit.lines("PidsLimit", limits.pids);
     let mut further = Vec::new();
+    // The Podman of Debian 13 has no key for it yet.
+    further.extend(limits.memory.map(|memory| format!("--memory={}", memory.0)));
     further.extend(limits.cpu.map(|cpu| format!("--cpus={}.{:02}", cpu / 100, cpu % 100)));
     further.extend(
         limits
@@ -348,7 +381,7 @@ fn network(stack: &Stack, key: &str, network: &Network) -> String {
     unit.lines("IPv6", network.enable_ipv6);
     unit.lines("Options", network.mtu.map(|mtu| format!("mtu={mtu}")));
     unit.lines("Label", network.labels.iter().map(|(key, value)| pair(key, value)));
-    unit.0
+    unit.text
 }
 
 fn volume(stack: &Stack, key: &str, volume: &Volume) -> String {
@@ -364,7 +397,7 @@ fn volume(stack: &Stack, key: &str, volume: &Volume) -> String {
     unit.lines("Device", device);
     unit.lines("Options", volume.driver_opts.get("o"));
     unit.lines("Label", volume.labels.iter().map(|(key, value)| pair(key, value)));
-    unit.0
+    unit.text
 }
 
 fn build(stack: &Stack, key: &str, container: &Container, build: &Build) -> String {
@@ -385,7 +418,7 @@ fn build(stack: &Stack, key: &str, container: &Container, build: &Build) -> Stri
     if !args.is_empty() {
         unit.line("PodmanArgs", command(&args));
     }
-    unit.0
+    unit.text
 }
 
 fn unit(stack: &Stack, key: &str, service: &Service, own: &ServiceUnit) -> String {
@@ -394,16 +427,16 @@ fn unit(stack: &Stack, key: &str, service: &Service, own: &ServiceUnit) -> Strin
     unit.section("Unit").line("Description", description);
     order(stack, service, &mut unit);
     unit.section("Service")
-        .line("ExecStart", command(&own.exec))
+        .line("ExecStart", exec_start(&own.exec))
         .line("Restart", restart(own.restart));
     unit.lines("User", &own.user).lines("WorkingDirectory", &own.working_dir);
     unit.lines("Environment", own.environment.iter().map(|(key, value)| pair(key, value)));
     unit.lines("TimeoutStopSec", own.stop_grace_period.map(span_text));
     for property in own.limits.properties() {
-        unit.0 += &format!("{}={}\n", property.directive, property.value);
+        unit.text += &format!("{}={}\n", property.directive, property.value);
     }
     unit.section("Install").line("WantedBy", "default.target");
-    unit.0
+    unit.text
 }
 
 fn task(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
@@ -428,7 +461,7 @@ fn task(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
         .line("Persistent", task.persistent)
         .lines("RandomizedDelaySec", task.random_delay.map(span_text));
     timer.section("Install").line("WantedBy", "timers.target");
-    converted.file(format!("{name}.timer"), timer.0);
+    converted.file(format!("{name}.timer"), timer.text);
 
     let mut unit = Unit::default();
     unit.section("Unit").line(
@@ -447,12 +480,12 @@ fn task(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
         None => {
             unit.section("Service")
                 .line("Type", "oneshot")
-                .line("ExecStart", command(&task.exec))
+                .line("ExecStart", exec_start(&task.exec))
                 .lines("Environment", environment);
             unit.lines("User", &task.user).lines("WorkingDirectory", &task.working_dir);
         }
     }
     unit.lines("TimeoutStartSec", task.timeout.map(span_text));
     let end = if task.container.is_some() { "container" } else { "service" };
-    converted.file(format!("{name}.{end}"), unit.0);
+    converted.file(format!("{name}.{end}"), unit.text);
 }

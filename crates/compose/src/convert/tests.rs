@@ -6,8 +6,8 @@ use crate::testing::{files, request, service, stack};
 use proptest::prelude::*;
 
 /// One of each field that a service may have, so that nothing is forgotten in one of the directions.
-const FIELDS: [&str; 62] = [
-    "build: {context: ., dockerfile: D, args: {A: '$$1'}, target: t, tags: [a:b], no_cache: true, pull: true, labels: {x: y}, secrets: [key], platforms: [linux/amd64], network: host, shm_size: 1m, additional_contexts: {m: ./m}}",
+pub(super) const FIELDS: [&str; 64] = [
+    "build: {context: ., dockerfile: D, args: {A: '$$1'}, target: t, tags: [a:b], no_cache: true, pull: true, labels: {x: y}, secrets: [key, {source: key, target: other}], platforms: [linux/amd64], network: host, shm_size: 1m, additional_contexts: {m: ./m}}",
     "build: {dockerfile_inline: \"FROM x\\nRUN y\\n\"}",
     "pull_policy: every_12h",
     "pull_policy: never",
@@ -45,6 +45,8 @@ const FIELDS: [&str; 62] = [
     "deploy: {restart_policy: {condition: any, delay: 5s}, update_config: {order: start-first}}",
     "logging: {driver: x, options: {a: b}}",
     "develop: {watch: [{path: ./s, action: sync+restart, target: /t, ignore: [a], include: [b]}]}",
+    "build: {context: ., extra_hosts: ['a=1.2.3.4'], ulimits: {nofile: {soft: 5, hard: 9}}}",
+    "develop: {watch: [{path: ./s, action: sync+exec, target: /t, initial_sync: true, exec: {command: [a], user: b}}]}",
     "networks: {front: {aliases: [x_y, b]}, back: {ipv4_address: 10.7.0.9, mac_address: '02:00:00:00:00:01', gw_priority: 5}}",
     "network_mode: none",
     "network_mode: host",
@@ -71,7 +73,8 @@ const FIELDS: [&str; 62] = [
     "profiles: [a, b]\nscale: 3\nattach: false",
 ];
 
-const OTHERS: &str = "name: all\ndescription: 'x: $$y'\nvms: {v: {image: x, cpu: 2, memory: 1g, disk: 5g, kernel: server, networks: [n], ports: ['80:80'], environment: {A: b}, restart: always, healthcheck: {tcp: '22'}, labels: {a: b}, depends_on: [u]}}\nservices: {u: {exec: [/x, 'a b'], description: d, user: u, working_dir: /w, environment: {A: b}, sandbox: strict, cpus: 1, restart: always, stop_grace_period: 5s, healthcheck: {tcp: '1'}, labels: {a: b}}}\ntasks:\n  a: {exec: x, cron: '* * * * *', container: img, description: d, user: u, working_dir: /w, environment: {A: b}, timeout: 5s, retries: 2, random_delay: 1m, persistent: false, mem_limit: 5m, labels: {a: b}}\n  b: {exec: x, every: 90s}\n  c: {exec: x, on_calendar: 'Mon 03:00'}\nnetworks: {n: {internal: true, enable_ipv6: true, mtu: 1400, ipam: {config: [{subnet: 10.9.0.0/24}]}, labels: {a: b}}, e: {external: true, name: out}}\nvolumes: {v: {driver: nfs, driver_opts: {o: x}, labels: {a: b}, name: mine}, e: {external: true}}\nconfigs: {a: {content: \"x\\n$$y\"}, b: {file: ./f}}\nsecrets: {a: {environment: T}, b: {external: true, name: z}}\n";
+/// What stacks have besides.
+pub(super) const OTHERS: &str = "name: all\ndescription: 'x: $$y'\nvms: {v: {image: x, cpu: 2, memory: 1g, disk: 5g, kernel: server, networks: [n], ports: ['80:80'], environment: {A: b}, restart: always, healthcheck: {tcp: '22'}, labels: {a: b}, depends_on: [u]}}\nservices: {u: {exec: [/x, 'a b'], description: d, user: u, working_dir: /w, environment: {A: b}, sandbox: strict, cpus: 1, restart: always, stop_grace_period: 5s, healthcheck: {tcp: '1'}, labels: {a: b}}}\ntasks:\n  a: {exec: x, cron: '* * * * *', container: img, description: d, user: u, working_dir: /w, environment: {A: b}, timeout: 5s, retries: 2, random_delay: 1m, persistent: false, mem_limit: 5m, labels: {a: b}}\n  b: {exec: x, every: 90s}\n  c: {exec: x, on_calendar: 'Mon 03:00'}\nnetworks: {n: {internal: true, enable_ipv6: true, mtu: 1400, ipam: {config: [{subnet: 10.9.0.0/24}]}, labels: {a: b}}, e: {external: true, name: out}}\nvolumes: {v: {driver: nfs, driver_opts: {o: addr=nas, device: ':/x'}, labels: {a: b}, name: mine}, e: {external: true}}\nconfigs: {a: {content: \"x\\n$$y\"}, b: {file: ./f}}\nsecrets: {a: {environment: T}, b: {external: true, name: z}}\n";
 
 #[track_caller]
 fn round(text: &str) {
@@ -154,15 +157,14 @@ After=app-db-1.service
 ContainerName=app-web-1
 Image=app
 Exec=sh -c \"echo \\\"50%%\\\" $$X\"
-Environment=\"A=b c$d\"
+Environment=\"A=b c$$d\"
 HealthCmd=curl -fsS http://localhost:80/x
 Network=app-front.network:alias=web,alias=www
 PublishPort=80:80/tcp
 Volume=app-data.volume:/d:ro
 Volume=/host:/h
 Secret=app-key,type=mount,target=/run/secrets/key
-Memory=67108864
-PodmanArgs=--cpus=1.50
+PodmanArgs=--memory=67108864 --cpus=1.50
 
 [Service]
 Restart=always
@@ -172,6 +174,18 @@ WantedBy=default.target
 ";
     assert_eq!(made.files[5].text, wanted);
     assert!(made.notes.iter().any(|note| note.contains("podman secret create app-key FILE")));
+    let waits = "depends_on: {db: {condition: service_healthy}}";
+    let unit = |text: &str, name: &str| {
+        let made = convert(&stack(text), Format::Quadlet);
+        made.files.iter().find(|file| file.name == name).unwrap().text.clone()
+    };
+    assert!(unit(&service(waits), "app-db-1.container").contains("Notify=healthy\n\n[Service]"));
+    let ends = service(waits).replace("service_healthy", "service_completed_successfully");
+    let ends = unit(&ends, "app-db-1.container");
+    assert!(ends.contains("[Service]\nType=oneshot\nRemainAfterExit=yes\nRestart=no\n"), "{ends}");
+    let shell = "healthcheck: {test: 'test -n \"$${HOME}\"'}";
+    let shell = unit(&service(shell), "app-web-1.container");
+    assert!(shell.contains("\nHealthCmd=test -n \"$${HOME}\"\n"), "{shell}");
     let others = convert(&stack(OTHERS), Format::Quadlet);
     for name in [
         "all-a-1.timer",

@@ -3,6 +3,7 @@
 use super::{At, Decoder};
 use crate::stack::{Build, Watch, WatchAction};
 use crate::yaml::Value;
+use volt_model::container::{ExtraHost, HostAddress};
 
 impl Decoder<'_> {
     pub(super) fn build(&mut self, parent: &At<'_>) -> Option<Build> {
@@ -28,6 +29,8 @@ impl Decoder<'_> {
             platforms: self.texts(&at, "platforms"),
             shm_size: self.parse_of(&at, "shm_size"),
             secrets: self.build_secrets(parent, &at),
+            extra_hosts: self.hosts_of_build(&at),
+            ulimits: self.ulimits(&at, "ulimits"),
         };
         if build.dockerfile.is_some() && build.dockerfile_inline.is_some() {
             self.wrong_hinted(&at, "it has dockerfile and dockerfile_inline", "Remove one of them");
@@ -35,7 +38,18 @@ impl Decoder<'_> {
         Some(build)
     }
 
-    fn build_secrets(&mut self, service: &At<'_>, at: &At<'_>) -> Vec<String> {
+    /// A build has the host's network, or none.
+    fn hosts_of_build(&mut self, at: &At<'_>) -> Vec<ExtraHost> {
+        let mut hosts = self.extra_hosts(at);
+        let before = hosts.len();
+        hosts.retain(|host| host.address != HostAddress::Gateway);
+        if hosts.len() < before {
+            self.odd(at, "there is no host-gateway in a build: the host is 127.0.0.1 there");
+        }
+        hosts
+    }
+
+    fn build_secrets(&mut self, service: &At<'_>, at: &At<'_>) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for item in self.list(at, "secrets") {
             let long = matches!(item.node.value, Value::Map(_));
@@ -43,7 +57,12 @@ impl Decoder<'_> {
             if let Some(source) = source {
                 self.places
                     .insert(format!("{}.secrets.{source}", service.path), item.node.place.clone());
-                all.push(source);
+                let id = if long { self.text_of(&item, "target") } else { None };
+                let id = id.unwrap_or_else(|| source.clone());
+                if id.is_empty() || id.contains([',', '=']) {
+                    self.wrong(&item, format!("`{id}` can't be the id of a secret"));
+                }
+                all.push((source, id));
             }
         }
         all
@@ -62,9 +81,12 @@ impl Decoder<'_> {
                 continue;
             };
             let target = self.text_of(&item, "target");
-            let copies = matches!(action, WatchAction::Sync | WatchAction::SyncRestart);
-            if copies && target.is_none() {
+            if action.copies() && !target.as_ref().is_some_and(|target| target.starts_with('/')) {
                 self.wrong(&item, "it has no target: the path in the container that is copied to");
+            }
+            let exec = item.get("exec").and_then(|exec| self.hook(&exec));
+            if action == WatchAction::SyncExec && item.get("exec").is_none() {
+                self.wrong(&item, "it has no exec: the command that is run");
             }
             all.push(Watch {
                 path,
@@ -72,6 +94,8 @@ impl Decoder<'_> {
                 target,
                 ignore: self.texts(&item, "ignore"),
                 include: self.texts(&item, "include"),
+                exec,
+                initial_sync: self.flag(&item, "initial_sync"),
             });
         }
         all

@@ -4,6 +4,7 @@ use super::{At, Decoder};
 use crate::stack::{Container, Isolation, Pull, UpdateOrder};
 use volt_model::caps::CapSet;
 use volt_model::container::Seccomp;
+use volt_model::name::Name;
 
 impl Decoder<'_> {
     pub(super) fn container(&mut self, at: &At<'_>) -> Container {
@@ -80,22 +81,27 @@ impl Decoder<'_> {
     }
 
     /// A name of Volt has no capitals and underscores; one that Compose files have is made to fit, and that is said.
-    fn container_name(&mut self, at: &At<'_>) -> Option<volt_model::name::Name> {
+    fn container_name(&mut self, at: &At<'_>) -> Option<Name> {
         let name = at.said("container_name")?;
         let text = self.text(&name)?;
+        self.called(&name, &text)
+    }
+
+    /// What a container that a Compose file calls so is called.
+    pub(super) fn called(&mut self, at: &At<'_>, text: &str) -> Option<Name> {
         if let Ok(good) = text.parse() {
             return Some(good);
         }
-        match crate::names::plain(&text) {
+        match crate::names::plain(text) {
             Some(plain) => {
                 self.odd(
-                    &name,
+                    at,
                     format!("`{text}` is no name in Volt; the container is called `{plain}`"),
                 );
                 Some(plain)
             }
             None => {
-                self.wrong(&name, format!("`{text}` has no letter or digit"));
+                self.wrong(at, format!("`{text}` has no letter or digit"));
                 None
             }
         }
@@ -143,7 +149,13 @@ impl Decoder<'_> {
         let config = at.get("deploy").and_then(|deploy| deploy.get("update_config"));
         let choices =
             [("stop-first", UpdateOrder::StopFirst), ("start-first", UpdateOrder::StartFirst)];
-        config.and_then(|config| self.choice_of(&config, "order", &choices)).unwrap_or_default()
+        let config = config.filter(|config| config.get("order").is_some());
+        let Some(config) = config else { return UpdateOrder::default() };
+        let order = self.choice_of(&config, "order", &choices).unwrap_or_default();
+        if order == UpdateOrder::StartFirst {
+            self.odd(&config, "order: one stops before the next starts, since both have one name");
+        }
+        order
     }
 
     fn confinement(&mut self, at: &At<'_>, container: &mut Container) {

@@ -8,6 +8,7 @@ use crate::stack::{
 use crate::yaml::Value;
 use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::size::Bytes;
+use volt_model::volume::{Driver, mounted};
 
 impl Decoder<'_> {
     pub(super) fn file_fields(&mut self, at: &At<'_>, container: &mut Container) {
@@ -116,7 +117,7 @@ impl Decoder<'_> {
                 self.places
                     .insert(format!("{}.volumes.{source}", service.path), at.node.place.clone());
                 let volume = at.get("volume");
-                let subpath = volume.as_ref().and_then(|volume| self.text_of(volume, "subpath"));
+                let subpath = volume.as_ref().and_then(|volume| self.subpath(volume));
                 let nocopy = volume.is_some_and(|volume| self.flag(&volume, "nocopy"));
                 MountKind::Volume { source, subpath, nocopy }
             }
@@ -147,6 +148,20 @@ impl Decoder<'_> {
             }
         };
         container.mounts.extend(self.mount(at, kind, &target, read_only));
+    }
+
+    /// A path in a volume, as `volt run -v NAME/PATH` takes it.
+    fn subpath(&mut self, at: &At<'_>) -> Option<String> {
+        let place = at.said("subpath")?;
+        let text = self.text(&place)?;
+        match format!("v/{}:/t", text.trim_start_matches("./")).parse::<Bind>().map(|b| b.source) {
+            Ok(Source::Part(_, part)) => Some(part),
+            Ok(_) => None,
+            Err(error) => {
+                self.wrong(&place, error);
+                None
+            }
+        }
     }
 
     /// Checks the paths as `volt run -v` does.
@@ -260,22 +275,24 @@ impl Decoder<'_> {
         let (external, name) = self.external(at, &["name", "external"]);
         let driver =
             self.text_of(at, "driver").filter(|driver| driver != "local" && driver != "default");
-        if let (Some(driver), Some(place)) = (&driver, at.get("driver"))
-            && !matches!(driver.as_str(), "tmpfs" | "nfs")
-        {
-            self.wrong_hinted(
-                &place,
-                format!("there is no volume driver `{driver}`"),
-                "There are local, tmpfs and nfs",
-            );
+        let driver_opts = self.driver_options(at);
+        match driver.as_deref().map_or(Ok(Driver::Local), str::parse) {
+            Err(_) => {
+                let (place, driver) = (at.get("driver"), driver.as_deref().unwrap_or_default());
+                self.wrong_hinted(
+                    place.as_ref().unwrap_or(at),
+                    format!("there is no volume driver `{driver}`"),
+                    "There are local, tmpfs and nfs",
+                );
+            }
+            Ok(known) => {
+                if let Err(error) = mounted(known, &driver_opts) {
+                    let place = at.get("driver_opts");
+                    self.wrong(place.as_ref().unwrap_or(at), error);
+                }
+            }
         }
-        Volume {
-            name,
-            external,
-            driver,
-            driver_opts: self.driver_options(at),
-            labels: self.labels(at),
-        }
+        Volume { name, external, driver, driver_opts, labels: self.labels(at) }
     }
 
     /// A secret or a file of configuration of the stack (Compose Specification, 08-configs, 09-secrets).

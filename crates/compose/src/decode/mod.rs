@@ -343,7 +343,10 @@ impl Decoder<'_> {
             "services" if !has("image") && !has("build") && (has("exec") || has("command")) => {
                 Workload::Service(Box::new(self.unit(at)))
             }
-            _ => Workload::Container(Box::new(self.container(at))),
+            _ => {
+                self.nothing_of_units(at);
+                Workload::Container(Box::new(self.container(at)))
+            }
         };
         let mut service = Service::new(workload);
         service.depends_on = self.depends_on(at);

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use volt_model::net::Publish;
+use volt_model::container::ExtraHost;
+use volt_model::container::around::AroundError;
+use volt_model::net::{Alias, Publish};
 
 impl Decoder<'_> {
     pub(super) fn network_fields(&mut self, at: &At<'_>, container: &mut Container) {
         container.network = self.network_mode(at);
+        self.found_as_called(at, container);
         container.links = self.links(at);
         container.ports = self.ports(at);
         container.expose = self.expose(at);
@@ -19,15 +22,33 @@ impl Decoder<'_> {
         container.dns = self.parse_all(at, "dns");
         container.dns_opt = self.texts(at, "dns_opt");
         container.dns_search = self.texts(at, "dns_search");
-        if container.network == NetworkMode::Host
-            && !container.ports.is_empty()
-            && let Some(ports) = at.get("ports")
-        {
+        let whose = match &container.network {
+            NetworkMode::Host => "the host's network, where ports need no way in",
+            NetworkMode::Service(_) | NetworkMode::Container(_) => {
+                "the network of another, who has the ports that lead into it"
+            }
+            NetworkMode::None | NetworkMode::Networks(_) => return,
+        };
+        if let Some(ports) = at.get("ports").filter(|_| !container.ports.is_empty()) {
             self.wrong_hinted(
                 &ports,
-                "it has the host's network, where ports need no way in",
-                "Remove `ports`, or `network_mode: host`",
+                format!("it has {whose}"),
+                "Remove `ports`, or `network_mode`",
             );
+        }
+    }
+
+    /// Where Volt calls a container otherwise than the file does, others find it as the file does too.
+    fn found_as_called(&mut self, at: &At<'_>, container: &mut Container) {
+        let text = at.said("container_name").and_then(|name| name.node.as_text());
+        let NetworkMode::Networks(map) = &mut container.network else { return };
+        let Some(text) = text.filter(|text| text.parse::<Alias>().is_ok()) else { return };
+        if container.container_name.as_ref().is_some_and(|name| name.as_str() != text) {
+            for connection in map.values_mut() {
+                connection.aliases.push(text.to_owned());
+                connection.aliases.sort();
+                connection.aliases.dedup();
+            }
         }
     }
 
@@ -46,8 +67,12 @@ impl Decoder<'_> {
                     .insert(format!("{}.network_mode.{service}", at.path), mode.node.place.clone());
                 NetworkMode::Service(service.to_owned())
             }
+            (_, Some(("container", name))) => match self.called(&mode, name) {
+                Some(name) => NetworkMode::Container(name),
+                None => NetworkMode::None,
+            },
             _ => {
-                let hint = "Write none, host, service:NAME, or use `networks`";
+                let hint = "Write none, host, service:NAME, container:NAME, or use `networks`";
                 self.wrong_hinted(&mode, format!("`{text}` is no network mode"), hint);
                 NetworkMode::None
             }
@@ -92,15 +117,26 @@ impl Decoder<'_> {
         };
         connection.aliases.sort();
         connection.aliases.dedup();
+        for error in connection.aliases.iter().filter_map(|alias| alias.parse::<Alias>().err()) {
+            self.odd(at, error);
+        }
         connection
     }
 
     /// `SERVICE:ALIAS`; that they make a dependency is seen to with `depends_on`.
     fn links(&mut self, at: &At<'_>) -> BTreeMap<String, String> {
-        let texts: Vec<_> =
-            self.list(at, "links").iter().filter_map(|item| item.node.as_text()).collect();
-        let pairs = texts.iter().filter_map(|text| text.split_once(':'));
-        pairs.map(|(key, alias)| (alias.to_owned(), key.to_owned())).collect()
+        let mut links = BTreeMap::new();
+        for item in self.list(at, "links") {
+            let Some((key, alias)) = item.node.as_text().and_then(|text| text.split_once(':'))
+            else {
+                continue;
+            };
+            match alias.parse::<Alias>() {
+                Ok(alias) => drop(links.insert(alias.to_string(), key.to_owned())),
+                Err(error) => self.wrong(&item, error),
+            }
+        }
+        links
     }
 
     /// Both forms of `ports` (Compose Specification, 05-services: ports).
@@ -182,7 +218,7 @@ impl Decoder<'_> {
     }
 
     /// `NAME=ADDRESS`, `NAME:ADDRESS`, or a mapping; `host-gateway` is the host itself.
-    fn extra_hosts(&mut self, at: &At<'_>) -> Vec<(String, IpAddr)> {
+    pub(super) fn extra_hosts(&mut self, at: &At<'_>) -> Vec<ExtraHost> {
         let Some(hosts) = at.get("extra_hosts") else { return Vec::new() };
         let mut all = Vec::new();
         if let Value::Map(_) = hosts.node.value {
@@ -194,40 +230,22 @@ impl Decoder<'_> {
                 };
                 for value in values {
                     if let Some(address) = self.text(&value) {
-                        self.extra_host(&value, name, &address, &mut all);
+                        all.extend(self.extra_host(&value, &format!("{name}={address}")));
                     }
                 }
             }
             return all;
         }
         for item in self.list(at, "extra_hosts") {
-            let Some(text) = self.text(&item) else { continue };
-            match text.split_once('=').or_else(|| text.split_once(':')) {
-                Some((name, address)) => self.extra_host(&item, name, address, &mut all),
-                None => self.wrong(&item, format!("`{text}` is no NAME=ADDRESS")),
+            if let Some(text) = self.text(&item) {
+                all.extend(self.extra_host(&item, &text));
             }
         }
         all
     }
 
-    fn extra_host(
-        &mut self,
-        at: &At<'_>,
-        name: &str,
-        address: &str,
-        all: &mut Vec<(String, IpAddr)>,
-    ) {
-        let bare = address.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse() {
-            Ok(address) => all.push((name.to_owned(), address)),
-            Err(_) if address == "host-gateway" => {
-                self.odd(
-                    at,
-                    "host-gateway is not known here; the host is the first address of each network",
-                );
-            }
-            Err(_) => self.wrong(at, format!("`{address}` is no address")),
-        }
+    fn extra_host(&mut self, at: &At<'_>, text: &str) -> Option<ExtraHost> {
+        text.parse().map_err(|error: AroundError| self.wrong(at, error)).ok()
     }
 
     /// A network of the stack (Compose Specification, 06-networks; `subnet` and `mtu` are Volt's).
@@ -248,6 +266,10 @@ impl Decoder<'_> {
         let options = self.driver_options(at);
         let mtu = options.get("mtu").or_else(|| options.get("com.docker.network.driver.mtu"));
         let mtu = mtu.and_then(|text| text.parse().ok());
+        let known = ["mtu", "com.docker.network.driver.mtu"];
+        for option in options.keys().filter(|option| !known.contains(&option.as_str())) {
+            self.odd(at, format!("the option `{option}` of its driver does nothing here"));
+        }
         if let Some(driver) = at.get("driver")
             && !matches!(driver.node.as_text(), Some("bridge" | "default"))
         {

@@ -1,6 +1,7 @@
 //! What runs in a container: command, variables, health, restarts, hooks.
 
 use super::{At, Decoder};
+use crate::launch::is_of_network;
 use crate::stack::{Check, Container, Health, Hook, Logging, OnUnhealthy};
 use crate::words;
 use crate::yaml::Value;
@@ -24,6 +25,9 @@ impl Decoder<'_> {
         });
         container.ulimits = self.ulimits(at, "ulimits");
         container.sysctls = self.pairs(at, "sysctls");
+        for key in container.sysctls.keys().filter(|key| !is_of_network(key)) {
+            self.odd(at, format!("sysctls: {key} is the host's, and stays; only what is below net. is a container's own"));
+        }
         container.post_start = self.hooks(at, "post_start");
         container.pre_stop = self.hooks(at, "pre_stop");
         container.watch = self.watch(at);
@@ -74,7 +78,12 @@ impl Decoder<'_> {
         match self.choice_of(&policy, "condition", &choices) {
             Some(0) => Restart::No,
             Some(1) => Restart::OnFailure(attempts.filter(|n| *n > 0)),
-            _ => Restart::Always,
+            _ => {
+                if attempts.is_some() {
+                    self.odd(&policy, "max_attempts counts with `condition: on-failure` alone");
+                }
+                Restart::Always
+            }
         }
     }
 
@@ -112,11 +121,11 @@ impl Decoder<'_> {
         if self.flag(&at, "disable") {
             health.check = Some(Check::None);
         }
-        if health.interval == Some(Duration::ZERO) || health.timeout == Some(Duration::ZERO) {
-            // Zero means what is usual, in Compose.
-            health.interval = health.interval.filter(|span| !span.is_zero());
-            health.timeout = health.timeout.filter(|span| !span.is_zero());
+        // Zero means what is usual, in Compose.
+        for span in [&mut health.interval, &mut health.timeout, &mut health.start_interval] {
+            *span = span.filter(|span| !span.is_zero());
         }
+        health.retries = health.retries.filter(|retries| *retries > 0);
         if let Err(reason) = crate::health::wanted(&health) {
             self.wrong(&at, &reason);
         }
@@ -141,6 +150,8 @@ impl Decoder<'_> {
         }
         let words: Vec<String> = at.items().iter().filter_map(|item| self.text(item)).collect();
         match words.split_first() {
+            // What the image says, as where there is no `test`.
+            None if at.items().is_empty() => None,
             Some((first, rest)) if first == "NONE" && rest.is_empty() => Some(Check::None),
             Some((first, rest)) if first == "CMD" && !rest.is_empty() => {
                 Some(Check::Exec(rest.to_vec()))
@@ -187,21 +198,25 @@ impl Decoder<'_> {
     fn hooks(&mut self, parent: &At<'_>, key: &str) -> Vec<Hook> {
         let mut all = Vec::new();
         for item in self.list(parent, key) {
-            if !self.is_map(&item) {
-                continue;
-            }
-            let Some(command) = self.command(&item, "command").filter(|words| !words.is_empty())
-            else {
-                self.wrong(&item, "it has no command");
-                continue;
-            };
-            all.push(Hook {
-                command,
-                user: self.text_of(&item, "user"),
-                working_dir: self.text_of(&item, "working_dir"),
-                environment: self.environment(&item),
-            });
+            all.extend(self.hook(&item));
         }
         all
+    }
+
+    /// A command that is run in a container.
+    pub(super) fn hook(&mut self, item: &At<'_>) -> Option<Hook> {
+        if !self.is_map(item) {
+            return None;
+        }
+        let Some(command) = self.command(item, "command").filter(|words| !words.is_empty()) else {
+            self.wrong(item, "it has no command");
+            return None;
+        };
+        Some(Hook {
+            command,
+            user: self.text_of(item, "user"),
+            working_dir: self.text_of(item, "working_dir"),
+            environment: self.environment(item),
+        })
     }
 }

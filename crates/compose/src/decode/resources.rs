@@ -14,9 +14,11 @@ impl Decoder<'_> {
         let reserved = reserved.and_then(|reserved| self.parse_of(&reserved, "memory"));
         let own = self.parse_of(at, "mem_reservation");
         container.memory_reserved = self.once(at, "mem_reservation", own, reserved);
-        container.cpuset = self.text_of(at, "cpuset");
-        container.oom_score_adj =
-            self.number_of(at, "oom_score_adj").filter(|n: &i16| (-1000..=1000).contains(n));
+        container.cpuset = self.parse_of(at, "cpuset");
+        container.oom_score_adj = self.number_of(at, "oom_score_adj");
+        if let Some(score) = container.oom_score_adj.filter(|n| !(-1000..=1000).contains(n)) {
+            self.wrong(at, format!("oom_score_adj: {score} is not within -1000 and 1000"));
+        }
     }
 
     /// Limits of a service, wherever they are said.

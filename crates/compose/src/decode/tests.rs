@@ -60,7 +60,7 @@ fn images_and_builds() {
     assert_eq!(container("").image.unwrap().to_string(), "app");
     assert_eq!(container("build: ./x").build.unwrap().context, "/srv/app/x");
     let build = container(
-        "build:\n  dockerfile: D\n  args: [A=1]\n  target: t\n  tags: [a:b]\n  no_cache: true\n  labels: {l: m}\n  secrets: [key]\n  additional_contexts: {more: ../y, far: 'https://h/x'}\n",
+        "build:\n  dockerfile: D\n  args: [A=1]\n  target: t\n  tags: [a:b]\n  no_cache: true\n  labels: {l: m}\n  secrets: [key, {source: key, target: npm}]\n  additional_contexts: {more: ../y, far: 'https://h/x'}\n",
     );
     let build = build.build.unwrap();
     assert_eq!((build.context.as_str(), build.dockerfile.as_deref()), ("/srv/app", Some("D")));
@@ -68,8 +68,24 @@ fn images_and_builds() {
     assert_eq!(build.additional_contexts, map(&[("far", "https://h/x"), ("more", "/srv/y")]));
     assert_eq!(
         (texts(&build.tags), build.no_cache, build.secrets),
-        (vec!["a:b".to_owned()], true, vec!["key".to_owned()])
+        (
+            vec!["a:b".to_owned()],
+            true,
+            [("key", "key"), ("key", "npm")].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec()
+        )
     );
+    let build = container(
+        "build: {context: ., dockerfile_inline: FROM x, network: none, pull: true, platforms: [linux/amd64], shm_size: 1m, extra_hosts: ['a=1.2.3.4'], ulimits: {nofile: {soft: 5, hard: 9}, core: 0}}",
+    );
+    let build = build.build.unwrap();
+    assert_eq!((build.network.as_deref(), build.pull), (Some("none"), true));
+    assert_eq!(
+        (build.dockerfile_inline.as_deref(), build.shm_size),
+        (Some("FROM x"), Some(Bytes(1 << 20)))
+    );
+    assert_eq!(build.extra_hosts, ["a=1.2.3.4".parse().unwrap()]);
+    assert_eq!(texts(&build.ulimits), ["CORE=0:0", "NOFILE=5:9"]);
+    assert_eq!(container("platform: linux/arm64").platform.as_deref(), Some("linux/arm64"));
     assert_eq!(container("pull_policy: every_12h").pull, Pull::Every(43_200));
     assert_eq!(container("pull_policy: if_not_present").pull, Pull::Missing);
     assert_eq!(refused("services: {a: {image: 'A B'}}").len(), 1);
@@ -177,7 +193,13 @@ fn networks_of_services() {
     assert_eq!(container("network_mode: none").network, NetworkMode::None);
     assert_eq!(container("network_mode: host").network, NetworkMode::Host);
     assert_eq!(container("network_mode: service:db").network, NetworkMode::Service("db".into()));
-    assert!(refused_service("network_mode: container:x")[0].contains("is no network mode"));
+    let other = NetworkMode::Container("x".parse().unwrap());
+    assert_eq!(container("network_mode: container:x").network, other);
+    assert!(refused_service("network_mode: of:x")[0].contains("is no network mode"));
+    assert!(
+        refused_service("network_mode: service:db\nports: ['80:80']")[0]
+            .contains("the network of another")
+    );
     assert!(
         refused_service("network_mode: none\nnetworks: [front]")[0]
             .contains("it has network_mode and networks")
@@ -246,6 +268,8 @@ fn mounts_of_services() {
     );
     assert_eq!(texts(&found.tmpfs), ["/f:size=67108864", "/g", "/h:size=1048576"]);
     assert_eq!(container("tmpfs: /run").tmpfs.len(), 1);
+    let up = "volumes: [{type: volume, source: data, target: /e, volume: {subpath: ../s}}]";
+    assert!(refused_service(up)[0].contains("has `..` in it"));
     let both = stack(
         "services: {a: {image: x, volumes: ['/h:/a', '/i:/b']}, b: {image: x, volumes: ['/j:/b'], volumes_from: ['a:ro']}}",
     );
@@ -291,6 +315,7 @@ fn volumes_of_stacks() {
         (None, Some("mine"))
     );
     assert!(refused("volumes: {a: {driver: ceph}}")[0].contains("There are local, tmpfs and nfs"));
+    assert!(refused("volumes: {a: {driver_opts: {type: ext4}}}")[0].contains("mounts no `ext4`"));
 }
 
 #[test]
@@ -435,6 +460,9 @@ fn health_of_services() {
     assert_eq!(check("{test: curl x || exit 1}"), Some(Check::Shell("curl x || exit 1".into())));
     assert_eq!(check("{test: [CMD-SHELL, a b]}"), Some(Check::Shell("a b".into())));
     assert_eq!(check("{test: [NONE]}"), Some(Check::None));
+    assert_eq!(check("{test: [], interval: 5s}"), None);
+    let usual = container("healthcheck: {test: x, retries: 0, start_interval: 0s}").health.unwrap();
+    assert_eq!((usual.retries, usual.start_interval), (None, None));
     assert_eq!(check("{test: [CMD, a], disable: true}"), Some(Check::None));
     assert_eq!(
         check("{http: 80/health, on_unhealthy: restart}"),
@@ -500,7 +528,7 @@ fn confinement_of_services() {
 #[test]
 fn users_and_hosts() {
     let found = container(
-        "user: '1000:1000'\nworking_dir: /x\nhostname: a.b\ntty: true\nstdin_open: yes\nread_only: 'true'\nboot: false\ngroup_add: [mail, 5]\nextra_hosts: ['a=1.2.3.4', 'b:::1', 'c=[::2]']\ndns: 1.1.1.1\ndevices: ['/dev/fuse:/dev/x:rw']\nsysctls: {net.core.somaxconn: 5}\nshm_size: 64m",
+        "user: '1000:1000'\nworking_dir: /x\nhostname: a.b\ntty: true\nstdin_open: yes\nread_only: 'true'\nboot: false\ngroup_add: [mail, 5]\nextra_hosts: ['a=1.2.3.4', 'b:::1', 'c=[::2]', 'd:host-gateway']\ndns: 1.1.1.1\ndevices: ['/dev/fuse:/dev/x:rw']\nsysctls: {net.core.somaxconn: 5}\nshm_size: 64m",
     );
     assert_eq!(
         (found.user.as_deref(), found.working_dir.as_deref(), found.hostname.as_deref()),
@@ -508,13 +536,16 @@ fn users_and_hosts() {
     );
     assert!(found.tty && found.stdin_open && found.read_only && found.boot == Some(false));
     assert_eq!(
-        found.extra_hosts.iter().map(|(n, a)| format!("{n} {a}")).collect::<Vec<_>>(),
-        ["a 1.2.3.4", "b ::1", "c ::2"]
+        found.extra_hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["a=1.2.3.4", "b=::1", "c=::2", "d=host-gateway"]
     );
     assert_eq!(
         (found.devices[0].target.as_str(), found.devices[0].permissions.as_str()),
         ("/dev/x", "rw")
     );
+    let warned = loaded(&service("sysctls: {kernel.shmmax: 5, net.core.somaxconn: 6}")).warnings;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(refused_service("extra_hosts: ['a=b']")[0].contains("`b` is no address"));
     assert!(refused_service("hostname: a_b")[0].contains("is no host name"));
     assert!(refused_service("tty: perhaps")[0].contains("is neither true nor false"));
 }
@@ -555,6 +586,16 @@ fn watch_of_services() {
         refused_service("develop: {watch: [{path: x, action: sync}]}")[0]
             .contains("it has no target")
     );
+    let found = container(
+        "develop:\n  watch:\n    - {path: ., action: sync+exec, target: /app, initial_sync: true, include: ['*.conf'], exec: {command: reload it, user: root, working_dir: /, environment: [A=b]}}",
+    );
+    let exec = found.watch[0].exec.as_ref().unwrap();
+    assert_eq!((exec.command.len(), exec.environment.len()), (2, 1));
+    assert!(found.watch[0].initial_sync && found.watch[0].include == ["*.conf"]);
+    assert!(
+        refused_service("develop: {watch: [{path: x, action: sync+exec, target: /x}]}")[0]
+            .contains("it has no exec")
+    );
 }
 
 #[test]
@@ -586,6 +627,24 @@ fn vms_services_and_tasks() {
     assert!(
         refused("vms: {v: {image: x, memory: 1M}}")[0].contains("less than any kernel boots in")
     );
+}
+
+#[test]
+fn what_a_kind_does_not_have_is_refused() {
+    let errors = refused(
+        "services:\n  a:\n    exec: /bin/x\n    ports: ['80:80']\n    read_only: false\n    x-own: y\n    secrets: [s]\n    deploy: {replicas: 2, resources: {limits: {memory: 1G}, reservations: {memory: 1M}}}\n  b: {image: x, exec: /bin/x}\n  c: {image: x, sandbox: strict}\nsecrets: {s: {file: ./s}}\n",
+    );
+    let places: Vec<&str> = errors.iter().map(|error| error.split(": ").nth(1).unwrap()).collect();
+    let wanted = [
+        "services.a.ports",
+        "services.a.secrets",
+        "services.a.deploy.resources.reservations",
+        "services.b.exec",
+        "services.c.sandbox",
+    ];
+    assert_eq!(places, wanted, "{errors:?}");
+    assert!(errors[0].contains("a service of systemd has no such thing"), "{errors:?}");
+    assert!(errors[3].contains("a container has no such thing"), "{errors:?}");
 }
 
 #[test]

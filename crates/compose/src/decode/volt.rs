@@ -1,10 +1,80 @@
 //! What only Volt's own form has: virtual machines, services of systemd, tasks.
 
 use super::{At, Decoder};
+use crate::fields;
 use crate::stack::{Schedule, ServiceUnit, Task, Vm};
+use volt_model::service::Profile;
 use volt_model::size::Bytes;
 
+/// What a service of systemd may say, each with all below it.
+const OF_UNIT: &[&str] = &[
+    "attach",
+    "blkio_config",
+    "command",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_shares",
+    "cpus",
+    "depends_on",
+    "deploy.replicas",
+    "deploy.resources.limits",
+    "deploy.restart_policy.condition",
+    "deploy.restart_policy.max_attempts",
+    "description",
+    "env_file",
+    "environment",
+    "exec",
+    "extends",
+    "healthcheck",
+    "label_file",
+    "labels",
+    "mem_limit",
+    "memswap_limit",
+    "pids_limit",
+    "profiles",
+    "restart",
+    "sandbox",
+    "scale",
+    "stop_grace_period",
+    "user",
+    "working_dir",
+];
+
 impl Decoder<'_> {
+    /// Refuses what a service of systemd doesn't have. What no service has is told by the table of all fields.
+    fn only_of_units(&mut self, at: &At<'_>, below: &str) {
+        for entry in at.node.entries().iter().filter(|entry| !entry.key.starts_with("x-")) {
+            let field = format!("{below}{}", entry.key);
+            if OF_UNIT.contains(&field.as_str()) {
+                continue;
+            }
+            let inner = at.below(&entry.key, &entry.node);
+            if OF_UNIT.iter().any(|known| known.starts_with(&format!("{field}."))) {
+                self.only_of_units(&inner, &format!("{field}."));
+            } else if fields::does_something(&format!("services.*.{field}"))
+                && !fields::is_off(&entry.node)
+            {
+                let hint = "Remove it, or give the entry an image, which makes it a container";
+                self.wrong_hinted(&inner, "a service of systemd has no such thing", hint);
+            }
+        }
+    }
+
+    /// Refuses what only services of systemd have.
+    pub(super) fn nothing_of_units(&mut self, at: &At<'_>) {
+        for (key, hint) in [
+            (
+                "exec",
+                "Write `command:`, or leave the image out, which makes it a service of systemd",
+            ),
+            ("sandbox", "Remove it: a container is confined as it is"),
+        ] {
+            if let Some(found) = at.said(key) {
+                self.wrong_hinted(&found, "a container has no such thing", hint);
+            }
+        }
+    }
+
     pub(super) fn vm(&mut self, at: &At<'_>) -> Option<Vm> {
         let Some(image) = at.said("image") else {
             self.wrong_hinted(at, "it has no image", "Write `image: NAME`");
@@ -57,13 +127,14 @@ impl Decoder<'_> {
     }
 
     pub(super) fn unit(&mut self, at: &At<'_>) -> ServiceUnit {
+        self.only_of_units(at, "");
         ServiceUnit {
             exec: self.exec(at),
             description: self.text_of(at, "description"),
             user: self.text_of(at, "user"),
             working_dir: self.text_of(at, "working_dir"),
             environment: self.environment(at),
-            sandbox: self.text_of(at, "sandbox"),
+            sandbox: self.parse_of::<Profile>(at, "sandbox").map(|profile| profile.to_string()),
             limits: self.limits(at),
             restart: self.restart(at),
             stop_grace_period: self.span_of(at, "stop_grace_period"),

@@ -25,6 +25,8 @@ pub const SCHEMA: &str = "compose-spec/compose-spec 170098ba07d9 of 2026-06-23";
 pub enum Verdict {
     /// What the specification says; the test that shows it.
     Works(&'static str),
+    /// It is read, checked and converted, and no engine brings it up so far; the test that shows that.
+    Read(&'static str),
     /// Nothing, and it says so; the reason.
     Warned(&'static str),
     /// It refuses the file; the reason.
@@ -55,6 +57,10 @@ const fn warned(path: &'static str, why: &'static str) -> Row {
 
 const fn refused(path: &'static str, why: &'static str) -> Row {
     Row { path, verdict: Verdict::Refused(why), added: false }
+}
+
+const fn read_only(path: &'static str, test: &'static str) -> Row {
+    Row { path, verdict: Verdict::Read(test), added: true }
 }
 
 const fn added(path: &'static str, test: &'static str) -> Row {
@@ -176,8 +182,14 @@ fn added_below(node: &Node, pattern: &str, path: &str, found: &mut Vec<String>) 
     }
 }
 
+/// Whether a field of this path is heeded by somebody: the others are warned of or refused by [`check`].
+pub(crate) fn does_something(pattern: &str) -> bool {
+    let verdict = INDEX.rows.get(pattern).map(|row| row.verdict);
+    matches!(verdict, Some(Verdict::Works(_) | Verdict::Read(_)))
+}
+
 /// What asks for nothing needs no word about it.
-fn is_off(node: &Node) -> bool {
+pub(crate) fn is_off(node: &Node) -> bool {
     match &node.value {
         Value::Null => true,
         Value::Scalar(scalar) => scalar.plain && scalar.text == "false",
@@ -204,6 +216,7 @@ pub fn markdown() -> String {
          `*` is a name of yours, `[]` an item of a list. A field that is not here is an error. `containers:` has the fields of\n\
          `services:`.\n\n\
          - **works**: as the specification says; the test that shows it\n\
+         - **read**: it is read, checked and converted; `volt compose up` refuses it by name until Volt can do it; the test\n\
          - **warned**: it does nothing, and Volt says so; the reason\n\
          - **error**: Volt refuses the file; the reason\n\n\
          <!-- Made from crates/compose/src/fields by its test `the_document_is_the_table`; see there. -->\n"
@@ -213,6 +226,7 @@ pub fn markdown() -> String {
         for row in rows().filter(|row| row.added == added) {
             let (word, why) = match row.verdict {
                 Verdict::Works(test) => ("works", format!("`{test}`")),
+                Verdict::Read(test) => ("read", format!("`{test}`")),
                 Verdict::Warned(why) => ("warned", why.to_owned()),
                 Verdict::Refused(why) => ("error", why.to_owned()),
             };

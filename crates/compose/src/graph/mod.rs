@@ -65,6 +65,8 @@ fn facts(stack: &Stack, key: &str) -> Vec<String> {
     }
     match network {
         Some(NetworkMode::Host) => facts.push("network of the host".to_owned()),
+        Some(NetworkMode::Service(other)) => facts.push(format!("network of {other}")),
+        Some(NetworkMode::Container(other)) => facts.push(format!("network of {other}")),
         Some(network) => {
             let names: Vec<&str> = network.connections().map(|(name, _)| name.as_str()).collect();
             if !names.is_empty() && names != ["default"] {

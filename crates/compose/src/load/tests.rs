@@ -347,10 +347,11 @@ fn what_two_want_is_refused() {
             .contains("networks.n_a: `n_a` is no name in Volt; `n-a` is meant")
     );
     assert!(
-        loaded("services: {my_db: {image: x}}").warnings[0]
+        loaded("services: {my_db-: {image: x}}").warnings[0]
             .to_string()
             .contains("others find it as `my-db`")
     );
+    assert!(loaded("services: {my_db: {image: x}}").warnings.is_empty());
     assert!(
         refused("services:\n  a: {image: x, depends_on: {b: {condition: service_healthy}}}\n  b: {image: x, healthcheck: {disable: true}}\n")[0]
             .contains("which has no health check")

@@ -83,4 +83,9 @@ fn rest(stack: &Stack, have: &Have, options: &Options, plan: &mut Plan) {
         step.after.clone_from(&all);
         plan.push(step);
     }
+    for name in have.secrets.keys() {
+        let mut step = Step::of(Action::Remove, Kind::Secret, name, name, "the stack goes down");
+        step.after.clone_from(&all);
+        plan.push(step);
+    }
 }

@@ -24,8 +24,19 @@ pub struct Have {
     pub networks: BTreeMap<String, String>,
     /// Volumes, likewise.
     pub volumes: BTreeMap<String, String>,
+    /// Secrets, with what tells their content.
+    pub secrets: BTreeMap<String, String>,
     /// Workloads by their name on the host.
     pub workloads: BTreeMap<String, Existing>,
+}
+
+/// What is to be there, as far as only the caller knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hashes {
+    /// Of services, where they are to be others than [`hash::of_service`](crate::hash::of_service) gives, because of images and files.
+    pub services: BTreeMap<String, String>,
+    /// What tells the content of secrets, by key; those that have none stay as they are.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// A workload that is there.
@@ -94,6 +105,8 @@ pub enum Kind {
     Network,
     /// A volume.
     Volume,
+    /// A secret.
+    Secret,
     /// A workload.
     Workload,
 }
@@ -103,6 +116,7 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Self::Network => "network",
             Self::Volume => "volume",
+            Self::Secret => "secret",
             Self::Workload => "workload",
         })
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const SHOP: &str = "name: shop\nservices:\n  web: {image: web, ports: ['80:80'], depends_on: {api: {condition: service_healthy, restart: true}}}\n  api: {image: api, scale: 2, depends_on: {db: {condition: service_healthy}, init: {condition: service_completed_successfully}}}\n  init: {image: init, depends_on: [db]}\n  db: {image: db, volumes: ['data:/d']}\nvolumes: {data: }\n";
 
 fn plan(stack: &Stack, have: &Have) -> Plan {
-    up(stack, have, &BTreeMap::new(), &Options::default())
+    up(stack, have, &Hashes::default(), &Options::default())
 }
 
 fn lines(plan: &Plan) -> Vec<String> {
@@ -23,6 +23,8 @@ fn done(stack: &Stack, have: &Have, plan: &Plan) -> Have {
         match (step.kind, step.action) {
             (Kind::Network, Action::Remove) => drop(have.networks.remove(&step.name)),
             (Kind::Volume, Action::Remove) => drop(have.volumes.remove(&step.name)),
+            (Kind::Secret, Action::Remove) => drop(have.secrets.remove(&step.name)),
+            (Kind::Secret, _) => drop(have.secrets.insert(step.name.clone(), "1".to_owned())),
             (Kind::Workload, Action::Remove) => drop(have.workloads.remove(&step.name)),
             (Kind::Network, _) => {
                 drop(have.networks.insert(step.name.clone(), hash::of(&stack.networks[&step.key])));
@@ -160,7 +162,7 @@ fn what_the_file_has_no_more() {
     assert!(kept.is_empty() && kept.notes.len() == 1);
     let options = Options { remove_orphans: true, ..Options::default() };
     assert_eq!(
-        lines(&up(&found, &have, &BTreeMap::new(), &options)),
+        lines(&up(&found, &have, &Hashes::default(), &options)),
         ["remove workload shop-old-1"]
     );
     have.volumes.insert("shop-data".into(), "b3:other".into());
@@ -170,7 +172,8 @@ fn what_the_file_has_no_more() {
 #[test]
 fn options_of_up() {
     let found = stack(SHOP);
-    let with = |options: Options| lines(&up(&found, &Have::default(), &BTreeMap::new(), &options));
+    let with =
+        |options: Options| lines(&up(&found, &Have::default(), &Hashes::default(), &options));
     let one = Options { services: vec!["init".into()], ..Options::default() };
     assert_eq!(with(one.clone()).len(), 6);
     assert_eq!(
@@ -201,7 +204,7 @@ fn options_of_up() {
     let (found, have) = is_up(SHOP);
     let force = Options { force: true, ..Options::default() };
     assert_eq!(
-        up(&found, &have, &BTreeMap::new(), &force)
+        up(&found, &have, &Hashes::default(), &force)
             .steps
             .iter()
             .filter(|s| s.action == Action::Recreate)
@@ -210,10 +213,11 @@ fn options_of_up() {
     );
     let other = stack(&SHOP.replace("image: db", "image: db2"));
     assert!(
-        up(&other, &have, &BTreeMap::new(), &Options { keep: true, ..Options::default() })
+        up(&other, &have, &Hashes::default(), &Options { keep: true, ..Options::default() })
             .is_empty()
     );
-    let hashes = BTreeMap::from([("db".to_owned(), "b3:new image".to_owned())]);
+    let services = BTreeMap::from([("db".to_owned(), "b3:new image".to_owned())]);
+    let hashes = Hashes { services, ..Hashes::default() };
     assert_eq!(up(&found, &have, &hashes, &Options::default()).steps.len(), 2);
 }
 
@@ -295,7 +299,7 @@ proptest! {
     fn a_plan_leads_there_and_a_second_is_empty(first in stacks(), second in stacks()) {
         let (one, two) = (stack(&first), stack(&second));
         let options = Options { remove_orphans: true, ..Options::default() };
-        let none = BTreeMap::new();
+        let none = Hashes::default();
         let plan = up(&one, &Have::default(), &none, &options);
         prop_assert!(in_order(&one, &plan));
         let have = done(&one, &Have::default(), &plan);
@@ -363,4 +367,70 @@ fn what_is_there_is_started_and_stopped_in_order() {
     let one = Options { services: vec!["db".into()], ..all };
     let again = turn(&found, &have, Action::Restart, &one);
     assert_eq!(lines(&again), ["restart workload shop-db-1"]);
+}
+
+#[test]
+fn who_says_so_is_restarted_with_what_he_depends_on() {
+    let (found, mut have) = is_up(SHOP);
+    let one = Options { services: vec!["api".into()], ..Options::default() };
+    let again = ["restart workload shop-api-1", "restart workload shop-api-2"];
+    let with_web = [again[0], again[1], "restart workload shop-web-1"];
+    let restart = turn(&found, &have, Action::Restart, &one);
+    assert_eq!(lines(&restart), with_web);
+    assert_eq!(restart.steps[2].after, BTreeSet::from([0, 1]));
+    assert_eq!(lines(&turn(&found, &have, Action::Stop, &one)).len(), 2);
+    // Who is down stays so.
+    have.workloads.get_mut("shop-web-1").unwrap().state = State::Stopped;
+    assert_eq!(lines(&turn(&found, &have, Action::Restart, &one)), again);
+}
+
+#[test]
+fn who_shares_a_network_is_restarted_once() {
+    let text = "name: s\nservices: {a: {image: x, network_mode: 'service:b'}, b: {image: x}}\n";
+    let (found, have) = is_up(text);
+    let all = turn(&found, &have, Action::Restart, &Options::default());
+    assert_eq!(
+        lines(&all),
+        ["stop workload s-a-1", "restart workload s-b-1", "start workload s-a-1"]
+    );
+    let after: Vec<_> = all.steps.iter().map(|step| step.after.clone()).collect();
+    assert_eq!(after, [BTreeSet::new(), BTreeSet::from([0]), BTreeSet::from([0, 1])]);
+    // Alone it is started again as any other.
+    let one = Options { services: vec!["a".into()], ..Options::default() };
+    assert_eq!(lines(&turn(&found, &have, Action::Restart, &one)), ["restart workload s-a-1"]);
+}
+
+#[test]
+fn secrets_are_made_and_changed_before_who_has_them() {
+    let found = stack(
+        "name: s\nservices: {a: {image: x, secrets: [key]}}\nsecrets: {key: {file: /key}, other: {file: /other}}\n",
+    );
+    let with = |mark: &str| Hashes {
+        secrets: BTreeMap::from([("key".to_owned(), mark.to_owned())]),
+        ..Hashes::default()
+    };
+    let first = up(&found, &Have::default(), &with("1"), &Options::default());
+    assert_eq!(
+        lines(&first),
+        [
+            "create network s-default",
+            "create secret s-key",
+            "create workload s-a-1",
+            "start workload s-a-1"
+        ]
+    );
+    let have = done(&found, &Have::default(), &first);
+    assert!(up(&found, &have, &with("1"), &Options::default()).is_empty());
+    // Nobody said what it is: it stays.
+    assert!(up(&found, &have, &Hashes::default(), &Options::default()).is_empty());
+    let changed = up(&found, &have, &with("2"), &Options::default());
+    assert_eq!(lines(&changed), ["recreate secret s-key"]);
+    let keep = Options { keep: true, ..Options::default() };
+    assert!(up(&found, &have, &with("2"), &keep).is_empty());
+    // A command was killed while it wrote it.
+    let mut half = have.clone();
+    half.secrets.insert("s-key".to_owned(), String::new());
+    assert_eq!(lines(&up(&found, &half, &with("2"), &keep)), ["recreate secret s-key"]);
+    let gone = down(&found, &have, &Options::default());
+    assert_eq!(lines(&gone).last().unwrap(), "remove secret s-key");
 }

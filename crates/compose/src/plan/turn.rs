@@ -1,52 +1,106 @@
 //! Starting, stopping and restarting what is there: nothing is made or removed.
 
-use super::{Action, Have, Kind, Options, Plan, State, Step, waits};
+use super::up::network_mode;
+use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
 use crate::graph;
-use crate::stack::{Condition, Stack};
+use crate::stack::{Condition, NetworkMode, Stack};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans `start`, `stop` or `restart` of the workloads that are there: starts in the order of the stack, stops against it. What is
-/// so already is left alone, and so is what others only waited for and that is done.
+/// so already is left alone, and so is what others only waited for and that is done. Who says `restart: true` of one that is started
+/// again is too, where he runs; who shares a network is down while the one whose it is starts again.
 #[must_use]
 pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Plan {
-    let mut plan = Plan::default();
-    let chosen =
+    let asked =
         |key: &str| options.services.is_empty() || options.services.iter().any(|one| one == key);
+    let chosen = chosen(stack, have, action, options);
+    let there = |key: &str| have.workloads.values().any(|one| one.service == key);
+    // Whose network's owner is restarted too: systemd would stop and start it with that one.
+    let shares = |key: &str| {
+        let own = owner(stack, key).filter(|own| chosen.contains(*own) && there(own));
+        own.filter(|_| action == Action::Restart)
+    };
     let mut order: Vec<String> = graph::levels(stack).into_iter().flatten().collect();
-    let lost = have.workloads.values().map(|existing| &existing.service);
-    let lost: BTreeSet<&String> = lost.filter(|key| !stack.services.contains_key(*key)).collect();
-    order.extend(lost.into_iter().cloned());
+    order.extend(chosen.iter().filter(|key| !stack.services.contains_key(*key)).cloned());
+    order.retain(|key| chosen.contains(key));
     if action == Action::Stop {
         order.reverse();
     }
-    let mut steps: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for key in order.iter().filter(|key| chosen(key)) {
+    let (mut plan, mut steps) = (Plan::default(), BTreeMap::<&str, BTreeSet<usize>>::new());
+    for (key, owner) in order.iter().filter_map(|key| Some((key, shares(key)?))) {
+        for (name, one) in of_service(have, key).filter(|(_, one)| one.state.is_up()) {
+            let why = format!("{owner} is started again, whose network it has");
+            let step = Step::of(Action::Stop, Kind::Workload, name, key, why);
+            let number = plan.push(Step { replica: one.replica, ..step });
+            steps.entry(owner).or_default().insert(number);
+        }
+    }
+    for key in &order {
         let neighbours = stack.services.iter().filter(|(other, service)| match action {
             Action::Stop => service.depends_on.contains_key(key),
-            _ => stack.services.get(key).is_some_and(|own| own.depends_on.contains_key(*other)),
+            _ => {
+                let own = stack.services.get(key);
+                *other == key || own.is_some_and(|own| own.depends_on.contains_key(*other))
+            }
         });
         let before: BTreeSet<usize> = neighbours
             .filter_map(|(other, _)| steps.get(other.as_str()))
             .flatten()
             .copied()
             .collect();
-        for (name, existing) in have.workloads.iter().filter(|(_, one)| one.service == *key) {
+        for (name, existing) in of_service(have, key) {
             let Some((action, why)) = wanted(stack, key, existing.state, action) else { continue };
+            if !asked(key) && !existing.state.is_up() {
+                continue;
+            }
+            let action = if shares(key).is_some() { Action::Start } else { action };
             let mut step = Step::of(action, Kind::Workload, name, key, why);
             step.replica = existing.replica;
             step.after.clone_from(&before);
-            if let Some(service) = stack.services.get(key).filter(|_| step.action != Action::Stop) {
+            if let Some(service) = stack.services.get(key).filter(|_| action != Action::Stop) {
                 // Who is not asked for stays as it is, well or not.
-                let there = |key: &str| have.workloads.values().any(|one| one.service == key);
-                let asked =
-                    waits(service).filter(|one| chosen(&one.service) && there(&one.service));
-                step.waits = asked.collect();
+                let waited = waits(service)
+                    .filter(|one| chosen.contains(&one.service) && there(&one.service));
+                step.waits = waited.collect();
             }
             let number = plan.push(step);
             steps.entry(key).or_default().insert(number);
         }
     }
     plan
+}
+
+/// The services that are asked for; with `restart`, also those that say `restart: true` of one of them. Of all, those too that only
+/// workloads know of.
+fn chosen(stack: &Stack, have: &Have, action: Action, options: &Options) -> BTreeSet<String> {
+    if options.services.is_empty() {
+        let there = have.workloads.values().map(|existing| &existing.service);
+        return stack.services.keys().chain(there).cloned().collect();
+    }
+    let mut chosen = BTreeSet::new();
+    let mut left = options.services.clone();
+    while let Some(key) = left.pop() {
+        let again = stack.services.iter().filter(|(_, service)| {
+            action == Action::Restart && service.depends_on.get(&key).is_some_and(|on| on.restart)
+        });
+        let again: Vec<String> = again.map(|(other, _)| other.clone()).collect();
+        if chosen.insert(key) {
+            left.extend(again);
+        }
+    }
+    chosen
+}
+
+fn of_service<'a>(have: &'a Have, key: &str) -> impl Iterator<Item = (&'a String, &'a Existing)> {
+    have.workloads.iter().filter(move |(_, existing)| existing.service == key)
+}
+
+/// The service whose network this one shares.
+fn owner<'a>(stack: &'a Stack, key: &str) -> Option<&'a str> {
+    match network_mode(stack.services.get(key)?) {
+        Some(NetworkMode::Service(other)) => Some(other),
+        _ => None,
+    }
 }
 
 /// What is done with a workload that stands so, if anything.

@@ -1,19 +1,13 @@
 //! From what is there to what is wanted.
 
-use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
+use super::{Action, Existing, Hashes, Have, Kind, Options, Plan, State, Step, waits};
 use crate::stack::{Condition, External, MountKind, NetworkMode, Service, Stack, Workload};
 use crate::{graph, hash, names};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Plans `up`. `hashes` are those of services, where they are to be others than [`hash::of_service`] gives, because the caller
-/// knows of images and files too.
+/// Plans `up`.
 #[must_use]
-pub fn up(
-    stack: &Stack,
-    have: &Have,
-    hashes: &BTreeMap<String, String>,
-    options: &Options,
-) -> Plan {
+pub fn up(stack: &Stack, have: &Have, hashes: &Hashes, options: &Options) -> Plan {
     let mut planner = Planner {
         stack,
         have,
@@ -27,6 +21,7 @@ pub fn up(
     let chosen = chosen(stack, options);
     let renewed = planner.networks(&chosen);
     planner.volumes(&chosen);
+    planner.secrets(&chosen);
     if options.before.is_none() {
         planner.surplus();
     }
@@ -60,9 +55,9 @@ struct Planner<'a> {
     stack: &'a Stack,
     have: &'a Have,
     options: &'a Options,
-    hashes: &'a BTreeMap<String, String>,
+    hashes: &'a Hashes,
     plan: Plan,
-    /// The steps that are last for a thing: `network x`, `volume x`, `service x`.
+    /// The steps that are last for a thing: `network x`, `volume x`, `secret x`, `service x`.
     last: BTreeMap<String, BTreeSet<usize>>,
     /// Services that were made anew or started again.
     changed: BTreeSet<String>,
@@ -70,7 +65,8 @@ struct Planner<'a> {
     first: BTreeSet<usize>,
 }
 
-fn network_mode(service: &Service) -> Option<&NetworkMode> {
+/// How a service is connected, if it can be.
+pub(super) fn network_mode(service: &Service) -> Option<&NetworkMode> {
     match &service.workload {
         Workload::Container(container) => Some(&container.network),
         Workload::Vm(vm) => Some(&vm.network),
@@ -79,7 +75,7 @@ fn network_mode(service: &Service) -> Option<&NetworkMode> {
 }
 
 /// What a service uses, as keys of [`Planner::last`].
-fn uses(service: &Service) -> Vec<String> {
+fn uses(stack: &Stack, service: &Service) -> Vec<String> {
     let networks = network_mode(service).into_iter().flat_map(NetworkMode::connections);
     let networks = networks.map(|(key, _)| format!("network {key}"));
     let mounts = service.container().map(|container| &container.mounts[..]).unwrap_or_default();
@@ -87,7 +83,18 @@ fn uses(service: &Service) -> Vec<String> {
         MountKind::Volume { source, .. } => Some(format!("volume {source}")),
         _ => None,
     });
-    networks.chain(volumes).collect()
+    let grants = service.container().map(|container| &container.secrets[..]).unwrap_or_default();
+    let secrets = grants.iter().map(|grant| format!("secret {}", grant.source));
+    let task = match &service.workload {
+        Workload::Task(task) => task.network(stack).map(|key| format!("network {key}")),
+        _ => None,
+    };
+    // Who shares a network is made after the one whose it is.
+    let shared = match network_mode(service) {
+        Some(NetworkMode::Service(other)) => Some(format!("service {other}")),
+        _ => None,
+    };
+    networks.chain(volumes).chain(secrets).chain(task).chain(shared).collect()
 }
 
 impl Planner<'_> {
@@ -95,7 +102,8 @@ impl Planner<'_> {
     fn networks(&mut self, chosen: &BTreeSet<String>) -> BTreeSet<String> {
         let mut renewed = BTreeSet::new();
         let services = self.stack.services.iter().filter(|(key, _)| chosen.contains(*key));
-        let used: BTreeSet<String> = services.flat_map(|(_, service)| uses(service)).collect();
+        let used: BTreeSet<String> =
+            services.flat_map(|(_, service)| uses(self.stack, service)).collect();
         for (key, network) in &self.stack.networks {
             let id = format!("network {key}");
             if network.external == External::Yes || !used.contains(&id) {
@@ -115,8 +123,11 @@ impl Planner<'_> {
                 ),
             };
             if step.action == Action::Recreate {
-                let members =
-                    self.stack.services.iter().filter(|(_, service)| uses(service).contains(&id));
+                let members = self
+                    .stack
+                    .services
+                    .iter()
+                    .filter(|(_, service)| uses(self.stack, service).contains(&id));
                 let members: BTreeSet<String> = members.map(|(key, _)| key.clone()).collect();
                 for (name, existing) in &self.have.workloads {
                     if members.contains(&existing.service) && existing.state.is_up() {
@@ -142,7 +153,8 @@ impl Planner<'_> {
     /// Volumes that are not there are made. One that changed stays as it is: its content is worth more than its options.
     fn volumes(&mut self, chosen: &BTreeSet<String>) {
         let services = self.stack.services.iter().filter(|(key, _)| chosen.contains(*key));
-        let used: BTreeSet<String> = services.flat_map(|(_, service)| uses(service)).collect();
+        let used: BTreeSet<String> =
+            services.flat_map(|(_, service)| uses(self.stack, service)).collect();
         for (key, volume) in &self.stack.volumes {
             let id = format!("volume {key}");
             if volume.external == External::Yes || !used.contains(&id) {
@@ -167,6 +179,33 @@ impl Planner<'_> {
         }
     }
 
+    /// Secrets that are not there are made, and those that changed get their new content.
+    fn secrets(&mut self, chosen: &BTreeSet<String>) {
+        let services = self.stack.services.iter().filter(|(key, _)| chosen.contains(*key));
+        let used: BTreeSet<String> =
+            services.flat_map(|(_, service)| uses(self.stack, service)).collect();
+        for (key, secret) in &self.stack.secrets {
+            let id = format!("secret {key}");
+            if secret.external() == External::Yes || !used.contains(&id) {
+                continue;
+            }
+            let name = names::of_secret(self.stack, key).to_string();
+            let (action, why) = match (self.have.secrets.get(&name), self.hashes.secrets.get(key)) {
+                (None, _) => (Action::Create, "it is not there"),
+                // One that tells nothing was being written when a command was killed: it is nothing that could be kept.
+                (Some(known), Some(wanted)) if known.is_empty() && known != wanted => {
+                    (Action::Recreate, "it was not written to its end")
+                }
+                (Some(known), Some(wanted)) if known != wanted && !self.options.keep => {
+                    (Action::Recreate, "its content changed")
+                }
+                (Some(_), _) => continue,
+            };
+            let number = self.plan.push(Step::of(action, Kind::Secret, name, key, why));
+            self.last.entry(id).or_default().insert(number);
+        }
+    }
+
     /// Makes what a service lacks. What is made waits for nobody, so all of a stack is made at the same time.
     fn missing(&mut self, key: &str) {
         let Some(service) = self.stack.services.get(key) else { return };
@@ -177,7 +216,7 @@ impl Planner<'_> {
             }
             let mut step = Step::of(Action::Create, Kind::Workload, &name, key, "it is not there");
             step.replica = number;
-            let used = uses(service);
+            let used = uses(self.stack, service);
             step.after =
                 used.iter().filter_map(|id| self.last.get(id)).flatten().copied().collect();
             let step = self.plan.push(step);
@@ -188,8 +227,12 @@ impl Planner<'_> {
 
     fn service(&mut self, key: &str, renewed: &BTreeSet<String>) {
         let Some(service) = self.stack.services.get(key) else { return };
-        let wanted =
-            self.hashes.get(key).cloned().unwrap_or_else(|| hash::of_service(self.stack, key, &[]));
+        let wanted = self
+            .hashes
+            .services
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| hash::of_service(self.stack, key, &[]));
         // Who must be started again after another was: by `restart: true`, or because he shares its network.
         let shares = |other: &String| matches!(network_mode(service), Some(NetworkMode::Service(own)) if own == other);
         let again = service.depends_on.iter().find(|(other, dependency)| {
@@ -267,7 +310,7 @@ impl Planner<'_> {
     /// The steps after which a service may be made and started.
     fn before(&self, service: &Service) -> BTreeSet<usize> {
         let others = service.depends_on.keys().map(|other| format!("service {other}"));
-        let all = uses(service).into_iter().chain(others);
+        let all = uses(self.stack, service).into_iter().chain(others);
         all.filter_map(|id| self.last.get(&id)).flatten().copied().collect()
     }
 

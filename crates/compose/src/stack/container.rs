@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
-use volt_model::container::{Seccomp, Ulimit};
+use volt_model::container::{CpuSet, ExtraHost, Seccomp, Ulimit};
 use volt_model::image::ImageRef;
 use volt_model::limits::Limits;
 use volt_model::mount::Tmpfs;
@@ -110,7 +110,7 @@ pub struct Container {
     /// Ports that it listens on: said, not done.
     pub expose: Vec<String>,
     /// Further lines of its `hosts`.
-    pub extra_hosts: Vec<(String, IpAddr)>,
+    pub extra_hosts: Vec<ExtraHost>,
     /// Servers of names in place of the network's.
     pub dns: Vec<IpAddr>,
     /// Options of its `resolv.conf`.
@@ -138,7 +138,7 @@ pub struct Container {
     /// Memory that is kept for it.
     pub memory_reserved: Option<Bytes>,
     /// The CPUs that it may run on.
-    pub cpuset: Option<String>,
+    pub cpuset: Option<CpuSet>,
     /// How likely the kernel kills it, from -1000 to 1000.
     pub oom_score_adj: Option<i16>,
     /// Capabilities added to the default.
@@ -191,6 +191,8 @@ pub enum NetworkMode {
     Host,
     /// That of another service.
     Service(String),
+    /// That of a container outside of the stack.
+    Container(Name),
 }
 
 impl Default for NetworkMode {

@@ -1,8 +1,10 @@
 //! What workloads use: networks, volumes, secrets, files of configuration; and how images are built.
 
+use super::container::Hook;
 use crate::words::text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use volt_model::container::{ExtraHost, Ulimit};
 use volt_model::image::ImageRef;
 use volt_model::size::Bytes;
 
@@ -78,7 +80,15 @@ pub struct Asset {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Where the content of a secret or a file of configuration comes from. What is secret is never in here.
+impl Asset {
+    /// Whether it is the stack's own.
+    #[must_use]
+    pub fn external(&self) -> External {
+        if self.source == AssetSource::External { External::Yes } else { External::No }
+    }
+}
+
+/// Where the content of a secret or a file of configuration comes from. What is secret is in here only as far as the file says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AssetSource {
@@ -122,8 +132,12 @@ pub struct Build {
     pub platforms: Vec<String>,
     /// The size of `/dev/shm` of its commands.
     pub shm_size: Option<Bytes>,
-    /// Secrets of the stack that its commands may read, by key.
-    pub secrets: Vec<String>,
+    /// Secrets of the stack that its commands may read: each by its key, and the id that `RUN --mount=type=secret` says.
+    pub secrets: Vec<(String, String)>,
+    /// Further hosts that its commands know.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// Limits of its commands.
+    pub ulimits: Vec<Ulimit>,
 }
 
 /// What is done when a file of the source is changed (Compose Specification, develop).
@@ -143,6 +157,12 @@ pub struct Watch {
     /// What alone is looked at.
     #[serde(default)]
     pub include: Vec<String>,
+    /// What is run in the container when files were copied.
+    #[serde(default)]
+    pub exec: Option<Hook>,
+    /// Whether what differs is copied at the beginning.
+    #[serde(default)]
+    pub initial_sync: bool,
 }
 
 /// What is done when a file is changed.
@@ -157,16 +177,25 @@ pub enum WatchAction {
     Restart,
     /// It is copied and the container started again.
     SyncRestart,
+    /// It is copied and a command run in the container.
+    SyncExec,
 }
 
 impl WatchAction {
     /// All there are, with their words.
-    pub const ALL: [(&str, Self); 4] = [
+    pub const ALL: [(&str, Self); 5] = [
         ("sync", Self::Sync),
         ("rebuild", Self::Rebuild),
         ("restart", Self::Restart),
         ("sync+restart", Self::SyncRestart),
+        ("sync+exec", Self::SyncExec),
     ];
+
+    /// Whether files are copied.
+    #[must_use]
+    pub fn copies(self) -> bool {
+        matches!(self, Self::Sync | Self::SyncRestart | Self::SyncExec)
+    }
 
     /// As it is written.
     #[must_use]

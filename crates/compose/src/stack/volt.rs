@@ -1,5 +1,6 @@
 //! What only Volt's own form of the file has: virtual machines, services of systemd, tasks.
 
+use super::Stack;
 use super::container::{Health, NetworkMode};
 use crate::words::span_serde;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use volt_model::limits::Limits;
 use volt_model::net::Publish;
 use volt_model::restart::Restart;
 use volt_model::size::Bytes;
+
+/// The network of services that name none.
+const DEFAULT: &str = "default";
 
 /// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +123,15 @@ pub struct Task {
     /// Free words of the user.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+}
+
+impl Task {
+    /// The network of the stack that its container is connected to, by key: the one of who says nothing, where there is one.
+    #[must_use]
+    pub fn network(&self, stack: &Stack) -> Option<&'static str> {
+        let has = self.container.is_some() && stack.networks.contains_key(DEFAULT);
+        has.then_some(DEFAULT)
+    }
 }
 
 /// When a task is started.

@@ -4,26 +4,29 @@ use super::container::check_env;
 use super::convert::container;
 use super::fields::{Fields, read};
 use super::workload;
-use crate::router::{Failure, Routes};
+use crate::router::{Cx, Failure, Routes};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use volt_api::operations::*;
 use volt_api::types::{
     ComposePlan, ComposeRun, ComposeServices, ComposeStack, ComposeStep, ComposeUp,
-    ComposeWorkload, Named,
+    ComposeWorkload, Named, Sealed,
 };
 use volt_engine::Engine;
 use volt_engine::compose::{Options, Plan, Run, Step, Up, View};
 use volt_model::name::Name;
+use volt_model::secret::Hidden;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     let routes = routes
         .progress::<ComposeUpOp>(|cx, params, body, report| {
-            let name = name(&params)?;
-            Ok(plan(&name, cx.state.compose_up(&name, &up(body), report)?))
+            let (name, up) = (name(&params)?, up(body)?);
+            may_touch_the_host(cx, &name, Some(&up))?;
+            Ok(plan(&name, cx.state.compose_up(&name, &up, report)?))
         })
         .plain::<ComposePlanOp>(|cx, params, body| {
             let name = name(&params)?;
-            Ok(plan(&name, cx.state.compose_plan(&name, &up(body))?))
+            Ok(plan(&name, cx.state.compose_plan(&name, &up(body)?)?))
         })
         .progress::<ComposeDownOp>(|cx, params, body, report| {
             let name = name(&params)?;
@@ -34,11 +37,13 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
                 ..Options::default()
             };
             let timeout = seconds(body.timeout);
+            may_touch_the_host(cx, &name, None)?;
             Ok(plan(&name, cx.state.compose_down(&name, &options, timeout, report)?))
         })
         .progress::<ComposeRunOp>(|cx, params, body, report| {
             let name = name(&params)?;
             let (up, run) = run(body)?;
+            may_touch_the_host(cx, &name, Some(&up))?;
             let made = cx.state.compose_run(&name, &up, &run, report)?;
             Ok(container(made, cx.sees_secrets()))
         })
@@ -65,6 +70,17 @@ fn turning(routes: Routes<Engine>) -> Routes<Engine> {
         })
 }
 
+/// Refuses to make, change or remove services and tasks that run on the host itself, and containers that nothing confines, but for
+/// root: a stack gives nobody more than `service create` and `container create` would.
+fn may_touch_the_host(cx: &Cx<Engine>, name: &Name, up: Option<&Up>) -> Result<(), Failure> {
+    let Err(refusal) = cx.require_root(
+        "a stack with a service or task of the host, or a container that nothing confines,",
+    ) else {
+        return Ok(());
+    };
+    if cx.state.compose_has_host_units(name, up)? { Err(refusal) } else { Ok(()) }
+}
+
 fn name(params: &Named) -> Result<Name, Failure> {
     read("name", &params.name)
 }
@@ -77,10 +93,22 @@ fn asked(body: ComposeServices) -> (Vec<String>, Option<Duration>) {
     (body.services, seconds(body.timeout))
 }
 
-fn up(body: ComposeUp) -> Up {
-    Up {
+/// The content of secrets that was sent along.
+fn secrets(sent: BTreeMap<String, Sealed>) -> Result<BTreeMap<String, Hidden>, Failure> {
+    let (mut fields, mut all) = (Fields::default(), BTreeMap::new());
+    for (key, sealed) in sent {
+        let hidden =
+            |text: &str| Hidden::decode(text).ok_or("it is no base64 of at most a megabyte");
+        all.extend(fields.with("secrets", &sealed.0, hidden).map(|hidden| (key, hidden)));
+    }
+    fields.finish(Some(all))
+}
+
+fn up(body: ComposeUp) -> Result<Up, Failure> {
+    Ok(Up {
         document: body.document,
         files: body.files,
+        secrets: secrets(body.secrets)?,
         options: Options {
             services: body.services,
             no_dependencies: body.no_deps,
@@ -93,7 +121,7 @@ fn up(body: ComposeUp) -> Up {
         },
         no_rollback: body.no_rollback,
         wait: body.wait,
-    }
+    })
 }
 
 fn run(body: ComposeRun) -> Result<(Up, Run), Failure> {
@@ -102,7 +130,8 @@ fn run(body: ComposeRun) -> Result<(Up, Run), Failure> {
     check_env(&mut fields, &body.env);
     fields.finish(Some(()))?;
     let options = Options { no_dependencies: body.no_deps, ..Options::default() };
-    let up = Up { document: body.document, files: body.files, options, ..Up::default() };
+    let secrets = secrets(body.secrets)?;
+    let up = Up { document: body.document, files: body.files, secrets, options, ..Up::default() };
     let run = Run {
         service: body.service,
         command: body.command,

@@ -20,11 +20,17 @@ use volt_model::name::Name;
 use volt_model::net::connections;
 use volt_model::size::Bytes;
 
+/// What takes root where the one who runs it is root.
+const UNCONFINED: &str = "a container that nothing confines (proot)";
+
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     let routes = routes
         .plain::<ContainerCreateOp>(|cx, _, body| {
-            let made = cx.state.container_create(wanted(body)?)?;
-            Ok(shown(cx, made))
+            let wanted = wanted(body)?;
+            if cx.state.is_unconfined(wanted.backend)? {
+                cx.require_root(UNCONFINED)?;
+            }
+            Ok(shown(cx, cx.state.container_create(wanted)?))
         })
         .plain::<ContainerListOp>(|cx, params, _| {
             let all = cx.state.container_list(params.all)?;
@@ -80,6 +86,7 @@ fn changing(routes: Routes<Engine>) -> Routes<Engine> {
             let to = fields.one::<Name>("to", &body.to);
             let snapshot = fields.maybe::<Name>("snapshot", body.snapshot.as_deref());
             let (from, to) = fields.finish(from.zip(to))?;
+            may_get_out(cx, &from)?;
             Ok(shown(cx, cx.state.container_clone(&from, &to, snapshot.as_ref(), report)?))
         })
         .progress::<ContainerCommitOp>(|cx, params, body, report| {
@@ -96,10 +103,12 @@ fn reaching_in(routes: Routes<Engine>) -> Routes<Engine> {
     routes
         .stream::<ContainerExecOp>(|cx, params| {
             let name: Name = read("name", &params.name)?;
+            may_get_out(cx, &name)?;
             Ok(cx.state.container_exec(&name, &exec(params)?)?)
         })
         .stream::<ContainerAttachOp>(|cx, params| {
             let name: Name = read("name", &params.name)?;
+            may_get_out(cx, &name)?;
             let attached = cx.state.container_attach(&name, params.start).map_err(Failure::from);
             if params.start {
                 // To whoever reads the trail it was started, whichever way.
@@ -113,12 +122,22 @@ fn reaching_in(routes: Routes<Engine>) -> Routes<Engine> {
         })
         .upload::<ContainerCopyInOp>(|cx, params, mut body: Upload| {
             let name: Name = read("name", &params.name)?;
+            may_get_out(cx, &name)?;
             cx.state.container_copy_in(&name, &params.path, &mut body)?;
             Ok(Nothing {})
         })
         .download::<ContainerExportOp>(|cx, params, out| {
             Ok(cx.state.container_export(&name(&params)?, out, &Unseen(cx))?)
         })
+}
+
+/// Refuses to reach into a container that nothing confines, but for root: what runs there is a process of root's like any other. To
+/// start and stop it as root made it is for the group, as with services.
+fn may_get_out(cx: &Cx<Engine>, name: &Name) -> Result<(), Failure> {
+    match cx.state.container_is_unconfined(name) {
+        true => cx.require_root(UNCONFINED),
+        false => Ok(()),
+    }
 }
 
 fn name(params: &Named) -> Result<Name, Failure> {
@@ -183,6 +202,9 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         stop_signal,
         stop_timeout: body.stop_timeout,
         ulimits,
+        around: Default::default(),
+        standing: Default::default(),
+        group_add: Vec::new(),
         labels: body.labels,
         backend,
     })

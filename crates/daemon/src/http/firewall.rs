@@ -15,10 +15,10 @@ use volt_model::net::policy::{Action, Direction, Statement};
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
         .plain::<NetPolicyCreateOp>(|cx, _, body| {
-            Ok(policy(&cx.state.net_policy_create(wanted(&body)?)?))
+            policy(&cx.state, &cx.state.net_policy_create(wanted(&body)?)?)
         })
         .plain::<NetPolicyListOp>(|cx, _, _| {
-            Ok(cx.state.net_policy_list()?.iter().map(policy).collect())
+            cx.state.net_policy_list()?.iter().map(|one| policy(&cx.state, one)).collect()
         })
         .plain::<NetPolicyDeleteOp>(|cx, params, _| {
             cx.state.net_policy_delete(&read("name", &params.name)?)?;
@@ -41,10 +41,10 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             Ok(cx.state.net_policy_test(&from, &to)?.into_iter().map(answer).collect())
         })
         .plain::<FirewallRuleAddOp>(|cx, _, body| {
-            Ok(rule(&cx.state.firewall_rule_add(added(&body)?)?))
+            rule(&cx.state, &cx.state.firewall_rule_add(added(&body)?)?)
         })
         .plain::<FirewallRuleListOp>(|cx, _, _| {
-            Ok(cx.state.firewall_rule_list()?.iter().map(rule).collect())
+            cx.state.firewall_rule_list()?.iter().map(|one| rule(&cx.state, one)).collect()
         })
         .plain::<FirewallRuleDeleteOp>(|cx, params, _| {
             cx.state.firewall_rule_delete(&read("name", &params.name)?)?;
@@ -84,19 +84,20 @@ fn added(body: &wire::FirewallRule) -> Result<Add, Failure> {
     Ok(Add { name, action, from, to, ports })
 }
 
-fn policy(one: &Statement) -> wire::NetPolicy {
-    wire::NetPolicy {
+fn policy(engine: &Engine, one: &Statement) -> Result<wire::NetPolicy, Failure> {
+    Ok(wire::NetPolicy {
         name: one.name.to_string(),
         action: one.action.to_string(),
         from: one.from.to_string(),
         to: one.to.to_string(),
         ports: one.ports.iter().map(ToString::to_string).collect(),
-    }
+        note: engine.note_on(one)?,
+    })
 }
 
-fn rule(one: &Statement) -> wire::FirewallRule {
-    let wire::NetPolicy { name, action, from, to, ports } = policy(one);
-    wire::FirewallRule { name: Some(name), action, from, to, ports }
+fn rule(engine: &Engine, one: &Statement) -> Result<wire::FirewallRule, Failure> {
+    let wire::NetPolicy { name, action, from, to, ports, note } = policy(engine, one)?;
+    Ok(wire::FirewallRule { name: Some(name), action, from, to, ports, note })
 }
 
 fn answer(answer: Answer) -> wire::NetPolicyAnswer {

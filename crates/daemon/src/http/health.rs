@@ -7,6 +7,7 @@ use volt_api::types::{Health, HealthCheck, HealthEntry, HealthHttp};
 use volt_engine::Engine;
 use volt_engine::health::View;
 use volt_model::health::{self, Command, Entry, Span, Wanted};
+use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
@@ -28,7 +29,12 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             let name = fields.one::<Name>("name", &params.name);
             let check = body.check.map(|check| wanted(&mut fields, check));
             let name = fields.finish(name)?;
-            Ok(shown(cx, cx.state.health_configure(&name, check.as_ref())?))
+            let root = cx.require_root("a command on the host");
+            match (cx.state.health_configure(&name, check.as_ref(), root.is_ok()), root) {
+                // It is written down as refused.
+                (Err(error), Err(refusal)) if error.kind == ErrorKind::Permission => Err(refusal),
+                (done, _) => Ok(shown(cx, done?)),
+            }
         })
 }
 

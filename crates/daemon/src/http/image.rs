@@ -4,13 +4,15 @@ use super::convert;
 use super::fields::{Fields, read};
 use super::registry::account;
 use crate::router::{Cx, Failure, Routes};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use volt_api::Problem;
 use volt_api::operations::*;
 use volt_api::types::{Image, ImageBuild, ImagePushed, Nothing};
 use volt_engine::Engine;
 use volt_engine::image::{
-    Build, ByFile, Compression, ExportFormat, FromRegistry, ImageConfig, Meant, Pull, Push, Source,
-    View,
+    Build, ByFile, Compression, Containerfile, ExportFormat, FromRegistry, ImageConfig, Meant,
+    Pull, Push, Source, Steps, View,
 };
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
@@ -76,14 +78,14 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
                 }
                 None => Source::Reader(Box::new(body)),
             };
-            if params.file.is_some() {
+            if params.file.is_some() || params.containerfile.is_some() {
                 // And so do its commands run.
                 cx.require_root("building by a Containerfile")?;
             }
             let (build, how) = what_to_build(params, source)?;
             let view = match how {
                 How::AsItIs(config) => cx.state.image_build(build, *config, report)?,
-                How::ByFile(by) => cx.state.image_build_by_file(build, by, report)?,
+                How::ByFile(by) => cx.state.image_build_by_file(build, *by, report)?,
             };
             Ok(shown(cx, view))
         })
@@ -122,7 +124,7 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
 /// How an image is built.
 enum How {
     AsItIs(Box<ImageConfig>),
-    ByFile(ByFile),
+    ByFile(Box<ByFile>),
 }
 
 /// What is asked for, of which each part is for one of the ways.
@@ -133,6 +135,7 @@ fn what_to_build(params: ImageBuild, source: Source) -> Result<(Build, How), Fai
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
         (key.to_owned(), value.to_owned())
     });
+    let (by_file, about_steps) = (by_file(&params)?, is_about_steps(&params));
     let config = ImageConfig {
         entrypoint: params.entrypoint,
         cmd: params.command,
@@ -145,19 +148,84 @@ fn what_to_build(params: ImageBuild, source: Source) -> Result<(Build, How), Fai
         labels: labels.collect(),
         ..ImageConfig::default()
     };
-    let how = match params.file {
-        Some(file) => {
-            if config != ImageConfig::default() {
+    let how = match by_file {
+        Some(mut by) => {
+            by.steps.labels = config.labels;
+            if (ImageConfig { labels: BTreeMap::new(), ..config }) != ImageConfig::default() {
                 return refused("A Containerfile says itself how the image is run");
             }
-            How::ByFile(ByFile { file, args: params.build_args, target: params.target })
+            How::ByFile(Box::new(by))
         }
-        None if !params.build_args.is_empty() || params.target.is_some() => {
+        None if about_steps => {
             return refused("Arguments and stages are those of a Containerfile, and there is none");
         }
         None => How::AsItIs(Box::new(config)),
     };
     Ok((Build { image, source, force: params.force }, how))
+}
+
+/// Whether something is asked for that only a Containerfile has.
+fn is_about_steps(params: &ImageBuild) -> bool {
+    let lists =
+        [&params.build_args, &params.contexts, &params.secrets, &params.hosts, &params.ulimits];
+    let words = [&params.target, &params.network, &params.platform];
+    lists.iter().any(|list| !list.is_empty())
+        || words.iter().any(|word| word.is_some())
+        || params.shm_size.is_some()
+}
+
+/// How the Containerfile is followed, where there is one.
+fn by_file(params: &ImageBuild) -> Result<Option<ByFile>, Failure> {
+    let file = match (&params.file, &params.containerfile) {
+        (_, Some(text)) => Containerfile::Text(text.clone()),
+        (Some(file), None) => Containerfile::File(file.clone()),
+        (None, None) => return Ok(None),
+    };
+    let mut fields = Fields::default();
+    let mut pairs = |field: &'static str, texts: &[String]| -> Vec<(String, String)> {
+        let pair = |text: &str| {
+            let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty())?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        let read =
+            |text: &String| fields.with(field, text, |text| pair(text).ok_or("write NAME=VALUE"));
+        texts.iter().filter_map(read).collect()
+    };
+    let paths = |pairs: Vec<(String, String)>| {
+        pairs.into_iter().map(|(name, path)| (name, path.into())).collect()
+    };
+    let contexts = paths(pairs("contexts", &params.contexts));
+    let secrets = paths(pairs("secrets", &params.secrets));
+    let hosts = pairs("hosts", &params.hosts);
+    let address = |(name, address): (String, String)| {
+        let read = fields.with("hosts", &address, |text| text.parse::<IpAddr>());
+        read.map(|address| (name, address))
+    };
+    let hosts = hosts.into_iter().filter_map(address).collect();
+    let ulimits = fields.all("ulimits", &params.ulimits);
+    let network = params.network.as_deref().unwrap_or("host");
+    let offline = fields.with("network", network, |text| match text {
+        "none" => Ok(true),
+        "host" | "default" => Ok(false),
+        _ => Err("write host or none: what a build runs has no networks of Volt's"),
+    });
+    let offline = fields.finish(offline)?;
+    let steps = Steps {
+        labels: BTreeMap::new(),
+        contexts,
+        secrets,
+        hosts,
+        ulimits,
+        shm_size: params.shm_size,
+        offline,
+    };
+    Ok(Some(ByFile {
+        file,
+        args: params.build_args.clone(),
+        target: params.target.clone(),
+        platform: params.platform.clone(),
+        steps,
+    }))
 }
 
 fn compression_of(text: &str) -> Result<Compression, &'static str> {

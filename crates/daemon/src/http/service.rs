@@ -101,6 +101,7 @@ fn wanted(body: ServiceCreate) -> Result<Create, Failure> {
         },
         env: body.env,
         restart: restart.unwrap_or(Restart::OnFailure(None)),
+        health: None,
         stop_timeout: body.stop_timeout,
         labels: body.labels,
         now: body.now,
@@ -111,6 +112,7 @@ fn shown(view: View, secrets: bool) -> Service {
     let mut service = Service {
         name: view.name,
         unit: view.unit,
+        health: view.health.map(|status| status.to_string()),
         state: view.state.to_string(),
         description: view.description,
         enabled: view.enabled,

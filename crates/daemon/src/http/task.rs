@@ -78,6 +78,7 @@ fn wanted(body: TaskCreate) -> Result<Create, Failure> {
         retries: body.retries,
         random_delay,
         persistent: body.persistent,
+        network: None,
         labels: body.labels,
         disabled: body.disabled,
     })

@@ -18,8 +18,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes
         .plain::<WorkloadListOp>(|cx, params, _| {
-            let all = cx.state.workload_list(params.all, params.kind.as_deref())?;
-            Ok(all.into_iter().map(shown).collect())
+            let all = cx.state.workload_list(params.all, params.kind.as_deref())?.into_iter();
+            let wanted = params.stack.as_deref();
+            let fits = |view: &View| wanted.is_none_or(|stack| view.stack() == Some(stack));
+            Ok(all.filter(fits).map(shown).collect())
         })
         .plain::<WorkloadInspectOp>(|cx, params, _| {
             let details = cx.state.workload_inspect(&read("name", &params.name)?)?;
@@ -134,6 +136,7 @@ fn used(usage: workload::Usage) -> Usage {
 /// A workload as it is shown.
 pub(super) fn shown(view: View) -> Workload {
     Workload {
+        stack: view.stack().map(str::to_owned),
         name: view.name,
         kind: view.kind.to_owned(),
         state: view.state.to_string(),

@@ -195,6 +195,8 @@ fn volume_create(cx: &Cx<State>, _: Nothing, body: VolumeCreate) -> Result<Volum
         path: if cx.sees_secrets() { "/secret".into() } else { String::new() },
         size: None,
         used_by: vec![],
+        driver: "local".into(),
+        options: std::collections::BTreeMap::new(),
         labels: body.labels,
     })
 }

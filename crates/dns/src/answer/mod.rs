@@ -40,6 +40,8 @@ enum Subject<'a> {
     Zone,
     /// A workload, on the network where one is named. Whether the name is Volt's even where there is no such workload.
     Host { host: &'a [u8], network: Option<&'a [u8]>, ours: bool },
+    /// An alias of several labels.
+    Domain,
     /// An address on one of the networks.
     Address(IpAddr),
     /// Not there, and nobody else's either.
@@ -85,6 +87,7 @@ pub fn answer(
             let known = all.clone().next().is_some();
             (ours || known).then(|| reply.addresses(&all, known, out))
         }
+        Subject::Domain => Some(reply.addresses(&view.find_domain(&query.name), true, out)),
         Subject::Address(address) => Some(reply.pointer(address, out)),
         Subject::Zone => Some(reply.nothing(Found::Records, out)),
         Subject::Nothing => Some(reply.nothing(Found::NoName, out)),
@@ -301,14 +304,17 @@ fn subject<'a>(names: &Names, view: &View<'_>, query: &'a Query) -> Subject<'a> 
                 false => Subject::Host { host, network: None, ours: true },
             }
         }
-        // A network may be called as a domain of the world is: what is not here may be there.
-        Some([host, network]) if view.knows(network) => {
-            Subject::Host { host, network: Some(network), ours: !view.forwards() }
+        // Whoever has a name by its network keeps it from those who were given it.
+        Some([host, network]) if view.find(host, Some(network)).next().is_some() => {
+            Subject::Host { host, network: Some(network), ours: true }
         }
         Some([host, network, last]) if *last == zone => {
             Subject::Host { host, network: Some(network), ours: true }
         }
         _ if name.labels().last() == Some(zone) => Subject::Nothing,
+        _ if view.find_domain(name).next().is_some() => Subject::Domain,
+        // A network may be called as a domain of the world is: what is not here may be there.
+        Some([_, network]) if view.knows(network) && !view.forwards() => Subject::Nothing,
         _ => match reversed(name) {
             Some(address) if names.covers(address) => Subject::Address(address),
             _ => Subject::Foreign,

@@ -44,6 +44,14 @@ fn who_asks_what_is_told() {
         ("10.0.1.3", "web.back.volt", Rtype::A, "NOERROR 10.0.1.2"),
         ("10.0.1.2", "web.front.volt", Rtype::A, "NOERROR 10.0.2.2"),
         ("10.0.1.2", "proxy", Rtype::A, "NOERROR 10.0.2.3"),
+        // By an alias, and no workload loses its name to one.
+        ("10.0.1.2", "my_db", Rtype::A, "NOERROR 10.0.1.3"),
+        ("10.0.1.2", "S3.Example.com", Rtype::A, "NOERROR 10.0.1.3"),
+        ("10.0.1.2", "s3.example.com", Rtype::MX, "NOERROR"),
+        ("10.0.1.2", "store.local", Rtype::A, "NOERROR 10.0.1.3 10.0.1.4"),
+        ("10.0.1.2", "example.com", Rtype::A, "forward"),
+        ("10.0.2.3", "s3.example.com", Rtype::A, "forward"),
+        ("10.0.3.2", "s3.example.com", Rtype::A, "REFUSED"),
         // There, but without such records.
         ("10.0.1.3", "db1", Rtype::AAAA, "NOERROR"),
         ("10.0.1.3", "db1.volt", Rtype::MX, "NOERROR soa volt"),

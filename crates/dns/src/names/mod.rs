@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::query::QueryName;
 use domain::base::Name as DomainName;
 use ipnet::IpNet;
 use std::collections::{HashMap, HashSet};
@@ -31,7 +32,10 @@ struct Zone {
     name: Box<[u8]>,
     subnets: Vec<IpNet>,
     forwards: bool,
+    /// By the one label of a name.
     hosts: HashMap<Box<[u8]>, Addresses>,
+    /// Aliases of several labels, by their wire form.
+    domains: HashMap<Box<[u8]>, Addresses>,
     owners: HashMap<IpAddr, Owner>,
 }
 
@@ -142,6 +146,14 @@ impl<'a> View<'a> {
         zones.filter_map(move |zone| zone.hosts.get(host))
     }
 
+    /// The addresses behind a name of several labels, network by network.
+    pub(crate) fn find_domain<'b>(
+        &self,
+        name: &'b QueryName,
+    ) -> impl Iterator<Item = &'a Addresses> + Clone + use<'a, 'b> {
+        self.networks().filter_map(|zone| zone.domains.get(name.as_bytes()))
+    }
+
     /// Whether he sees a network of this name.
     pub(crate) fn knows(&self, network: &[u8]) -> bool {
         self.networks().any(|zone| *zone.name == *network)
@@ -175,10 +187,14 @@ impl Zone {
         }
         // An alias never takes the name of a workload from it.
         let mut aliases: HashMap<Box<[u8]>, Addresses> = HashMap::new();
+        let mut domains: HashMap<Box<[u8]>, Addresses> = HashMap::new();
         for member in &network.members {
-            for alias in member.aliases.iter().map(|alias| alias.as_str().as_bytes()) {
-                if !hosts.contains_key(alias) {
-                    aliases.entry(alias.into()).or_default().add(&member.addresses);
+            for alias in member.aliases.iter().map(volt_model::net::Alias::as_str) {
+                if alias.contains('.') {
+                    let wire = owner(alias).as_slice().into();
+                    domains.entry(wire).or_default().add(&member.addresses);
+                } else if !hosts.contains_key(alias.as_bytes()) {
+                    aliases.entry(alias.as_bytes().into()).or_default().add(&member.addresses);
                 }
             }
         }
@@ -188,6 +204,7 @@ impl Zone {
             subnets: network.subnets.clone(),
             forwards: network.forwards,
             hosts,
+            domains,
             owners,
         }
     }

@@ -6,8 +6,8 @@ use super::*;
 pub(crate) const TABLE: &str = r#"{"generation": 7, "networks": [
   {"name": "back", "gateways": ["10.0.1.1", "fd00:1::1"], "subnets": ["10.0.1.0/24", "fd00:1::/64"], "forwards": true, "members": [
     {"name": "web", "addresses": ["10.0.1.2", "fd00:1::2"]},
-    {"name": "db1", "addresses": ["10.0.1.3"], "aliases": ["db", "web"]},
-    {"name": "db2", "addresses": ["10.0.1.4"], "aliases": ["db"]}]},
+    {"name": "db1", "addresses": ["10.0.1.3"], "aliases": ["db", "web", "my_db", "s3.example.com", "web.back", "store.local"]},
+    {"name": "db2", "addresses": ["10.0.1.4"], "aliases": ["db", "store.local"]}]},
   {"name": "front", "gateways": ["10.0.2.1"], "subnets": ["10.0.2.0/24"], "forwards": true, "members": [
     {"name": "web", "addresses": ["10.0.2.2"]},
     {"name": "proxy", "addresses": ["10.0.2.3"]}]},

@@ -10,7 +10,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::AbortHandle;
 
@@ -106,13 +106,52 @@ fn bound(place: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Whether queries come so fast that the next is here before this thread would sleep and be woken, which costs whoever asks more than
+/// the answer.
+#[derive(Debug, Default)]
+struct Rush {
+    last: Option<Instant>,
+    /// The time between queries, of late.
+    gap: Duration,
+}
+
+impl Rush {
+    /// How long the next one is looked for; who comes less often than that is waited for asleep.
+    const LOOK: Duration = Duration::from_micros(50);
+
+    fn asked(&mut self) {
+        let now = Instant::now();
+        let gap = self.last.map_or(Self::LOOK, |last| (now - last).min(2 * Self::LOOK));
+        self.gap = (self.gap * 7 + gap) / 8;
+        self.last = Some(now);
+    }
+
+    fn goes_on(&self) -> bool {
+        self.gap < Self::LOOK && self.last.is_some_and(|last| last.elapsed() < Self::LOOK)
+    }
+}
+
 /// Answers datagrams, one after the other; those for which others must be asked wait by themselves.
 async fn serve(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
     let mut bytes = vec![0; LONGEST];
     let mut out = Vec::with_capacity(LONGEST);
+    let mut rush = Rush::default();
     loop {
-        let (length, source) = match socket.recv_from(&mut bytes).await {
-            Ok(received) => received,
+        // Those who ask otherwise have their turn too.
+        tokio::task::coop::consume_budget().await;
+        let received = match socket.try_recv_from(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if rush.goes_on() {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                socket.readable().await.map(|()| None)
+            }
+            received => received.map(Some),
+        };
+        let (length, source) = match received {
+            Ok(Some(received)) => received,
+            Ok(None) => continue,
             Err(error) => {
                 // What an earlier answer met on its way is told here too.
                 tracing::debug!(%error, "receive");
@@ -120,6 +159,7 @@ async fn serve(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
                 continue;
             }
         };
+        rush.asked();
         match shared.answer(source.ip(), Way::Datagram, &bytes[..length], &mut out) {
             Next::Drop => {}
             Next::Reply => send(&socket, &out, source),

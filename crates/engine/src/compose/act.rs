@@ -1,6 +1,10 @@
 //! Doing one step of `up`: what the engine does for containers, networks and volumes anyhow, with the labels of the stack; and
 //! writing down how it is undone.
 
+use super::Up;
+use super::kinds::{Old, kind_of};
+use super::plan::Planned;
+use super::secrets::Owned;
 use super::steps::Told;
 use super::undo::Undo;
 use super::{found, hooks};
@@ -8,7 +12,8 @@ use crate::Engine;
 use crate::container::Create as ContainerCreate;
 use crate::error::{Error, Result};
 use crate::net::Create as NetCreate;
-use crate::workload::Query;
+use crate::volume::Create as VolumeCreate;
+use crate::workload::{self, Query};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,12 +24,13 @@ use volt_compose::launch::{self, HASH, Launch, STACK};
 use volt_compose::plan::{Action, Kind, Step, Wait};
 use volt_compose::stack::{Condition, Container, MountKind};
 use volt_compose::{Stack, hash, names};
-use volt_host::files;
+use volt_host::files::{self, Publish};
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
 use volt_model::name::{Name, Target};
 use volt_model::net::unique_local;
+use volt_model::volume::{Driver, VolumeError};
 use volt_store::{Image, Meant};
 
 /// How many of its last lines an error about a container carries.
@@ -34,8 +40,10 @@ const LAST_LINES: u64 = 10;
 pub(super) struct Doer<'a> {
     pub(super) engine: &'a Engine,
     pub(super) stack: &'a Stack,
-    pub(super) hashes: &'a BTreeMap<String, String>,
-    pub(super) images: &'a BTreeMap<String, Image>,
+    /// The hashes that workloads get, and what they are made of; none where nothing is made.
+    planned: Option<(&'a Planned, &'a Up)>,
+    /// Which secrets are the stack's own by now.
+    owned: Mutex<Option<Owned>>,
     /// How what was done is undone, in its order.
     undo: Mutex<Vec<Undo>>,
     /// What is removed when all went well.
@@ -48,11 +56,28 @@ impl<'a> Doer<'a> {
     pub(super) fn new(
         engine: &'a Engine,
         stack: &'a Stack,
-        hashes: &'a BTreeMap<String, String>,
-        images: &'a BTreeMap<String, Image>,
+        planned: &'a Planned,
+        up: &'a Up,
     ) -> Self {
+        let owned = Mutex::new(Some(planned.owned.clone()));
+        Self { planned: Some((planned, up)), owned, ..Self::turning(engine, stack) }
+    }
+
+    /// One that makes nothing.
+    pub(super) fn turning(engine: &'a Engine, stack: &'a Stack) -> Self {
         let (undo, later) = (Mutex::default(), Mutex::default());
-        Self { engine, stack, hashes, images, undo, later, told_systemd: OnceLock::new() }
+        let (planned, owned, told_systemd) = (None, Mutex::default(), OnceLock::new());
+        Self { engine, stack, planned, owned, undo, later, told_systemd }
+    }
+
+    /// The hash that a workload of a service gets; planned for all of them.
+    fn hash(&self, key: &str) -> String {
+        let hash = self.planned.and_then(|(planned, _)| planned.hashes.services.get(key));
+        hash.cloned().unwrap_or_default()
+    }
+
+    fn image(&self, key: &str) -> Option<&'a Image> {
+        self.planned.and_then(|(planned, _)| planned.images.get(key))
     }
 
     /// How what was done is undone, in the order in which it was done; and what is removed when nothing is to be undone.
@@ -87,6 +112,7 @@ impl<'a> Doer<'a> {
             (Kind::Network, Action::Recreate) => self.replace_network(&name, step),
             (Kind::Network, _) => self.create_network(&name, step),
             (Kind::Volume, _) => self.create_volume(&name, &step.key, told),
+            (Kind::Secret, _) => self.put_secret(&name, &step.key),
             (Kind::Workload, Action::Create) => self.create_or_go_on(&name, step),
             (Kind::Workload, Action::Recreate) => self.recreate(&name, step),
             (Kind::Workload, Action::Start) => self.start(&name, step, told),
@@ -172,10 +198,11 @@ impl<'a> Doer<'a> {
         }
         let first = self.stack.services.iter().find_map(|(service, workload)| {
             let target = begins_with(workload.container()?, key)?;
-            Some((target, self.images.get(service)?.tree))
+            Some((target, self.image(service)?.tree))
         });
         let labels = self.labels(&volume.labels, &hash::of(volume));
-        drop(engine.make_volume_with(name, labels, &|data| match &first {
+        let create = volume_of(volume, labels)?;
+        drop(engine.make_volume_with(name, create, &|data| match &first {
             Some((target, tree)) => Ok(engine.cas().roots().copy_below(tree, target, data)?),
             None => Ok(()),
         })?);
@@ -183,12 +210,27 @@ impl<'a> Doer<'a> {
         Ok(())
     }
 
-    /// Makes a container; `old` is the one whose place it takes, whose own volumes it gets.
+    /// Makes a secret, or gives it another content. One after the other, for they are written down in one file.
+    fn put_secret(&self, name: &Name, key: &str) -> Result<()> {
+        let content = self.planned.and_then(|(_, up)| up.secrets.get(key));
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(content), Some(owned)) = (content, owned.as_mut()) else { return Ok(()) };
+        let before = self.engine.put_secret(&self.stack.name, name, (owned, content))?;
+        self.undone_by(Undo::Secret { name: name.clone(), before });
+        Ok(())
+    }
+
+    /// Makes a workload; `old` is the container whose place it takes, whose own volumes it gets.
     fn create(&self, name: &Name, step: &Step, old: Option<&Spec>) -> Result<()> {
-        let key = &step.key;
-        let hash = self.hashes.get(key).map(String::as_str).unwrap_or_default();
+        let (key, hash) = (&step.key, self.hash(&step.key));
+        let service = self.stack.services.get(key);
+        if service.is_some_and(|service| kind_of(service) != workload::Kind::Container) {
+            self.engine.make_plain(self.stack, (key, step.replica, &hash), Publish::New)?;
+            self.undone_by(Undo::Made(name.clone()));
+            return self.engine.write_stack_dropin(self.stack, key, step.replica).map(drop);
+        }
         let (Some(launch), Some(image)) =
-            (launch::launch(self.stack, key, step.replica, hash), self.images.get(key))
+            (launch::launch(self.stack, key, step.replica, &hash), self.image(key))
         else {
             return Err(Error::new(ErrorKind::General, format!("{key} is no container")));
         };
@@ -227,9 +269,32 @@ impl<'a> Doer<'a> {
         Ok(())
     }
 
+    /// Puts a new service or task in the place of one, or something else.
+    fn recreate_plain(&self, name: &Name, step: &Step, old: Old) -> Result<()> {
+        self.stop(name, &step.key)?;
+        if matches!(old, Old::Task(..)) {
+            // A run that somebody asked for is under way without the timer too, and this is no state to come back to.
+            self.engine.task_stop(name)?;
+        }
+        let wanted = self.stack.services.get(&step.key).map(kind_of);
+        let again = wanted == Some(self.engine.kind_of(name));
+        self.undone_by(Undo::Plain(Box::new(old)));
+        if !again {
+            self.engine.stack_delete(name)?;
+            return self.create(name, step, None);
+        }
+        let hash = self.hash(&step.key);
+        let what = (step.key.as_str(), step.replica, hash.as_str());
+        self.engine.make_plain(self.stack, what, Publish::Replace)?;
+        self.engine.write_stack_dropin(self.stack, &step.key, step.replica).map(drop)
+    }
+
     /// Puts a new container in the place of one that is kept under another name until all is well.
     fn recreate(&self, name: &Name, step: &Step) -> Result<()> {
         let engine = self.engine;
+        if let Some(old) = engine.plain_as_it_is(name)? {
+            return self.recreate_plain(name, step, old);
+        }
         let old = engine.spec(name)?;
         let ran = engine.run_state(&old)?.state.is_alive();
         self.stop(name, &step.key)?;
@@ -266,12 +331,12 @@ impl<'a> Doer<'a> {
     fn start(&self, name: &Name, step: &Step, told: &Told<'_>) -> Result<()> {
         self.tell_systemd()?;
         self.await_all(step, told)?;
-        self.engine.container_start(name)?;
+        self.engine.stack_start(name)?;
         self.undone_by(Undo::Started(name.clone()));
         self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
     }
 
-    /// Stops and starts a container.
+    /// Stops and starts a workload.
     pub(super) fn restart(
         &self,
         name: &Name,
@@ -282,17 +347,16 @@ impl<'a> Doer<'a> {
         self.tell_systemd()?;
         self.engine.run_last_hooks(self.stack, &step.key, name);
         self.await_all(step, told)?;
-        self.engine.container_restart(name, timeout)?;
+        self.engine.stack_restart(name, timeout)?;
         self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
     }
 
     fn stop(&self, name: &Name, key: &str) -> Result<()> {
-        let spec = self.engine.spec(name)?;
-        if !self.engine.run_state(&spec)?.state.is_alive() {
+        if !self.engine.stack_state(name)?.is_alive() {
             return Ok(());
         }
         self.engine.run_last_hooks(self.stack, key, name);
-        self.engine.container_stop(name, None)?;
+        self.engine.stack_stop(name, None)?;
         self.undone_by(Undo::Stopped(name.clone()));
         Ok(())
     }
@@ -378,6 +442,18 @@ pub(super) fn name_of_old(name: &Name) -> Name {
     names::plain(&format!("{name}-was")).expect("it has a letter")
 }
 
+/// A volume of a stack in the words of `volume create`.
+pub(super) fn volume_of(
+    volume: &volt_compose::stack::Volume,
+    labels: BTreeMap<String, String>,
+) -> Result<VolumeCreate> {
+    let driver = volume.driver.as_deref().map_or(Ok(Driver::Local), str::parse);
+    let driver = driver.map_err(|error: VolumeError| {
+        Error::new(ErrorKind::InvalidConfig, "A volume of the stack can't be so").because(error)
+    })?;
+    Ok(VolumeCreate { labels, driver, options: volume.driver_opts.clone() })
+}
+
 /// Where a container mounts a volume that begins with what the image has there.
 fn begins_with<'c>(container: &'c Container, key: &str) -> Option<&'c str> {
     container.mounts.iter().find_map(|mount| match &mount.kind {
@@ -432,11 +508,13 @@ pub(super) fn wanted(launch: Launch, image: &Image) -> Result<ContainerCreate> {
         seccomp: launch.seccomp,
         restart: launch.restart,
         health: launch.health,
-        // A stack that has some is refused so far.
-        secrets: Vec::new(),
+        secrets: launch.secrets,
         stop_signal: launch.stop_signal,
         stop_timeout: launch.stop_timeout,
         ulimits: launch.ulimits,
+        around: launch.around,
+        standing: launch.standing,
+        group_add: launch.group_add,
         labels: launch.labels,
         backend: launch.backend,
     })

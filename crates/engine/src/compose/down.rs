@@ -4,7 +4,7 @@ use super::found::has_replica;
 use super::steps::{self, OnError, Told};
 use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
-use crate::{Engine, Progress};
+use crate::{Engine, Progress, workload};
 use std::time::Duration;
 use volt_compose::{Stack, plan};
 use volt_model::kind::ErrorKind;
@@ -52,7 +52,9 @@ impl Engine {
         };
         let removed = steps::run(&plan, &act, OnError::GoOn, progress);
         let left = self.stack_have(name)?;
-        if options.services.is_empty() && left.workloads.is_empty() && left.networks.is_empty() {
+        let nothing =
+            left.workloads.is_empty() && left.networks.is_empty() && left.secrets.is_empty();
+        if options.services.is_empty() && nothing {
             if options.volumes {
                 self.remove_orphaned_volumes(&|owner| has_replica(&stack, owner))?;
             }
@@ -75,14 +77,18 @@ impl Engine {
         match step.kind {
             Kind::Network => self.net_delete(&name),
             Kind::Volume => self.volume_delete(&name),
+            Kind::Secret => self.drop_secret(&stack.name, &name),
             Kind::Workload => {
-                let spec = self.spec(&name)?;
-                if self.run_state(&spec)?.state == State::Running {
+                let spec = match self.kind_of(&name) {
+                    workload::Kind::Container => Some(self.spec(&name)?),
+                    _ => None,
+                };
+                if self.stack_state(&name)? == State::Running {
                     self.run_last_hooks(stack, &step.key, &name);
                 }
-                self.container_stop(&name, timeout)?;
-                self.container_delete(&name, true)?;
-                if options.volumes {
+                self.stack_stop(&name, timeout)?;
+                self.stack_delete(&name)?;
+                if let Some(spec) = spec.filter(|_| options.volumes) {
                     self.remove_image_volumes(&spec);
                 }
                 Ok(())

@@ -1,17 +1,19 @@
 //! What there is of a stack, told by labels, and the images that it is made of.
 
+use super::secrets::Owned;
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::plain::{group_of, is_frozen};
 use std::collections::BTreeMap;
 use volt_compose::launch::{HASH, REPLICA, SERVICE, STACK};
 use volt_compose::plan::{Existing, Have, State};
-use volt_compose::stack::{External, Service};
+use volt_compose::stack::{External, Grant, Service, Workload};
 use volt_compose::{Stack, hash, names};
 use volt_model::container::Spec;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::state;
+use volt_model::{state, task};
 use volt_store::Image;
 
 /// The stack that labels name.
@@ -64,6 +66,7 @@ impl Engine {
                 have.volumes.insert(volume.to_string(), hash_of(&data.labels));
             }
         }
+        have.secrets = self.have_secrets(name)?;
         let specs: Vec<Spec> = self.specs()?.into_iter().filter(|spec| own(&spec.labels)).collect();
         let mut states = self.run_states(&specs)?;
         for spec in specs {
@@ -82,7 +85,48 @@ impl Engine {
             };
             have.workloads.insert(spec.name.to_string(), existing);
         }
+        self.plain_have(name, &mut have)?;
         Ok(have)
+    }
+
+    /// The services and tasks of a stack. One more call to systemd where there are any.
+    fn plain_have(&self, stack: &Name, have: &mut Have) -> Result<()> {
+        let own = |labels: &BTreeMap<String, String>| stack_of(labels) == Some(stack.as_str());
+        let services = self.service_specs()?.into_iter().filter(|spec| own(&spec.labels));
+        let tasks = self.task_specs()?.into_iter().filter(|spec| own(&spec.labels));
+        let all: Vec<(Name, String, BTreeMap<String, String>)> = services
+            .map(|spec| (spec.name.clone(), spec.unit(), spec.labels))
+            .chain(
+                tasks.map(|spec| (spec.name.clone(), task::unit::timer(&spec.name), spec.labels)),
+            )
+            .collect();
+        if all.is_empty() || !self.can_use_systemd_to_look() {
+            return Ok(());
+        }
+        let patterns: Vec<&str> = all.iter().map(|(_, unit, _)| unit.as_str()).collect();
+        let listed = self.systemd().list_units(&patterns)?;
+        for (name, unit, labels) in all {
+            let found = listed.iter().find(|listed| listed.name == unit);
+            let state = found.map_or(state::State::Stopped, |listed| {
+                let frozen = is_frozen(&group_of(&unit));
+                state::State::from_systemd(listed.active.word(), &listed.sub, frozen)
+            });
+            let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+            let existing = Existing {
+                service: label(SERVICE),
+                replica: label(REPLICA).parse().unwrap_or_default(),
+                hash: label(HASH),
+                state: match state {
+                    state::State::Frozen => State::Paused,
+                    state::State::Failed => State::Ended { well: false },
+                    state::State::Starting => State::Starting,
+                    state if state.is_alive() => State::Running,
+                    _ => State::Stopped,
+                },
+            };
+            have.workloads.insert(name.to_string(), existing);
+        }
+        Ok(())
     }
 
     fn how_it_stands(&self, name: &Name, state: state::State) -> State {
@@ -131,12 +175,28 @@ impl Engine {
     pub(super) fn stack_hashes(
         stack: &Stack,
         images: &BTreeMap<String, Image>,
+        owned: &Owned,
+        (secrets, configs): (&BTreeMap<String, String>, &BTreeMap<String, String>),
     ) -> BTreeMap<String, String> {
-        let hash = |(key, image): (&String, &Image)| {
-            let tree = format!("image {}", image.tree);
-            (key.clone(), hash::of_service(stack, key, &[&tree]))
+        let hash = |(key, service): (&String, &Service)| {
+            let image = images.get(key).map(|image| format!("image {}", image.tree));
+            let mut more: Vec<String> = image.into_iter().collect();
+            if let Some(container) = service.container() {
+                let marked = |what, grants: &[Grant], marks: &BTreeMap<String, String>| {
+                    let mark = |grant: &Grant| {
+                        let mark = marks.get(&grant.source)?;
+                        Some(format!("{what} {} {mark}", grant.source))
+                    };
+                    grants.iter().filter_map(mark).collect::<Vec<String>>()
+                };
+                more.extend(marked("secret", &container.secrets, secrets));
+                more.extend(marked("config", &container.configs, configs));
+            }
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            // It becomes a label, which is for everybody to see.
+            (key.clone(), owned.hash(hash::of_service(stack, key, &more).as_bytes()))
         };
-        images.iter().map(hash).collect()
+        stack.services.iter().map(hash).collect()
     }
 
     /// Refuses a stack that uses what it doesn't make and what isn't there.
@@ -153,14 +213,22 @@ impl Engine {
                     .hinted(format!("Make it: volt volume create {name}")));
             }
         }
+        for (key, secret) in &stack.secrets {
+            let name = names::of_secret(stack, key);
+            if secret.external() == External::Yes && !self.secret_path(&name).exists() {
+                return Err(self.no_secret(&name));
+            }
+        }
         Ok(())
     }
 }
 
-/// The image of a service that is a container, by the name that its build has where the file gives none.
+/// The image of a service that is a container, or of a task in one, by the name that its build has where the file gives none.
 pub(super) fn image_of(stack: &Stack, key: &str) -> Result<Option<ImageRef>> {
-    let Some(container) = stack.services.get(key).and_then(|service| service.container()) else {
-        return Ok(None);
+    let container = match stack.services.get(key).map(|service| &service.workload) {
+        Some(Workload::Container(container)) => container,
+        Some(Workload::Task(task)) => return Ok(task.container.clone()),
+        _ => return Ok(None),
     };
     if let Some(image) = &container.image {
         return Ok(Some(image.clone()));

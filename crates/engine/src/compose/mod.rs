@@ -3,6 +3,7 @@
 //! ```text
 //! var/lib/volt/stacks/NAME/stack.json            the document that was brought up last, and where it came from
 //! var/lib/volt/stacks/NAME/configs/HASH          files of configuration that its containers have (`configs`)
+//! var/lib/volt/stacks/NAME/secrets.json          which secrets are its own, and the key of its hashes (`secrets`)
 //! etc/systemd/system/volt-compose@NAME.target.d  what starts and stops with the stack (`units`)
 //! ```
 //! What there is of a stack is told by labels of containers, networks and volumes (`found`); what is to be done is a pure function of
@@ -11,13 +12,17 @@
 //! Locks, in their order: `stack-NAME`, then whatever the steps take.
 
 mod act;
+mod check;
 mod configs;
 mod down;
 mod found;
 mod hooks;
+mod kinds;
 mod list;
 mod plan;
+mod reopen;
 mod run;
+mod secrets;
 mod steps;
 mod system;
 mod turn;
@@ -107,10 +112,15 @@ impl Engine {
         self.stack_record(name)?.map(|record| read(name, &record.document)).transpose()
     }
 
+    /// Locks a stack where nobody else has it.
+    fn try_lock_stack(&self, name: &Name) -> std::result::Result<Lock, LockError> {
+        self.locks().lock(&format!("stack-{name}"), LockMode::Exclusive, Wait::No)
+    }
+
     /// Locks a stack. Another command at work on it is waited for, and that is said.
     fn lock_stack(&self, name: &Name, progress: &dyn Progress) -> Result<Lock> {
         let word = format!("stack-{name}");
-        match self.locks().lock(&word, LockMode::Exclusive, Wait::No) {
+        match self.try_lock_stack(name) {
             Err(LockError::Held { .. }) => {}
             other => return Ok(other?),
         }

@@ -5,7 +5,6 @@ use super::{Options, Up};
 use crate::container;
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};
-use std::collections::BTreeMap;
 use volt_compose::launch::{self, HASH, REPLICA, RUN, SERVICE, STACK};
 use volt_compose::names;
 use volt_model::container::Spec;
@@ -69,8 +68,7 @@ impl Engine {
         };
         launch.name = run.name.clone().map_or_else(|| self.name_of_run(name, key), Ok)?;
         make_folders(&launch)?;
-        let (none, doer_images) = (BTreeMap::new(), BTreeMap::new());
-        let doer = Doer::new(self, &stack, &none, &doer_images);
+        let doer = Doer::turning(self, &stack);
         for volume in &launch.own_volumes {
             doer.create_own_volume(volume, &launch)?;
         }

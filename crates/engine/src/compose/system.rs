@@ -2,6 +2,7 @@
 //!
 //! `NAME.yaml` is the stack NAME where it doesn't say its own; paths in it are relative to the folder `NAME` beside it.
 
+use super::found::image_of;
 use super::{Options, Up};
 use crate::error::{Error, Result};
 use crate::image::{FromRegistry, Pull};
@@ -11,6 +12,7 @@ use volt_compose::convert::{Format, convert};
 use volt_compose::files::Disk;
 use volt_compose::stack::Pull as When;
 use volt_compose::{Request, Stack, assets};
+use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 
 impl Engine {
@@ -56,12 +58,15 @@ impl Engine {
             ..Request::default()
         };
         let loaded = volt_compose::load(&Disk, &request).map_err(wrong)?;
-        let stack = assets::filled(&Disk, &loaded.stack, &loaded.variables).map_err(wrong)?;
+        let mut stack = assets::filled(&Disk, &loaded.stack, &loaded.variables).map_err(wrong)?;
         self.pull_missing(&stack, progress)?;
+        let all = stack.services.keys().cloned().collect();
+        let secrets = assets::secrets(&Disk, &mut stack, &loaded.variables, &all).map_err(wrong)?;
         let document = convert(&stack, Format::Compose).files.into_iter().next();
         let up = Up {
             document: document.map(|file| file.text).unwrap_or_default(),
             files: loaded.files.iter().map(|path| path.display().to_string()).collect(),
+            secrets,
             options: Options { remove_orphans: true, ..Options::default() },
             ..Up::default()
         };
@@ -69,14 +74,13 @@ impl Engine {
     }
 
     fn pull_missing(&self, stack: &Stack, progress: &dyn Progress) -> Result<()> {
-        for container in stack.services.values().filter_map(|service| service.container()) {
-            let Some(image) = container.image.clone() else { continue };
-            if container.pull == When::Never || self.images().inspect(&image).is_ok() {
+        for (image, platform) in pulled(stack)? {
+            if self.images().inspect(&image).is_ok() {
                 continue;
             }
             let pull = Pull {
                 image,
-                registry: FromRegistry { platform: container.platform.clone(), account: None },
+                registry: FromRegistry { platform, account: None },
                 mirror: None,
                 variant: None,
                 include: Vec::new(),
@@ -85,5 +89,35 @@ impl Engine {
             drop(self.image_pull(pull, progress)?);
         }
         Ok(())
+    }
+}
+
+/// The images that a stack may have pulled, of tasks too, with their platforms. What is built and has no name is in no registry.
+fn pulled(stack: &Stack) -> Result<Vec<(ImageRef, Option<String>)>> {
+    let mut all = Vec::new();
+    for (key, service) in &stack.services {
+        let container = service.container();
+        if container.is_some_and(|one| one.image.is_none() || one.pull == When::Never) {
+            continue;
+        }
+        let platform = container.and_then(|one| one.platform.clone());
+        all.extend(image_of(stack, key)?.map(|image| (image, platform)));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::read;
+
+    #[test]
+    fn images_of_tasks_are_pulled_too() {
+        let text = "name: own\nservices:\n  web: {image: one, platform: linux/arm64}\n  never: {image: two, pull_policy: never}\n  unit: {exec: /bin/true}\n  built: {build: .}\ntasks:\n  inside: {container: three, exec: x, every: 5m}\n  outside: {exec: /bin/true, every: 5m}\n";
+        let stack = read(&"own".parse().unwrap(), text).unwrap();
+        let all = pulled(&stack).unwrap();
+        let all: Vec<(String, Option<&str>)> =
+            all.iter().map(|(image, on)| (image.to_string(), on.as_deref())).collect();
+        assert_eq!(all, [("three".to_owned(), None), ("one".to_owned(), Some("linux/arm64"))]);
     }
 }

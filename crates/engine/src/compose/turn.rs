@@ -5,7 +5,6 @@ use super::steps::{self, OnError, Told};
 use super::{Action, Options, Plan, Step};
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use volt_compose::{Stack, plan};
 use volt_model::config::nearest;
@@ -67,12 +66,11 @@ impl Engine {
         self.check_services(&stack, &options)?;
         self.settle_stack(&stack)?;
         let plan = plan::turn(&stack, &self.stack_have(name)?, action, &options);
-        let (none, no_images) = (BTreeMap::new(), BTreeMap::new());
-        let doer = Doer::new(self, &stack, &none, &no_images);
+        let doer = Doer::turning(self, &stack);
         let act = |step: &Step, told: &Told<'_>| match (step.action, step.name.parse::<Name>()) {
             (Action::Stop, Ok(name)) => {
                 self.run_last_hooks(&stack, &step.key, &name);
-                self.container_stop(&name, timeout).map(drop)
+                self.stack_stop(&name, timeout)
             }
             (Action::Restart, Ok(name)) => doer.restart(&name, step, timeout, told),
             _ => doer.act(step, told),

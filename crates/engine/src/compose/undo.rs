@@ -1,5 +1,7 @@
 //! Undoing what an `up` that failed had done, the last of it first. What can't be undone is told, and the rest is undone all the same.
 
+use super::kinds::Old;
+use super::secrets::Before;
 use crate::error::Result;
 use crate::net::Create as NetCreate;
 use crate::{Engine, Progress};
@@ -18,7 +20,16 @@ pub(super) enum Undo {
     Replaced(Box<Network>),
     /// A volume was made.
     Volume(Name),
-    /// A container was made.
+    /// A secret was made, or given another content.
+    Secret {
+        /// What it is called.
+        name: Name,
+        /// What it was.
+        before: Before,
+    },
+    /// A service or task got another one in its place; what it was.
+    Plain(Box<Old>),
+    /// A workload was made.
     Made(Name),
     /// A container was given another name, so that a new one takes its place.
     Renamed {
@@ -29,11 +40,11 @@ pub(super) enum Undo {
         /// Whether it ran.
         ran: bool,
     },
-    /// A container was started.
+    /// A workload was started.
     Started(Name),
-    /// A container was stopped.
+    /// A workload was stopped.
     Stopped(Name),
-    /// A container was let go on.
+    /// A workload was let go on.
     Thawed(Name),
 }
 
@@ -41,6 +52,7 @@ impl Engine {
     /// Undoes all of it. What could not be, in words.
     pub(super) fn undo_steps(
         &self,
+        stack: &Name,
         before: Option<&Stack>,
         all: Vec<Undo>,
         progress: &dyn Progress,
@@ -48,33 +60,41 @@ impl Engine {
         // What goes need not be asked to stop.
         let made: BTreeSet<Name> = all.iter().filter_map(made).cloned().collect();
         let mut failed = Vec::new();
-        for one in all.into_iter().rev() {
+        // What is started again is to find the secrets that it had; what was made is used until it goes.
+        let (early, rest): (Vec<Undo>, Vec<Undo>) =
+            all.into_iter().partition(|one| matches!(one, Undo::Secret { before: Some(_), .. }));
+        for one in early.into_iter().chain(rest.into_iter().rev()) {
             if matches!(&one, Undo::Started(name) if made.contains(name)) {
                 continue;
             }
             progress.step(&format!("Undoing: {}", told(&one)));
             let what = told(&one);
-            if let Err(error) = self.undo_step(before, one) {
+            if let Err(error) = self.undo_step(stack, before, one) {
                 failed.push(format!("{what}: {}", error.chain().join(": ")));
             }
         }
         failed
     }
 
-    fn undo_step(&self, before: Option<&Stack>, undo: Undo) -> Result<()> {
+    fn undo_step(&self, stack: &Name, before: Option<&Stack>, undo: Undo) -> Result<()> {
         match undo {
             Undo::Network(name) => self.net_delete(&name),
             Undo::Replaced(old) => self.net_replace(again(*old)).map(drop),
             Undo::Volume(name) => self.volume_delete(&name),
-            Undo::Made(name) => self.container_delete(&name, true),
+            Undo::Secret { name, before } => self.put_secret_back(stack, &name, before),
+            Undo::Plain(old) => {
+                self.put_plain_back(&old)?;
+                self.tell_of_replica(before, old.name())
+            }
+            Undo::Made(name) => self.stack_delete(&name),
             Undo::Renamed { was, name, ran } => {
                 self.container_rename(&was, &name)?;
                 self.tell_of_replica(before, &name)?;
                 if ran { self.container_start(&name).map(drop) } else { Ok(()) }
             }
-            Undo::Started(name) => self.container_stop(&name, None).map(drop),
-            Undo::Stopped(name) if !self.container_exists(&name) => Ok(()),
-            Undo::Stopped(name) => self.container_start(&name).map(drop),
+            Undo::Started(name) => self.stack_stop(&name, None),
+            Undo::Stopped(name) if !self.stack_has(&name) => Ok(()),
+            Undo::Stopped(name) => self.stack_start(&name),
             Undo::Thawed(name) => self.workload_freeze(&Target::Workload(name)).map(drop),
         }
     }
@@ -82,7 +102,7 @@ impl Engine {
     /// Writes what systemd is told of a container as one of its stack, as the stack was.
     fn tell_of_replica(&self, before: Option<&Stack>, name: &Name) -> Result<()> {
         let Some(stack) = before else { return Ok(()) };
-        let labels = self.spec(name)?.labels;
+        let labels = self.stack_labels(name)?;
         let replica = labels.get(REPLICA).and_then(|text| text.parse().ok());
         match labels.get(SERVICE).zip(replica) {
             Some((key, replica)) => self.write_stack_dropin(stack, key, replica).map(drop),
@@ -100,6 +120,9 @@ fn told(undo: &Undo) -> String {
         Undo::Network(name) => format!("removing network {name}"),
         Undo::Replaced(network) => format!("making network {} what it was", network.name),
         Undo::Volume(name) => format!("removing volume {name}"),
+        Undo::Secret { name, before: None } => format!("removing secret {name}"),
+        Undo::Secret { name, .. } => format!("making secret {name} what it was"),
+        Undo::Plain(old) => format!("making workload {} what it was", old.name()),
         Undo::Made(name) => format!("removing workload {name}"),
         Undo::Renamed { name, .. } => format!("putting workload {name} back"),
         Undo::Started(name) => format!("stopping workload {name}"),

@@ -1,18 +1,22 @@
 //! What systemd is told of a stack: a target that owns its units, and for each unit that it belongs to the target and what comes
 //! before it. All of it is beside the shipped templates, as drop-ins, and holds without Volt's daemon.
 
+use super::found::stack_of;
+use super::kinds::{has_unit, kind_of, unit_of};
 use crate::Engine;
 use crate::container::link;
 use crate::error::Result;
+use crate::workload::Kind;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use volt_compose::stack::Condition;
 use volt_compose::{Stack, names};
 use volt_host::files;
-use volt_host::systemd::{self, JobKind};
+use volt_host::systemd::JobKind;
 use volt_model::container::unit;
 use volt_model::name::Name;
+use volt_model::{service, task};
 
 /// The shipped template.
 const TEMPLATE: &str = "volt-compose@.target";
@@ -32,16 +36,27 @@ pub(crate) fn stack_of_target(unit: &str) -> Option<Name> {
     unit.strip_prefix("volt-compose@")?.strip_suffix(".target")?.parse().ok()
 }
 
+/// The workload that this unit of a target stands for.
+pub(super) fn workload_of(unit: &str) -> Option<(Kind, Name)> {
+    let container = || Some((Kind::Container, unit::container_of(unit)?));
+    let task = || Some((Kind::Task, task::unit::task_of(unit)?));
+    let service = || Some((Kind::Service, unit.strip_suffix(".service")?.parse().ok()?));
+    container().or_else(task).or_else(service)
+}
+
 /// The units that come before a workload which waits for another service: its containers, or the gates that open when these have
 /// come as far as is asked.
 fn before(stack: &Stack, service: &str, condition: Condition) -> Vec<String> {
-    let unit = match condition {
-        Condition::ServiceStarted => unit::name,
-        Condition::ServiceHealthy => unit::healthy_name,
-        Condition::ServiceCompletedSuccessfully => unit::completed_name,
+    let Some(other) = stack.services.get(service) else { return Vec::new() };
+    let unit = |name: &Name| match condition {
+        Condition::ServiceStarted => unit_of(other, name),
+        Condition::ServiceHealthy if kind_of(other) == Kind::Service => {
+            service::unit::healthy_name(name)
+        }
+        Condition::ServiceHealthy => unit::healthy_name(name),
+        Condition::ServiceCompletedSuccessfully => unit::completed_name(name),
     };
-    let replicas = stack.services.get(service).map_or(0, |service| service.replicas);
-    (1..=replicas).map(|n| unit(&names::of_replica(stack, service, n))).collect()
+    (1..=other.replicas).map(|n| unit(&names::of_replica(stack, service, n))).collect()
 }
 
 /// What systemd is told of one workload as one of its stack. Who is started alone starts nothing else, that is the target's; but for what
@@ -52,11 +67,16 @@ fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
     );
     let (name, owner) = (names::of_replica(stack, key, replica), &stack.name);
     let shown = key.replace('%', "%%");
-    let _ =
-        writeln!(out, "Description=Volt container {name} ({shown} {replica} of the stack {owner})");
-    let _ = writeln!(out, "PartOf={}", target_name(owner));
     let service = stack.services.get(key);
-    for (other, dependency) in service.iter().flat_map(|service| &service.depends_on) {
+    let what = service.map_or("container", |service| service.workload.kind());
+    if what == "container" {
+        let about = format!("{shown} {replica} of the stack {owner}");
+        let _ = writeln!(out, "Description=Volt {what} {name} ({about})");
+    }
+    let _ = writeln!(out, "PartOf={}", target_name(owner));
+    let has_unit = |other: &str| stack.services.get(other).is_none_or(has_unit);
+    let depends = service.iter().flat_map(|service| &service.depends_on);
+    for (other, dependency) in depends.filter(|(other, _)| has_unit(other)) {
         for unit in before(stack, other, dependency.condition) {
             let _ = writeln!(out, "After={unit}");
             match (dependency.condition, dependency.required) {
@@ -66,22 +86,29 @@ fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
             }
         }
     }
-    let _ = writeln!(out, "\n[Service]\nLogExtraFields=VOLT_STACK={owner}");
+    // A timer writes nothing; what it starts does.
+    if what == "task" { out } else { out + &logged(stack, key, replica) }
+}
+
+/// What the journal is told of what a workload writes.
+fn logged(stack: &Stack, key: &str, replica: u32) -> String {
+    let (owner, shown) = (&stack.name, key.replace('%', "%%"));
+    let mut out = format!("\n[Service]\nLogExtraFields=VOLT_STACK={owner}\n");
     let _ = writeln!(out, "LogExtraFields=VOLT_STACK_SERVICE={shown}");
     let _ = writeln!(out, "LogExtraFields=VOLT_STACK_REPLICA={replica}");
     out
 }
 
 /// What systemd is told of the stack as a whole: what it starts.
-fn target(stack: &Stack, workloads: &[Name]) -> String {
+fn target(stack: &Stack, units: &[String]) -> String {
     let mut out = String::from(
         "# Rendered by Volt from what was brought up last; `volt compose up` changes it.\n[Unit]\n",
     );
     let about = stack.description.as_deref().and_then(|text| text.lines().next());
     let about = about.map(|text| format!(": {}", text.replace('%', "%%"))).unwrap_or_default();
     let _ = writeln!(out, "Description=Volt stack {}{about}", stack.name);
-    for name in workloads {
-        let _ = writeln!(out, "Wants={}", unit::name(name));
+    for unit in units {
+        let _ = writeln!(out, "Wants={unit}");
     }
     out
 }
@@ -102,24 +129,60 @@ impl Engine {
         key: &str,
         replica: u32,
     ) -> Result<bool> {
-        let dir = self.dropin_dir(&names::of_replica(stack, key, replica));
-        write(&dir, DROPIN, &dropin(stack, key, replica))
+        let name = names::of_replica(stack, key, replica);
+        if stack.services.get(key).is_some_and(|service| !has_unit(service))
+            || self.container_is_unconfined(&name)
+        {
+            return Ok(false);
+        }
+        let text = dropin(stack, key, replica);
+        let beside = |unit: String| self.paths().units.join(format!("{unit}.d"));
+        match stack.services.get(key).map(kind_of) {
+            Some(Kind::Service) => write(&beside(service::unit::name(&name)), DROPIN, &text),
+            Some(Kind::Task) => {
+                let run = beside(task::unit::service(&name));
+                let new = write(&run, DROPIN, logged(stack, key, replica).trim_start())?;
+                Ok(write(&beside(task::unit::timer(&name)), DROPIN, &text)? || new)
+            }
+            _ => write(&self.dropin_dir(&name), DROPIN, &text),
+        }
     }
 
     /// Writes what systemd is told of a stack and of all its workloads that are there. Whether something of it was new.
     pub(super) fn write_stack_units(&self, stack: &Stack) -> Result<bool> {
-        let (mut new, mut workloads) = (false, Vec::new());
-        for (key, service) in &stack.services {
+        let (mut new, mut units) = (false, Vec::new());
+        for (key, service) in stack.services.iter().filter(|(_, service)| has_unit(service)) {
             for replica in 1..=service.replicas {
                 let name = names::of_replica(stack, key, replica);
-                if self.container_exists(&name) {
+                if self.stack_has(&name)
+                    && !self.container_is_unconfined(&name)
+                    && self.kind_of(&name) == kind_of(service)
+                {
                     new |= self.write_stack_dropin(stack, key, replica)?;
-                    workloads.push(name);
+                    units.push(unit_of(service, &name));
                 }
             }
         }
-        let text = target(stack, &workloads);
+        units.extend(self.other_units(&stack.name, &units));
+        let text = target(stack, &units);
         Ok(write(&self.target_dir(&stack.name), unit::DROPIN, &text)? || new)
+    }
+
+    /// The units that the target of a stack wants beside these, as far as their workloads are there and the stack's: of profiles that the
+    /// last command did not name, and replicas that it did not count.
+    fn other_units(&self, stack: &Name, known: &[String]) -> Vec<String> {
+        let path = self.target_dir(stack).join(unit::DROPIN);
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let is_own = |unit: &str| {
+            let workload = workload_of(unit).filter(|(kind, name)| {
+                self.kind_of(name) == *kind && !self.container_is_unconfined(name)
+            });
+            let labels = workload.and_then(|(_, name)| self.stack_labels(&name).ok());
+            labels.is_some_and(|labels| stack_of(&labels) == Some(stack.as_str()))
+        };
+        let wanted = text.lines().filter_map(|line| line.strip_prefix("Wants="));
+        let others = wanted.filter(|unit| known.iter().all(|known| known != unit) && is_own(unit));
+        others.map(str::to_owned).collect()
     }
 
     /// Has systemd know that a stack is up, without starting anything of it; at boot it comes up again.
@@ -160,10 +223,7 @@ impl Engine {
         if !self.can_use_systemd() {
             return Ok(());
         }
-        match self.systemd().run_job(JobKind::Stop, &target_name(stack), LIMIT) {
-            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.systemd().stop(&target_name(stack), LIMIT)?)
     }
 
     /// Takes away all that systemd was told of a stack that is gone.
@@ -211,7 +271,10 @@ mod tests {
             assert!(gated.contains(line), "{gated}");
         }
         assert!(web.contains("LogExtraFields=VOLT_STACK_SERVICE=web\n"), "{web}");
-        let all = target(&stack, &["shop-db-1".parse().unwrap(), "shop-web-1".parse().unwrap()]);
+        let all = target(
+            &stack,
+            &["shop-db-1", "shop-web-1"].map(|name| unit::name(&name.parse().unwrap())),
+        );
         assert!(all.ends_with("Description=Volt stack shop: 100%% shop\nWants=volt-container@shop-db-1.service\nWants=volt-container@shop-web-1.service\n"), "{all}");
         assert_eq!(stack_of_target("volt-compose@shop.target").unwrap().as_str(), "shop");
     }

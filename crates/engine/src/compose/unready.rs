@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use volt_compose::Stack;
-use volt_compose::stack::{AssetSource, Container, Isolation, MountKind, NetworkMode, Workload};
+use volt_compose::stack::{Condition, Container, Isolation, NetworkMode, Workload};
 use volt_model::kind::ErrorKind;
 
 /// Refuses a stack that has something that can't be done yet.
@@ -13,23 +13,21 @@ pub(super) fn refuse(stack: &Stack) -> Result<()> {
         match &service.workload {
             Workload::Container(container) => {
                 all.extend(
-                    of_container(container).into_iter().map(|what| format!("{key}: {what}")),
+                    of_container(stack, container).into_iter().map(|what| format!("{key}: {what}")),
                 );
             }
-            other => all.push(format!("{key}: a stack can't have a {} yet", other.kind())),
+            Workload::Service(_) | Workload::Task(_) => {}
+            Workload::Vm(_) => all.push(format!("{key}: a stack can't have a vm yet")),
         }
-    }
-    for (key, config) in &stack.configs {
-        if config.source == AssetSource::External {
-            all.push(format!("the config {key}: there are none outside of stacks yet"));
-        }
-    }
-    for (key, volume) in &stack.volumes {
-        if let Some(driver) = volume.driver.as_deref().filter(|driver| *driver != "local") {
-            all.push(format!("the volume {key}: there is no driver {driver} yet"));
-        } else if !volume.driver_opts.is_empty() {
-            all.push(format!("the volume {key}: its driver has no options yet"));
-        }
+        let done = service.depends_on.iter().filter(|(other, dependency)| {
+            let ends = stack.services.get(*other).is_none_or(|other| other.container().is_some());
+            dependency.condition == Condition::ServiceCompletedSuccessfully && !ends
+        });
+        all.extend(done.map(|(other, _)| {
+            format!(
+                "{key}: only a container can be waited for until it is done, which {other} is not"
+            )
+        }));
     }
     if all.is_empty() {
         return Ok(());
@@ -41,24 +39,15 @@ pub(super) fn refuse(stack: &Stack) -> Result<()> {
         .hinted("Take it out of the file; docs/stacks.md says what works"))
 }
 
-fn of_container(container: &Container) -> Vec<String> {
+fn of_container(stack: &Stack, container: &Container) -> Vec<String> {
     let mut all = Vec::new();
     if matches!(container.isolation, Isolation::Vm | Isolation::MicroVm) {
         all.push(format!("there is no isolation: {} yet", container.isolation.as_str()));
     }
-    if let NetworkMode::Service(other) = &container.network {
-        all.push(format!("it can't share the network of {other} yet"));
-    }
-    if !container.secrets.is_empty() {
-        all.push(
-            "a stack can't have secrets yet, though containers can (`volt secret --help`)"
-                .to_owned(),
-        );
-    }
-    for mount in &container.mounts {
-        if let MountKind::Volume { subpath: Some(path), .. } = &mount.kind {
-            all.push(format!("a part of a volume ({path}) can't be mounted yet"));
-        }
+    if let NetworkMode::Service(other) = &container.network
+        && stack.services.get(other).is_some_and(|other| other.container().is_none())
+    {
+        all.push(format!("it can't share the network of {other}, which is no container"));
     }
     all
 }

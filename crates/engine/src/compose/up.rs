@@ -7,11 +7,14 @@ use super::{Options, Plan, Record};
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use volt_compose::stack::Workload;
 use volt_compose::{Stack, names};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::secret::Hidden;
 use volt_model::state::State;
 
 /// How often somebody who waits for the health of a stack looks whether anybody still waits for him.
@@ -26,6 +29,8 @@ pub struct Up {
     pub files: Vec<String>,
     /// Which services, and how.
     pub options: Options,
+    /// The content of the stack's own secrets, by key; what is not here stays as it is.
+    pub secrets: BTreeMap<String, Hidden>,
     /// What was done stays where a step fails.
     pub no_rollback: bool,
     /// What was started must run in the end, and be well where it has a check of its health.
@@ -52,16 +57,27 @@ impl Engine {
             files: up.files.clone(),
             created: before.as_ref().map_or_else(Timestamp::now, |record| record.created),
         };
-        if before.as_ref() != Some(&wanted) {
+        // First, for what fails here has changed nothing that is wanted.
+        self.keep_owned(name, &planned.owned)?;
+        // What one command needs is not all of a stack that is known already: other profiles may be up.
+        let is_for_a_run = up.options.before.is_some() && before.is_some();
+        if !is_for_a_run && before.as_ref() != Some(&wanted) {
             self.save_stack(&wanted)?;
         }
-        let doer = Doer::new(self, &stack, &planned.hashes, &planned.images);
+        let doer = Doer::new(self, &stack, &planned, up);
         let done = self.all_steps(&doer, &planned, up, progress);
         let (undo, later) = doer.into_ends();
         match done {
             Ok(()) => {
+                let fewer = !later.is_empty();
                 self.remove_replaced(later)?;
+                if fewer && !up.options.no_start {
+                    // The target wants who is there, and some are no more.
+                    let new = self.write_stack_units(&stack)?;
+                    self.target_up(name, new)?;
+                }
                 self.sweep_configs(name)?;
+                self.sweep_secrets(&stack)?;
                 Ok(planned.plan)
             }
             Err(error) if up.no_rollback => Err(error.hinted(
@@ -70,7 +86,7 @@ impl Engine {
             Err(error) => {
                 let old =
                     before.as_ref().and_then(|record| super::read(name, &record.document).ok());
-                let failed = self.undo_steps(old.as_ref(), undo, progress);
+                let failed = self.undo_steps(name, old.as_ref(), undo, progress);
                 self.restore_stack(name, before.as_ref(), old.as_ref())?;
                 Err(undone(error, &failed))
             }
@@ -97,7 +113,7 @@ impl Engine {
     /// Removes what others have taken the place of, and what is too much.
     fn remove_replaced(&self, all: Vec<Name>) -> Result<()> {
         for old in all {
-            match self.container_delete(&old, true) {
+            match self.stack_delete(&old) {
                 Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -129,22 +145,30 @@ impl Engine {
         let chosen = volt_compose::plan::chosen(stack, options);
         for (key, service) in stack.services.iter().filter(|(key, _)| chosen.contains(*key)) {
             for replica in 1..=service.replicas {
-                let spec = self.spec(&names::of_replica(stack, key, replica))?;
-                let alive = self.run_state(&spec)?.state.is_alive();
-                if alive && self.health_view(&spec).check.is_some() {
-                    self.await_healthy(&spec.name, gone)?;
+                let name = names::of_replica(stack, key, replica);
+                if !matches!(service.workload, Workload::Task(_)) {
+                    self.await_health_of(&name, gone)?;
                 }
-                let (state, exit) = (self.run_state(&spec)?.state, self.last_exit(&spec.name));
+                let (state, exit) = (self.stack_state(&name)?, self.last_exit(&name));
                 let ended_well = exit.is_some_and(|exit| exit.code == 0) && state == State::Stopped;
                 if !ended_well
                     && matches!(state, State::Stopped | State::Failed | State::Restarting)
                 {
-                    let title = format!("{} does not run: it is {state}", spec.name);
+                    let title = format!("{name} does not run: it is {state}");
                     return Err(Error::new(ErrorKind::General, title)
-                        .about(&spec.name)
-                        .hinted(format!("See `volt logs {}`", spec.name)));
+                        .about(&name)
+                        .hinted(format!("See `volt logs {name}`")));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until a workload is well that runs and has a check of its health.
+    fn await_health_of(&self, name: &Name, gone: &AtomicBool) -> Result<()> {
+        let view = self.health_view(&self.subject(name)?);
+        if self.stack_state(name)?.is_alive() && view.check.is_some() {
+            self.await_healthy(name, gone)?;
         }
         Ok(())
     }
@@ -161,9 +185,12 @@ impl Engine {
                 self.save_stack(record)?;
                 self.write_stack_units(old).map(drop)
             }
-            // Something of it is left that nothing was known of: it is the new stack's.
-            None if !self.stack_have(name)?.workloads.is_empty() => Ok(()),
             None => {
+                let left = self.stack_have(name)?;
+                // Something of it is left that nothing was known of, or that could not be undone: it is the new stack's.
+                if !left.workloads.is_empty() || !left.secrets.is_empty() {
+                    return Ok(());
+                }
                 self.remove_stack_units(name)?;
                 self.forget_stack(name)
             }

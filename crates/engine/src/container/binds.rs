@@ -4,22 +4,45 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::Path;
 use volt_host::mounts;
-use volt_model::container::Spec;
+use volt_model::container::{Backend, Spec};
 use volt_model::kind::ErrorKind;
-use volt_model::mount::Source;
+use volt_model::mount::{Bind, Source};
 
 impl Engine {
     /// Refuses files and folders of the host that aren't there, or that a container with ids of its own can't be given.
     ///
     /// # Errors
     /// `NotFound`, `Conflict` for what is Volt's own, `Dependency` for a file system without maps of ids.
-    pub(super) fn check_binds(&self, spec: &Spec) -> Result<()> {
+    pub(crate) fn check_binds(&self, spec: &Spec) -> Result<()> {
         for bind in &spec.binds {
             if let Source::Host(path) = &bind.source {
                 self.check_source(spec, path)?;
             }
         }
         Ok(())
+    }
+
+    /// Refuses what volumes with drivers can't do. Those that are not there yet are made without one.
+    pub(super) fn check_mounted(&self, spec: &Spec) -> Result<()> {
+        let mounted = self.mounted_volumes(&spec.binds);
+        let Some(name) = mounted.keys().next() else { return Ok(()) };
+        let title = format!("The volume {name} can't be mounted");
+        if spec.backend != Backend::Systemd {
+            return Err(Error::new(ErrorKind::Dependency, title)
+                .about(name)
+                .because("its driver takes systemd, which doesn't run this container".to_owned()));
+        }
+        let is_part = |bind: &&Bind| matches!(&bind.source, Source::Part(name, _) if mounted.contains_key(name));
+        match spec.binds.iter().find(is_part) {
+            None => Ok(()),
+            Some(bind) => {
+                Err(Error::new(ErrorKind::Dependency, format!("{bind} can't be mounted"))
+                    .about(name)
+                    .because(
+                        "only volumes without driver options can be mounted in parts".to_owned(),
+                    ))
+            }
+        }
     }
 
     fn check_source(&self, spec: &Spec, path: &str) -> Result<()> {

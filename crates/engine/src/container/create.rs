@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use volt_host::files::{self, Lock, Publish, Stage};
 use volt_model::config::is_reserved;
-use volt_model::container::{Backend, Mode, Network, Seccomp, Spec, Ulimit};
+use volt_model::container::{Around, Backend, Mode, Network, Seccomp, Spec, Standing, Ulimit};
 use volt_model::health;
 use volt_model::kind::ErrorKind;
 use volt_model::limits::Limits;
-use volt_model::mount::{Bind, Source, Tmpfs};
+use volt_model::mount::{Bind, Tmpfs};
 use volt_model::name::Name;
 use volt_model::net::{self, Attachment, connections};
 use volt_model::restart::Restart;
@@ -81,6 +81,12 @@ pub struct Create {
     pub stop_timeout: Option<u32>,
     /// Limits of its processes.
     pub ulimits: Vec<Ulimit>,
+    /// What it finds around it.
+    pub around: Around,
+    /// How it stands against what else the host runs.
+    pub standing: Standing,
+    /// Groups that its command has besides its user's.
+    pub group_add: Vec<String>,
     /// Free words of the user.
     pub labels: BTreeMap<String, String>,
     /// What runs it; what the host can do where nothing is said.
@@ -120,9 +126,8 @@ impl Engine {
         let found = found.map_err(|e| missing_image(e.into(), &create.image))?;
         let image = &found.image;
         self.refuse_taken(&name)?;
-        let (mut spec, environment) = self.resolve(name.clone(), create, image)?;
-        let backend = self.backend_of(&spec);
-        backend.check(self, &spec)?;
+        let (mut spec, environment) = self.checked_container(name.clone(), create, image)?;
+        self.check_owner_of_network(&spec)?;
         let own = self.add_image_volumes(&mut spec, image)?;
         self.check_binds(&spec)?;
         // Held as the volumes below, in the order of their names.
@@ -132,11 +137,11 @@ impl Engine {
             secrets.iter().map(|name| self.lock_secret(name)).collect::<Result<Vec<Lock>>>()?;
         self.check_secrets(&spec)?;
         let _networks = self.hold_networks(&spec.networks)?;
-        self.refuse_ports_of_internal(&spec)?;
+        self.refuse_ports_that_lead_nowhere(&spec)?;
         let _ports = self.choose_ports(&mut spec)?;
-        super::disks::name_disks(&mut spec.limits)?;
         // Held until the record says that they are in use: else one might be removed meanwhile.
         let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;
+        self.check_mounted(&spec)?;
         self.make_missing_volumes(&spec.binds, &own)?;
         self.make_whole(&mut spec, &environment, &own)?;
         drop((hold, found));
@@ -246,6 +251,19 @@ impl Engine {
             })
     }
 
+    /// A container as it is kept, if it can be; what comes with it and who has the name is not looked at.
+    pub(crate) fn checked_container(
+        &self,
+        name: Name,
+        create: Create,
+        image: &Image,
+    ) -> Result<(Spec, Vec<String>)> {
+        let (mut spec, environment) = self.resolve(name, create, image)?;
+        self.backend_of(&spec).check(self, &spec)?;
+        super::disks::name_disks(&mut spec.limits)?;
+        Ok((spec, environment))
+    }
+
     /// Puts together what was asked for, what the image says and what the configuration says.
     fn resolve(&self, name: Name, create: Create, image: &Image) -> Result<(Spec, Vec<String>)> {
         let config = self.config()?;
@@ -283,7 +301,10 @@ impl Engine {
             command,
             user: create.user.or_else(|| image.config.user.clone()),
             workdir: create.workdir.or_else(|| image.config.workdir.clone()),
-            hostname: create.hostname.unwrap_or_else(|| name.to_string()),
+            hostname: create.hostname.unwrap_or_else(|| match &network {
+                Network::Container(other) => other.to_string(),
+                Network::None | Network::Host => name.to_string(),
+            }),
             tty: create.tty,
             stdin: create.stdin,
             auto_remove: create.auto_remove,
@@ -304,6 +325,9 @@ impl Engine {
             stop_signal,
             stop_timeout: create.stop_timeout.unwrap_or(config.container.stop_timeout),
             ulimits: create.ulimits,
+            around: create.around,
+            standing: create.standing,
+            group_add: create.group_add,
             labels: create.labels,
             ids: None,
             created: Timestamp::now(),
@@ -313,23 +337,25 @@ impl Engine {
         Ok((spec, environment))
     }
 
+    /// Refuses to share the network of what is no container, or has none of its own.
+    pub(crate) fn check_owner_of_network(&self, spec: &Spec) -> Result<()> {
+        let Network::Container(other) = &spec.network else { return Ok(()) };
+        let owner = self.spec(other)?;
+        if owner.backend == Backend::Systemd
+            && owner.network == Network::None
+            && *other != spec.name
+        {
+            return Ok(());
+        }
+        Err(no_network_to_share(spec, other, &owner.network))
+    }
+
     /// The network of whoever asked for none. That which all have is not there for an installation below a folder.
     fn usual_network(&self, configured: String) -> Result<(Network, Vec<Attachment>)> {
         if self.paths().root.is_some() && configured == net::DEFAULT {
             return Ok((Network::None, Vec::new()));
         }
         connections(&[configured]).map_err(|e| invalid("container.network", e))
-    }
-
-    fn choose_backend(&self, asked: Option<Backend>, configured: &str) -> Result<Backend> {
-        if let Some(backend) = asked {
-            return Ok(backend);
-        }
-        if !configured.is_empty() {
-            return configured.parse().map_err(|e| invalid("container.backend", e));
-        }
-        let meant = Backend::ALL.into_iter().find(|kind| backend::of(*kind).is_meant(self));
-        Ok(meant.expect("the last is meant for every host"))
     }
 
     /// Locks volumes, in the order of their names.
@@ -353,12 +379,17 @@ impl Engine {
     }
 }
 
+/// Whose network a container can't share, having none of its own but this.
+pub(crate) fn no_network_to_share(spec: &Spec, other: &Name, network: &Network) -> Error {
+    let title = format!("{other} has no network of its own that {} could share", spec.name);
+    Error::new(ErrorKind::Usage, title)
+        .about(&spec.name)
+        .hinted(format!("Say what it has itself: --network {network}"))
+}
+
 /// The volume that is mounted, if it is one.
 pub(super) fn volume_of(bind: &Bind) -> Option<&Name> {
-    match &bind.source {
-        Source::Volume(name) => Some(name),
-        Source::Host(_) => None,
-    }
+    bind.source.volume()
 }
 
 /// Writes the files of a record into `dir`.
@@ -387,7 +418,7 @@ fn missing_image(error: Error, image: &Meant) -> Error {
     }
 }
 
-fn invalid(key: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn invalid(key: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::InvalidConfig, format!("The configuration's {key} is wrong"))
         .because(error)
 }
@@ -470,7 +501,10 @@ fn refuse_unreachable_ports(spec: &Spec) -> Result<()> {
         return Ok(());
     }
     let title = format!("No port can lead to {}: it is connected to no network", spec.name);
-    let hint = match spec.network {
+    let hint = match &spec.network {
+        Network::Container(_) => {
+            "With another container's network its ports are that one's: publish them there"
+        }
         Network::Host => "With the host's network its ports are the host's: leave --publish out",
         Network::None => "Connect it to one: --network volt0",
     };
@@ -490,10 +524,16 @@ pub(super) fn refuse_restart_of_removed(spec: &Spec) -> Result<()> {
 
 /// What goes through the host's network is not the container's alone.
 pub(super) fn refuse_rate_of_host(spec: &Spec) -> Result<()> {
-    if spec.limits.rate.is_none() || spec.network != Network::Host {
+    if spec.limits.rate.is_none() || spec.network == Network::None {
         return Ok(());
     }
-    let title = format!("The container {} has the host's network, which has no rate", spec.name);
+    let whose = match &spec.network {
+        Network::Container(other) => {
+            format!("the network of {other}, where its rate is that one's")
+        }
+        _ => "the host's network, which has no rate".to_owned(),
+    };
+    let title = format!("The container {} has {whose}", spec.name);
     Err(Error::new(ErrorKind::Usage, title)
         .about(&spec.name)
         .hinted("Leave out --rate, or connect it to a network of its own"))
@@ -512,6 +552,16 @@ fn validate(spec: &Spec) -> Result<()> {
     crate::health::refuse_useless(spec)?;
     spec.limits.validate().map_err(|e| wrong(e.into()))?;
     spec.capabilities().map_err(|e| wrong(e.into()))?;
+    spec.around.validate().map_err(|e| wrong(e.into()))?;
+    spec.standing.validate().map_err(|e| wrong(e.into()))?;
+    if matches!(spec.network, Network::Container(_)) && spec.around.has_names() {
+        return Err(wrong("it finds names as that one does whose network it has".into()));
+    }
+    if spec.network != Network::None && !spec.around.sysctls.is_empty() {
+        return Err(wrong(
+            "what is set below net. is that of the network, which is not its own".into(),
+        ));
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if spec.hostname.is_empty() || spec.hostname.len() > 64 || !spec.hostname.chars().all(plain) {
         return Err(wrong(format!("`{}` is no host name", spec.hostname).into()));

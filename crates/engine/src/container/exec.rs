@@ -101,6 +101,7 @@ impl Engine {
             })?;
             init.no_new_privs = false;
             init.user = InitUser::Ids { uid: 0, gid: 0, groups: Vec::new() };
+            init.add_groups.clear();
         }
         if let Some(user) = &exec.user {
             init.user = InitUser::Named(user.clone());

@@ -68,6 +68,7 @@ impl Engine {
             super::prepare::clear_hold(&run)?;
             files::remove_file(&run.join(RECORDED))?;
             files::write_volatile(&self.invocation_path(name), invocation.as_bytes(), 0o644)?;
+            self.prepared_is_used(name)?;
         }
         self.came_up(name)
     }

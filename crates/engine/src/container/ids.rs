@@ -82,7 +82,9 @@ impl Engine {
     }
 
     fn ids_owner(&self, range: IdRange) -> Option<String> {
-        files::read_text(&self.paths().ids().join(range.base().to_string()), 256).ok()
+        let text =
+            files::read_text(&self.paths().ids().join(range.base().to_string()), 256).ok()?;
+        Some(text.trim().to_owned())
     }
 }
 

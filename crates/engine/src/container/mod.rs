@@ -5,6 +5,7 @@ pub(crate) mod backend;
 mod binds;
 mod boot;
 mod boots;
+mod choose;
 mod clone;
 mod commit;
 mod copy;
@@ -42,7 +43,7 @@ pub use inspect::View;
 pub use update::Update;
 
 pub(crate) use backend::{RunState, last_lines};
-pub(crate) use create::merged_environment;
+pub(crate) use create::{merged_environment, no_network_to_share};
 pub(crate) use root::tree_of;
 pub(crate) use start::refuse;
 pub(crate) use unit::link;

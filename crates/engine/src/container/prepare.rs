@@ -12,6 +12,7 @@ use volt_host::process::Identity;
 use volt_model::container::{Mode, Network, Spec, unit};
 use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
+use volt_model::mount::Source;
 use volt_model::name::Name;
 use volt_model::net::Attached;
 
@@ -29,9 +30,14 @@ impl Engine {
         let _root = self.lock_root(name)?;
         // Nobody has locked the name: what a killed restore left half done is finished here.
         self.finish_restore_begun(name)?;
+        // Asked for again while it runs, or still is on its way down: what is there serves the next run too.
+        if !self.is_held_by_a_run(name)? {
+            self.make_ready_or_nothing(&self.spec(name)?)?;
+        }
         // From here on it is the unit that releases.
         files::remove_file(&self.prepared_path(name))?;
-        self.make_ready_or_nothing(&self.spec(name)?)
+        files::remove_file(&self.ahead_path(name))?;
+        Ok(())
     }
 
     /// Prepares a container that is about to be started here, so that its unit for that has nothing left to do: systemd skips it
@@ -50,14 +56,37 @@ impl Engine {
         Ok(files::write_volatile(&self.prepared_path(name), b"", 0o644)?)
     }
 
+    /// Notes that what was prepared ahead is in use: the unit is skipped for this start alone, since one that is asked for while the run ends
+    /// must find it, or make it.
+    pub(super) fn prepared_is_used(&self, name: &Name) -> Result<()> {
+        let (from, to) = (self.prepared_path(name), self.ahead_path(name));
+        match std::fs::rename(&from, &to) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(files::Error::new("rename", &from, e).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a container was prepared by whoever started it, not by its unit.
     pub(super) fn is_prepared_ahead(&self, name: &Name) -> bool {
-        self.prepared_path(name).exists()
+        self.prepared_at(name).is_some()
     }
 
     /// When it was.
     pub(super) fn prepared_at(&self, name: &Name) -> Option<SystemTime> {
-        std::fs::metadata(self.prepared_path(name)).and_then(|data| data.modified()).ok()
+        let at = |path: PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+        at(self.prepared_path(name)).or_else(|| at(self.ahead_path(name)))
+    }
+
+    /// Whether a run is not wound up whose process lives.
+    fn is_held_by_a_run(&self, name: &Name) -> Result<bool> {
+        Ok(self.open_run(name).is_some()
+            && self.systemd().unit_status(&unit::name(name))?.main_pid.is_some())
+    }
+
+    fn ahead_path(&self, name: &Name) -> PathBuf {
+        self.paths().container_run(name).join("ahead")
     }
 
     fn prepared_path(&self, name: &Name) -> PathBuf {
@@ -83,13 +112,40 @@ impl Engine {
         }
         clear_hold(&run)?;
         clear_after_nspawn(&spec.name)?;
+        self.mount_parts(spec, &run)?;
         self.mount_root(spec)?;
         let attached = match spec.network {
             Network::None => self.make_namespace(spec)?,
-            Network::Host => None,
+            // The other one makes it, and the files of names with it.
+            Network::Host | Network::Container(_) => None,
         };
         self.give_secrets(spec, &run)?;
         self.write_guest_files(spec, &run, attached.as_ref())
+    }
+
+    /// Shows the parts of volumes that a container has at places of Volt's own: what is mounted there now can't become a link that leads
+    /// elsewhere when nspawn looks it up.
+    fn mount_parts(&self, spec: &Spec, run: &Path) -> Result<()> {
+        for (number, bind) in spec.binds.iter().enumerate() {
+            let Source::Part(volume, part) = &bind.source else { continue };
+            let (data, place) = (self.volume_data(volume), run.join(unit::part_of_volume(number)));
+            if mounts::is_mount_point(&place)
+                .map_err(|e| failed("A part of a volume can't be looked at", &spec.name, e))?
+            {
+                continue;
+            }
+            mounts::bind_beneath(&data, part.as_ref(), &place).map_err(|e| {
+                let kind = match e.source.kind() {
+                    std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+                    _ => ErrorKind::General,
+                };
+                Error::new(kind, format!("The volume {volume} has no {part} to mount"))
+                    .about(&spec.name)
+                    .because(e)
+                    .hinted("It must be there, and no part of the path be a link")
+            })?;
+        }
+        Ok(())
     }
 
     /// Makes the network namespace, and plugs it into the networks.
@@ -103,7 +159,13 @@ impl Engine {
             true => NetNs::open(&path)?,
             false => NetNs::create(&path)?,
         };
-        self.plug_in(spec, &namespace)
+        let attached = self.plug_in(spec, &namespace)?;
+        for (setting, value) in spec.around.settings() {
+            namespace.set(&setting, value).map_err(|e| {
+                failed(&format!("{setting} can't be set to {value}"), &spec.name, e)
+            })?;
+        }
+        Ok(attached)
     }
 
     /// Mounts the container's root: its writable layer over the image's tree.
@@ -190,8 +252,9 @@ impl Engine {
             return Ok(());
         }
         let is_file = match &bind.source {
-            volt_model::mount::Source::Host(path) => Path::new(path).is_file(),
-            volt_model::mount::Source::Volume(_) => false,
+            Source::Host(path) => Path::new(path).is_file(),
+            Source::Volume(_) => false,
+            Source::Part(name, part) => self.volume_data(name).join(part).is_file(),
         };
         if !is_file {
             return Ok(inside.mkdir_all(target, attributes)?);
@@ -254,6 +317,7 @@ impl Engine {
                 Some(user) => InitUser::Named(user.clone()),
                 None => InitUser::Ids { uid: 0, gid: 0, groups: Vec::new() },
             },
+            add_groups: spec.group_add.clone(),
             cwd: spec.workdir.clone().unwrap_or_else(|| "/".to_owned()),
             tty: spec.tty,
             stdin: spec.stdin,

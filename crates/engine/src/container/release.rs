@@ -34,7 +34,9 @@ impl Engine {
             self.unmount(&root),
             self.plug_out(name),
             namespaces::remove(&self.paths().container_netns(name)).map(drop).map_err(Into::into),
-            files::remove_tree(&self.paths().container_run(name)).map_err(Into::into),
+            // Parts of volumes are mounted in it.
+            self.unmount(&self.paths().container_run(name))
+                .and_then(|()| Ok(files::remove_tree(&self.paths().container_run(name))?)),
         ];
         let first = steps.into_iter().find_map(Result::err);
         match first {

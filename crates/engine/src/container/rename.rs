@@ -28,6 +28,7 @@ impl Engine {
             );
         }
         self.refuse_name_of_tap(to)?;
+        self.refuse_rename_in_orders(from)?;
         self.intend(&Intent::Rename { from: from.clone(), to: to.clone() })?;
         let (old, new) = (self.paths().container(from), self.paths().container(to));
         std::fs::rename(&old, &new).map_err(|e| files::Error::new("rename", &old, e))?;
@@ -58,6 +59,7 @@ impl Engine {
         self.pass_addresses(from, to)?;
         self.cas().pass_snapshots(from, to)?;
         self.pass_health(from, to)?;
+        self.pass_orders(from, to)?;
         let at_boot = self.starts_at_boot(from);
         let backend = self.backend_of(&spec);
         backend.install(self, &spec)?;

@@ -3,6 +3,7 @@
 use crate::Engine;
 use crate::error::Result;
 use std::time::Duration;
+use volt_model::container::{Network, Spec};
 use volt_model::name::Name;
 use volt_model::restart::Restart;
 use volt_model::state::State;
@@ -36,6 +37,26 @@ impl Engine {
     /// # Errors
     /// As [`Engine::container_stop`] and [`Engine::container_start`].
     pub fn container_restart(&self, name: &Name, timeout: Option<Duration>) -> Result<super::View> {
+        // They go down with the network that they share.
+        let sharing = self.running_in_network_of(name)?;
+        let view = self.restart_alone(name, timeout)?;
+        for other in sharing {
+            self.container_start(&other)?;
+        }
+        Ok(view)
+    }
+
+    /// The containers that run in the network of this one.
+    fn running_in_network_of(&self, name: &Name) -> Result<Vec<Name>> {
+        let shares =
+            |spec: &Spec| matches!(&spec.network, Network::Container(other) if other == name);
+        let all: Vec<Spec> = self.specs()?.into_iter().filter(shares).collect();
+        let states = self.run_states(&all)?;
+        let runs = |spec: &Spec| states.get(&spec.name).is_some_and(|run| run.state.is_alive());
+        Ok(all.into_iter().filter(runs).map(|spec| spec.name).collect())
+    }
+
+    fn restart_alone(&self, name: &Name, timeout: Option<Duration>) -> Result<super::View> {
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);

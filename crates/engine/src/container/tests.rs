@@ -43,6 +43,9 @@ fn plain(name: &Name, image: &ImageRef) -> Create {
         stop_signal: None,
         stop_timeout: None,
         ulimits: Vec::new(),
+        around: Default::default(),
+        standing: Default::default(),
+        group_add: Vec::new(),
         labels: BTreeMap::new(),
         backend: None,
     }

@@ -31,8 +31,13 @@ impl Engine {
     /// What a container's drop-in is to say.
     pub(crate) fn rendered_dropin(&self, spec: &Spec) -> String {
         let programs = &self.settings().programs;
-        let context =
-            unit::Context { paths: self.paths(), volt: &programs.volt, init: &programs.init };
+        let mounted = &self.mounted_volumes(&spec.binds);
+        let context = unit::Context {
+            paths: self.paths(),
+            volt: &programs.volt,
+            init: &programs.init,
+            mounted,
+        };
         unit::dropin(spec, &context)
     }
 

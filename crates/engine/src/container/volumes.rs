@@ -4,6 +4,7 @@
 use super::create::volume_of;
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::volume::Create;
 use std::collections::BTreeMap;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
@@ -41,7 +42,7 @@ impl Engine {
         for bind in &spec.binds {
             let Some(name) = volume_of(bind).filter(|name| names.contains(name)) else { continue };
             let labels = BTreeMap::from([(OWNER.to_owned(), spec.name.to_string())]);
-            drop(self.make_volume_with(name, labels, &|data| {
+            drop(self.make_volume_with(name, Create::plain(labels), &|data| {
                 let roots = self.cas().roots();
                 Ok(roots.copy_below(&tree, &bind.target, data)?)
             })?);

@@ -76,10 +76,11 @@ impl Folders {
     }
 
     fn appeared(&mut self, folder: usize, file: &str) -> Option<News> {
-        let name = self.shown(folder, file)?;
         if self.kinds[folder] == RESTORED {
-            return Some(News::new("network", name, RESTORED));
+            let (kind, name) = restored(file)?;
+            return Some(News::new(kind, name, RESTORED));
         }
+        let name = self.shown(folder, file)?;
         if self.kinds[folder] == OBJECT {
             return Some(News::new(OBJECT, name, "quarantined"));
         }
@@ -89,7 +90,8 @@ impl Folders {
     }
 
     fn gone(&mut self, folder: usize, file: &str) -> Option<News> {
-        let name = self.shown(folder, file).filter(|_| self.kinds[folder] != OBJECT)?;
+        let tells = ![OBJECT, RESTORED].contains(&self.kinds[folder]);
+        let name = self.shown(folder, file).filter(|_| tells)?;
         self.known
             .remove(&(folder, file.to_owned()))
             .then(|| News::new(self.kinds[folder], name, "deleted"))
@@ -104,11 +106,34 @@ impl Folders {
         if self.kinds[folder] == OBJECT {
             return file.parse::<Digest>().ok().map(|digest| digest.to_string());
         }
+        if self.kinds[folder] == RESTORED {
+            return restored(file).map(|(_, name)| name);
+        }
         let stem = match self.kinds[folder] {
-            "network" | RESTORED | HEALTH => file.strip_suffix(".json")?,
+            "network" | HEALTH => file.strip_suffix(".json")?,
             _ => file,
         };
         stem.parse::<Name>().ok().map(|name| name.to_string())
+    }
+}
+
+/// Of what something was put back that has this file: of a network, or of what is no network's. The reverse of [`restored_file`].
+fn restored(file: &str) -> Option<(&'static str, String)> {
+    let stem = file.strip_suffix(".json")?;
+    let (kind, name) = match stem.split_once(':') {
+        None => ("network", stem),
+        Some(("bridge", name)) => ("bridge", name),
+        Some(("firewall", name)) => ("firewall", name),
+        Some(_) => return None,
+    };
+    Some((kind, name.parse::<Name>().ok()?.to_string()))
+}
+
+/// The file that tells that something was put back of a thing of a kind. No name has a colon.
+pub(crate) fn restored_file(kind: &str, name: &str) -> String {
+    match kind {
+        "network" => format!("{name}.json"),
+        kind => format!("{kind}:{name}.json"),
     }
 }
 
@@ -145,6 +170,10 @@ mod tests {
             renamed(2, ".volt-x", "back.json"),
             renamed(3, ".volt-x", "back.json"),
             renamed(3, ".volt-x", "back.json"),
+            renamed(3, ".volt-x", &restored_file("bridge", "lan0")),
+            renamed(3, ".volt-x", &restored_file("firewall", "volt")),
+            renamed(3, ".volt-x", "other:volt.json"),
+            gone(3, "back.json"),
             gone(2, "back.json"),
             appeared(4, &"ab".repeat(32)),
             appeared(4, "broken.json"),
@@ -163,6 +192,8 @@ mod tests {
                 "network back created",
                 "network back restored",
                 "network back restored",
+                "bridge lan0 restored",
+                "firewall volt restored",
                 "network back deleted",
                 &object,
             ]

@@ -1,11 +1,14 @@
 //! What happens to workloads, images, volumes and networks, told as it happens.
 //!
-//! `folders` reads what appears in and goes from Volt's folders, `states` what the states of containers become. No operation
+//! `folders` reads what appears in and goes from Volt's folders, `states` what the states of workloads become. No operation
 //! reports to this module: it looks at what systemd and the disk say, so it also tells what `systemctl` did.
 
 mod folders;
+mod plain;
 mod states;
 mod stream;
+
+pub(crate) use folders::restored_file;
 
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -17,7 +20,7 @@ pub struct Event {
     pub id: u64,
     /// When it was seen.
     pub time: Timestamp,
-    /// `container`, `service`, `task`, `image`, `volume`, `network`, `health` or `object`.
+    /// `container`, `service`, `task`, `image`, `volume`, `network`, `bridge`, `firewall`, `health` or `object`.
     pub kind: &'static str,
     /// What it is called.
     pub name: String,

@@ -1,4 +1,4 @@
-//! From states of containers to events. Pure.
+//! From states of workloads to events. Pure.
 
 use super::News;
 use std::collections::HashMap;
@@ -6,26 +6,29 @@ use volt_model::container::Exit;
 use volt_model::name::Name;
 use volt_model::state::State;
 
-/// The last state of each container that was told.
+/// The last state of each workload that was told, by its kind and name.
 #[derive(Debug, Default)]
-pub(super) struct States(HashMap<Name, State>);
+pub(super) struct States(HashMap<(&'static str, Name), State>);
 
 impl States {
     /// Takes what is as known.
-    pub(super) fn begin(&mut self, states: impl IntoIterator<Item = (Name, State)>) {
-        self.0.extend(states);
+    pub(super) fn begin(&mut self, states: impl IntoIterator<Item = (&'static str, Name, State)>) {
+        self.0.extend(states.into_iter().map(|(kind, name, state)| ((kind, name), state)));
     }
 
-    /// What it means that the container is in this state now; nothing where that is known already.
+    /// What it means that the workload is in this state now; nothing where that is known already.
     pub(super) fn news(
         &mut self,
+        kind: &'static str,
         name: &Name,
         state: State,
         exit: impl FnOnce() -> Option<Exit>,
     ) -> Option<News> {
-        let before = self.0.insert(name.clone(), state).unwrap_or(State::Stopped);
+        let before = self.0.insert((kind, name.clone()), state).unwrap_or(State::Stopped);
         let action = match (before, state) {
             (before, now) if before == now => return None,
+            // systemd was told to forget how it ended.
+            (State::Failed, State::Stopped) if kind != "container" => return None,
             (State::Frozen, State::Running) => "thawed",
             (_, State::Running) => "started",
             (_, State::Frozen) => "frozen",
@@ -35,7 +38,7 @@ impl States {
             // On the way: told when it has arrived.
             (_, State::Starting | State::Stopping) => return None,
         };
-        let mut news = News::new("container", name.as_str(), action);
+        let mut news = News::new(kind, name.as_str(), action);
         if matches!(state, State::Stopped | State::Failed | State::Restarting)
             && let Some(exit) = exit()
         {
@@ -44,14 +47,25 @@ impl States {
         Some(news)
     }
 
-    /// Those that were up when last heard of.
-    pub(super) fn alive(&self) -> Vec<Name> {
-        self.0.iter().filter(|(_, state)| state.is_alive()).map(|(name, _)| name.clone()).collect()
+    /// Those of a kind that were up when last heard of.
+    pub(super) fn alive(&self, kind: &str) -> Vec<Name> {
+        let own = self.0.iter().filter(|((one, _), state)| *one == kind && state.is_alive());
+        own.map(|((_, name), _)| name.clone()).collect()
     }
 
-    /// Forgets a container that is gone.
-    pub(super) fn forget(&mut self, name: &str) {
-        self.0.remove(name);
+    /// Whether it was up when last heard of.
+    pub(super) fn is_alive(&self, kind: &'static str, name: &Name) -> bool {
+        self.0.get(&(kind, name.clone())).is_some_and(|state| state.is_alive())
+    }
+
+    /// Takes it as told that it is in this state.
+    pub(super) fn told(&mut self, kind: &'static str, name: &Name, state: State) {
+        self.0.insert((kind, name.clone()), state);
+    }
+
+    /// Forgets a workload that is gone.
+    pub(super) fn forget(&mut self, kind: &str, name: &str) {
+        self.0.retain(|(one, other), _| *one != kind || other.as_str() != name);
     }
 }
 
@@ -77,13 +91,24 @@ mod tests {
             State::Failed,
             State::Stopped,
         ];
-        let told: Vec<News> =
-            all.into_iter().filter_map(|state| states.news(&name, state, exit)).collect();
+        let told: Vec<News> = all
+            .into_iter()
+            .filter_map(|state| states.news("container", &name, state, exit))
+            .collect();
         let actions: Vec<_> = told.iter().map(|n| n.action).collect();
         assert_eq!(actions, ["started", "frozen", "thawed", "failed", "stopped"]);
         assert_eq!(told[3].details["exit_code"], "3");
         assert!(told[0].details.is_empty());
-        states.begin([(name.clone(), State::Running)]);
-        assert_eq!(states.alive(), [name]);
+        states.begin([("container", name.clone(), State::Running)]);
+        assert_eq!(states.alive("container"), std::slice::from_ref(&name));
+        // Services have states of their own, and one that systemd forgot is no news.
+        assert!(states.alive("service").is_empty() && !states.is_alive("service", &name));
+        let mut service = |state| states.news("service", &name, state, || None).map(|n| n.action);
+        let told =
+            [State::Running, State::Failed, State::Stopped, State::Running].map(&mut service);
+        assert_eq!(told, [Some("started"), Some("failed"), None, Some("started")]);
+        states.told("service", &name, State::Stopped);
+        states.forget("container", "web");
+        assert!(states.alive("container").is_empty() && !states.is_alive("service", &name));
     }
 }

@@ -1,6 +1,7 @@
 //! The stream of events.
 
-use super::folders::{Folders, HEALTH, OBJECT, RESTORED, watched};
+use super::folders::{Folders, HEALTH, OBJECT, RESTORED, restored_file, watched};
+use super::plain::{state_of, workload_of};
 use super::states::States;
 use super::{Event, News};
 use crate::Engine;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::systemd::{UnitChange, UnitWatch};
 use volt_host::watch::{Change, FolderWatch};
-use volt_model::container::{Spec, unit};
+use volt_model::container::Spec;
 use volt_model::health::Status;
 use volt_model::name::Name;
 use volt_model::state::State;
@@ -27,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What the threads that listen hand over.
 enum Heard {
     Folder(Change),
-    Unit(Name, State),
+    Unit(&'static str, Name, State),
     /// Something was missed, or a state must be asked for.
     Look,
 }
@@ -57,7 +58,7 @@ impl Engine {
         let _ended = EndOnDrop(Arc::clone(&over));
         listen_to_folders(FolderWatch::new(&paths)?, sender.clone(), Arc::clone(&over));
         if self.can_use_systemd_to_look() {
-            let units = self.systemd().watch(&["volt-container@*.service"])?;
+            let units = self.systemd().watch(&["*.service"])?;
             listen_to_units(units, sender, over);
         }
         let mut teller = Teller {
@@ -69,6 +70,7 @@ impl Engine {
             told: 0,
             renamed: HashSet::new(),
             health: HashMap::new(),
+            runs: HashMap::new(),
         };
         teller.begin()?;
         teller.tell(&heard, stop)
@@ -103,9 +105,10 @@ fn listen_to_units(watch: UnitWatch, to: Sender<Heard>, over: Arc<AtomicBool>) {
             // Without systemd's news the regular look goes on.
             let Ok(event) = watch.next(TICK) else { return };
             let Some(event) = event else { continue };
-            let heard = match (event.change, unit::container_of(&event.unit)) {
-                (UnitChange::State { active, sub }, Some(name)) => {
-                    Heard::Unit(name, State::from_systemd(active.word(), &sub, false))
+            let heard = match (event.change, workload_of(&event.unit)) {
+                (UnitChange::State { active, sub }, Some((kind, name))) => {
+                    let state = State::from_systemd(active.word(), &sub, false);
+                    Heard::Unit(kind, name, state_of(kind, state))
                 }
                 (UnitChange::Missed, _) => Heard::Look,
                 _ => continue,
@@ -129,15 +132,24 @@ struct Teller<'a> {
     renamed: HashSet<String>,
     /// The runs of workloads, and how they are.
     health: HashMap<String, (String, Status)>,
+    /// When the last run of each task ended that was told.
+    runs: HashMap<Name, Timestamp>,
 }
 
 impl Teller<'_> {
     fn begin(&mut self) -> Result<()> {
         let states = self.engine.run_states(&self.specs)?;
-        self.states.begin(states.into_iter().map(|(name, run)| (name, run.state)));
-        for spec in &self.specs {
-            if let Some(state) = self.engine.health_of(&spec.name) {
-                self.health.insert(spec.name.to_string(), (state.run, state.status));
+        self.states.begin(states.into_iter().map(|(name, run)| ("container", name, run.state)));
+        self.states.begin(self.engine.plain_states()?);
+        for name in self.engine.task_names()? {
+            if let Some(run) = self.engine.task_runs(&name)?.pop() {
+                self.runs.insert(name, run.finished);
+            }
+        }
+        let services = self.engine.service_names()?;
+        for name in self.specs.iter().map(|spec| &spec.name).chain(&services) {
+            if let Some(state) = self.engine.health_of(name) {
+                self.health.insert(name.to_string(), (state.run, state.status));
             }
         }
         Ok(())
@@ -148,8 +160,16 @@ impl Teller<'_> {
         while !stop.load(Ordering::Relaxed) {
             let go_on = match heard.recv_timeout(TICK) {
                 Ok(Heard::Folder(change)) => self.folder(change),
-                Ok(Heard::Unit(name, _)) if self.renamed.contains(name.as_str()) => true,
-                Ok(Heard::Unit(name, state)) => self.state(&name, state),
+                Ok(Heard::Unit("container", name, _)) if self.renamed.contains(name.as_str()) => {
+                    true
+                }
+                // A signal may be older than what is in the history.
+                Ok(Heard::Unit("task", name, _)) => {
+                    let mut own = self.plain();
+                    own.retain(|(kind, one, _)| *kind == "task" && *one == name);
+                    own.into_iter().all(|(kind, name, state)| self.unit(kind, &name, state))
+                }
+                Ok(Heard::Unit(kind, name, state)) => self.unit(kind, &name, state),
                 Ok(Heard::Look) => {
                     look = Instant::now();
                     true
@@ -185,10 +205,9 @@ impl Teller<'_> {
                 Err(error) => tracing::debug!(%error, "the containers can't be read"),
             }
             match news.action {
-                "deleted" => self.states.forget(&news.name),
                 "renamed" => {
                     let from = news.details.get("from").map_or("", String::as_str);
-                    self.states.forget(from);
+                    self.states.forget("container", from);
                     // What its old unit still has to say is of no container.
                     self.renamed.insert(from.to_owned());
                     self.renamed.remove(&news.name);
@@ -196,6 +215,9 @@ impl Teller<'_> {
                 "created" => drop(self.renamed.remove(&news.name)),
                 _ => {}
             }
+        }
+        if news.action == "deleted" {
+            self.states.forget(news.kind, &news.name);
         }
         let restored = news.action == RESTORED;
         let news = if restored { self.with_what_was_lost(news) } else { news };
@@ -215,19 +237,71 @@ impl Teller<'_> {
     }
 
     fn with_what_was_lost(&self, news: News) -> News {
-        let path = self.engine.paths().restored().join(format!("{}.json", news.name));
+        let path = self.engine.paths().restored().join(restored_file(news.kind, &news.name));
         match files::read_json::<Vec<String>>(&path, 1 << 16) {
             Ok(lost) => news.with("lost", &lost.join(", ")),
             Err(_) => news,
         }
     }
 
-    fn state(&mut self, name: &Name, state: State) -> bool {
+    /// What a unit has become.
+    fn unit(&mut self, kind: &'static str, name: &Name, state: State) -> bool {
+        match kind {
+            "service" if !self.engine.service_exists(name) => true,
+            "task" if !self.engine.task_exists(name) => true,
+            "task" => self.task(name, state),
+            _ => self.state(kind, name, state),
+        }
+    }
+
+    fn state(&mut self, kind: &'static str, name: &Name, state: State) -> bool {
         let engine = self.engine;
-        match self.states.news(name, state, || engine.last_exit(name)) {
+        let exit = || match kind {
+            "container" => engine.last_exit(name),
+            "service" => engine.service_exit(name),
+            _ => None,
+        };
+        match self.states.news(kind, name, state, exit) {
             Some(news) => self.send(news),
             None => true,
         }
+    }
+
+    /// Tells of a task's runs. How they ended is in its history, also of one that was over before anybody saw it. The state was asked
+    /// for before: what has come to the history since makes it old, and the next look brings another.
+    fn task(&mut self, name: &Name, state: State) -> bool {
+        let mut runs = match self.engine.task_runs(name) {
+            Ok(runs) => runs,
+            Err(error) => {
+                tracing::debug!(%name, %error, "the runs of a task can't be read");
+                return true;
+            }
+        };
+        let known = self.runs.get(name).copied();
+        runs.retain(|run| known.is_none_or(|known| run.finished > known));
+        let is_old = !runs.is_empty();
+        for run in runs {
+            self.runs.insert(name.clone(), run.finished);
+            let begun = self.states.is_alive("task", name);
+            let action = if run.succeeded() { "stopped" } else { "failed" };
+            let ended = News::new("task", name.as_str(), action).with("reason", &run.result);
+            let ended = match run.code {
+                Some(code) => ended.with("exit_code", &code),
+                None => ended,
+            };
+            // One that was never executed didn't start.
+            let begins = !begun && run.started.is_some();
+            if (begins && !self.send(News::new("task", name.as_str(), "started")))
+                || !self.send(ended)
+            {
+                return false;
+            }
+            let now = if run.succeeded() { State::Stopped } else { State::Failed };
+            self.states.told("task", name, now);
+        }
+        // Whether it failed is told by its history alone.
+        let is_known = !state.is_alive() && !self.states.is_alive("task", name);
+        is_old || is_known || self.state("task", name, state)
     }
 
     /// Looks at all states; those that aren't told of are stopped.
@@ -239,12 +313,22 @@ impl Teller<'_> {
                 return true;
             }
         };
-        for name in self.states.alive() {
-            if !states.contains_key(&name) && !self.state(&name, State::Stopped) {
+        for name in self.states.alive("container") {
+            if !states.contains_key(&name) && !self.state("container", &name, State::Stopped) {
                 return false;
             }
         }
-        states.iter().all(|(name, run)| self.state(name, run.state))
+        if !states.iter().all(|(name, run)| self.state("container", name, run.state)) {
+            return false;
+        }
+        self.plain().into_iter().all(|(kind, name, state)| self.unit(kind, &name, state))
+    }
+
+    fn plain(&self) -> Vec<(&'static str, Name, State)> {
+        self.engine.plain_states().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the states of services and tasks can't be read");
+            Vec::new()
+        })
     }
 
     fn send(&mut self, news: News) -> bool {
@@ -263,7 +347,6 @@ impl Teller<'_> {
 #[cfg(test)]
 mod tests {
     use crate::system::tests::engine;
-    use std::collections::BTreeMap;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc::channel;
     use std::time::Duration;
@@ -287,13 +370,16 @@ mod tests {
         let first = (0..100).find_map(|n| {
             drop(
                 engine
-                    .volume_create(&format!("probe-{n}").parse().unwrap(), BTreeMap::new())
+                    .volume_create(
+                        &format!("probe-{n}").parse().unwrap(),
+                        crate::volume::Create::default(),
+                    )
                     .unwrap(),
             );
             told.recv_timeout(Duration::from_millis(100)).ok()
         });
         assert!(first.unwrap().starts_with("1 volume probe-"));
-        drop(engine.volume_create(&name, BTreeMap::new()).unwrap());
+        drop(engine.volume_create(&name, crate::volume::Create::default()).unwrap());
         engine.volume_delete(&name).unwrap();
         thread.join().unwrap().unwrap();
         let rest: Vec<String> = told.iter().collect();

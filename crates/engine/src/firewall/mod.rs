@@ -11,18 +11,19 @@ mod status;
 pub use rule::Add;
 pub use status::Status;
 
-pub(crate) use orders::{add, remove};
+pub(crate) use orders::{add, of_another, remove};
 
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
-use volt_host::files::{Lock, LockMode, Wait};
+use volt_host::files::{self, Lock, LockMode, Wait};
 use volt_host::netlink::Netlink;
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
 use volt_model::net::policy::Orders;
-use volt_model::net::ruleset::{self, Element};
+use volt_model::net::ruleset::{self, Element, Family};
 use volt_model::net::{Attached, Network, gate};
 
 /// Packets may come out of the gate whoever sent them, as long as there is a way to him.
@@ -127,7 +128,19 @@ impl Engine {
         let gate = Netlink::open()?.ensure_gate(gate::INTO, gate::OUT_OF)?;
         // What comes out of it has come in elsewhere; the larger of this and what holds for all interfaces counts.
         crate::net::set_switch(LOOSE.as_ref(), LOOSELY)?;
-        Ok(nft::apply(&ruleset::render(&facts.of(gate), &nft::flows()))?)
+        nft::apply(&ruleset::render(&facts.of(gate), &nft::flows()))?;
+        let noted = digests()
+            .map(|digests| files::write_volatile(&self.noted_rules(), digests.as_bytes(), 0o600));
+        // Without it all is rendered once more.
+        if !matches!(noted, Ok(Ok(()))) {
+            tracing::warn!("what the kernel has of the firewall can't be noted");
+        }
+        Ok(())
+    }
+
+    /// What the kernel had of all rules when they were rendered last.
+    fn noted_rules(&self) -> PathBuf {
+        self.paths().run.join("firewall")
     }
 
     /// All that the firewall is rendered from.
@@ -165,20 +178,33 @@ impl Engine {
         if crate::net::switch(LOOSE.as_ref()).as_deref() != Some(LOOSELY) {
             return Ok(false);
         }
+        let mut digests = String::new();
         for table in ruleset::tables(&facts.of(gate)) {
             let comment = nft::comment(table.family).map_err(asked)?;
-            let rules = nft::count_rules(table.family).map_err(asked)?;
-            if (comment.as_ref(), rules) != (Some(&table.comment), table.rules) {
+            let rules = nft::rules(table.family).map_err(asked)?;
+            if (comment.as_ref(), rules.count) != (Some(&table.comment), table.rules) {
                 return Ok(false);
             }
+            digests.push_str(&digest(rules));
         }
-        Ok(true)
+        // As many rules may have been put in the place of these.
+        let noted = files::read_text(&self.noted_rules(), 1 << 10).unwrap_or_default();
+        Ok(noted == digests)
     }
 
     /// Whether there is to be a firewall: networks, or rules about the host itself.
     pub(crate) fn wants_firewall(&self) -> Result<bool> {
         Ok(!self.facts()?.need_nothing())
     }
+}
+
+/// What the kernel has of the rules of all tables.
+fn digests() -> std::io::Result<String> {
+    Family::ALL.into_iter().map(|family| Ok(digest(nft::rules(family)?))).collect()
+}
+
+fn digest(rules: nft::Rules) -> String {
+    format!("{:016x}\n", rules.digest)
 }
 
 fn asked(error: std::io::Error) -> Error {

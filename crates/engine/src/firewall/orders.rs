@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use volt_host::files;
+use volt_model::container::Network;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::policy::{self, Kind, Orders, Statement};
+use volt_model::net::policy::{self, Kind, Orders, Statement, Who};
 
 /// The most that such a file may hold, in bytes.
 const MAX: usize = 4 << 20;
@@ -104,6 +105,89 @@ impl Engine {
         }
     }
 
+    /// Refuses to give a workload another name that policies or rules in force name, while they could not follow it.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for a file or a record that can't be read.
+    pub(crate) fn refuse_rename_in_orders(&self, from: &Name) -> Result<()> {
+        if self.orders()?.name(from) {
+            drop(self.written_orders()?);
+            if self.refuse_without_networks().is_ok() {
+                drop(self.facts()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has policies and rules follow a workload to its new name: what the files say, and what is in force. Neither becomes the other by
+    /// that. May be called again.
+    ///
+    /// # Errors
+    /// When either can't be written.
+    pub(crate) fn pass_orders(&self, from: &Name, to: &Name) -> Result<()> {
+        let paths =
+            [self.paths().orders(), self.paths().network_policies(), self.paths().firewall_rules()];
+        if !paths.iter().any(|path| path.exists()) {
+            return Ok(());
+        }
+        let _lock = self.lock_firewall()?;
+        match self.written_orders() {
+            Ok(old) => {
+                let mut new = old.clone();
+                if new.rename(from, to) {
+                    self.write_orders(&old, &new)?;
+                }
+            }
+            Err(error) => {
+                let error = error.chain().join(": ");
+                tracing::warn!(%from, %to, error, "a file of policies or rules may still say the old name");
+            }
+        }
+        let mut orders = self.orders()?;
+        if !orders.rename(from, to) {
+            return Ok(());
+        }
+        // The firewall is this host's, and what lies below a folder another's.
+        if self.refuse_without_networks().is_err() {
+            return Ok(files::write_json(&self.paths().orders(), &orders, 0o644)?);
+        }
+        self.put_in_force(&orders).map(drop)
+    }
+
+    /// What is to be known of a statement that holds nobody back, or not yet.
+    ///
+    /// # Errors
+    /// When the networks can't be listed.
+    pub fn note_on(&self, one: &Statement) -> Result<Option<String>> {
+        let networks = self.network_names()?;
+        for who in [&one.from, &one.to] {
+            match who {
+                Who::Network(name) if !networks.contains(name) => {
+                    return Ok(Some(format!("There is no network {name}")));
+                }
+                Who::Workload(name) => {
+                    let network = self.spec(name).ok().map(|spec| spec.network);
+                    let note = network.and_then(|network| of_another(name, &network));
+                    if note.is_some() {
+                        return Ok(note);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses a statement about a network that there is not.
+    pub(crate) fn refuse_unknown_networks(&self, one: &Statement) -> Result<()> {
+        for who in [&one.from, &one.to] {
+            if let Who::Network(name) = who {
+                self.network_record(name).map(drop)?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_orders(&self, old: &Orders, new: &Orders) -> Result<()> {
         files::create_dirs(&self.paths().etc, 0o755)?;
         if old.policies != new.policies {
@@ -130,6 +214,17 @@ impl Engine {
             files::write_json(&path, &old, 0o644)?;
         }
         swapped
+    }
+}
+
+/// What is to be known of a workload that has the network of somebody else: whatever is said of it holds nothing.
+pub(crate) fn of_another(name: &Name, network: &Network) -> Option<String> {
+    match network {
+        Network::None => None,
+        Network::Host => Some(format!("{name} has the host's network: no policy or rule holds it")),
+        Network::Container(other) => Some(format!(
+            "{name} has the network of {other}: what is said of {other} holds for it, and nothing else"
+        )),
     }
 }
 

@@ -25,7 +25,7 @@ impl Engine {
     /// Adds a rule, and puts it in force.
     ///
     /// # Errors
-    /// `AlreadyExists` for a taken name, `Usage` for a rule that can't be, `InvalidConfig` where the file can't be read.
+    /// `AlreadyExists` for a taken name, `NotFound` for a network that there is not, `Usage` for a rule that can't be, `InvalidConfig` where the file can't be read.
     pub fn firewall_rule_add(&self, rule: Add) -> Result<Statement> {
         self.change_orders(|orders| {
             let all = &mut orders.rules.rules;
@@ -33,6 +33,7 @@ impl Engine {
             let name = name.unwrap_or_else(|| free_name(all));
             let new = Statement { name, action, from, to, ports };
             add(Kind::Rule, all, new.clone())?;
+            self.refuse_unknown_networks(&new)?;
             Ok(new)
         })
     }

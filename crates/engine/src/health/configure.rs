@@ -1,6 +1,6 @@
 //! Writing what is to be looked at.
 
-use super::{View, make_folder, refuse_useless};
+use super::{Subject, View, make_folder, refuse_useless};
 use crate::Engine;
 use crate::config::parse;
 use crate::error::{Error, Result};
@@ -16,31 +16,44 @@ use volt_model::name::Name;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Writes a container's file of checks, over what the container has been created with; `None` takes the file away.
+    /// Writes a workload's file of checks, over what it has been created with; `None` takes the file away. `by_root` is whether a command
+    /// may run on the host itself, which that of a service does.
     ///
     /// # Errors
-    /// `NotFound`, `Usage` for what is no check.
-    pub fn health_configure(&self, name: &Name, wanted: Option<&Wanted>) -> Result<View> {
+    /// `NotFound`, `Usage` for what is no check, `Permission` for such a command.
+    pub fn health_configure(
+        &self,
+        name: &Name,
+        wanted: Option<&Wanted>,
+        by_root: bool,
+    ) -> Result<View> {
         let _lock = self.lock_name(name)?;
-        let spec = self.spec(name)?;
+        let subject = self.subject(name)?;
         let path = self.check_path(name);
         let Some(wanted) = wanted else {
             files::remove_file(&path)?;
-            return Ok(self.health_view(&spec));
+            return Ok(self.health_view(&subject));
         };
+        // Under the lock: what has the name now may be something else in a moment.
+        if wanted.exec.is_some() && !by_root && matches!(subject, Subject::Service(_)) {
+            let title = format!("The command would run on the host, for {name} is a service");
+            return Err(Error::new(ErrorKind::Permission, title).about(name).hinted("Use sudo"));
+        }
         let refused = |error| {
             Error::new(ErrorKind::Usage, format!("The health check of {name} can't be so"))
                 .about(name)
                 .because(error)
                 .hinted("`volt health configure --help` names all that may be said")
         };
-        let health = wanted.clone().over(spec.health.as_ref()).map_err(refused)?;
-        refuse_useless(&Spec { health, ..spec.clone() })?;
+        let health = wanted.clone().over(subject.own_check()).map_err(refused)?;
+        if let Subject::Container(spec) = &subject {
+            refuse_useless(&Spec { health, ..Spec::clone(spec) })?;
+        }
         let text = text_of(wanted)?;
         make_folder(&self.paths().health_checks())?;
         files::write_atomic(&path, text.as_bytes(), 0o644)?;
         self.have_health_looked_at();
-        Ok(self.health_view(&spec))
+        Ok(self.health_view(&subject))
     }
 
     /// Has who looks run.

@@ -1,6 +1,7 @@
-//! Gates: units that others require and come after, `volt-healthy@NAME.service` and `volt-completed@NAME.service`.
+//! Gates: units that others require and come after, `volt-healthy@NAME.service`, `volt-service-healthy@NAME.service` and
+//! `volt-completed@NAME.service`.
 
-use super::{View, make_folder, no_check};
+use super::{Subject, View, make_folder, no_check};
 use crate::Engine;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::State;
 
-/// How often it is asked whether the container runs at all.
+/// How often it is asked whether the workload runs at all.
 const LOOK: Duration = Duration::from_secs(1);
 /// What is up before any container can be.
 const AT_BOOT: &str = "sysinit.target";
@@ -22,7 +23,7 @@ const AT_BOOT: &str = "sysinit.target";
 const SLACK: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Returns when the present run of a container is healthy.
+    /// Returns when the present run of a container or service is healthy.
     ///
     /// # Errors
     /// `General` with its last words where it is unhealthy and stays so, or has ended; `Timeout` where that is not known in time.
@@ -34,26 +35,28 @@ impl Engine {
     pub(crate) fn await_healthy(&self, name: &Name, gone: &AtomicBool) -> Result<()> {
         make_folder(&self.paths().health())?;
         let watch = FolderWatch::new(&[&self.paths().health()])?;
-        let spec = self.spec(name)?;
+        let subject = self.subject(name)?;
         let begun = Instant::now();
         while !gone.load(Ordering::Relaxed) {
-            let view = self.health_view(&spec);
-            let Some(check) = &view.check else { return Err(no_check(name)) };
+            let view = self.health_view(&subject);
+            let Some(check) = &view.check else { return Err(no_check(&subject)) };
             let status = view.state.as_ref().map(|state| state.status);
             let comes_back = check.on_unhealthy == OnUnhealthy::Restart;
             match status {
                 Some(Status::Healthy) => return Ok(()),
-                Some(Status::Unhealthy) if !comes_back => return Err(closed(&view, "unhealthy")),
+                Some(Status::Unhealthy) if !comes_back => {
+                    return Err(closed(&subject, &view, "unhealthy"));
+                }
                 _ => {}
             }
-            let state = self.run_state(&spec)?.state;
+            let state = self.subject_state(&subject)?;
             if !state.is_alive() && !comes_back {
-                return Err(closed(&view, &state.to_string()));
+                return Err(closed(&subject, &view, &state.to_string()));
             }
             let limit = check.known_within() + SLACK;
             if begun.elapsed() > limit {
                 let text = format!("not healthy after {}", Span(limit));
-                return Err(Error { kind: ErrorKind::Timeout, ..closed(&view, &text) });
+                return Err(Error { kind: ErrorKind::Timeout, ..closed(&subject, &view, &text) });
             }
             drop(watch.next(LOOK)?);
         }
@@ -75,6 +78,18 @@ impl Engine {
             // The end is written down just before the unit ends.
             drop(watch.next(LOOK)?);
         }
+    }
+
+    /// Whether a workload is healthy now.
+    pub(crate) fn is_healthy(&self, name: &Name) -> bool {
+        self.health_of(name).is_some_and(|state| state.status == Status::Healthy)
+    }
+
+    /// Whether the last run of a container is over and has ended well.
+    pub(crate) fn has_completed(&self, name: &Name) -> Result<bool> {
+        let spec = self.spec(name)?;
+        let state = self.run_state(&spec)?.state;
+        Ok(!state.is_alive() && self.completed(&spec, state).is_ok())
     }
 
     /// Whether the run that is over has ended well.
@@ -108,11 +123,11 @@ impl Engine {
     }
 }
 
-fn closed(view: &View, why: &str) -> Error {
-    let name = &view.name;
+fn closed(subject: &Subject, view: &View, why: &str) -> Error {
+    let (name, word) = (&view.name, subject.word());
     let title = match &view.last_words {
-        Some(words) => format!("The container {name} is {why}; its check last said: {words}"),
-        None => format!("The container {name} is {why}"),
+        Some(words) => format!("The {word} {name} is {why}; its check last said: {words}"),
+        None => format!("The {word} {name} is {why}"),
     };
     Error::new(ErrorKind::General, title)
         .about(name)

@@ -1,7 +1,7 @@
-//! Looking after one run of a container: when to look, what follows, and what is written down.
+//! Looking after one run of a workload: when to look, what follows, and what is written down.
 
 use super::probe::{Found, look};
-use super::{MAX, make_folder};
+use super::{MAX, Subject, make_folder};
 use crate::Engine;
 use crate::error::Result;
 use jiff::Timestamp;
@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::reach::Place;
 use volt_host::systemd::JobKind;
-use volt_model::container::unit;
 use volt_model::health::{Check, Entry, History, OnUnhealthy, State, Status, What};
-use volt_model::name::Name;
+use volt_model::name::{self, Name};
 use volt_model::state;
 
 /// How often at the most it is written down that nothing has changed.
@@ -19,7 +18,7 @@ const SELDOM: Duration = Duration::from_secs(10);
 /// How long a restart may take.
 const RESTART_LIMIT: Duration = Duration::from_secs(600);
 
-/// A run of a container, and how it is looked at.
+/// A run of a workload, and how it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) name: Name,
@@ -139,7 +138,7 @@ impl<'a> Known<'a> {
         let done = tokio::task::spawn_blocking(move || {
             let done = match what {
                 OnUnhealthy::Restart => engine.restart_run(&target),
-                _ => engine.container_stop(&target.name, None).map(drop),
+                _ => engine.stop_run(&target),
             };
             if let Err(error) = &done {
                 tracing::error!(name = %target.name, error = %error.chain().join(": "), "it can't be {word}");
@@ -152,8 +151,7 @@ impl<'a> Known<'a> {
     async fn is_running(&self) -> bool {
         let (engine, name) = (self.engine.clone(), self.target.name.clone());
         let state = tokio::task::spawn_blocking(move || -> Result<state::State> {
-            let spec = engine.spec(&name)?;
-            Ok(engine.run_state(&spec)?.state)
+            engine.subject_state(&engine.subject(&name)?)
         });
         matches!(state.await, Ok(Ok(state::State::Running)))
     }
@@ -198,14 +196,24 @@ impl<'a> Known<'a> {
 }
 
 impl Engine {
-    /// Restarts a container, if this run of it is still the present one.
+    /// Stops a workload.
+    fn stop_run(&self, target: &Target) -> Result<()> {
+        match self.subject(&target.name)? {
+            Subject::Container(spec) => self.container_stop(&spec.name, None).map(drop),
+            Subject::Service(spec) => {
+                self.service_stop(&name::Target::Workload(spec.name)).map(drop)
+            }
+        }
+    }
+
+    /// Restarts a workload, if this run of it is still the present one.
     fn restart_run(&self, target: &Target) -> Result<()> {
         let _lock = self.lock_name(&target.name)?;
         if self.run_of(&target.name).is_none_or(|run| run != target.run) {
             return Ok(());
         }
         // As one job, so that what is part of it is restarted with it.
-        let unit = unit::name(&target.name);
+        let unit = self.subject(&target.name)?.unit();
         Ok(self.systemd().run_job(JobKind::Restart, &unit, RESTART_LIMIT).map(drop)?)
     }
 }

@@ -1,18 +1,20 @@
 //! Whether workloads are well: their checks, what is known of them, who looks, and the gates that wait for it.
 //!
-//! What is looked at stands in the container's record and, over it, in `etc/volt/health/NAME.yaml`. `volt-health.service` looks (`watch`,
-//! `look`, `probe`), and keeps what it finds in `run/volt/health` and `var/lib/volt/health`; all others read it there.
+//! What is looked at stands in the record of the container or service and, over it, in `etc/volt/health/NAME.yaml`
+//! or `NAME.service.yaml`. `volt-health.service` looks (`watch`, `look`, `probe`), and keeps what it finds in `run/volt/health` and `var/lib/volt/health`; all others read it there.
 
 mod configure;
 mod gate;
 mod look;
 mod probe;
+mod subject;
 mod watch;
+
+pub(crate) use subject::Subject;
 
 use crate::Engine;
 use crate::config::parse;
 use crate::error::{Error, Result};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use volt_host::files;
 use volt_model::container::{Backend, Spec};
@@ -22,6 +24,9 @@ use volt_model::name::Name;
 
 /// The most that a file of Volt's own may hold here, in bytes.
 const MAX: usize = 4 << 20;
+/// How the user's files of checks end.
+const OF_CONTAINER: &str = ".yaml";
+const OF_SERVICE: &str = ".service.yaml";
 
 /// A workload's health, as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,31 +46,31 @@ pub struct View {
 }
 
 impl Engine {
-    /// The health of all containers that have a check, sorted by name.
+    /// The health of all containers and services that have a check, sorted by name.
     ///
     /// # Errors
     /// When the records can't be read.
     pub fn health_list(&self) -> Result<Vec<View>> {
-        let written: BTreeSet<Name> = self.written_checks().into_iter().collect();
-        let mut specs = self.specs()?;
-        specs.retain(|spec| spec.health.is_some() || written.contains(&spec.name));
-        Ok(specs.iter().map(|spec| self.health_view(spec)).collect())
+        let mut all = self.subjects()?;
+        all.retain(|one| one.own_check().is_some() || self.check_path(one.name()).exists());
+        all.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(all.iter().map(|one| self.health_view(one)).collect())
     }
 
-    /// The health of a container.
+    /// The health of a container or service.
     ///
     /// # Errors
-    /// `NotFound` for a container that isn't there, or has no check.
+    /// `NotFound` for one that isn't there, or has no check.
     pub fn health_status(&self, name: &Name) -> Result<View> {
-        let spec = self.spec(name)?;
-        let view = self.health_view(&spec);
+        let subject = self.subject(name)?;
+        let view = self.health_view(&subject);
         if view.check.is_none() && !view.from_file {
-            return Err(no_check(name));
+            return Err(no_check(&subject));
         }
         Ok(view)
     }
 
-    /// What became of a container's health, the oldest first.
+    /// What became of a workload's health, the oldest first.
     ///
     /// # Errors
     /// As [`Engine::health_status`].
@@ -77,58 +82,48 @@ impl Engine {
         Ok(history)
     }
 
-    pub(crate) fn health_view(&self, spec: &Spec) -> View {
-        let (check, problem) = match self.check_of(spec) {
+    pub(crate) fn health_view(&self, subject: &Subject) -> View {
+        let (name, own) = (subject.name(), subject.own_check());
+        let (check, problem) = match self.check_of(name, own) {
             Ok(check) => (check, None),
-            Err(error) => (spec.health.clone(), Some(error.chain().join(": "))),
+            Err(error) => (own.cloned(), Some(error.chain().join(": "))),
         };
         View {
-            name: spec.name.clone(),
+            name: name.clone(),
             check,
-            from_file: self.check_path(&spec.name).exists(),
+            from_file: self.check_path(name).exists(),
             problem,
-            state: self.health_of(&spec.name),
-            last_words: self.past_of(&spec.name).last_words().map(str::to_owned),
+            state: self.health_of(name),
+            last_words: self.past_of(name).last_words().map(str::to_owned),
         }
     }
 
     /// What is to be looked at: the record's check, and over it what the user has written.
-    pub(crate) fn check_of(&self, spec: &Spec) -> Result<Option<Check>> {
-        let path = self.check_path(&spec.name);
+    fn check_of(&self, name: &Name, own: Option<&Check>) -> Result<Option<Check>> {
+        let path = self.check_path(name);
         let text = match files::read_text(&path, MAX_FILE) {
             Ok(text) => text,
-            Err(error) if error.is_not_found() => return Ok(spec.health.clone()),
+            Err(error) if error.is_not_found() => return Ok(own.cloned()),
             Err(error) => return Err(error.into()),
         };
-        parsed(&text, spec.health.as_ref()).map_err(|error| error.about(&path.display()))
+        parsed(&text, own).map_err(|error| error.about(&path.display()))
     }
 
-    /// The containers for which the user has written a check.
-    fn written_checks(&self) -> Vec<Name> {
-        let entries = std::fs::read_dir(self.paths().health_checks()).into_iter().flatten();
-        entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml")?.parse().ok())
-            .collect()
-    }
-
-    /// What is known of the present run of a container.
+    /// What is known of the present run of a workload.
     pub(crate) fn health_of(&self, name: &Name) -> Option<State> {
         let state: State = files::read_json(&self.health_path(name), MAX).ok()?;
         self.run_of(name).is_some_and(|run| run == state.run).then_some(state)
-    }
-
-    /// What tells a run that is up from others.
-    fn run_of(&self, name: &Name) -> Option<String> {
-        self.leader_identity(name).map(|leader| format!("{} {}", leader.pid, leader.start))
     }
 
     fn past_of(&self, name: &Name) -> History {
         files::read_json(&self.past_path(name), MAX).unwrap_or_default()
     }
 
-    fn check_path(&self, name: &Name) -> PathBuf {
-        self.paths().health_checks().join(format!("{name}.yaml"))
+    /// Those of services are called otherwise: who may say what runs in a container may not say what runs on the host, whatever has the
+    /// container's name after it.
+    pub(crate) fn check_path(&self, name: &Name) -> PathBuf {
+        let end = if self.service_exists(name) { OF_SERVICE } else { OF_CONTAINER };
+        self.paths().health_checks().join(format!("{name}{end}"))
     }
 
     fn health_path(&self, name: &Name) -> PathBuf {
@@ -149,7 +144,7 @@ impl Engine {
         self.forget_health(from)
     }
 
-    /// Forgets what is known of a container that is gone. What the user has written stays.
+    /// Forgets what is known of a workload that is gone. What the user has written stays.
     pub(crate) fn forget_health(&self, name: &Name) -> Result<()> {
         files::remove_file(&self.health_path(name))?;
         files::remove_file(&self.past_path(name))?;
@@ -157,8 +152,9 @@ impl Engine {
     }
 }
 
-fn no_check(name: &Name) -> Error {
-    Error::new(ErrorKind::NotFound, format!("The container {name} has no health check"))
+fn no_check(subject: &Subject) -> Error {
+    let (name, word) = (subject.name(), subject.word());
+    Error::new(ErrorKind::NotFound, format!("The {word} {name} has no health check"))
         .about(name)
         .hinted(format!("Give it one: volt health configure {name} --http 80/"))
 }
@@ -209,21 +205,26 @@ mod tests {
         let (_dir, engine) = engine();
         let mut spec = spec("web");
         spec.health = Some(Check::by(Probe::Tcp(80)));
-        assert_eq!(engine.check_of(&spec).unwrap(), spec.health);
+        assert_eq!(engine.check_of(&spec.name, spec.health.as_ref()).unwrap(), spec.health);
         std::fs::create_dir_all(engine.paths().health_checks()).unwrap();
         let path = engine.check_path(&spec.name);
         std::fs::write(&path, "retries: 7\n").unwrap();
-        let check = engine.check_of(&spec).unwrap().unwrap();
+        let check = engine.check_of(&spec.name, spec.health.as_ref()).unwrap().unwrap();
         assert_eq!((check.probe, check.retries), (Probe::Tcp(80), 7));
         std::fs::write(&path, "retries: 7\ntcp: x\n").unwrap();
-        let error = engine.check_of(&spec).unwrap_err();
+        let error = engine.check_of(&spec.name, spec.health.as_ref()).unwrap_err();
         assert!(error.chain().join(": ").contains("line 2"), "{error:?}");
         std::fs::write(&path, "none: true\n").unwrap();
-        assert_eq!(engine.check_of(&spec).unwrap(), None);
+        assert_eq!(engine.check_of(&spec.name, spec.health.as_ref()).unwrap(), None);
+        // What was written for a container isn't heeded for a service of its name.
+        std::fs::create_dir_all(engine.paths().service(&spec.name)).unwrap();
+        std::fs::write(engine.paths().service(&spec.name).join("config.json"), "{}").unwrap();
+        assert_eq!(engine.check_of(&spec.name, spec.health.as_ref()).unwrap(), spec.health);
+        std::fs::remove_dir_all(engine.paths().service(&spec.name)).unwrap();
         // Also where the command was killed in between.
         let other: Name = "shop".parse().unwrap();
         engine.pass_health(&spec.name, &other).unwrap();
         engine.pass_health(&spec.name, &other).unwrap();
-        assert_eq!(engine.written_checks(), [other]);
+        assert!(engine.check_path(&other).exists() && !engine.check_path(&spec.name).exists());
     }
 }

@@ -1,5 +1,6 @@
 //! One look: a web page, a port, or a command inside.
 
+use super::Subject;
 use crate::Engine;
 use crate::container::Exec;
 use std::io::{self, Read, Write};
@@ -7,12 +8,15 @@ use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use volt_host::command::{Command, Error, Line};
 use volt_host::reach::Place;
-use volt_model::container::{Network, Spec};
+use volt_model::container::Spec;
+use volt_model::container::unit::owner_of_network;
 use volt_model::frame::{Decoder, Frame};
 use volt_model::health::http::{Answer, FIRST_LINE, answer, is_good, request};
 use volt_model::health::{Check, Http, MAX_OUTPUT, Probe, Span};
 use volt_model::name::Name;
+use volt_model::service;
 
 /// How long a command that was killed may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -35,13 +39,13 @@ impl Found {
 impl Engine {
     /// Where the ports of a container are that runs.
     pub(super) fn place_of(&self, spec: &Spec) -> Place {
-        if spec.network == Network::Host {
+        let Some(owner) = owner_of_network(spec) else {
             return Place::At(Ipv4Addr::LOCALHOST.into());
-        }
-        let attached = self.attached(&spec.name);
+        };
+        let attached = self.attached(owner);
         match attached.as_ref().and_then(|attached| attached.endpoints.first()) {
             Some(first) => Place::At(first.ip.into()),
-            None => Place::Inside(self.paths().container_netns(&spec.name)),
+            None => Place::Inside(self.paths().container_netns(owner)),
         }
     }
 
@@ -64,13 +68,57 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Runs a command beside a service, in its sandbox, and waits for its end; what takes too long is killed.
+    fn run_beside(&self, spec: &service::Spec, words: &[String], timeout: Duration) -> Found {
+        let file = self.service_environment(&spec.name);
+        let lines = service::unit::beside(spec, file.exists().then_some(file.as_path()));
+        let further = [
+            // systemd ends what runs too long, whatever becomes of who asked for it.
+            format!("RuntimeMaxSec={}us", timeout.as_micros()),
+            "KillSignal=SIGKILL".to_owned(),
+            // Nobody wants to read of each look that it begins and ends.
+            "LogLevelMax=notice".to_owned(),
+        ];
+        let (begun, mut said) = (Instant::now(), Vec::new());
+        let ended = Command::new("systemd-run")
+            .args(["--quiet", "--collect", "--pipe", "--wait", "--service-type=exec"])
+            .arg(format!("--description=A look at the health of {}", spec.name))
+            .args(lines.iter().chain(&further).map(|line| format!("--property={line}")))
+            .arg("--")
+            // It would put variables in.
+            .args(words.iter().map(|word| word.replace('$', "$$")))
+            .time_limit(timeout + GRACE)
+            .stream(|(Line::Out(line) | Line::Err(line))| {
+                let room = MAX_OUTPUT.saturating_sub(said.len());
+                said.extend(line.iter().chain(b"\n").take(room));
+            });
+        match (ended, text(&said)) {
+            (Ok(()), said) => Found { passed: true, said },
+            (Err(Error::Failed { .. }), _) if begun.elapsed() >= timeout => {
+                Found::failed(format!("no end within {}", Span(timeout)))
+            }
+            (Err(Error::Failed { status, .. }), said) if said.is_empty() => {
+                Found::failed(format!("exit code {}", status.code()))
+            }
+            (Err(Error::Failed { status, .. }), said) => {
+                Found::failed(format!("exit code {}: {said}", status.code()))
+            }
+            (Err(error), _) => Found::failed(error.to_string()),
+        }
+    }
+}
+
 /// Looks once.
 pub(super) async fn look(engine: &Engine, name: &Name, check: &Check, place: &Place) -> Found {
     let looked = match &check.probe {
         Probe::Exec(words) => {
             let (engine, name, words) = (engine.clone(), name.clone(), words.clone());
             let timeout = check.timeout;
-            let run = tokio::task::spawn_blocking(move || engine.run_probe(&name, &words, timeout));
+            let run = tokio::task::spawn_blocking(move || match engine.subject(&name) {
+                Ok(Subject::Service(spec)) => engine.run_beside(&spec, &words, timeout),
+                _ => engine.run_probe(&name, &words, timeout),
+            });
             return run.await.unwrap_or_else(|e| Found::failed(e.to_string()));
         }
         Probe::Tcp(port) => tokio::time::timeout(check.timeout, connected(place, *port)).await,

@@ -1,18 +1,17 @@
-//! The process that looks, `volt-health.service`: which containers run, what is to be looked at, and who looks after each.
+//! The process that looks, `volt-health.service`: which workloads run, what is to be looked at, and who looks after each.
 
 use super::look::{Target, look_after};
-use super::make_folder;
+use super::subject::Run;
+use super::{Subject, make_folder};
 use crate::Engine;
 use crate::error::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use volt_host::files;
-use volt_host::systemd::UnitWatch;
 use volt_host::watch::FolderWatch;
-use volt_model::container::{Backend, Spec};
 use volt_model::health::Check;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -34,6 +33,12 @@ type Heard = Result<()>;
 #[derive(Default)]
 struct Watched {
     tasks: HashMap<Name, (Target, AbortHandle)>,
+    checks: Checks,
+}
+
+/// What is known of the user's files.
+#[derive(Default)]
+struct Checks {
     /// The checks as they were last found good.
     good: HashMap<Name, Option<Check>>,
     /// What is wrong with files, as it was last said.
@@ -41,7 +46,7 @@ struct Watched {
 }
 
 impl Engine {
-    /// Looks after the health of all containers that run. `ready` is called when all that run are known. Returns only with an error.
+    /// Looks after the health of all workloads that run. `ready` is called when all that run are known. Returns only with an error.
     ///
     /// # Errors
     /// When the news of systemd or of the folders can't be had.
@@ -56,14 +61,44 @@ impl Engine {
             .build()
             .map_err(begin)?;
         make_folder(&self.paths().health())?;
-        let folders =
-            [self.paths().health_checks(), self.paths().containers(), self.paths().attached()];
+        let folders = [
+            self.paths().health_checks(),
+            self.paths().containers(),
+            self.paths().services(),
+            self.paths().attached(),
+        ];
         folders.iter().try_for_each(|folder| make_folder(folder))?;
         let paths: Vec<_> = folders.iter().map(|folder| folder.as_path()).collect();
         let (sender, heard) = unbounded_channel();
         listen_to_folders(FolderWatch::with_writes(&paths)?, sender.clone());
-        listen_to_units(self.systemd().watch(&["volt-container@*.service"])?, sender);
+        self.listen_to_units(sender)?;
         runtime.block_on(self.look_after_all(heard, ready))
+    }
+
+    /// Hands over that a unit of a container, or of a service of Volt's, has changed.
+    fn listen_to_units(&self, to: UnboundedSender<Heard>) -> Result<()> {
+        let (watch, engine) = (self.systemd().watch(&["*.service"])?, self.clone());
+        std::thread::spawn(move || {
+            loop {
+                let news = match watch.next(LONG) {
+                    Ok(Some(event)) if !engine.may_have_a_check(&event.unit) => continue,
+                    news => news.map(drop).map_err(Error::from),
+                };
+                let is_over = news.is_err();
+                if to.send(news).is_err() || is_over {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Nothing is known of the unit where something was missed.
+    fn may_have_a_check(&self, unit: &str) -> bool {
+        let service = || unit.strip_suffix(".service")?.parse::<Name>().ok();
+        unit.is_empty()
+            || unit.starts_with("volt-container@")
+            || service().is_some_and(|name| self.service_exists(&name))
     }
 
     async fn look_after_all(
@@ -72,7 +107,7 @@ impl Engine {
         ready: &mut dyn FnMut(),
     ) -> Result<()> {
         let mut watched = Watched::default();
-        self.look_around(&mut watched);
+        self.look_around(&mut watched).await;
         ready();
         loop {
             if let Ok(news) = tokio::time::timeout(LOOK, heard.recv()).await {
@@ -88,16 +123,20 @@ impl Engine {
                     break;
                 }
             }
-            self.look_around(&mut watched);
+            self.look_around(&mut watched).await;
         }
     }
 
     /// Looks after those that run, and gives up those that don't any more.
-    fn look_around(&self, watched: &mut Watched) {
-        let targets = match self.targets(watched) {
+    async fn look_around(&self, watched: &mut Watched) {
+        let (engine, mut checks) = (self.clone(), std::mem::take(&mut watched.checks));
+        let found = aside(move || (engine.targets(&mut checks), checks)).await;
+        let Some((targets, checks)) = found else { return };
+        watched.checks = checks;
+        let targets = match targets {
             Ok(targets) => targets,
             Err(error) => {
-                tracing::error!(error = %error.chain().join(": "), "it can't be seen which containers run");
+                tracing::error!(error = %error.chain().join(": "), "it can't be seen which workloads run");
                 return;
             }
         };
@@ -108,7 +147,8 @@ impl Engine {
             }
             stays
         });
-        self.forget_unwatched(&targets);
+        let (engine, looked_at) = (self.clone(), targets.keys().cloned().collect());
+        aside(move || engine.forget_unwatched(&looked_at)).await;
         for (name, target) in targets {
             watched.tasks.entry(name).or_insert_with(|| {
                 let task = tokio::spawn(look_after(self.clone(), target.clone()));
@@ -118,13 +158,13 @@ impl Engine {
     }
 
     /// Takes away what was known of runs at which nobody looks any more.
-    fn forget_unwatched(&self, targets: &HashMap<Name, Target>) {
+    fn forget_unwatched(&self, looked_at: &HashSet<Name>) {
         let entries = std::fs::read_dir(self.paths().health()).into_iter().flatten().flatten();
         let name = |entry: std::fs::DirEntry| -> Option<Name> {
             entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok()
         };
-        for name in entries.filter_map(name).filter(|name| !targets.contains_key(name)) {
-            let forgotten = if !self.container_exists(&name) {
+        for name in entries.filter_map(name).filter(|name| !looked_at.contains(name)) {
+            let forgotten = if !self.subject_exists(&name) {
                 // A look was under way when it was removed.
                 self.forget_health(&name)
             } else if self.health_of(&name).is_some() {
@@ -140,43 +180,44 @@ impl Engine {
     }
 
     /// What is to be looked at.
-    fn targets(&self, watched: &mut Watched) -> Result<HashMap<Name, Target>> {
-        let specs = self.specs()?;
-        watched.good.retain(|name, _| specs.iter().any(|spec| spec.name == *name));
-        let target = |spec: &Spec| {
-            let check = self.good_check(spec, watched)?;
-            let run = self.run_of(&spec.name)?;
-            Some(Target {
-                name: spec.name.clone(),
-                run,
-                started: self.started_at(&spec.name)?,
-                check,
-                place: self.place_of(spec),
-            })
+    fn targets(&self, checks: &mut Checks) -> Result<HashMap<Name, Target>> {
+        let all = self.subjects()?;
+        checks.good.retain(|name, _| all.iter().any(|one| one.name() == name));
+        let target = |subject: &Subject| {
+            let check = self.good_check(subject, checks)?;
+            let Run { id, started, place } = self.subject_run(subject)?;
+            Some(Target { name: subject.name().clone(), run: id, started, check, place })
         };
-        let specs = specs.iter().filter(|spec| spec.backend == Backend::Systemd);
-        Ok(specs.filter_map(target).map(|target| (target.name.clone(), target)).collect())
+        let all = all.iter().filter(|subject| subject.is_systemds());
+        Ok(all.filter_map(target).map(|target| (target.name.clone(), target)).collect())
     }
 
-    /// The check of a container. Where its file is wrong that is said once, and the one of before goes on.
-    fn good_check(&self, spec: &Spec, watched: &mut Watched) -> Option<Check> {
-        let name = &spec.name;
-        match self.check_of(spec) {
+    /// The check of a workload. Where its file is wrong that is said once, and the one of before goes on.
+    fn good_check(&self, subject: &Subject, checks: &mut Checks) -> Option<Check> {
+        let (name, own) = (subject.name(), subject.own_check());
+        match self.check_of(name, own) {
             Ok(check) => {
-                watched.wrong.remove(name);
-                watched.good.insert(name.clone(), check.clone());
+                checks.wrong.remove(name);
+                checks.good.insert(name.clone(), check.clone());
                 check
             }
             Err(error) => {
                 let error = error.chain().join(": ");
-                if watched.wrong.get(name) != Some(&error) {
+                if checks.wrong.get(name) != Some(&error) {
                     tracing::error!(%name, %error, "the file of the health check is not heeded");
-                    watched.wrong.insert(name.clone(), error);
+                    checks.wrong.insert(name.clone(), error);
                 }
-                watched.good.get(name).unwrap_or(&spec.health).clone()
+                checks.good.get(name).cloned().unwrap_or_else(|| own.cloned())
             }
         }
     }
+}
+
+/// Works on a thread of its own: systemd can't be asked on one of the runtime's, and those are for the commands. None where it panicked.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || drop(done.send(work())));
+    result.await.ok()
 }
 
 fn deaf() -> Error {
@@ -184,18 +225,6 @@ fn deaf() -> Error {
 }
 
 fn listen_to_folders(watch: FolderWatch, to: UnboundedSender<Heard>) {
-    std::thread::spawn(move || {
-        loop {
-            let news = watch.next(LONG).map(drop).map_err(Error::from);
-            let is_over = news.is_err();
-            if to.send(news).is_err() || is_over {
-                return;
-            }
-        }
-    });
-}
-
-fn listen_to_units(watch: UnitWatch, to: UnboundedSender<Heard>) {
     std::thread::spawn(move || {
         loop {
             let news = watch.next(LONG).map(drop).map_err(Error::from);

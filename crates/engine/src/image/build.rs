@@ -1,6 +1,6 @@
 //! Making an image of a folder: as it is, or by a Containerfile in it.
 
-use super::{ImageConfig, Source, View};
+use super::{Containerfile, ImageConfig, Source, Steps, View};
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::path::Path;
 use volt_model::container::{parse_signal, signal_name};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
-use volt_store::{Folder, Recipe, Work};
+use volt_store::{Folder, Platform, Recipe, Work};
 
 /// What to build.
 #[derive(Debug)]
@@ -22,14 +22,18 @@ pub struct Build {
 }
 
 /// How a Containerfile is followed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByFile {
-    /// Its path in the folder.
-    pub file: String,
+    /// Where it is.
+    pub file: Containerfile,
     /// `NAME=VALUE` for its arguments.
     pub args: Vec<String>,
     /// The stage to stop at; else the last.
     pub target: Option<String>,
+    /// What it is built for; else this host.
+    pub platform: Option<String>,
+    /// What its steps have.
+    pub steps: Steps,
 }
 
 impl Engine {
@@ -59,6 +63,7 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<View> {
         super::refuse_digest(&image)?;
+        refuse_others(by.platform.as_deref())?;
         let args = by.args.iter().map(|arg| match arg.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
             _ => Err(wrong("An argument of a build is written NAME=VALUE").about(arg)),
@@ -75,7 +80,7 @@ impl Engine {
                 return Err(wrong("A Containerfile is followed in a folder, not in a tree"));
             }
         };
-        let recipe = Recipe { folder, file: by.file, args, target: by.target };
+        let recipe = Recipe { folder, file: by.file, args, target: by.target, steps: by.steps };
         let wanted = || self.wanted_trees();
         let work = Work { wanted: &wanted, progress };
         let options = self.import_options(force)?;
@@ -86,6 +91,18 @@ impl Engine {
         let made = made?;
         self.assemble_image(&made, progress);
         self.image_view(made)
+    }
+}
+
+/// Refuses what is to run elsewhere: commands of another architecture don't run here.
+fn refuse_others(platform: Option<&str>) -> Result<()> {
+    let own = Platform::own().to_string();
+    match platform.filter(|wanted| **wanted != own && !wanted.starts_with(&format!("{own}/"))) {
+        Some(other) => {
+            let title = format!("Images are built for {own}, which this host is, not for {other}");
+            Err(Error::new(ErrorKind::Usage, title).about(&other))
+        }
+        None => Ok(()),
     }
 }
 

@@ -20,7 +20,7 @@ pub use pull::Pull;
 pub use push::{Push, Pushed, Sent};
 pub use registry::FromRegistry;
 pub(crate) use registry::{Asked, blob_digest, elsewhere, unread};
-pub use volt_store::{Compression, ExportFormat, ImageConfig, Meant};
+pub use volt_store::{Compression, Containerfile, ExportFormat, ImageConfig, Meant, Steps};
 
 use crate::error::{Error, Result};
 use crate::{Engine, Progress};

@@ -5,6 +5,7 @@ use super::create::MTU;
 use super::{MAX, stems};
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::event::restored_file;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -133,6 +134,8 @@ impl Engine {
         // The record last: until then it is put back.
         self.remove_link(name.as_str())?;
         files::remove_file(&self.bare_path(name))?;
+        let told = restored_file("bridge", name.as_str());
+        files::remove_file(&self.paths().restored().join(told))?;
         Ok(files::sync_dir(&self.paths().bridges())?)
     }
 
@@ -183,7 +186,8 @@ impl Engine {
         if bridges.is_empty() {
             return Ok(());
         }
-        let lost = self.lost_of_bare(&Netlink::open()?.links()?)?;
+        let links = Netlink::open()?.links()?;
+        let lost = self.lost_of_bare(&links)?;
         if lost.is_empty() {
             return Ok(());
         }
@@ -191,25 +195,30 @@ impl Engine {
             lost = lost.join(", "),
             "another program took away bridges; they are put back"
         );
-        bridges.iter().map(|bridge| self.raise_bare(bridge)).fold(Ok(()), Result::and)
+        bridges.iter().map(|bridge| self.raise_bare(bridge)).fold(Ok(()), Result::and)?;
+        for bridge in &bridges {
+            let own = lost_of(bridge, &links);
+            if !own.is_empty() {
+                self.tell_of_restored("bridge", bridge.name.as_str(), &own);
+            }
+        }
+        Ok(())
     }
 
     /// What of these bridges the kernel has not, in words: a bridge, or a port that is there and not in it.
     pub(crate) fn lost_of_bare(&self, links: &[Link]) -> Result<Vec<String>> {
-        let mut lost = Vec::new();
-        for bridge in self.bare_bridges()? {
-            let up = |link: &&Link| link.is_bridge && link.is_up;
-            let found = links.iter().find(|link| link.name == bridge.name.as_str()).filter(up);
-            let Some(index) = found.map(|link| link.index) else {
-                lost.push(bridge.name.to_string());
-                continue;
-            };
-            let out = links.iter().filter(|link| link.bridge != Some(index));
-            let out = out.filter(|link| bridge.ports.iter().any(|own| own.as_str() == link.name));
-            lost.extend(out.map(|link| link.name.clone()));
-        }
-        Ok(lost)
+        Ok(self.bare_bridges()?.iter().flat_map(|bridge| lost_of(bridge, links)).collect())
     }
+}
+
+/// What of a bridge the kernel has not.
+fn lost_of(bridge: &Bridge, links: &[Link]) -> Vec<String> {
+    let up = |link: &&Link| link.is_bridge && link.is_up;
+    let found = links.iter().find(|link| link.name == bridge.name.as_str()).filter(up);
+    let Some(index) = found.map(|link| link.index) else { return vec![bridge.name.to_string()] };
+    let out = links.iter().filter(|link| link.bridge != Some(index));
+    let out = out.filter(|link| bridge.ports.iter().any(|own| own.as_str() == link.name));
+    out.map(|link| link.name.clone()).collect()
 }
 
 /// What is plugged into the bridge of this number, sorted.

@@ -5,6 +5,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::path::Path;
+use std::sync::Once;
 use volt_host::files::{self, LockMode};
 use volt_host::namespaces::NetNs;
 use volt_host::netlink::{Bridge, Link, Netlink};
@@ -30,6 +31,9 @@ impl Engine {
             outcome = outcome.and(self.raise_bare(&bridge));
         }
         for network in self.networks()? {
+            if network.ipv6.is_none() {
+                self.tell_of_missing_ipv6(&network);
+            }
             let raised = self.raise_bridge(&network).and_then(|()| self.serve_addresses(&network));
             outcome = outcome.and(raised.and_then(|()| self.plug_in_again(&network)));
         }
@@ -40,7 +44,18 @@ impl Engine {
                 outcome = outcome.and(self.raise_tap(&tap));
             }
         }
-        outcome
+        // Whoever removed the last one may have been killed before it could say so.
+        outcome.and(self.tell_names())
+    }
+
+    /// Says once that a network which was asked for with IPv6 goes on without, because the host has none.
+    fn tell_of_missing_ipv6(&self, network: &Network) {
+        static TOLD: Once = Once::new();
+        if self.network_record(&network.name).is_ok_and(|record| record.ipv6.is_some()) {
+            TOLD.call_once(|| {
+                tracing::warn!(network = %network.name, "this host has no IPv6: its networks go on without");
+            });
+        }
     }
 
     /// Takes all bridges and the firewall away; what networks there are stays written down.
@@ -82,6 +97,13 @@ impl Engine {
                 }
                 let port = netlink.link(&endpoint.port)?;
                 let port = port.filter(|port| port.is_up && port.bridge == Some(bridge.index));
+                if network.isolate && port.as_ref().is_some_and(|port| !port.isolated) {
+                    let isolated = netlink.isolate(&endpoint.port);
+                    // A run that ends meanwhile takes its port with it.
+                    if isolated.is_err() && netlink.link(&endpoint.port)?.is_some() {
+                        isolated?;
+                    }
+                }
                 if port.as_ref().is_some_and(|port| port.is_limited || endpoint.rate.is_none()) {
                     continue;
                 }

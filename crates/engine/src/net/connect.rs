@@ -25,8 +25,9 @@ impl Engine {
         self.refuse_without_networks()?;
         let _lock = self.lock_name(name)?;
         let old = self.spec(name)?;
-        if old.network == Whose::Host {
-            let title = format!("The container {name} has the host's network");
+        if old.network != Whose::None {
+            let title =
+                format!("The container {name} has a network that is not its own: {}", old.network);
             return Err(Error::new(ErrorKind::Conflict, title).about(name));
         }
         let network = &attachment.network;
@@ -54,7 +55,8 @@ impl Engine {
         let done = self.save_spec(&new).and_then(|()| self.plug_in_live(&new, attachment));
         if let Err(error) = done {
             let left = self.leave(name, &attachment.network);
-            if let Err(undo) = left.and(self.save_spec(&old)) {
+            let led = self.lead_out_again(&old);
+            if let Err(undo) = left.and(led).and(self.save_spec(&old)) {
                 tracing::error!(%name, error = %undo.chain().join(": "), "a connection half made could not be undone");
             }
             return Err(error);
@@ -75,9 +77,11 @@ impl Engine {
             // A command that was killed may have left it half connected.
             let left = self.has_endpoint(name, network);
             let _root = self.lock_root(name)?;
-            self.leave(name, network)?;
             if left {
                 self.lead_out_again(&spec)?;
+            }
+            self.leave(name, network)?;
+            if left {
                 return self.container_inspect(name);
             }
             let title = format!("The container {name} is not connected to {network}");
@@ -90,8 +94,8 @@ impl Engine {
         spec.networks.retain(|attachment| attachment.network != *network);
         let root = self.lock_root(name)?;
         self.save_spec(&spec)?;
-        self.leave(name, network)?;
         self.lead_out_again(&spec)?;
+        self.leave(name, network)?;
         drop(root);
         self.container_inspect(name)
     }
@@ -133,8 +137,9 @@ impl Engine {
             publishes: first && !spec.publish.is_empty(),
         };
         self.plug(&network, &endpoint, &namespace, &role)?;
-        self.let_through(&attached)?;
-        self.rewrite_name_files(spec, &attached)
+        self.rewrite_name_files(spec, &attached)?;
+        // Last, for by this others see that it is connected.
+        self.let_through(&attached)
     }
 
     /// Makes of what a container that runs has of networks what its record says. Its name must be locked.
@@ -148,16 +153,21 @@ impl Engine {
         if let Some(attached) = self.attached(&spec.name) {
             self.let_through(&attached)?;
         }
+        self.lead_out_again(spec)?;
         let attached = self.attached(&spec.name).map(|all| all.endpoints).unwrap_or_default();
         for endpoint in attached.iter().filter(|endpoint| !is_member(spec, &endpoint.network)) {
             self.leave(&spec.name, &endpoint.network)?;
         }
-        self.lead_out_again(spec)
+        Ok(())
     }
 
-    /// Has a container that runs go out by the first network that leads out, of those that it still has.
+    /// Has a container that runs go out by the first network that leads out, of those that it is to have, and find names there. What it is not
+    /// to have it leaves after this: by that others see whether it is done.
     fn lead_out_again(&self, spec: &Spec) -> Result<()> {
-        let Some(attached) = self.attached(&spec.name) else { return Ok(()) };
+        let mut attached = self
+            .attached(&spec.name)
+            .unwrap_or_else(|| Attached::new(spec.name.clone(), spec.labels.clone()));
+        attached.endpoints.retain(|endpoint| is_member(spec, &endpoint.network));
         if !self.is_prepared(&spec.name)? {
             return Ok(());
         }

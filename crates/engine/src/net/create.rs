@@ -1,6 +1,6 @@
 //! Making a network. The default one is made when somebody first wants it.
 
-use super::View;
+use super::{View, as_the_host, has_ipv6};
 use crate::Engine;
 use crate::error::{Error, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -78,7 +78,7 @@ impl Engine {
     /// `NotFound`, `Conflict` while somebody is connected; those of [`Engine::net_create`], and the old one is there again.
     pub(crate) fn net_replace(&self, create: Create) -> Result<Network> {
         let _lock = self.lock_networks(LockMode::Exclusive)?;
-        let old = self.network(&create.name)?;
+        let old = self.network_record(&create.name)?;
         let users = self.all_attached()?;
         let is_user = |one: &&net::Attached| one.endpoints.iter().any(|e| e.network == old.name);
         if let Some(user) = users.iter().find(is_user) {
@@ -169,7 +169,7 @@ impl Engine {
         files::create_dirs(&self.paths().networks(), 0o755)?;
         let path = self.network_path(&network.name);
         files::write_json(&path, network, 0o644)?;
-        let raised = self.raise(network);
+        let raised = self.raise(&as_the_host(network.clone(), has_ipv6()));
         if raised.is_err() {
             let undone = files::remove_file(&path).map_err(Error::from);
             if let Err(undo) = undone
@@ -184,13 +184,13 @@ impl Engine {
     }
 
     /// What nobody else may have: other networks' subnets, and where the host sends packets by interfaces that are not Volt's.
-    fn taken(&self) -> Result<Vec<(IpNet, String)>> {
+    fn taken(&self) -> Result<Vec<Taken>> {
         let mut taken = Vec::new();
         let networks = self.networks()?;
         for network in &networks {
             let by = format!("the network {}", network.name);
-            taken.push((IpNet::V4(network.subnet), by.clone()));
-            taken.extend(network.ipv6.map(|subnet| (IpNet::V6(subnet), by)));
+            taken.push(Taken::new(IpNet::V4(network.subnet), by.clone()));
+            taken.extend(network.ipv6.map(|subnet| Taken::new(IpNet::V6(subnet), by)));
         }
         let mut netlink = Netlink::open()?;
         let links = netlink.links()?;
@@ -200,16 +200,24 @@ impl Engine {
         };
         let is_own = |name: &str| networks.iter().any(|network| network.bridge() == name);
         for route in netlink.routes()? {
-            let by = name(route.interface);
-            if !is_own(by) {
-                taken.push((route.to, format!("the host's route by {by}")));
+            match route.interface {
+                _ if route.is_sink => {
+                    let by = "a route of the host that leads nowhere".to_owned();
+                    taken.push(Taken { is_sink: true, ..Taken::new(route.to, by) });
+                }
+                None => taken.push(Taken::new(route.to, "a route of the host")),
+                Some(_) if is_own(name(route.interface)) => {}
+                by => taken.push(Taken::new(route.to, format!("the host's route by {}", name(by)))),
             }
         }
         // One without a subnet has no route there.
         for address in netlink.addresses()? {
             let by = name(Some(address.interface));
             if !is_own(by) {
-                taken.push((address.own.addr().into(), format!("the host's address at {by}")));
+                taken.push(Taken::new(
+                    address.own.addr().into(),
+                    format!("the host's address at {by}"),
+                ));
             }
         }
         Ok(taken)
@@ -253,38 +261,53 @@ pub(super) fn refuse_same_bridge(name: &Name, others: &[Name]) -> Result<()> {
     }
 }
 
-fn refuse_overlap(wanted: IpNet, taken: &[(IpNet, String)]) -> Result<()> {
-    let overlaps = |other: &IpNet| other.contains(&wanted) || wanted.contains(other);
-    match taken.iter().find(|(other, _)| overlaps(other)) {
+/// Addresses that no new network may have, and whose they are.
+#[derive(Debug)]
+struct Taken {
+    subnet: IpNet,
+    by: String,
+    /// What lies within it is free: the longer prefix has its own packets.
+    is_sink: bool,
+}
+
+impl Taken {
+    fn new(subnet: IpNet, by: impl Into<String>) -> Self {
+        Self { subnet, by: by.into(), is_sink: false }
+    }
+
+    fn is_in_the_way_of(&self, wanted: &IpNet) -> bool {
+        wanted.contains(&self.subnet) || (!self.is_sink && self.subnet.contains(wanted))
+    }
+}
+
+fn refuse_overlap(wanted: IpNet, taken: &[Taken]) -> Result<()> {
+    match taken.iter().find(|taken| taken.is_in_the_way_of(&wanted)) {
         None => Ok(()),
-        Some((other, by)) => Err(Error::new(
+        Some(Taken { subnet, by, .. }) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("The subnet {wanted} overlaps with {other} of {by}"),
+            format!("The subnet {wanted} overlaps with {subnet} of {by}"),
         )
         .about(&wanted)
         .hinted("Choose another one; without --subnet a free one is taken")),
     }
 }
 
-/// The first of 10.0.1.0/24, 10.0.2.0/24, … that nobody has.
-fn free_subnet(taken: &[(IpNet, String)]) -> Result<Ipv4Net> {
-    let all: Ipv4Net = "10.0.0.0/8".parse().expect("a subnet");
-    // The first is the default network's.
-    let mut each = all.subnets(24).expect("24 is longer than 8").skip(1);
-    each.find(|subnet| refuse_overlap(IpNet::V4(*subnet), taken).is_ok()).ok_or_else(|| {
-        Error::new(ErrorKind::Resource, "No subnet of 10.0.0.0/8 is free")
-            .hinted("Give one with --subnet")
-    })
-}
+/// The private addresses (RFC 1918), in the order in which they are looked through.
+const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
-/// Whether the kernel speaks IPv6 and new interfaces may have it.
-fn has_ipv6() -> bool {
-    let off = |which| {
-        let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
-        // A kernel without IPv6 has no such file.
-        files::read_text(path.as_ref(), 16).map_or(true, |text| text.trim() != "0")
-    };
-    !off("all") && !off("default")
+/// The first of 10.0.1.0/24, 10.0.2.0/24, … that nobody has; a tunnel may have all of 10.0.0.0/8.
+fn free_subnet(taken: &[Taken]) -> Result<Ipv4Net> {
+    let usual: Ipv4Net = net::DEFAULT_SUBNET.parse().expect("a subnet");
+    let each = PRIVATE.iter().flat_map(|all| {
+        let all: Ipv4Net = all.parse().expect("a subnet");
+        all.subnets(24).expect("24 is longer than each")
+    });
+    each.filter(|subnet| *subnet != usual)
+        .find(|subnet| refuse_overlap(IpNet::V4(*subnet), taken).is_ok())
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Resource, format!("No subnet of {} is free", PRIVATE.join(", ")))
+                .hinted("Make a network with another one: volt net create NAME --subnet CIDR")
+        })
 }
 
 impl From<volt_host::netlink::Error> for Error {

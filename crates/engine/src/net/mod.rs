@@ -41,6 +41,7 @@ pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};
 pub use policy::{Answer, End};
+pub(crate) use ports::refuse_ports_from_outside;
 pub use tap::TapView;
 
 use crate::Engine;
@@ -68,11 +69,21 @@ impl Engine {
         self.paths().attached().join(format!("{workload}.json"))
     }
 
-    /// A network.
+    /// A network as this host can have it now: without IPv6 where the host has none.
     ///
     /// # Errors
     /// `NotFound`; `InvalidConfig` for a record that can't be read.
     pub(crate) fn network(&self, name: &Name) -> Result<Network> {
+        let record = self.network_record(name)?;
+        let has_ipv6 = bridge_has_ipv6(&record.bridge());
+        Ok(as_the_host(record, has_ipv6))
+    }
+
+    /// A network as it was asked for.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidConfig` for a record that can't be read.
+    pub(crate) fn network_record(&self, name: &Name) -> Result<Network> {
         match files::read_json::<Network>(&self.network_path(name), MAX) {
             Ok(network) if network.version == Network::VERSION && network.name == *name => {
                 Ok(network)
@@ -165,6 +176,29 @@ impl Engine {
         }
         self.addresses()?.pass(from, to)
     }
+}
+
+/// A network as a host with or without IPv6 can have it. One whose IPv6 was switched off since would refuse each address.
+fn as_the_host(network: Network, has_ipv6: bool) -> Network {
+    let ipv6 = network.ipv6.filter(|_| has_ipv6);
+    Network { ipv6, ..network }
+}
+
+/// Whether the kernel speaks IPv6 and new interfaces may have it.
+fn has_ipv6() -> bool {
+    // A kernel without IPv6 has no such switch.
+    let is_on = |which| may_have_ipv6(which).unwrap_or(false);
+    is_on("all") && is_on("default")
+}
+
+/// Whether a bridge may have IPv6; one that is not there, whether it would.
+fn bridge_has_ipv6(bridge: &str) -> bool {
+    may_have_ipv6(bridge).unwrap_or_else(has_ipv6)
+}
+
+fn may_have_ipv6(which: &str) -> Option<bool> {
+    let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+    files::read_text(path.as_ref(), 16).ok().map(|text| text.trim() == "0")
 }
 
 /// Whether a container is to be connected to a network.

@@ -36,7 +36,7 @@ impl Engine {
         let _lock = self.locks().lock("names", LockMode::Exclusive, Wait::For(PATIENCE))?;
         let path = self.paths().dns_table();
         let old: Table = files::read_json(&path, MAX_TABLE).unwrap_or_default();
-        let networks = dns::networks(&self.networks()?, &self.all_attached()?);
+        let networks = self.networks_of_names(old.networks.clone())?;
         if networks == old.networks {
             return Ok(());
         }
@@ -45,6 +45,36 @@ impl Engine {
             Error::new(ErrorKind::General, "The table of names can't be written").because(e)
         })?;
         Ok(files::write_volatile(&path, &bytes, 0o644)?)
+    }
+
+    /// Whether the table is true. There needs to be none where nobody is connected.
+    pub(crate) fn has_told_names(&self) -> Result<bool> {
+        let _lock = self.locks().lock("names", LockMode::Exclusive, Wait::For(PATIENCE))?;
+        let told: Table =
+            files::read_json(&self.paths().dns_table(), MAX_TABLE).unwrap_or_default();
+        let unneeded = told.networks.is_empty() && self.all_attached()?.is_empty();
+        Ok(unneeded || told.networks == self.networks_of_names(told.networks.clone())?)
+    }
+
+    /// The networks as names are told there. Of one whose record can't be read that stays as it was, so that its members go on having names.
+    fn networks_of_names(&self, mut before: Vec<dns::Network>) -> Result<Vec<dns::Network>> {
+        let (mut read, mut unread) = (Vec::new(), Vec::new());
+        for name in self.network_names()? {
+            match self.network(&name) {
+                Ok(network) => read.push(network),
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => {
+                    let error = error.chain().join(": ");
+                    tracing::warn!(error, "names of a network stay as they were");
+                    unread.push(name);
+                }
+            }
+        }
+        before.retain(|network| unread.contains(&network.name));
+        let mut networks = dns::networks(&read, &self.all_attached()?);
+        networks.extend(before);
+        networks.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(networks)
     }
 
     /// Where a workload asks for names: the gateways of its networks that have names; none where it has no such network.

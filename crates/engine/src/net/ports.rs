@@ -3,10 +3,12 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::time::Duration;
 use volt_host::files::Lock;
 use volt_host::process::Listener;
 use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
 use volt_model::net::{Attached, Endpoint, Protocol, Publish, Published};
 
 /// How often a free port is looked for that no container wants either.
@@ -39,20 +41,34 @@ impl Engine {
         Ok(all)
     }
 
-    /// Refuses ports that would lead in from outside to a container whose first network is internal. Those of the host's loopback lead
-    /// there: who comes by them is the host.
-    pub(crate) fn refuse_ports_of_internal(&self, spec: &Spec) -> Result<()> {
+    /// Refuses ports that nobody could reach the container by: an address of IPv6 to a network without, see also
+    /// [`Self::refuse_ports_of_internal`]. One that has lost its IPv6 since has containers that start all the same.
+    pub(crate) fn refuse_ports_that_lead_nowhere(&self, spec: &Spec) -> Result<()> {
+        self.refuse_ports_of_internal(spec)?;
         let Some(first) = spec.networks.first() else { return Ok(()) };
-        let from_outside =
-            |publish: &&Publish| !publish.address.is_some_and(|address| address.is_loopback());
-        let Some(publish) = spec.publish.iter().find(from_outside) else { return Ok(()) };
-        if !self.network(&first.network)?.internal {
+        // What comes by the loopback a proxy leads in, by whichever address there is.
+        let by_ipv6 = |publish: &&Publish| {
+            publish.address.is_some_and(|address| address.is_ipv6() && !address.is_loopback())
+        };
+        let Some(publish) = spec.publish.iter().find(by_ipv6) else { return Ok(()) };
+        if self.network(&first.network)?.ipv6.is_some() {
             return Ok(());
         }
-        let title = format!("The port {publish} can't lead in from outside to {}", first.network);
-        Err(Error::new(ErrorKind::Usage, title).about(&spec.name).hinted(
-            "The network is internal; publish a port of the host alone: --publish 127.0.0.1:HOST:CONTAINER",
-        ))
+        let title =
+            format!("The port {publish} can't lead to {}, which has no IPv6", first.network);
+        Err(Error::new(ErrorKind::Usage, title)
+            .about(&spec.name)
+            .hinted("Connect it first to a network that has: volt net create --ipv6 SUBNET NAME"))
+    }
+
+    /// Refuses ports that would lead in from outside to a container whose first network is internal. Those of the host's loopback lead
+    /// there: who comes by them is the host.
+    fn refuse_ports_of_internal(&self, spec: &Spec) -> Result<()> {
+        let Some(first) = spec.networks.first() else { return Ok(()) };
+        if spec.publish.is_empty() || !self.network(&first.network)?.internal {
+            return Ok(());
+        }
+        refuse_ports_from_outside(spec, &first.network)
     }
 
     /// Chooses ports of the host where any free one will do. Nobody else chooses one while the lock is held: until the record tells of
@@ -109,12 +125,10 @@ impl Engine {
             let names = |listener: &Listener| {
                 listener.port == NAMES && gateways.contains(&listener.address)
             };
-            let heard = listeners.iter().filter(|one| hears(one, port) && !names(one));
-            let mut programs = heard.filter_map(Listener::process);
-            if let Some(program) = programs.find(|program| !program.is_in_unit(&proxies)) {
-                return Err(
-                    taken(port, &format!("{} (process {})", program.name, program.pid)).about(name)
-                );
+            for listener in listeners.iter().filter(|one| hears(one, port) && !names(one)) {
+                if let Some(by) = holder(listener, &proxies) {
+                    return Err(taken(port, &by).about(name));
+                }
             }
         }
         Ok(())
@@ -131,8 +145,38 @@ impl Engine {
     }
 }
 
+/// Who has a socket, in words; nobody where it has gone meanwhile, or is a proxy's of this unit.
+fn holder(listener: &Listener, proxies: &str) -> Option<String> {
+    for _ in 0..LOOKS {
+        if let Some(program) = listener.process() {
+            let text = format!("{} (process {})", program.name, program.pid);
+            return Some(text).filter(|_| !program.is_in_unit(proxies));
+        }
+        // A process that ends has its sockets for a moment longer, and one may be missed that has just been made.
+        std::thread::sleep(MOMENT);
+        if !Listener::all().is_ok_and(|now| now.contains(listener)) {
+            return None;
+        }
+    }
+    Some("the kernel itself, as for WireGuard or NFS".to_owned())
+}
+
+/// How often a process is looked for that has a socket, and how long is waited after each.
+const LOOKS: usize = 3;
+const MOMENT: Duration = Duration::from_millis(20);
 /// The port at which names are asked for.
 const NAMES: u16 = 53;
+
+/// Refuses ports of which others than this host would know, for a container on an internal network.
+pub(crate) fn refuse_ports_from_outside(spec: &Spec, network: &Name) -> Result<()> {
+    let from_outside =
+        |publish: &&Publish| !publish.address.is_some_and(|address| address.is_loopback());
+    let Some(publish) = spec.publish.iter().find(from_outside) else { return Ok(()) };
+    let title = format!("The port {publish} can't lead in from outside to {network}");
+    Err(Error::new(ErrorKind::Usage, title).about(&spec.name).hinted(
+        "The network is internal; publish a port of the host alone: --publish 127.0.0.1:HOST:CONTAINER",
+    ))
+}
 
 fn taken(port: &Published, by: &str) -> Error {
     let title = format!("The port {}/{} of the host is used by {by}", port.host, port.protocol);
@@ -143,7 +187,9 @@ fn taken(port: &Published, by: &str) -> Error {
 fn hears(listener: &Listener, port: &Published) -> bool {
     let same = match (port.address, listener.address) {
         (Some(one), two) if !two.is_unspecified() => one == two,
-        _ => true,
+        // One at all IPv6 addresses may hear what comes by IPv4 too.
+        (Some(one), two) => one.is_ipv4() || two.is_ipv6(),
+        (None, _) => true,
     };
     same && listener.port == port.host && listener.protocol == port.protocol
 }

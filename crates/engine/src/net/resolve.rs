@@ -3,7 +3,7 @@
 use crate::Engine;
 use crate::error::Result;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use volt_host::files;
 use volt_model::container::{Network, Spec};
 use volt_model::net::Attached;
@@ -15,7 +15,8 @@ impl Engine {
     /// What a container's `/etc/hosts` says.
     pub(crate) fn hosts_file(&self, spec: &Spec, attached: Option<&Attached>) -> String {
         if spec.network == Network::Host {
-            return files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default();
+            let text = files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default();
+            return text + &spec.around.hosts_lines(Some(Ipv4Addr::LOCALHOST.into()));
         }
         let mut out = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost\n");
         let own: Vec<IpAddr> = attached
@@ -31,11 +32,23 @@ impl Engine {
         for ip in own {
             let _ = writeln!(out, "{ip} {}", spec.hostname);
         }
-        out
+        let gateway = attached.and_then(|attached| self.host_of(attached));
+        out + &spec.around.hosts_lines(gateway)
+    }
+
+    /// The host's address in the first network of a container.
+    fn host_of(&self, attached: &Attached) -> Option<IpAddr> {
+        let network = &attached.endpoints.first()?.network;
+        let network = self.network(network).ok()?;
+        Some(network.gateway().into())
     }
 
     /// What its `/etc/resolv.conf` says.
     pub(crate) fn resolv_file(&self, spec: &Spec, attached: Option<&Attached>) -> Result<String> {
+        Ok(spec.around.resolv(&self.resolvers(spec, attached)?))
+    }
+
+    fn resolvers(&self, spec: &Spec, attached: Option<&Attached>) -> Result<String> {
         let servers = self.config()?.container.dns;
         if !servers.is_empty() {
             return Ok(servers.iter().map(|server| format!("nameserver {server}\n")).collect());

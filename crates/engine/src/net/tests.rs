@@ -141,6 +141,14 @@ fn the_first_network_that_leads_out_does_so_for_each_kind_of_address() {
 }
 
 #[test]
+fn a_host_without_ipv6_has_networks_without_it() {
+    let both =
+        Network { ipv6: Some("fd09::/64".parse().unwrap()), ..network("back", "10.9.0.0/24") };
+    assert_eq!(as_the_host(both.clone(), true), both);
+    assert_eq!(as_the_host(both, false), network("back", "10.9.0.0/24"));
+}
+
+#[test]
 fn a_record_that_can_not_be_read_leaves_the_firewall_as_it_is() {
     let (_dir, engine) = engine();
     std::fs::create_dir_all(engine.paths().networks()).unwrap();

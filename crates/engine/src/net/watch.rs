@@ -3,6 +3,7 @@
 use super::bridge::{forwards, gateways};
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::event::restored_file;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use volt_host::netlink::{Link, Netlink, Watch};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::Endpoint;
+use volt_model::net::ruleset::TABLE;
 
 /// How long nothing must have happened before it is looked at, and how long that may be put off.
 const QUIET: Duration = Duration::from_millis(200);
@@ -87,6 +89,7 @@ impl Engine {
                 all.entry(network).or_default().push("firewall".to_owned());
             }
         }
+        let alone = lost.firewall && all.is_empty();
         for (network, what) in &all {
             let what = what.join(", ");
             tracing::warn!(%network, lost = what, "another program took away what a network needs; it is put back");
@@ -95,15 +98,23 @@ impl Engine {
             tracing::error!(error = %error.chain().join(": "), "it can't be put back");
             return;
         }
-        let folder = self.paths().restored();
         for (network, lost) in &all {
-            let path = folder.join(format!("{network}.json"));
-            let bytes = serde_json::to_vec(lost).unwrap_or_default();
-            let told = files::create_dirs(&folder, 0o755)
-                .and_then(|()| files::write_volatile(&path, &bytes, 0o644));
-            if let Err(error) = told {
-                tracing::warn!(%error, "what was put back can't be told");
-            }
+            self.tell_of_restored("network", network.as_str(), lost);
+        }
+        if alone {
+            self.tell_of_restored("firewall", TABLE, &["firewall".to_owned()]);
+        }
+    }
+
+    /// Tells whoever follows events what something had lost that was put back.
+    pub(super) fn tell_of_restored(&self, kind: &str, name: &str, lost: &[String]) {
+        let folder = self.paths().restored();
+        let bytes = serde_json::to_vec(lost).unwrap_or_default();
+        let path = folder.join(restored_file(kind, name));
+        let told = files::create_dirs(&folder, 0o755)
+            .and_then(|()| files::write_volatile(&path, &bytes, 0o644));
+        if let Err(error) = told {
+            tracing::warn!(%error, "what was put back can't be told");
         }
     }
 
@@ -141,7 +152,8 @@ impl Engine {
                         let ports =
                             one.endpoints.iter().filter(|port| port.network == network.name);
                         let gone = ports.filter_map(|endpoint| {
-                            let lost = lost_of(endpoint, link(&endpoint.port), index)?;
+                            let lost =
+                                lost_of(endpoint, link(&endpoint.port), index, network.isolate)?;
                             // A run may have ended meanwhile, or left the network.
                             self.is_attached(&one.workload, endpoint).then_some(lost)
                         });
@@ -157,10 +169,16 @@ impl Engine {
     }
 }
 
-/// What a connection has lost, whose port is to be one of this bridge.
-fn lost_of(endpoint: &Endpoint, port: Option<&Link>, bridge: u32) -> Option<String> {
+/// What a connection has lost, whose port is to be one of this bridge, and isolated or not.
+fn lost_of(
+    endpoint: &Endpoint,
+    port: Option<&Link>,
+    bridge: u32,
+    isolated: bool,
+) -> Option<String> {
     match port.filter(|port| port.bridge == Some(bridge)) {
         None => Some(format!("port {}", endpoint.port)),
+        Some(port) if isolated && !port.isolated => Some(format!("isolation of {}", endpoint.port)),
         Some(port) if endpoint.rate.is_some() && !port.is_limited => {
             Some(format!("rate of {}", endpoint.port))
         }

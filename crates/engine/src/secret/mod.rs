@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! etc/volt/secrets/NAME.cred                   encrypted by systemd-creds, root's alone
-//! run/volt/containers/NAME/secrets/SECRET      decrypted while a container is prepared; root's folder, in memory
+//! run/volt/containers/NAME/secrets/SECRET      decrypted while a container is prepared; a memory file system of its own, root's, without swap
 //! ```
 
 mod create;

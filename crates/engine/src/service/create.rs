@@ -3,12 +3,12 @@
 use super::View;
 use crate::Engine;
 use crate::error::{Error, Result};
-use crate::intent::Intent;
-use crate::plain::{variables, write_secret};
+use crate::plain::{Environment, variables, write_secret};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use volt_host::files::{self, Publish, Stage};
 use volt_host::systemd::{JobKind, Lifetime};
+use volt_model::health::Check;
 use volt_model::kind::ErrorKind;
 use volt_model::name::{Name, Target};
 use volt_model::restart::Restart;
@@ -28,6 +28,8 @@ pub struct Create {
     pub env: Vec<String>,
     /// When it is started again.
     pub restart: Restart,
+    /// How it is found out whether it is well.
+    pub health: Option<Check>,
     /// Seconds between the signal that asks it to end and the kill.
     pub stop_timeout: Option<u32>,
     /// Free words of the user.
@@ -43,8 +45,30 @@ impl Engine {
     /// `AlreadyExists` for a name that a workload or a unit of the host has, `Usage` for what can't be, `InvalidConfig` for what systemd
     /// would not take, `Dependency` where systemd isn't PID 1. With `now`, the errors of a start: the service stays.
     pub fn service_create(&self, create: Create) -> Result<View> {
-        self.require_units()?;
         let now = create.now;
+        let (spec, environment) = self.checked_service(create)?;
+        let _lock = self.lock_name(&spec.name)?;
+        self.refuse_name_of_service(&spec.name)?;
+        self.make_service(&spec, &environment, Publish::New)?;
+        if now {
+            self.systemd().enable(&[&spec.unit()], Lifetime::Persistent)?;
+            self.plain_job(JobKind::Start, &spec.unit())?;
+        }
+        self.service_status(&Target::Workload(spec.name))
+    }
+
+    /// Puts a service in the place of one that there is, without starting or stopping anything.
+    ///
+    /// # Errors
+    /// As [`Engine::service_create`].
+    pub(crate) fn service_replace(&self, spec: &Spec, environment: &Environment) -> Result<()> {
+        let _lock = self.lock_name(&spec.name)?;
+        self.make_service(spec, environment, Publish::Replace)
+    }
+
+    /// What was asked for as it is kept, if it can be.
+    pub(crate) fn checked_service(&self, create: Create) -> Result<(Spec, Environment)> {
+        self.require_units()?;
         let environment = variables(&create.env)?;
         let spec = Spec {
             version: Spec::VERSION,
@@ -52,6 +76,7 @@ impl Engine {
             description: create.description,
             program: create.program,
             restart: create.restart,
+            health: create.health,
             stop_timeout: create.stop_timeout.unwrap_or(Spec::STOP_TIMEOUT),
             labels: create.labels,
             created: Timestamp::now(),
@@ -62,14 +87,7 @@ impl Engine {
                 .because(e)
         })?;
         self.check_program_user(&spec.program)?;
-        let _lock = self.lock_name(&spec.name)?;
-        self.refuse_name_of_service(&spec.name)?;
-        self.make_service(&spec, &environment)?;
-        if now {
-            self.systemd().enable(&[&spec.unit()], Lifetime::Persistent)?;
-            self.plain_job(JobKind::Start, &spec.unit())?;
-        }
-        self.service_status(&Target::Workload(spec.name))
+        Ok((spec, environment))
     }
 
     fn refuse_name_of_service(&self, name: &Name) -> Result<()> {
@@ -82,7 +100,12 @@ impl Engine {
     }
 
     /// Makes record and unit, or neither. The name's lock must be held.
-    fn make_service(&self, spec: &Spec, environment: &[(String, String)]) -> Result<()> {
+    fn make_service(
+        &self,
+        spec: &Spec,
+        environment: &[(String, String)],
+        how: Publish,
+    ) -> Result<()> {
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         let file = self.service_environment(&spec.name);
         let has_environment = !environment.is_empty();
@@ -93,22 +116,6 @@ impl Engine {
         files::set_mode(stage.path(), 0o755)?;
         let text = unit::render(spec, has_environment.then_some(file.as_path()));
         self.verify_unit(&spec.unit(), &[(spec.unit(), &text)])?;
-        self.intend(&Intent::Units { name: spec.name.clone() })?;
-        files::create_dirs(&self.paths().services(), 0o755)?;
-        let made = stage
-            .publish(&self.paths().service(&spec.name), Publish::New)
-            .map_err(Error::from)
-            .and_then(|()| self.settle_units(&spec.name));
-        if let Err(error) = made {
-            let undone = files::remove_tree(&self.paths().service(&spec.name))
-                .map_err(Error::from)
-                .and_then(|()| self.settle_units(&spec.name))
-                .and_then(|()| self.fulfil(&spec.name));
-            if let Err(undo) = undone {
-                tracing::error!(name = %spec.name, error = %undo.chain().join(": "), "a service half made could not be undone");
-            }
-            return Err(error);
-        }
-        self.fulfil(&spec.name)
+        self.publish_with_units(&spec.name, stage, (&self.paths().service(&spec.name), how))
     }
 }

@@ -12,16 +12,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; with `now` those of a start.
     pub fn service_enable(&self, target: &Target, now: bool) -> Result<View> {
-        self.require_units()?;
-        let _lock = self.lock_service(target)?;
-        let unit = self.service_unit(target)?;
-        let enabled = self.systemd().enable(&[&unit], Lifetime::Persistent);
-        enabled.map_err(|e| Error::from(e).about(&unit))?;
-        self.reload_units()?;
-        if now {
-            self.plain_job(JobKind::Start, &unit)?;
-        }
-        self.service_status(target)
+        self.at_boot(target, true, now.then_some(JobKind::Start))
     }
 
     /// Lets it come up at boot no more; with `now` it is stopped too.
@@ -29,14 +20,21 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub fn service_disable(&self, target: &Target, now: bool) -> Result<View> {
+        self.at_boot(target, false, now.then_some(JobKind::Stop))
+    }
+
+    fn at_boot(&self, target: &Target, enabled: bool, job: Option<JobKind>) -> Result<View> {
         self.require_units()?;
         let _lock = self.lock_service(target)?;
         let unit = self.service_unit(target)?;
-        let disabled = self.systemd().disable(&[&unit], Lifetime::Persistent);
-        disabled.map_err(|e| Error::from(e).about(&unit))?;
+        let done = match enabled {
+            true => self.systemd().enable(&[&unit], Lifetime::Persistent),
+            false => self.systemd().disable(&[&unit], Lifetime::Persistent),
+        };
+        done.map_err(|e| Error::from(e).about(&unit))?;
         self.reload_units()?;
-        if now {
-            self.plain_job(JobKind::Stop, &unit)?;
+        if let Some(job) = job {
+            self.plain_job(job, &unit)?;
         }
         self.service_status(target)
     }

@@ -68,6 +68,7 @@ fn view(name: String, spec: Option<Spec>, listed: Option<UnitSummary>) -> View {
         description: own.or(described).unwrap_or_default(),
         spec,
         state,
+        health: None,
         enabled: String::new(),
         pid: None,
         started: None,

@@ -25,6 +25,7 @@ pub(crate) use record::names_below;
 pub use show::File;
 
 use jiff::Timestamp;
+use volt_model::health::Status;
 use volt_model::service::Spec;
 use volt_model::state::State;
 
@@ -39,6 +40,8 @@ pub struct View {
     pub spec: Option<Spec>,
     /// In plain words.
     pub state: State,
+    /// Whether it is well, of one that runs and has a check.
+    pub health: Option<Status>,
     /// What it is for.
     pub description: String,
     /// systemd's word for whether it comes up at boot; empty where it wasn't asked.

@@ -43,6 +43,7 @@ fn sample(profile: Profile) -> Spec {
         description: None,
         program: Program { exec: vec!["/bin/true".into()], profile, ..Program::default() },
         restart: Restart::No,
+        health: None,
         stop_timeout: Spec::STOP_TIMEOUT,
         labels: BTreeMap::new(),
         created: Timestamp::UNIX_EPOCH,

@@ -37,6 +37,7 @@ impl Engine {
             unit,
             spec,
             state: State::Stopped,
+            health: None,
             enabled: String::new(),
             pid: None,
             started: None,
@@ -65,6 +66,8 @@ impl Engine {
         }
         let frozen = is_frozen(&status.control_group);
         view.state = State::from_systemd(status.active.word(), &status.sub, frozen);
+        let health = view.spec.as_ref().and_then(|spec| self.health_of(&spec.name));
+        view.health = health.filter(|_| view.state.is_alive()).map(|health| health.status);
         view.enabled = status.file_state;
         view.pid = status.main_pid;
         view.started = status.active_since.and_then(|time| Timestamp::try_from(time).ok());

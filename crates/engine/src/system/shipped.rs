@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 23] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -38,8 +38,16 @@ const FILES: [(&str, &str); 21] = [
         include_str!("../../../../systemd/volt-healthy@.service"),
     ),
     (
+        "etc/systemd/system/volt-service-healthy@.service",
+        include_str!("../../../../systemd/volt-service-healthy@.service"),
+    ),
+    (
         "etc/systemd/system/volt-completed@.service",
         include_str!("../../../../systemd/volt-completed@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-reopen@.service",
+        include_str!("../../../../systemd/volt-reopen@.service"),
     ),
     ("etc/systemd/system/volt-boot.service", include_str!("../../../../systemd/volt-boot.service")),
     (

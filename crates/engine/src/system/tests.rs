@@ -66,6 +66,9 @@ pub(crate) fn spec(name: &str) -> Spec {
         stop_signal: 15,
         stop_timeout: 10,
         ulimits: vec![],
+        around: Default::default(),
+        standing: Default::default(),
+        group_add: Vec::new(),
         labels: BTreeMap::new(),
         ids: None,
         created: jiff::Timestamp::UNIX_EPOCH,
@@ -101,7 +104,7 @@ fn a_fresh_host_and_a_whole_container_have_no_findings() {
     touch(&engine.paths().ids().join(IdRange::FIRST.to_string()), "web");
     assert!(engine.write_units(&web).unwrap());
     assert_eq!(problems(&engine), [""; 0]);
-    drop(engine.volume_create(&"data".parse().unwrap(), BTreeMap::new()).unwrap());
+    drop(engine.volume_create(&"data".parse().unwrap(), crate::volume::Create::default()).unwrap());
     assert_eq!(problems(&engine), [""; 0]);
 }
 
@@ -194,7 +197,8 @@ fn a_container_whose_tree_can_t_be_told_is_not_nobody() {
 fn pruning_keeps_what_is_used() {
     let (_dir, engine) = engine();
     for name in ["used", "unused"] {
-        let made = engine.volume_create(&name.parse().unwrap(), BTreeMap::new()).unwrap();
+        let made =
+            engine.volume_create(&name.parse().unwrap(), crate::volume::Create::default()).unwrap();
         std::fs::write(made.path.join("x"), vec![1; 8192]).unwrap();
     }
     let mut web = spec("web");

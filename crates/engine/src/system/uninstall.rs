@@ -6,7 +6,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use volt_host::systemd::{JobKind, Lifetime};
+use volt_host::systemd::Lifetime;
 use volt_host::{files, mounts};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -93,10 +93,7 @@ impl Engine {
                 "volt-network.service",
             ];
             for unit in [SOCKET, SCRUB, HEALTH].into_iter().chain(ours) {
-                match self.systemd().run_job(JobKind::Stop, unit, LIMIT) {
-                    Ok(_) | Err(volt_host::systemd::Error::NoSuchUnit { .. }) => {}
-                    Err(error) => return Err(error.into()),
-                }
+                self.systemd().stop(unit, LIMIT)?;
             }
         }
         self.networks_down()?;

@@ -3,8 +3,7 @@
 use super::View;
 use crate::Engine;
 use crate::error::{Error, Result};
-use crate::intent::Intent;
-use crate::plain::{variables, write_secret};
+use crate::plain::{Environment, variables, write_secret};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use volt_host::files::{self, Publish, Stage};
@@ -27,6 +26,8 @@ pub struct Create {
     pub program: Program,
     /// The image of the container that it runs in.
     pub image: Option<ImageRef>,
+    /// The network that its container is connected to.
+    pub network: Option<Name>,
     /// `NAME=VALUE`.
     pub env: Vec<String>,
     /// When it is started.
@@ -52,8 +53,30 @@ impl Engine {
     /// `AlreadyExists` for a taken name, `Usage` for what can't be, `InvalidConfig` for a time or command that systemd would not take,
     /// `Dependency` where systemd isn't PID 1.
     pub fn task_create(&self, create: Create) -> Result<View> {
-        self.require_units()?;
         let disabled = create.disabled;
+        let (spec, environment) = self.checked_task(create)?;
+        let _lock = self.lock_name(&spec.name)?;
+        self.refuse_taken(&spec.name)?;
+        self.refuse_unit_of_host(&unit::service(&spec.name))?;
+        self.make_task(&spec, &environment, Publish::New)?;
+        if !disabled {
+            self.task_timer(&spec.name, true)?;
+        }
+        self.task_view(spec)
+    }
+
+    /// Puts a task in the place of one that there is, whose history it goes on with. Nothing is started or stopped.
+    ///
+    /// # Errors
+    /// As [`Engine::task_create`].
+    pub(crate) fn task_replace(&self, spec: &Spec, environment: &Environment) -> Result<()> {
+        let _lock = self.lock_name(&spec.name)?;
+        self.make_task(spec, environment, Publish::Replace)
+    }
+
+    /// What was asked for as it is kept, if it can be.
+    pub(crate) fn checked_task(&self, create: Create) -> Result<(Spec, Environment)> {
+        self.require_units()?;
         let environment = variables(&create.env)?;
         let spec = Spec {
             version: Spec::VERSION,
@@ -61,6 +84,7 @@ impl Engine {
             description: create.description,
             program: create.program,
             image: create.image,
+            network: create.network,
             schedule: create.schedule,
             timeout: create.timeout,
             retries: create.retries,
@@ -70,14 +94,7 @@ impl Engine {
             created: Timestamp::now(),
         };
         self.check_task(&spec, &environment)?;
-        let _lock = self.lock_name(&spec.name)?;
-        self.refuse_taken(&spec.name)?;
-        self.refuse_unit_of_host(&unit::service(&spec.name))?;
-        self.make_task(&spec, &environment)?;
-        if !disabled {
-            self.task_timer(&spec.name, true)?;
-        }
-        self.task_view(spec)
+        Ok((spec, environment))
     }
 
     fn check_task(&self, spec: &Spec, environment: &[(String, String)]) -> Result<()> {
@@ -104,7 +121,7 @@ impl Engine {
     }
 
     /// Makes record and units, or neither. The name's lock must be held.
-    fn make_task(&self, spec: &Spec, environment: &[(String, String)]) -> Result<()> {
+    fn make_task(&self, spec: &Spec, environment: &[(String, String)], how: Publish) -> Result<()> {
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         if !environment.is_empty() {
             // `volt run` reads lines, systemd reads quotes.
@@ -117,28 +134,16 @@ impl Engine {
             write_secret(&stage.path().join("environment"), &text)?;
         }
         files::write_json(&stage.path().join("config.json"), spec, 0o644)?;
+        if how == Publish::Replace {
+            let runs = self.task_runs(&spec.name)?;
+            files::write_json(&stage.path().join("history.json"), &runs, 0o644)?;
+        }
         files::set_mode(stage.path(), 0o755)?;
         let texts = self.rendered_task(spec, !environment.is_empty())?;
         let (service, timer) = (unit::service(&spec.name), unit::timer(&spec.name));
         let all = [(service.clone(), texts[0].as_str()), (timer.clone(), texts[1].as_str())];
         self.verify_unit(&service, &all)?;
         self.verify_unit(&timer, &all)?;
-        self.intend(&Intent::Units { name: spec.name.clone() })?;
-        files::create_dirs(&self.paths().tasks(), 0o755)?;
-        let made = stage
-            .publish(&self.paths().task(&spec.name), Publish::New)
-            .map_err(Error::from)
-            .and_then(|()| self.settle_units(&spec.name));
-        if let Err(error) = made {
-            let undone = files::remove_tree(&self.paths().task(&spec.name))
-                .map_err(Error::from)
-                .and_then(|()| self.settle_units(&spec.name))
-                .and_then(|()| self.fulfil(&spec.name));
-            if let Err(undo) = undone {
-                tracing::error!(name = %spec.name, error = %undo.chain().join(": "), "a task half made could not be undone");
-            }
-            return Err(error);
-        }
-        self.fulfil(&spec.name)
+        self.publish_with_units(&spec.name, stage, (&self.paths().task(&spec.name), how))
     }
 }

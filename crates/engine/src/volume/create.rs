@@ -1,6 +1,6 @@
 //! Making a volume.
 
-use super::{Metadata, View};
+use super::{Create, Metadata, View};
 use crate::Engine;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
@@ -14,10 +14,11 @@ impl Engine {
     /// Makes an empty volume.
     ///
     /// # Errors
-    /// `AlreadyExists` for a taken name.
-    pub fn volume_create(&self, name: &Name, labels: BTreeMap<String, String>) -> Result<View> {
+    /// `AlreadyExists` for a taken name, `Usage` for what its driver can't be told, `NotFound` for a folder that is not there.
+    pub fn volume_create(&self, name: &Name, create: Create) -> Result<View> {
+        self.check_volume(name, &create)?;
         let _lock = self.lock_volume(name)?;
-        self.make_volume(name, labels)
+        self.make_volume_with(name, create, &|_| Ok(()))
     }
 
     /// Locks a volume against being made or removed.
@@ -31,14 +32,14 @@ impl Engine {
         name: &Name,
         labels: BTreeMap<String, String>,
     ) -> Result<View> {
-        self.make_volume_with(name, labels, &|_| Ok(()))
+        self.make_volume_with(name, Create::plain(labels), &|_| Ok(()))
     }
 
     /// Makes a volume, whose lock must be held, and has its folder filled, which is empty and open to all.
     pub(crate) fn make_volume_with(
         &self,
         name: &Name,
-        labels: BTreeMap<String, String>,
+        create: Create,
         fill: &dyn Fn(&Path) -> Result<()>,
     ) -> Result<View> {
         if self.volume_exists(name) {
@@ -57,12 +58,25 @@ impl Engine {
         for folder in [&data, stage.path()] {
             set_mode(folder, 0o755)?;
         }
-        fill(&data)?;
-        let metadata =
-            Metadata { version: 1, name: name.clone(), created: Timestamp::now(), labels };
+        let mounted = create.mounted(name)?;
+        // What is mounted later would hide it.
+        if mounted.is_none() {
+            fill(&data)?;
+        }
+        let metadata = Metadata {
+            version: 1,
+            name: name.clone(),
+            created: Timestamp::now(),
+            labels: create.labels,
+            driver: create.driver,
+            options: create.options,
+        };
+        // Before the volume is there: no container may get its bare folder.
+        self.settle_volume(name, mounted.as_ref())?;
         files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?;
         if let Err(error) = stage.publish(&self.volume_dir(name), Publish::New) {
             files::remove_file(&self.volume_metadata_path(name))?;
+            self.settle_volume(name, None)?;
             return Err(error.into());
         }
         Ok(View {
@@ -72,6 +86,8 @@ impl Engine {
             size: None,
             used_by: Vec::new(),
             labels: metadata.labels,
+            driver: metadata.driver,
+            options: metadata.options,
         })
     }
 }

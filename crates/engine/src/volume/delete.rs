@@ -32,6 +32,7 @@ impl Engine {
 
     /// Removes a volume, or what a killed creation or removal left of it. Its lock must be held.
     pub(crate) fn remove_volume(&self, name: &Name) -> Result<()> {
+        self.unmount_volume(name)?;
         if self.volume_exists(name) {
             // One rename takes it out of the way; emptying it may take long, and a kill in it leaves a stage.
             let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
@@ -42,6 +43,6 @@ impl Engine {
         if files::remove_file(&self.volume_metadata_path(name))? {
             files::sync_dir(&self.paths().volumes())?;
         }
-        Ok(())
+        self.settle_volume(name, None)
     }
 }

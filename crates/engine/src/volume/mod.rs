@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! volumes/NAME/_data     the content, which a container mounts
-//! volumes/NAME.json      when it was made and the user's labels
+//! volumes/NAME.json      when it was made, the user's labels, and what a driver mounts on `_data`
 //! ```
 //! The folder is the volume: it appears in one rename, behind its metadata, and goes in one rename, before them. So a crash
 //! leaves at most metadata without a folder, which is no volume; `system check` finds them.
 
 mod create;
 mod delete;
+mod driver;
 mod exists;
 mod inspect;
 mod list;
+
+pub use driver::Create;
 
 use crate::Engine;
 use crate::error::Result;
@@ -21,8 +24,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use volt_host::files;
 use volt_model::container::Spec;
-use volt_model::mount::Source;
 use volt_model::name::Name;
+use volt_model::volume::Driver;
 
 /// The most that is read of a volume's metadata, in bytes.
 const MAX: usize = 1 << 20;
@@ -42,6 +45,10 @@ pub struct View {
     pub used_by: Vec<Name>,
     /// Free words of the user.
     pub labels: BTreeMap<String, String>,
+    /// Who keeps the content.
+    pub driver: Driver,
+    /// What the driver is told.
+    pub options: BTreeMap<String, String>,
 }
 
 /// What `volumes/NAME.json` holds.
@@ -57,6 +64,20 @@ pub(crate) struct Metadata {
     /// Free words of the user.
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
+    /// Who keeps the content.
+    #[serde(default)]
+    pub(crate) driver: Driver,
+    /// What the driver is told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    /// That of a volume of which only the folder is known.
+    pub(crate) fn of_folder(name: &Name, created: Timestamp) -> Self {
+        let (labels, options) = (BTreeMap::new(), BTreeMap::new());
+        Self { version: 1, name: name.clone(), created, labels, driver: Driver::default(), options }
+    }
 }
 
 impl Engine {
@@ -112,11 +133,11 @@ impl Engine {
     /// Where the metadata can't be read, the folder still says when it was last changed.
     fn volume_view(&self, name: &Name, used_by: Vec<Name>) -> View {
         let path = self.volume_data(name);
-        let (created, labels) = match self.volume_metadata(name) {
-            Ok(data) => (data.created, data.labels),
-            Err(_) => (folder_time(&path).unwrap_or_default(), BTreeMap::new()),
-        };
-        View { name: name.clone(), created, path, size: None, used_by, labels }
+        let data = self
+            .volume_metadata(name)
+            .unwrap_or_else(|_| Metadata::of_folder(name, folder_time(&path).unwrap_or_default()));
+        let Metadata { created, labels, driver, options, .. } = data;
+        View { name: name.clone(), created, path, size: None, used_by, labels, driver, options }
     }
 }
 
@@ -130,7 +151,7 @@ pub(crate) fn users(specs: &[Spec]) -> HashMap<Name, Vec<Name>> {
     let mut users: HashMap<Name, Vec<Name>> = HashMap::new();
     for spec in specs {
         for bind in &spec.binds {
-            if let Source::Volume(volume) = &bind.source {
+            if let Some(volume) = bind.source.volume() {
                 let mine = users.entry(volume.clone()).or_default();
                 if !mine.contains(&spec.name) {
                     mine.push(spec.name.clone());

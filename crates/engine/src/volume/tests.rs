@@ -11,10 +11,10 @@ fn made_used_removed() {
     let (_dir, engine) = engine();
     let name: Name = "data".parse().unwrap();
     let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-    let made = engine.volume_create(&name, labels.clone()).unwrap();
+    let made = engine.volume_create(&name, crate::volume::Create::plain(labels.clone())).unwrap();
     assert_eq!(made.path.metadata().unwrap().permissions().mode() & 0o777, 0o755);
     assert_eq!(
-        engine.volume_create(&name, BTreeMap::new()).unwrap_err().kind,
+        engine.volume_create(&name, crate::volume::Create::default()).unwrap_err().kind,
         ErrorKind::AlreadyExists
     );
     std::fs::write(made.path.join("file"), vec![b'x'; 10_000]).unwrap();
@@ -42,10 +42,10 @@ fn made_used_removed() {
 fn metadata_without_a_folder_are_no_volume() {
     let (_dir, engine) = engine();
     let name: Name = "data".parse().unwrap();
-    drop(engine.volume_create(&name, BTreeMap::new()).unwrap());
+    drop(engine.volume_create(&name, crate::volume::Create::default()).unwrap());
     std::fs::remove_dir_all(engine.volume_dir(&name)).unwrap();
     assert!(!engine.volume_exists(&name) && engine.volume_list().unwrap().is_empty());
-    drop(engine.volume_create(&name, BTreeMap::new()).unwrap());
+    drop(engine.volume_create(&name, crate::volume::Create::default()).unwrap());
     std::fs::remove_file(engine.volume_metadata_path(&name)).unwrap();
     assert_eq!(engine.volume_list().unwrap().len(), 1);
 }

@@ -14,7 +14,7 @@ use volt_model::state::State;
 const KINDS: [&str; 4] = ["container", "vm", "service", "task"];
 
 impl Engine {
-    /// Lists workloads, sorted by name; without `all` only those that run. One call to systemd, one record read for each.
+    /// Lists workloads, those of no stack first, then by stack, and by name; without `all` only those that run. One call to systemd, one record read for each.
     ///
     /// # Errors
     /// `Usage` for an unknown kind; when the records or systemd can't be read.
@@ -45,7 +45,7 @@ impl Engine {
             views.extend(self.task_list()?.into_iter().map(View::from));
         }
         views.retain(|view| all || view.state.is_alive());
-        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views.sort_by(|a, b| (a.stack(), &a.name).cmp(&(b.stack(), &b.name)));
         Ok(views)
     }
 

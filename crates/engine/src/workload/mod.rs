@@ -26,6 +26,7 @@ use crate::{container, service, task};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use volt_compose::launch::{RUN, STACK};
 use volt_host::systemd::{JobKind, UnitStatus};
 use volt_model::container::Exit;
 use volt_model::health::Status;
@@ -102,6 +103,7 @@ impl From<service::View> for View {
             kind: "service",
             command: spec.program.exec.join(" "),
             created: Some(spec.created),
+            health: view.health,
             labels: spec.labels,
             ..Self::of_unit(view.unit, view.state, view.description, view.started)
         }
@@ -130,6 +132,12 @@ impl From<task::View> for View {
 }
 
 impl View {
+    /// The stack that it belongs to.
+    #[must_use]
+    pub fn stack(&self) -> Option<&str> {
+        self.labels.get(STACK).or_else(|| self.labels.get(RUN)).map(String::as_str)
+    }
+
     /// What every unit has.
     fn of_unit(
         unit: String,

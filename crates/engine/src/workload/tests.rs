@@ -30,6 +30,21 @@ fn containers_are_listed_by_name() {
 }
 
 #[test]
+fn those_of_a_stack_are_listed_together() {
+    let (_dir, engine) = engine();
+    for (name, label) in [("a", "volt.stack"), ("z", ""), ("b", ""), ("c", "volt.stack.run")] {
+        let mut spec = spec(name);
+        if !label.is_empty() {
+            spec.labels.insert(label.to_owned(), "shop".to_owned());
+        }
+        write_record(&engine, &spec);
+    }
+    let all = engine.workload_list(true, None).unwrap();
+    let seen: Vec<_> = all.iter().map(|view| (view.stack(), view.name.as_str())).collect();
+    assert_eq!(seen, [(None, "b"), (None, "z"), (Some("shop"), "a"), (Some("shop"), "c")]);
+}
+
+#[test]
 fn units_of_the_host() {
     let (_dir, engine) = engine();
     let unit: Target = "nginx.service".parse().unwrap();

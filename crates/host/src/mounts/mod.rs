@@ -17,12 +17,16 @@ mod overlay;
 #[cfg(test)]
 mod tests;
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags, fstat, openat,
+    openat2, statx,
+};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount,
-    open_tree, unmount as sys_unmount,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
+    mount_change, move_mount, open_tree, unmount as sys_unmount,
 };
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -109,6 +113,46 @@ pub fn bind(
     attributes: MountAttributes,
 ) -> Result<()> {
     attach(clone_mount(source, map, attributes)?, target)
+}
+
+/// Shows a file or folder below a folder at another place, which is made. No link on the way is followed, and nothing that is mounted
+/// there is crossed.
+pub fn bind_beneath(dir: &Path, part: &Path, target: &Path) -> Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let folder = openat(CWD, dir, flags | OFlags::DIRECTORY, Mode::empty()).on("open", dir)?;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
+    let whole = dir.join(part);
+    let found = openat2(&folder, part, flags, Mode::empty(), resolve).on("open", &whole)?;
+    let is_folder = fstat(&found).map(|data| FileType::from_raw_mode(data.st_mode).is_dir());
+    let made = match is_folder.on("look at", &whole)? {
+        true => std::fs::create_dir_all(target),
+        false => target
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::File::create(target).map(drop)),
+    };
+    made.on("make", target)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    attach(open_tree(&found, "", flags).on("clone the mount of", &whole)?, target)
+}
+
+/// Mounts an empty file system in memory that only root enters and that is never written to swap. Up to `size` bytes fit in.
+pub fn mount_unswapped(target: &Path, size: u64) -> Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let options = CString::new(format!("mode=0700,size={size},noswap"))
+        .map_err(io::Error::from)
+        .on("mount on", target)?;
+    match mount("volt", target, "tmpfs", flags, options.as_c_str()) {
+        // Linux has it since 6.3, for the host's own root. What is in a ramfs isn't swapped either, but it knows no size.
+        Err(Errno::INVAL) => mount("volt", target, "ramfs", flags, c"mode=0700"),
+        mounted => mounted,
+    }
+    .on("mount on", target)
 }
 
 /// Keeps mounts made below this mount point to this mount namespace.

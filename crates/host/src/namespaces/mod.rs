@@ -84,6 +84,13 @@ impl NetNs {
         &self.path
     }
 
+    /// Sets what has this path below `/proc/sys`, for this namespace alone.
+    pub fn set(&self, setting: &str, value: &str) -> Result<()> {
+        let path = Path::new("/proc/sys").join(setting);
+        self.run(|| std::fs::write(&path, value))
+            .map_err(|error| Error::new("set", &path, error.source))
+    }
+
     /// Does work inside, on a thread of its own.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
         on_thread(|| {

@@ -31,7 +31,6 @@ impl Netlink {
     pub fn ensure_bridge(&mut self, bridge: &Bridge<'_>) -> Result<()> {
         let name = bridge.name;
         let mut message = named(name);
-        switch_on(&mut message);
         message.attributes.push(LinkAttribute::Address(bridge.mac.0.to_vec()));
         message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
         let make = Request {
@@ -45,16 +44,6 @@ impl Netlink {
         }
         let Some(link) = self.link(name)? else { return Ok(()) };
         let mut requests = vec![learn_from_filtered(name)];
-        if !link.is_up {
-            let mut message = named(name);
-            switch_on(&mut message);
-            let what = format!("switch {name} on");
-            requests.push(Request {
-                what,
-                message: RouteNetlinkMessage::NewLink(message),
-                flags: 0,
-            });
-        }
         // One that it has from the beginning would give way to that of its ports.
         if let Some(mtu) = bridge.mtu.filter(|mtu| *mtu != link.mtu) {
             let mut message = named(name);
@@ -68,6 +57,17 @@ impl Netlink {
             message: RouteNetlinkMessage::NewAddress(address(link.index, *own)),
             flags: NLM_F_CREATE | NLM_F_REPLACE,
         }));
+        // Last: one that is up has all that belongs to it, whoever was killed meanwhile.
+        if !link.is_up {
+            let mut message = named(name);
+            switch_on(&mut message);
+            let what = format!("switch {name} on");
+            requests.push(Request {
+                what,
+                message: RouteNetlinkMessage::NewLink(message),
+                flags: 0,
+            });
+        }
         self.change(requests)
     }
 

@@ -4,7 +4,9 @@ use super::rate::TOKEN_BUCKET;
 use super::socket::Request;
 use super::{Netlink, Result};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    InfoBridgePort, InfoKind, InfoPortData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use std::ops::AddAssign;
 use volt_model::net::Mac;
 
@@ -19,6 +21,8 @@ pub struct Link {
     pub mac: Option<Mac>,
     /// The number of the bridge that it is a port of.
     pub bridge: Option<u32>,
+    /// Whether it can't reach other ports of its bridge that can't either.
+    pub isolated: bool,
     /// Whether it is a bridge.
     pub is_bridge: bool,
     /// Whether it is switched on.
@@ -111,12 +115,21 @@ pub(super) fn switch_on(message: &mut LinkMessage) {
     message.header.change_mask = LinkFlags::Up;
 }
 
+/// How a bridge treats the port that this is about.
+fn port_modes(info: &LinkInfo) -> &[InfoBridgePort] {
+    match info {
+        LinkInfo::PortData(InfoPortData::BridgePort(modes)) => modes,
+        _ => &[],
+    }
+}
+
 fn read(message: LinkMessage) -> Link {
     let mut link = Link {
         index: message.header.index,
         name: String::new(),
         mac: None,
         bridge: None,
+        isolated: false,
         is_bridge: false,
         is_up: message.header.flags.contains(LinkFlags::Up),
         mtu: 0,
@@ -132,6 +145,8 @@ fn read(message: LinkMessage) -> Link {
             LinkAttribute::Qdisc(queue) => link.is_limited = queue == TOKEN_BUCKET,
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
+                let mut modes = infos.iter().flat_map(port_modes);
+                link.isolated = modes.any(|mode| *mode == InfoBridgePort::Isolated(true));
             }
             LinkAttribute::Stats64(stats) => {
                 link.counters = Counters {

@@ -4,22 +4,25 @@ use super::{Netlink, Result};
 use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
-};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 use std::net::IpAddr;
 
-/// A route of the main table.
+/// `RT_TABLE_LOCAL`: the host's own addresses. A table of a larger number is named by an attribute, and is none of these in the header.
+const LOCAL: u8 = 255;
+
+/// A route, of whichever table: which one is asked for a packet rules say, that may be others tomorrow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Where to.
     pub to: IpNet,
     /// The number of the interface that it goes out by.
     pub interface: Option<u32>,
+    /// Whether it leads nowhere, which is meant for what no longer prefix leads to.
+    pub is_sink: bool,
 }
 
 impl Netlink {
-    /// The host's routes, without the default ones.
+    /// The host's routes, also those that lead nowhere, without the default ones and those of its own addresses.
     pub fn routes(&mut self) -> Result<Vec<Route>> {
         let mut all = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -38,7 +41,11 @@ impl Netlink {
 
 fn read(message: &RouteMessage) -> Option<Route> {
     let header = &message.header;
-    if header.table != RouteHeader::RT_TABLE_MAIN || header.kind != RouteType::Unicast {
+    let leads = matches!(
+        header.kind,
+        RouteType::Unicast | RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit
+    );
+    if header.table == LOCAL || !leads {
         return None;
     }
     let (mut to, mut interface) = (None, None);
@@ -54,5 +61,7 @@ fn read(message: &RouteMessage) -> Option<Route> {
     let own_link = |to: &IpAddr| matches!(to, IpAddr::V6(ip) if ip.is_unicast_link_local());
     let to = to.filter(|to| !own_link(to))?;
     let to = IpNet::new(to, header.destination_prefix_length).ok()?;
-    (to.prefix_len() > 0).then_some(Route { to, interface })
+    let is_sink = header.kind != RouteType::Unicast;
+    // Two halves are a default route that stands before another.
+    (to.prefix_len() > 1).then_some(Route { to, interface, is_sink })
 }

@@ -74,6 +74,21 @@ impl Netlink {
         done
     }
 
+    /// Has a port of a bridge reach no other that is isolated.
+    pub fn isolate(&mut self, port: &str) -> Result<()> {
+        let mut message = named(port);
+        message.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::PortKind(InfoPortKind::Bridge),
+            LinkInfo::PortData(InfoPortData::BridgePort(vec![InfoBridgePort::Isolated(true)])),
+        ]));
+        let what = format!("keep the port {port} apart from others");
+        self.change(vec![Request {
+            what,
+            message: RouteNetlinkMessage::NewLink(message),
+            flags: 0,
+        }])
+    }
+
     /// Has an interface lead out by these, whatever led out before.
     pub fn lead_out(&mut self, interface: &str, gateways: &[IpAddr]) -> Result<()> {
         let Some(link) = self.link(interface)? else { return Ok(()) };

@@ -1,6 +1,7 @@
 //! What the kernel has of something, asked for by netlink and read from its answers.
 
 use super::elements::{connect, header_of};
+use netlink_packet_core::NLM_F_DUMP_INTR;
 use std::io;
 
 /// `NLMSG_ERROR`, `NLMSG_DONE`.
@@ -9,6 +10,8 @@ const DONE: u16 = 3;
 /// `struct nlmsghdr` with what follows it of every nfnetlink message; an error's code stands behind the first.
 const HEADER: usize = 16;
 const HEADERS: usize = HEADER + 4;
+/// How often it is asked at the most.
+const TRIES: usize = 10;
 /// What of an attribute's kind is not its kind: whether it has others in it, and the order of its bytes.
 const KIND: u16 = 0x3fff;
 
@@ -18,7 +21,22 @@ pub(super) struct Answer<'a> {
     pub(super) attributes: &'a [u8],
 }
 
-/// Asks, and hands over each answer.
+/// Asks as often as another's change comes between the answers.
+///
+/// # Errors
+/// As `ask`.
+pub(super) fn undisturbed<T>(ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut found = ask();
+    for _ in 1..TRIES {
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => found = ask(),
+            found => return found,
+        }
+    }
+    found
+}
+
+/// Asks, and hands over each answer; `Interrupted` where what is told has changed meanwhile, so that something may be missing.
 pub(super) fn dump(question: &[u8], each: &mut dyn FnMut(&Answer<'_>)) -> io::Result<()> {
     let socket = connect()?;
     socket.send(question, 0)?;
@@ -26,6 +44,10 @@ pub(super) fn dump(question: &[u8], each: &mut dyn FnMut(&Answer<'_>)) -> io::Re
         let (bytes, _) = socket.recv_from_full()?;
         let mut rest = bytes.as_slice();
         while let Some((length, kind)) = header_of(rest) {
+            let flags = u16::from_ne_bytes([rest[6], rest[7]]);
+            if flags & NLM_F_DUMP_INTR != 0 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             if kind == ERROR || kind == DONE {
                 let code = rest.get(HEADER..HEADER + 4).and_then(|code| code.try_into().ok());
                 return match code.map_or(0, i32::from_ne_bytes) {

@@ -5,6 +5,8 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use rustix::net::sockopt::set_socket_send_buffer_size_force;
 use std::io;
+use std::thread;
+use std::time::Duration;
 use volt_model::net::ruleset::{Element, Family, TABLE};
 
 /// `NFNL_SUBSYS_NFTABLES`.
@@ -89,7 +91,25 @@ pub(super) fn commit(changes: &[(bool, Raw<'_>)]) -> io::Result<()> {
         set_socket_send_buffer_size_force(&socket, bytes.len())?;
     }
     socket.send(&bytes, 0)?;
-    answers(&socket, 1)
+    let answered = answers(&socket, 1);
+    if changes.iter().any(|(is_new, _)| !is_new) {
+        close_later(socket);
+    }
+    answered
+}
+
+/// How long the kernel takes at most, as a rule, until nobody can see any more what was removed.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// Closes a socket by which something was removed, later. It is in force since it was answered; but closed now, the kernel has that
+/// wait until nobody can see it any more, some 10 ms, and whoever removes an interface or changes a rule waits for it.
+fn close_later(socket: Socket) {
+    // Where there can be no thread, it is closed here.
+    let closing = thread::Builder::new().name("close-nft".into()).spawn(move || {
+        thread::sleep(SETTLED);
+        drop(socket);
+    });
+    drop(closing);
 }
 
 /// Whether there is a table of Volt's of this family.

@@ -105,7 +105,7 @@ pub(super) fn fields(fields: &[Field]) -> Vec<u8> {
             Field::Mac(mac) | Field::RawMac(mac) => bytes.extend(mac.0),
             Field::Ip(IpAddr::V4(ip)) => bytes.extend(ip.octets()),
             Field::Ip(IpAddr::V6(ip)) | Field::RawIp(ip) => bytes.extend(ip.octets()),
-            Field::Protocol(protocol) => bytes.push(protocol.number()),
+            Field::Protocol(number) => bytes.push(*number),
             Field::Port(port) => bytes.extend(port.to_be_bytes()),
         }
         bytes.resize(bytes.len().next_multiple_of(4), 0);

@@ -1,6 +1,6 @@
 //! What the kernel has of Volt's tables, compared with what it is to have.
 
-use super::dump::{attribute, attributes, dump};
+use super::dump::{attribute, attributes, dump, undisturbed};
 use super::elements::{
     DATA, GET_TABLE, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, Raw,
     TABLE_NAME, VALUE, commit,
@@ -9,15 +9,21 @@ use super::encode::{Header, Message, fields, protocol_family};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
-use volt_model::net::Protocol;
 use volt_model::net::ruleset::{Element, Family, Field, TABLE};
 
-/// `NFT_MSG_GETRULE`, `NFT_MSG_GETSETELEM`.
+/// `NFT_MSG_GETCHAIN`, `NFT_MSG_GETRULE`, `NFT_MSG_GETSETELEM`.
+const GET_CHAINS: u16 = NFTABLES << 8 | 4;
 const GET_RULES: u16 = NFTABLES << 8 | 7;
 const GET_ELEMENTS: u16 = NFTABLES << 8 | 13;
-/// `NFTA_RULE_TABLE`, `NFTA_TABLE_USERDATA`.
-const RULE_TABLE: u16 = 1;
+/// `NFTA_CHAIN_TABLE`, `NFTA_RULE_TABLE`.
+const OF_TABLE: u16 = 1;
+/// `NFTA_CHAIN_NAME`, `_HOOK`, `_POLICY`, `_TYPE`: not its number, nor how many lead to it.
+const CHAIN: &[u16] = &[3, 4, 5, 7];
+/// `NFTA_RULE_CHAIN`, `_EXPRESSIONS`, `_USERDATA`.
+const RULE: &[u16] = &[2, 4, 7];
+/// `NFTA_TABLE_USERDATA`.
 const TABLE_USERDATA: u16 = 6;
 /// `NFTNL_UDATA_TABLE_COMMENT` of libnftnl, in front of its length.
 const COMMENT: u8 = 0;
@@ -69,23 +75,45 @@ fn own(family: Family, set: &str, wanted: &[Element]) -> Held {
     own.map(|element| (fields(&element.key), fields(&element.value))).collect()
 }
 
-/// How many rules Volt's table of this family has; none where it isn't there.
+/// The rules of a table, as the kernel has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// How many they are.
+    pub count: usize,
+    /// A digest of them and of the chains they are in: of what they do and in which order, not of what the kernel calls them.
+    pub digest: u64,
+}
+
+/// The rules of Volt's table of this family; none where it isn't there.
 ///
 /// # Errors
 /// When the kernel can't be asked.
-pub fn count_rules(family: Family) -> io::Result<usize> {
-    let mut question = Message::new(header(GET_RULES, family));
-    question.text(RULE_TABLE, TABLE);
-    let mut count = 0;
-    let asked = dump(&question.finish(), &mut |answer| {
-        // Older kernels tell those of other tables too.
-        let table = attribute(answer.attributes, RULE_TABLE).unwrap_or_default();
-        count += usize::from(table.strip_suffix(b"\0") == Some(TABLE.as_bytes()));
-    });
-    match asked {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        asked => asked.map(|()| count),
+pub fn rules(family: Family) -> io::Result<Rules> {
+    undisturbed(|| rules_now(family))
+}
+
+fn rules_now(family: Family) -> io::Result<Rules> {
+    let (mut count, mut hasher) = (0, DefaultHasher::new());
+    for (kind, told) in [(GET_CHAINS, CHAIN), (GET_RULES, RULE)] {
+        let mut question = Message::new(header(kind, family));
+        question.text(OF_TABLE, TABLE);
+        let asked = dump(&question.finish(), &mut |answer| {
+            // Older kernels tell those of other tables too, and newer ones all chains.
+            let table = attribute(answer.attributes, OF_TABLE).unwrap_or_default();
+            if table.strip_suffix(b"\0") != Some(TABLE.as_bytes()) {
+                return;
+            }
+            count += usize::from(kind == GET_RULES);
+            attributes(answer.attributes)
+                .filter(|(kind, _)| told.contains(kind))
+                .for_each(|own| own.hash(&mut hasher));
+        });
+        match asked {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Rules::default()),
+            asked => asked?,
+        }
     }
+    Ok(Rules { count, digest: hasher.finish() })
 }
 
 /// The comment of Volt's table of this family; none where it has none, or isn't there.
@@ -132,12 +160,15 @@ fn flow(key: &[u8], length: usize) -> Option<Vec<Field>> {
     let (to, rest) = rest.split_at_checked(length)?;
     let [protocol, _, _, _, a, b, _, _, c, d, _, _] = rest else { return None };
     let port = |a: &u8, b: &u8| Field::Port(u16::from_be_bytes([*a, *b]));
-    let udp = (*protocol == Protocol::Udp.number()).then_some(Field::Protocol(Protocol::Udp))?;
-    Some(vec![ip(from)?, ip(to)?, udp, port(a, b), port(c, d)])
+    Some(vec![ip(from)?, ip(to)?, Field::Protocol(*protocol), port(a, b), port(c, d)])
 }
 
 /// The keys and values of a set or map, as this crate writes them.
 fn held(family: Family, set: &str) -> io::Result<Held> {
+    undisturbed(|| held_now(family, set))
+}
+
+fn held_now(family: Family, set: &str) -> io::Result<Held> {
     let mut question = Message::new(header(GET_ELEMENTS, family));
     question.text(LIST_TABLE, TABLE);
     question.text(LIST_SET, set);

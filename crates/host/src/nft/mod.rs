@@ -14,7 +14,7 @@ mod tests;
 
 pub use conntrack::forget_datagrams;
 pub use elements::{Change, change, has_table};
-pub use held::{comment, count_rules, flows, has_elements, settle};
+pub use held::{Rules, comment, flows, has_elements, rules, settle};
 
 use crate::command::{self, Command};
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use volt_model::net::policy::Orders;
 use volt_model::net::ruleset::{self, Element, Family, Field};
-use volt_model::net::{Mac, Protocol, gate};
+use volt_model::net::{Mac, gate};
 
 fn element(family: Family, set: &'static str, key: &[Field], value: &[Field]) -> Element {
     Element { family, set: set.into(), key: key.to_vec(), value: value.to_vec() }
@@ -42,12 +42,13 @@ fn flows_outlive_the_tables() {
         let orders: Orders = serde_json::from_str(policies).unwrap();
         apply(&ruleset::render(&facts(gate, &orders), &[])).unwrap();
         assert!(flows().is_empty());
-        let of = |set: &'static str, one: &str, two: &str| {
+        let of = |set: &'static str, one: &str, two: &str, carried: u8| {
             let (one, two) = (one.parse().unwrap(), two.parse().unwrap());
-            let key = [Field::Ip(one), Field::Ip(two), Field::Protocol(Protocol::Udp), Field::Port(5000), Field::Port(53)];
+            let key = [Field::Ip(one), Field::Ip(two), Field::Protocol(carried), Field::Port(5000), Field::Port(53)];
             element(Family::Bridge, set, &key, &[])
         };
-        let all = [of("flows4", "10.0.0.2", "10.0.0.3"), of("flows6", "fd00::2", "fd00::3")];
+        let (udp, sctp) = (17, 132);
+        let all = [of("flows4", "10.0.0.2", "10.0.0.3", udp), of("flows4", "10.0.0.2", "10.0.0.3", sctp), of("flows6", "fd00::2", "fd00::3", sctp)];
         apply(&ruleset::render(&facts(gate, &orders), &all)).unwrap();
         assert_eq!(flows(), all);
         apply(&ruleset::render(&facts(gate, &orders), &flows())).unwrap();
@@ -85,7 +86,7 @@ fn elements_come_and_go_as_nft_writes_them() {
         element(
             Family::Inet,
             "ports4",
-            &[Field::Protocol(Protocol::Udp), Field::Port(8053)],
+            &[Field::Protocol(17), Field::Port(8053)],
             &[Field::Ip(to.parse().unwrap()), Field::Port(53)],
         )
     };
@@ -119,17 +120,34 @@ fn elements_come_and_go_as_nft_writes_them() {
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
         // Rules are counted as they were written.
         for table in ruleset::tables(&facts(gate, &orders)) {
-            let ruleset::Table { family, rules, comment: own, .. } = table;
-            assert!(rules > 0 && count_rules(family)? == rules, "{family}: {rules}");
+            let ruleset::Table { family, rules: count, comment: own, .. } = table;
+            let whole = rules(family)?;
+            assert!(count > 0 && whole.count == count, "{family}: {count}");
             assert_eq!(comment(family)?, Some(own));
             Command::new("nft")
                 .args(["flush", "table", &family.to_string(), "volt"])
                 .run()
                 .unwrap();
-            assert_eq!(count_rules(family)?, 0);
+            let flushed = rules(family)?;
+            assert!(flushed.count == 0 && flushed.digest != whole.digest);
+        }
+        // Rendered again they are the same; but not where as many do something else.
+        let shown = || Family::ALL.map(|family| rules(family).unwrap());
+        let render = || apply(&ruleset::render(&facts(gate, &orders), &[])).unwrap();
+        render();
+        let before = shown();
+        for other in [
+            "add chain bridge volt prerouting { policy drop; }",
+            "flush chain inet volt lead_in; add rule inet volt lead_in accept; add rule inet volt lead_in accept; add rule inet volt lead_in accept; add rule inet volt lead_in accept",
+        ] {
+            render();
+            assert_eq!(shown(), before);
+            apply(other).unwrap();
+            let counts = |all: [Rules; 4]| all.map(|rules| rules.count);
+            assert!(shown() != before && counts(shown()) == counts(before), "{other}");
         }
         apply(&ruleset::nothing()).unwrap();
-        assert!(!has_table(Family::Inet)? && !has(&[])? && count_rules(Family::Inet)? == 0);
+        assert!(!has_table(Family::Inet)? && !has(&[])? && rules(Family::Inet)?.count == 0);
         assert_eq!(comment(Family::Inet)?, None);
         assert!(apply("table inet volt { nonsense }").is_err());
         Ok(())
@@ -186,7 +204,7 @@ fn a_change_of_many_is_one() {
     ns.run(|| {
         apply(&ruleset::render(&facts(gate(), &Orders::default()), &[])).unwrap();
         let port = |port| {
-            let key = [Field::Protocol(Protocol::Tcp), Field::Port(port)];
+            let key = [Field::Protocol(6), Field::Port(port)];
             element(Family::Inet, "exposed", &key, &[])
         };
         let many: Vec<Element> = (1..=20_000).map(port).collect();

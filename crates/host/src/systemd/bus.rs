@@ -33,6 +33,12 @@ const CALL_LIMIT: Duration = Duration::from_secs(90);
 /// How often a waiter asks whether its job still exists, in case the signal of its end was lost.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
+/// How often a waiter asks again where systemd is not on the bus, as while it begins anew after an update of itself.
+const PATIENCE: u32 = 50;
+
+/// How long after it was not there something is asked of systemd again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// systemd on a real bus.
 #[derive(Debug)]
 pub struct SystemdBus {
@@ -104,8 +110,9 @@ impl SystemdBus {
             let link = self.link().await?;
             match work(Arc::clone(&link)).await {
                 Err(error) if is_gone(&error) || link.connection.is_closed() => {
-                    self.forget(&link);
-                    work(self.link().await?).await
+                    let link = self.new_link(&link).await?;
+                    tokio::time::sleep(PAUSE).await;
+                    work(link).await
                 }
                 other => other,
             }
@@ -183,16 +190,28 @@ impl SystemdBus {
             let end = link.jobs.wait(job.path.as_str());
             match tokio::time::timeout(ASK_EVERY, end).await {
                 Ok(Ok(result)) => return Ok(result),
-                Ok(Err(_)) => {
-                    self.forget(&link);
-                    link = self.link().await?;
-                }
+                Ok(Err(_)) => link = self.new_link(&link).await?,
                 Err(_) => {}
             }
-            if let Some(result) = link.lost_end(job).await? {
+            let mut asked = link.lost_end(job).await;
+            // systemd's own connection may be what is lost: it makes a new one. The job goes on.
+            for _ in 0..PATIENCE {
+                if !asked.as_ref().is_err_and(is_gone) {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+                link = self.new_link(&link).await?;
+                asked = link.lost_end(job).await;
+            }
+            if let Some(result) = asked? {
                 return Ok(result);
             }
         }
+    }
+
+    async fn new_link(&self, lost: &Arc<Link>) -> zbus::Result<Arc<Link>> {
+        self.forget(lost);
+        self.link().await
     }
 }
 

@@ -242,6 +242,14 @@ pub trait Systemd: Send + Sync + std::fmt::Debug {
     /// Runs a job and returns when it has ended: `Done` or `Skipped`, any other end is `JobFailed`.
     fn run_job(&self, job: JobKind, unit: &str, limit: Duration) -> Result<JobResult>;
 
+    /// Stops a unit and returns when it is down. One that systemd does not know is.
+    fn stop(&self, unit: &str, limit: Duration) -> Result<()> {
+        match self.run_job(JobKind::Stop, unit, limit) {
+            Ok(_) | Err(Error::NoSuchUnit { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Queues a job and does not wait for it.
     fn queue_job(&self, job: JobKind, unit: &str) -> Result<()>;
 

@@ -56,6 +56,8 @@ pub struct Instruction {
 pub struct Spec {
     /// Who the command runs as.
     pub user: User,
+    /// Groups that it has besides, by name or number, to be looked up in the image.
+    pub add_groups: Vec<String>,
     /// Working directory.
     pub cwd: CString,
     /// Whether the working directory is made when absent; not for a further command, where it is a slip of the finger.
@@ -168,6 +170,7 @@ struct Found {
     gid: Option<u32>,
     groups: Vec<u32>,
     user: Option<String>,
+    add_groups: Vec<String>,
     cwd: Option<CString>,
     tty: bool,
     stdin: bool,
@@ -193,6 +196,10 @@ impl Found {
         match key {
             b"group" => {
                 self.groups.push(number()?);
+                return Ok(());
+            }
+            b"add-group" => {
+                self.add_groups.push(text()?.to_owned());
                 return Ok(());
             }
             b"seccomp" => {
@@ -262,6 +269,7 @@ impl Found {
         };
         Ok(Spec {
             user,
+            add_groups: self.add_groups,
             cwd: self.cwd.unwrap_or_else(|| c"/".to_owned()),
             make_cwd: true,
             tty: self.tty,

@@ -1,6 +1,11 @@
 //! A container: what was asked for ([`Spec`]), and what systemd is told of it ([`unit`]).
 
+pub mod around;
+pub mod standing;
 pub mod unit;
+
+pub use around::{Around, ExtraHost, HostAddress};
+pub use standing::{CpuSet, Standing};
 
 use crate::caps::CapSet;
 use crate::health::Check;
@@ -80,7 +85,7 @@ pub enum Mode {
 }
 
 /// Whose network a container has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
     /// None but its own: a namespace with the loopback and the networks that it is connected to.
@@ -88,14 +93,17 @@ pub enum Network {
     None,
     /// The host's.
     Host,
+    /// That of another container, with its addresses, ports and names.
+    Container(Name),
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::None => "none",
-            Self::Host => "host",
-        })
+        match self {
+            Self::None => f.pad("none"),
+            Self::Host => f.pad("host"),
+            Self::Container(other) => write!(f, "container:{other}"),
+        }
     }
 }
 
@@ -124,6 +132,10 @@ impl FromStr for Seccomp {
             }),
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Everything that was asked for, checked: `containers/NAME/config.json`. Values of environment variables are not in it, because
@@ -168,6 +180,9 @@ pub struct Spec {
     /// Whether they are open whatever the host's own firewall says.
     #[serde(default)]
     pub expose: bool,
+    /// What it finds around it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub around: Around,
     /// Volumes and folders of the host.
     pub binds: Vec<Bind>,
     /// Memory file systems.
@@ -179,6 +194,12 @@ pub struct Spec {
     pub read_only: bool,
     /// What it may use.
     pub limits: Limits,
+    /// Groups that its command has besides its user's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_add: Vec<String>,
+    /// How it stands against what else the host runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub standing: Standing,
     /// Capabilities added to the default.
     pub cap_add: Vec<String>,
     /// Capabilities taken from the default.

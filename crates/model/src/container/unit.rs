@@ -7,8 +7,10 @@ use crate::net::Publish;
 use crate::paths::Paths;
 use crate::restart::Restart;
 use crate::unitfile::{escape, quote};
+use crate::volume::Mounted;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where init stands inside an app container.
 pub const INIT: &str = "/run/.volt/init";
@@ -82,6 +84,8 @@ pub struct Context<'a> {
     pub volt: &'a Path,
     /// The static init.
     pub init: &'a Path,
+    /// Those of its volumes on whose folders something is mounted while it runs.
+    pub mounted: &'a BTreeMap<Name, Mounted>,
 }
 
 /// Renders the drop-in.
@@ -113,6 +117,14 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     if spec.health.is_some() {
         line(format_args!("Wants={HEALTH}"));
     }
+    if let Network::Container(other) = &spec.network {
+        // Whoever starts it starts the other, and it stops and starts again with that.
+        line(format_args!("Requires={0}\nAfter={0}", name(other)));
+    }
+    for volume in context.mounted.keys() {
+        let place = data_of(context.paths, volume);
+        line(format_args!("RequiresMountsFor={}", quote(&place.to_string_lossy())));
+    }
     line(format_args!("\n[Service]"));
     line(format_args!("ExecStart=\nExecStart=:{}", command_line(spec, context)));
     if spec.mode == Mode::App {
@@ -120,10 +132,10 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
         // From an image without systemd nspawn 252 would conclude that it needs the old control groups.
         line(format_args!("Environment=SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"));
     }
-    if spec.network == Network::None {
+    if let Some(owner) = owner_of_network(spec) {
         line(format_args!(
             "NetworkNamespacePath={}",
-            escape(&context.paths.container_netns(&spec.name).to_string_lossy())
+            escape(&context.paths.container_netns(owner).to_string_lossy())
         ));
     }
     // The relay kills in time; systemd does where the relay can't.
@@ -146,7 +158,20 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     for property in spec.limits.properties() {
         line(format_args!("{}={}", property.directive, property.value));
     }
+    for standing in spec.standing.lines() {
+        line(format_args!("{standing}"));
+    }
     out
+}
+
+/// The container whose network namespace a container runs in; none in the host's.
+#[must_use]
+pub fn owner_of_network(spec: &Spec) -> Option<&Name> {
+    match &spec.network {
+        Network::None => Some(&spec.name),
+        Network::Host => None,
+        Network::Container(other) => Some(other),
+    }
 }
 
 /// The exit code of an nspawn whose system has asked to be booted again.
@@ -178,6 +203,12 @@ fn command_line(spec: &Spec, context: &Context<'_>) -> String {
 fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
     let run = context.paths.container_run(&spec.name);
     let run = run.to_string_lossy();
+    // Who shares a network shares the names in it.
+    let names = match &spec.network {
+        Network::Container(other) => context.paths.container_run(other),
+        Network::None | Network::Host => context.paths.container_run(&spec.name),
+    };
+    let names = names.to_string_lossy();
     let root = context.paths.container(&spec.name).join("rootfs");
     let mut args: Vec<String> = vec![
         "/usr/bin/systemd-nspawn".into(),
@@ -190,8 +221,8 @@ fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
         "--resolv-conf=off".into(),
         "--timezone=off".into(),
         "--link-journal=no".into(),
-        format!("--bind-ro={run}/hosts:/etc/hosts"),
-        format!("--bind-ro={run}/resolv.conf:/etc/resolv.conf"),
+        format!("--bind-ro={names}/hosts:/etc/hosts"),
+        format!("--bind-ro={names}/resolv.conf:/etc/resolv.conf"),
         format!("--bind-ro={run}/hostname:/etc/hostname"),
     ];
     if let Some(ids) = spec.ids {
@@ -201,7 +232,7 @@ fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
     if spec.read_only {
         args.push("--read-only".into());
     }
-    args.extend(spec.binds.iter().map(|bind| bind_flag(bind, context.paths)));
+    args.extend(spec.binds.iter().enumerate().map(|bind| bind_flag(spec, bind, context)));
     args.extend(spec.tmpfs.iter().map(|tmpfs| {
         let size = tmpfs.size.map(|s| format!(",size={}", s.0)).unwrap_or_default();
         format!("--tmpfs={}:mode=1777{size}", nspawn_path(&tmpfs.target))
@@ -232,15 +263,31 @@ fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
     args
 }
 
-fn bind_flag(bind: &Bind, paths: &Paths) -> String {
+/// The folder in which the content of a volume lies.
+fn data_of(paths: &Paths, volume: &Name) -> PathBuf {
+    paths.volumes().join(volume.as_str()).join("_data")
+}
+
+/// Where a part of a volume is found while the container is prepared: it was looked up when nobody could lead elsewhere.
+#[must_use]
+pub fn part_of_volume(number: usize) -> String {
+    format!("parts/{number}")
+}
+
+fn bind_flag(spec: &Spec, (number, bind): (usize, &Bind), context: &Context<'_>) -> String {
     let source = match &bind.source {
         Source::Host(path) => path.clone(),
-        Source::Volume(name) => {
-            paths.volumes().join(name.as_str()).join("_data").to_string_lossy().into_owned()
+        Source::Volume(name) => data_of(context.paths, name).to_string_lossy().into_owned(),
+        Source::Part(..) => {
+            let run = context.paths.container_run(&spec.name);
+            run.join(part_of_volume(number)).to_string_lossy().into_owned()
         }
     };
+    // Servers know no maps of ids: they see those that the container has outside.
+    let remote = bind.source.volume().and_then(|name| context.mounted.get(name));
+    let ids = if remote.is_some_and(Mounted::is_remote) { "noidmap" } else { "idmap" };
     let flag = if bind.read_only { "--bind-ro" } else { "--bind" };
-    format!("{flag}={}:{}:idmap", nspawn_path(&source), nspawn_path(&bind.target))
+    format!("{flag}={}:{}:{ids}", nspawn_path(&source), nspawn_path(&bind.target))
 }
 
 /// nspawn takes a colon in a path only behind a backslash.
@@ -285,9 +332,14 @@ mod tests {
             networks: vec![],
             publish: vec![],
             expose: false,
-            binds: vec!["/srv/a b%c:/data:ro".parse().unwrap(), "pg:/var/lib/pg".parse().unwrap()],
+            binds: ["/srv/a b%c:/data:ro", "pg:/var/lib/pg", "pg/conf:/etc/pg", "files:/files"]
+                .map(|text| text.parse().unwrap())
+                .into(),
             tmpfs: vec!["/cache:size=1M".parse().unwrap()],
             secrets: vec!["key,uid=33,mode=0400".parse().unwrap()],
+            around: Default::default(),
+            standing: Default::default(),
+            group_add: Vec::new(),
             read_only: false,
             limits: Limits { memory: Some(Bytes(1 << 30)), ..Limits::default() },
             cap_add: vec![],
@@ -312,6 +364,14 @@ mod tests {
                 paths: &paths,
                 volt: Path::new("/usr/bin/volt"),
                 init: Path::new("/usr/lib/volt/volt-init"),
+                mounted: &BTreeMap::from([(
+                    "files".parse().unwrap(),
+                    crate::volume::Mounted {
+                        what: "nas:/x".into(),
+                        kind: "nfs".into(),
+                        options: "nodev".into(),
+                    },
+                )]),
             },
         )
     }
@@ -325,6 +385,9 @@ mod tests {
             " --private-users=524288:65536 --private-users-ownership=off ",
             "NetworkNamespacePath=/run/netns/volt-web\n",
             " --bind=/var/lib/volt/volumes/pg/_data:/var/lib/pg:idmap ",
+            " --bind=/run/volt/containers/web/parts/2:/etc/pg:idmap ",
+            " --bind=/var/lib/volt/volumes/files/_data:/files:noidmap ",
+            "\nRequiresMountsFor=/var/lib/volt/volumes/files/_data\n",
             " --tmpfs=/cache:mode=1777,size=1048576 ",
             " --bind-ro=/run/volt/containers/web/secrets/0:/run/secrets/key ",
             "MemoryMax=1073741824\n",
@@ -355,6 +418,19 @@ mod tests {
         let health = Some(crate::health::Check::by(crate::health::Probe::Tcp(80)));
         assert!(rendered(&Spec { health, ..spec() }).contains("\nWants=volt-health.service\n"));
         assert!(!rendered(&spec()).contains("volt-health"));
+    }
+
+    #[test]
+    fn a_network_may_be_another_containers() {
+        let text = rendered(&Spec { network: Network::Container("db".parse().unwrap()), ..spec() });
+        for part in [
+            "\nRequires=volt-container@db.service\nAfter=volt-container@db.service\n",
+            "\nNetworkNamespacePath=/run/netns/volt-db\n",
+            " --bind-ro=/run/volt/containers/db/hosts:/etc/hosts ",
+            " --bind-ro=/run/volt/containers/web/hostname:/etc/hostname ",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Health checks: what is asked of a workload, how often, and what follows from the answers ([`State`]).
 //!
-//! A check is written in a container's record, and in `etc/volt/health/NAME.yaml`, which goes over it. The words are Compose's.
+//! A check is written in the record of a container or service, and in `etc/volt/health/NAME.yaml` (`NAME.service.yaml`), which goes over it.
+//! The words are Compose's.
 
 pub mod http;
 mod state;

@@ -1,5 +1,6 @@
-//! How a workload is to be connected: `--network NAME[:ip=ADDRESS][:alias=NAME]…`, or `none` or `host` alone.
+//! How a workload is to be connected: `--network NAME[:ip=ADDRESS][:alias=NAME]…`, or `none`, `host` or `container:NAME` alone.
 
+use super::Alias;
 use crate::container::Network as Whose;
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub struct Attachment {
     pub ip: Option<Ipv4Addr>,
     /// Further names for it in this network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aliases: Vec<Name>,
+    pub aliases: Vec<Alias>,
 }
 
 impl Attachment {
@@ -27,6 +28,11 @@ impl Attachment {
     pub fn to(network: Name) -> Self {
         Self { network, ip: None, aliases: Vec::new() }
     }
+}
+
+/// The container whose network `container:NAME` is. (A network may be called `container`; what comes behind it has a `=`.)
+fn of_container(word: &str) -> Option<Name> {
+    word.strip_prefix("container:")?.parse().ok()
 }
 
 /// A text that connects to nothing.
@@ -80,16 +86,21 @@ impl fmt::Display for Attachment {
 /// What the words of `--network` say together.
 ///
 /// # Errors
-/// When one can't be read, `none` or `host` is not alone, or a network is named twice.
+/// When one can't be read, `none`, `host` or `container:NAME` is not alone, or a network is named twice.
 pub fn connections(words: &[String]) -> Result<(Whose, Vec<Attachment>), AttachmentError> {
     match words {
         [word] if word == "none" => return Ok((Whose::None, Vec::new())),
         [word] if word == "host" => return Ok((Whose::Host, Vec::new())),
+        [word] => {
+            if let Some(other) = of_container(word) {
+                return Ok((Whose::Container(other), Vec::new()));
+            }
+        }
         _ => {}
     }
     let mut all: Vec<Attachment> = Vec::new();
     for word in words {
-        if word == "none" || word == "host" {
+        if word == "none" || word == "host" || of_container(word).is_some() {
             return Err(AttachmentError::new(word, "it can't be had beside others"));
         }
         let one: Attachment = word.parse()?;

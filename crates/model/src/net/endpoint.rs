@@ -1,6 +1,6 @@
 //! What a workload has of networks while it is connected: `run/volt/networks/NAME.json`.
 
-use super::{BitRate, Mac, Published};
+use super::{Alias, BitRate, Mac, Published};
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub struct Endpoint {
     pub ipv6: Option<Ipv6Addr>,
     /// Further names in this network.
     #[serde(default)]
-    pub aliases: Vec<Name>,
+    pub aliases: Vec<Alias>,
     /// How much may go through it a second, in either direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<BitRate>,

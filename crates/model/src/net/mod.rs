@@ -1,5 +1,6 @@
 //! Networks: a bridge, its subnets, who is connected to it by which addresses, and which ports lead in.
 
+mod alias;
 mod attachment;
 mod bridge;
 mod derived;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+pub use alias::{Alias, AliasError};
 pub use attachment::{Attachment, AttachmentError, connections};
 pub use bridge::{Bridge, InterfaceName, InterfaceNameError};
 pub use derived::{

@@ -57,8 +57,8 @@ pub enum Field {
     Mac(Mac),
     /// An address.
     Ip(IpAddr),
-    /// What a packet carries.
-    Protocol(Protocol),
+    /// What a packet carries, by its number in the header.
+    Protocol(u8),
     /// A port.
     Port(u16),
     /// A hardware address within a packet, which nftables knows as bytes alone.
@@ -73,7 +73,14 @@ impl fmt::Display for Field {
             Self::Interface(name) => write!(f, "\"{name}\""),
             Self::Mac(mac) => mac.fmt(f),
             Self::Ip(ip) => ip.fmt(f),
-            Self::Protocol(protocol) => protocol.fmt(f),
+            Self::Protocol(number) => {
+                let named =
+                    [Protocol::Tcp, Protocol::Udp].into_iter().find(|p| p.number() == *number);
+                match named {
+                    Some(protocol) => protocol.fmt(f),
+                    None => number.fmt(f),
+                }
+            }
             Self::Port(port) => port.fmt(f),
             Self::RawMac(Mac([a, b, c, d, e, g])) => {
                 write!(f, "0x{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{g:02x}")
@@ -153,7 +160,7 @@ fn led_in(published: &Published) -> Vec<Element> {
 /// That it leads to this address, and whether past the host's own rules.
 fn led_to(published: &Published, to: IpAddr) -> [Element; 2] {
     let mut key: Vec<Field> = published.address.map(Field::Ip).into_iter().collect();
-    key.extend([Field::Protocol(published.protocol), Field::Port(published.host)]);
+    key.extend([Field::Protocol(published.protocol.number()), Field::Port(published.host)]);
     let by_address = published.address.is_some();
     let (ways, exposed, asked) = match (to.is_ipv4(), by_address) {
         (true, false) => ("ports4", "exposed", Family::Ip),
@@ -314,14 +321,12 @@ pub struct Table {
     pub rules: usize,
     /// Its comment, which tells its rules from others.
     pub comment: String,
-    sets: String,
     chains: String,
 }
 
-/// All tables as they are to be, without who begun what before (`flows`).
+/// All tables as they are to be, whatever is in their sets.
 #[must_use]
 pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
-    let elements = all_elements(facts.networks, facts.attached, facts.orders);
     Family::ALL.map(|family| {
         let mut chains = String::new();
         match family {
@@ -332,17 +337,9 @@ pub fn tables(facts: &Facts<'_>) -> [Table; 4] {
             }
             Family::Ip | Family::Ip6 => gate::chains(&mut chains, family, facts.networks),
         }
-        let own: Vec<&Element> = elements.iter().filter(|one| one.family == family).collect();
-        Table {
-            family,
-            rules: count_rules(&chains),
-            comment: format!(
-                "{:016x}",
-                hash(&[&sets(family, facts.orders, &[]), &chains, &facts.gate.to_string()])
-            ),
-            sets: sets(family, facts.orders, &own),
-            chains,
-        }
+        let empty = sets(family, facts.orders, &[]);
+        let digest = hash(&[&empty, &chains, &facts.gate.to_string()]);
+        Table { family, rules: count_rules(&chains), comment: format!("{digest:016x}"), chains }
     })
 }
 
@@ -360,7 +357,10 @@ fn count_rules(chains: &str) -> usize {
 #[must_use]
 pub fn render(facts: &Facts<'_>, flows: &[Element]) -> String {
     let mut out = String::new();
-    for Table { family, comment, sets, chains, .. } in tables(facts) {
+    let elements = all_elements(facts.networks, facts.attached, facts.orders);
+    for Table { family, comment, chains, .. } in tables(facts) {
+        let own: Vec<&Element> = elements.iter().filter(|one| one.family == family).collect();
+        let sets = sets(family, facts.orders, &own);
         let _ = writeln!(
             out,
             "table {family} {TABLE}\ndelete table {family} {TABLE}\ntable {family} {TABLE} {{"
@@ -414,9 +414,19 @@ fn inet(out: &mut String, facts: &Facts<'_>) {
     martians(out, facts.networks);
     forward(out, facts.orders, facts.networks);
     out.push_str(INPUT);
-    render::input(out, facts.orders);
+    let mut told = String::new();
+    tell_members(&mut told, facts.networks.iter());
+    render::input(out, facts.orders, &told);
     out.push_str(INPUT_OF_INTERNAL);
-    for network in facts.networks.iter().filter(|network| network.internal) {
+    tell_members(out, facts.networks.iter().filter(|network| network.internal));
+    out.push_str(INPUT_END);
+    lead_in(out, facts.networks);
+    postrouting(out, facts.networks);
+}
+
+/// What lets members ask the host for names and addresses.
+fn tell_members<'a>(out: &mut String, networks: impl Iterator<Item = &'a Network>) {
+    for network in networks {
         for (family, gateway) in names(network) {
             let bridge = network.bridge();
             let _ = writeln!(
@@ -432,9 +442,6 @@ fn inet(out: &mut String, facts: &Facts<'_>) {
             );
         }
     }
-    out.push_str(INPUT_END);
-    lead_in(out, facts.networks);
-    postrouting(out, facts.networks);
 }
 
 /// Where names of a network are asked for.

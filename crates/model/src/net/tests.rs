@@ -139,7 +139,8 @@ fn connections_are_said_in_words() {
         &[""],
         &["a:ip=x"],
         &["a:ip=1.2.3.4:ip=1.2.3.5"],
-        &["a:alias=B"],
+        &["a:alias=b c"],
+        &["a:alias=b.volt"],
         &["a:b"],
         &["A"],
     ] {

@@ -5,6 +5,7 @@ pub mod unit;
 
 pub use profile::Profile;
 
+use crate::health::Check;
 use crate::limits::{Limits, LimitsError};
 use crate::name::Name;
 use crate::restart::Restart;
@@ -78,6 +79,9 @@ pub struct Spec {
     pub program: Program,
     /// When it is started again.
     pub restart: Restart,
+    /// How it is found out whether it is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Check>,
     /// Seconds between the signal that asks it to end and the kill.
     pub stop_timeout: u32,
     /// Free words of the user.

@@ -1,6 +1,8 @@
 //! What systemd is told of a service: its unit, rendered purely from the spec.
 
 use super::{Profile, Program, Spec};
+use crate::container::unit::HEALTH;
+use crate::limits::Limits;
 use crate::name::Name;
 use crate::restart::Restart;
 use crate::unitfile::{command_line, escape, sentence};
@@ -18,6 +20,12 @@ pub fn name(service: &Name) -> String {
     format!("{service}.service")
 }
 
+/// `volt-service-healthy@NAME.service`: who requires it and comes after it begins when the service is healthy.
+#[must_use]
+pub fn healthy_name(service: &Name) -> String {
+    format!("volt-service-healthy@{service}.service")
+}
+
 /// Renders the unit; `environment` is the file with its variables, where it has any.
 #[must_use]
 pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
@@ -27,6 +35,9 @@ pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
     let description = spec.description.as_deref().map(sentence).filter(|text| !text.is_empty());
     let description = description.unwrap_or_else(|| format!("Volt service {}", spec.name));
     let _ = writeln!(out, "[Unit]\nDescription={description}");
+    if spec.health.is_some() {
+        let _ = writeln!(out, "Wants={HEALTH}");
+    }
     if let Restart::OnFailure(Some(tries)) = spec.restart {
         let burst = tries.saturating_add(1);
         let _ = writeln!(out, "StartLimitIntervalSec=1h\nStartLimitBurst={burst}");
@@ -41,6 +52,17 @@ pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
     let _ = writeln!(out, "Restart={restart}\nTimeoutStopSec={}", spec.stop_timeout);
     let _ = writeln!(out, "\n[Install]\nWantedBy=multi-user.target");
     out
+}
+
+/// What systemd is told of a command that is run beside a service, as properties of `systemd-run`, in which `%` stands for itself: it has
+/// the service's user, sandbox, variables and namespaces, and none of its limits.
+#[must_use]
+pub fn beside(spec: &Spec, environment: Option<&Path>) -> Vec<String> {
+    let mut out = format!("JoinsNamespaceOf={}\n", spec.unit());
+    let unlimited = Program { limits: Limits::default(), ..spec.program.clone() };
+    program(&mut out, &unlimited, &own_name(OWN, &spec.name), environment);
+    let own = out.lines().filter(|line| !line.starts_with("ExecStart="));
+    own.map(|line| line.replace("%%", "%")).collect()
 }
 
 /// What `[Service]` says of the program itself. `own` is what its own user and folder are called.
@@ -100,7 +122,7 @@ fn user_name(own: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use crate::health::{Check, Probe};
     use crate::size::Bytes;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -116,6 +138,7 @@ mod tests {
                 ..Program::default()
             },
             restart: Restart::OnFailure(Some(3)),
+            health: None,
             stop_timeout: 10,
             labels: BTreeMap::new(),
             created: jiff::Timestamp::UNIX_EPOCH,
@@ -145,6 +168,19 @@ mod tests {
         let text = render(&named, None);
         assert!(text.contains("User=www-data\nGroup=adm\n"), "{text}");
         assert!(!text.contains("DynamicUser") && !text.contains("StateDirectory"), "{text}");
+    }
+
+    #[test]
+    fn who_has_a_check_is_looked_at() {
+        let health = Some(Check::by(Probe::Tcp(80)));
+        assert!(!render(&spec(), None).contains("volt-health"));
+        assert!(render(&Spec { health, ..spec() }, None).contains("\nWants=volt-health.service\n"));
+        let beside = beside(&spec(), None);
+        for part in ["JoinsNamespaceOf=web.service", "User=svc-web", "ProtectSystem=strict"] {
+            assert!(beside.iter().any(|line| line == part), "{part}: {beside:?}");
+        }
+        let not = |line: &String| line.starts_with("Exec") || line.starts_with("Memory");
+        assert!(!beside.iter().any(not), "{beside:?}");
     }
 
     #[test]

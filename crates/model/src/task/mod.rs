@@ -106,6 +106,9 @@ pub struct Spec {
     pub program: Program,
     /// The image of the container that it runs in; on the host where there is none.
     pub image: Option<ImageRef>,
+    /// The network that its container is connected to; that of all containers where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Name>,
     /// When it is started.
     pub schedule: Schedule,
     /// Seconds that a run may take.

@@ -131,6 +131,7 @@ fn in_container(spec: &Spec, context: Context<'_>) -> Option<Program> {
     flag("name", Some(container(&spec.name).to_string()));
     flag("user", spec.program.user.clone());
     flag("workdir", spec.program.workdir.clone());
+    flag("network", spec.network.as_ref().map(ToString::to_string));
     flag("env-file", context.environment.map(|path| path.to_string_lossy().into_owned()));
     flag("memory", number(limits.memory.map(|bytes| bytes.0)));
     flag("memory-swap", number(limits.memory_swap.map(|bytes| bytes.0)));
@@ -160,6 +161,7 @@ mod tests {
                 ..Program::default()
             },
             image: None,
+            network: None,
             schedule: Schedule::Cron("0 3 13 * 5".into()),
             timeout: Some(5400),
             retries: 2,
@@ -201,10 +203,11 @@ mod tests {
         let mut task = spec();
         task.image = Some("debian:trixie".parse().unwrap());
         task.program.user = Some("nobody".into());
+        task.network = Some("back".parse().unwrap());
         let file = Path::new("/var/lib/volt/tasks/backup/environment");
         let context = Context { environment: Some(file), ..CONTEXT() };
         let text = render_service(&task, context);
-        let line = "ExecStart=:/usr/bin/volt run --quiet --rm --name task-backup --user nobody \
+        let line = "ExecStart=:/usr/bin/volt run --quiet --rm --name task-backup --user nobody --network back \
                     --env-file /var/lib/volt/tasks/backup/environment -- debian:trixie /usr/bin/backup --all\n";
         assert!(text.contains(line), "{text}");
         assert!(!text.contains("EnvironmentFile") && !text.contains("DynamicUser"), "{text}");

@@ -20,10 +20,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use volt_host::command::{self, Command, Line};
 use volt_host::files::Stage;
+use volt_model::container::Ulimit;
 use volt_model::containerfile;
 use volt_model::image::ImageRef;
 use volt_model::registry::Remote;
@@ -51,12 +53,96 @@ exec "$@"
 pub struct Recipe {
     /// The folder that the build copies from.
     pub folder: Folder,
-    /// The Containerfile, by its path in the folder.
-    pub file: String,
+    /// What says how.
+    pub file: Containerfile,
     /// Values for its arguments.
     pub args: BTreeMap<String, String>,
     /// The stage to stop at; else the last.
     pub target: Option<String>,
+    /// What its steps have.
+    pub steps: Steps,
+}
+
+/// What says how an image is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Containerfile {
+    /// A file, by its path in the folder.
+    File(String),
+    /// This text.
+    Text(String),
+}
+
+/// What the steps of a build have, and what they leave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+    /// Further folders to copy from, by name.
+    pub contexts: BTreeMap<String, PathBuf>,
+    /// Files that commands may read as secrets, by id.
+    pub secrets: BTreeMap<String, PathBuf>,
+    /// Hosts that commands know.
+    pub hosts: Vec<(String, IpAddr)>,
+    /// Limits of commands.
+    pub ulimits: Vec<Ulimit>,
+    /// The size of `/dev/shm`, in bytes.
+    pub shm_size: Option<u64>,
+    /// Whether they have no network.
+    pub offline: bool,
+}
+
+impl Steps {
+    /// The same in the words of buildah.
+    fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        let mut say = |flag: &str, value: OsString| words.extend([OsString::from(flag), value]);
+        let with = |name: &str, before: &str, path: &Path| {
+            let mut word = OsString::from(format!("{name}{before}"));
+            word.push(path);
+            word
+        };
+        for (key, value) in &self.labels {
+            say("--label", format!("{key}={value}").into());
+        }
+        for (name, path) in &self.contexts {
+            say("--build-context", with(name, "=", path));
+        }
+        for (id, path) in &self.secrets {
+            say("--secret", with(&format!("id={id}"), ",src=", path));
+        }
+        for (name, address) in &self.hosts {
+            say("--add-host", format!("{name}:{address}").into());
+        }
+        for Ulimit { name, soft, hard } in &self.ulimits {
+            let number = |n: u64| if n == u64::MAX { "-1".to_owned() } else { n.to_string() };
+            let limit =
+                format!("{}={}:{}", name.to_ascii_lowercase(), number(*soft), number(*hard));
+            say("--ulimit", limit.into());
+        }
+        if let Some(size) = self.shm_size {
+            say("--shm-size", format!("{size}b").into());
+        }
+        words
+    }
+
+    /// Refuses what buildah would take for something else.
+    fn check(&self) -> Result<()> {
+        let names = self.contexts.keys().chain(self.secrets.keys());
+        let odd = |name: &&String| name.is_empty() || name.contains([',', '=', '"']);
+        if let Some(name) = names.into_iter().find(odd) {
+            return Err(Error::Invalid(format!("`{name}` is no name of a folder or secret")));
+        }
+        for path in self.contexts.values().chain(self.secrets.values()) {
+            let bytes = path.as_os_str().as_bytes();
+            if !path.is_absolute() || bytes.iter().any(|byte| b",\"\n".contains(byte)) {
+                let path = path.display();
+                return Err(Error::Invalid(format!(
+                    "{path} can't be given to a build: write an absolute path without commas and quotes"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A folder that a build copies from.
@@ -95,30 +181,28 @@ impl Images {
         let target = Target { name: name.clone(), existing, config };
         self.refuse_taken(&target)?;
         let stage = Stage::new(&self.stages(), "image")?;
-        let Recipe { folder, file, args, target: last } = recipe;
+        let Recipe { folder, file, args, target: last, steps } = recipe;
+        steps.check()?;
         let folder = match folder {
             Folder::Path(path) => path,
             Folder::Archive(archive) => self.unpacked(archive, limits, stage.path(), work)?,
         };
-        let file = EntryPath::parse(file.as_bytes()).map_err(|reason| {
-            Error::Invalid(format!("`{file}` is no file of a folder: {reason}"))
-        })?;
-        let file = OsStr::from_bytes(file.as_bytes());
-        let text = read(&folder, file)?;
+        let (file, text) = said(file, &folder, stage.path())?;
         let buildah = Buildah::new(stage.path(), work.progress)?;
         for base in containerfile::bases(&text, &args) {
             // What is no name, buildah complains about.
-            if let Ok(base) = base.parse() {
+            if let (false, Ok(base)) = (steps.contexts.contains_key(&base), base.parse()) {
                 self.give(&buildah, &base)?;
             }
         }
-        let mut words: Vec<OsString> = vec!["--file".into(), folder.join(file).into_os_string()];
+        let mut words: Vec<OsString> = vec!["--file".into(), file.into_os_string()];
+        words.extend(steps.words());
         for (name, value) in args {
             words.extend(["--build-arg".into(), format!("{name}={value}").into()]);
         }
         words.extend(last.into_iter().flat_map(|last| ["--target".into(), last.into()]));
         words.push(folder.into_os_string());
-        buildah.build(&words)?;
+        buildah.build(&steps, &words)?;
         self.make(target, work, |lease| {
             let store = Store { cas: self.cas(), lease, limits, progress: work.progress };
             let made = store.image(&Blobs::Folder(buildah.built()), &Platform::own(), false)?;
@@ -162,6 +246,24 @@ impl Images {
     }
 }
 
+/// Where the Containerfile lies, and its text.
+fn said(file: Containerfile, folder: &Path, stage: &Path) -> Result<(PathBuf, String)> {
+    match file {
+        Containerfile::File(file) => {
+            let path = EntryPath::parse(file.as_bytes()).map_err(|reason| {
+                Error::Invalid(format!("`{file}` is no file of a folder: {reason}"))
+            })?;
+            let path = OsStr::from_bytes(path.as_bytes());
+            Ok((folder.join(path), read(folder, path)?))
+        }
+        Containerfile::Text(text) => {
+            let path = stage.join("Containerfile");
+            fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
+            Ok((path, text))
+        }
+    }
+}
+
 /// A Containerfile in a folder, out of which it does not lead.
 fn read(folder: &Path, file: &OsStr) -> Result<String> {
     let path = folder.join(file);
@@ -178,8 +280,11 @@ fn read(folder: &Path, file: &OsStr) -> Result<String> {
 }
 
 /// The limits of what a build runs, where ours are lower than those that it would set, which even root may not raise everywhere.
-fn limits() -> Vec<String> {
-    let lower = |(name, which)| {
+fn limits(said: &[Ulimit]) -> Vec<String> {
+    let lower = |(name, which): (&str, Resource)| {
+        if said.iter().any(|limit| limit.name.eq_ignore_ascii_case(name)) {
+            return None;
+        }
         let Rlimit { current, maximum: Some(most) } = getrlimit(which) else { return None };
         let now = current.unwrap_or(most).min(most);
         (most < USUAL_LIMIT).then(|| format!("--ulimit={name}={now}:{most}"))
@@ -219,8 +324,14 @@ impl<'a> Buildah<'a> {
 
     /// A command of it.
     fn command(&self, verb: &str) -> Command {
+        self.command_apart(&[], verb)
+    }
+
+    /// A command of it in further namespaces of its own.
+    fn command_apart(&self, namespaces: &[&str], verb: &str) -> Command {
         Command::new("unshare")
             .args(["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"])
+            .args(namespaces)
             .args(["--mount-proc", "--", "sh", "-ec", COVERED])
             .arg(self.stage)
             .args([PROGRAM, verb])
@@ -231,15 +342,15 @@ impl<'a> Buildah<'a> {
             .new_session()
     }
 
-    /// One that takes in images, which are ours, whatever the host says of those of others.
-    fn trusting(&self, verb: &str) -> Command {
-        self.command(verb).arg("--signature-policy").arg(self.stage.join("policy.json"))
+    /// It takes in images, which are ours, whatever the host says of those of others.
+    fn trusting(&self, command: Command) -> Command {
+        command.arg("--signature-policy").arg(self.stage.join("policy.json"))
     }
 
     /// Takes an image from an archive.
     fn take(&self, archive: &Path, name: &ImageRef) -> Result<()> {
         let from = format!("oci-archive:{}", archive.display());
-        let output = self.trusting("pull").args(["--quiet", &from]).output()?;
+        let output = self.trusting(self.command("pull")).args(["--quiet", &from]).output()?;
         // It looks for a name without a registry there first.
         let name = match Remote::of(name, "").host.is_empty() {
             true => format!("localhost/{name}"),
@@ -249,13 +360,15 @@ impl<'a> Buildah<'a> {
         Ok(self.command("tag").args([id.trim(), &name]).run()?)
     }
 
-    fn build(&self, words: &[OsString]) -> Result<()> {
+    fn build(&self, steps: &Steps, words: &[OsString]) -> Result<()> {
         let mut last = VecDeque::new();
         let built = format!("oci:{}", self.built().display());
+        // In a chroot buildah keeps no network from its commands.
+        let namespaces: &[&str] = if steps.offline { &["--net"] } else { &[] };
         let command = self
-            .trusting("build")
+            .trusting(self.command_apart(namespaces, "build"))
             .args(["--isolation", "chroot", "--pull=never", "--format", "oci", "--tag", &built])
-            .args(limits())
+            .args(limits(&steps.ulimits))
             .args(words);
         let ended = command.stream_while(&|| !self.progress.cancelled(), &mut |line| {
             let (Line::Out(bytes) | Line::Err(bytes)) = line;
@@ -282,5 +395,36 @@ impl<'a> Buildah<'a> {
             return Error::Full { path: self.stage.to_owned(), needed: None, free: None };
         }
         Error::Build { lines, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_in_the_words_of_buildah() {
+        let mut steps = Steps {
+            labels: BTreeMap::from([("made.by".into(), "a test".into())]),
+            contexts: BTreeMap::from([("more".into(), "/srv/more".into())]),
+            secrets: BTreeMap::from([("key".into(), "/run/key".into())]),
+            hosts: vec![("db".into(), "::1".parse().unwrap())],
+            ulimits: vec!["nofile=10:20".parse().unwrap(), "core=-1".parse().unwrap()],
+            shm_size: Some(1 << 20),
+            offline: true,
+        };
+        let words: Vec<String> =
+            steps.words().into_iter().map(|word| word.into_string().unwrap()).collect();
+        assert_eq!(
+            words.join(" "),
+            "--label made.by=a test --build-context more=/srv/more --secret id=key,src=/run/key --add-host db:::1 \
+             --ulimit nofile=10:20 --ulimit core=-1:-1 --shm-size 1048576b"
+        );
+        assert!(limits(&steps.ulimits).iter().all(|limit| !limit.contains("nofile")));
+        steps.check().unwrap();
+        steps.secrets.insert("odd".into(), "/run/a,src=/etc/shadow".into());
+        assert!(steps.check().is_err());
+        steps.secrets = BTreeMap::from([("a,b".into(), "/run/key".into())]);
+        assert!(steps.check().is_err());
     }
 }

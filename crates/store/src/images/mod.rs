@@ -26,7 +26,7 @@ mod stream;
 pub(crate) mod tests;
 mod unpack;
 
-pub use build::{Folder, Recipe};
+pub use build::{Containerfile, Folder, Recipe, Steps};
 pub use check::Problem;
 pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Commit, Existing, ImportOptions, Limits, Pulled, Work};

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The most that names and attributes of folders may take while a tree is made, in bytes.
@@ -33,6 +33,8 @@ pub(crate) struct TreeWriter {
     path: PathBuf,
     quota: Quota,
     rootless: bool,
+    /// Who gets folders that no entry tells of; else the caller.
+    owner: Option<u32>,
     /// The folder of the last entry: archives keep a folder's entries together.
     folder: Option<(Vec<u8>, OwnedFd)>,
     folders: BTreeMap<EntryPath, Meta>,
@@ -54,6 +56,7 @@ impl TreeWriter {
             path: path.to_owned(),
             quota,
             rootless,
+            owner: None,
             folder: None,
             folders: BTreeMap::new(),
             folder_memory: 0,
@@ -63,6 +66,12 @@ impl TreeWriter {
             buffer: vec![0; 256 << 10],
             notes: Notes::default(),
         })
+    }
+
+    /// Gives folders that no entry tells of to somebody else than the caller.
+    #[must_use]
+    pub(crate) fn owned_by(self, owner: Option<u32>) -> Self {
+        Self { owner, ..self }
     }
 
     /// Makes an entry. `data` yields the bytes of a file's segments.
@@ -198,11 +207,8 @@ impl TreeWriter {
                         }
                         Err(error) => return Err(self.io("create", &entry.path, error)),
                     }
-                    // Made by name, since the umask of the caller is nobody's wish for an image.
-                    let mode = Mode::from_raw_mode(0o755);
-                    rustix::fs::chmodat(&at, name, mode, AtFlags::empty())
-                        .and_then(|()| open_in_root(&self.root, prefix, flags))
-                        .map(|fd| at = fd)
+                    at = self
+                        .dress_made(&at, name)
                         .map_err(|error| self.io("create", &entry.path, error))?;
                 }
                 Err(Errno::NOTDIR) => {
@@ -212,6 +218,18 @@ impl TreeWriter {
             }
         }
         Ok(at)
+    }
+
+    /// Owner and mode of a folder that was just made, whatever has its name by now: a container that runs may have put a link there.
+    fn dress_made(&self, at: impl AsFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(at, name, flags, Mode::empty())?;
+        if let Some(id) = self.owner {
+            rustix::fs::fchown(&made, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;
+        }
+        // The umask of the caller is nobody's wish for an image.
+        rustix::fs::fchmod(&made, Mode::from_raw_mode(0o755))?;
+        Ok(made)
     }
 
     /// Clears the way for an entry: of two with one name the last wins, as with tar.
@@ -341,9 +359,11 @@ impl TreeWriter {
         rustix::fs::mknodat(&folder, name, FileType::Fifo, mode, 0)
             .map_err(|error| self.io("create", &entry.path, error))?;
         self.dress_by_name(entry, &folder, name)?;
-        // Nobody but us works in the stage: the name is still the fifo that was just made.
+        // Never through a link that a container has put in its place meanwhile; a fifo can't be opened without waiting for others.
         let mode = Mode::from_raw_mode(entry.meta.mode & 0o7777);
-        rustix::fs::chmodat(&folder, name, mode, AtFlags::empty())
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&folder, name, flags, Mode::empty())
+            .and_then(|fd| rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), mode))
             .map_err(|error| self.io("set the mode of", &entry.path, error))
     }
 

@@ -2,6 +2,7 @@
 # The first start makes the database.
 set -eu
 PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
+test -z "${POSTGRES_PASSWORD_FILE:-}" || POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
 data=/var/lib/postgresql/data
 if ! test -s "$data/PG_VERSION"; then
   rm -rf "$data.new"

@@ -18,7 +18,7 @@ on_hosts! {
         assert_eq!(web.state(), "running");
         assert_eq!(host.run(&["systemctl", "is-active", "volt-container@life.service"]).ok(), "active");
         // Volt has prepared it itself, so the unit for that was skipped.
-        host.sh("test -e /run/volt/containers/life/prepared && ! systemctl is-active volt-prepare@life.service").ok();
+        host.sh("test -e /run/volt/containers/life/ahead && ! systemctl is-active volt-prepare@life.service").ok();
         assert!(host.run(&["machinectl", "list", "--no-legend"]).ok().contains("life"));
         let group = host.run(&["systemctl", "show", "-P", "ControlGroup", "volt-container@life.service"]).ok();
         assert_eq!(group, "/system.slice/volt-container@life.service");
@@ -35,7 +35,7 @@ on_hosts! {
 
         host.volt(&["container", "delete", "life"]).ok();
         host.volt(&["container", "inspect", "life"]).fails(3);
-        host.sh("! ls -d /etc/systemd/system/volt-container@life.service.d /var/lib/volt/containers/life").ok();
+        host.gone(&["/etc/systemd/system/volt-container@life.service.d", "/var/lib/volt/containers/life"]);
     }
 }
 
@@ -46,12 +46,32 @@ on_hosts! {
         host.volt(&["container", "create", "--name", "twin", "tiny", "sleep", "1000"]).ok();
         host.run(&["systemctl", "start", "volt-container@twin.service"]).ok();
         assert_eq!(twin.state(), "running");
-        host.sh("systemctl is-active volt-prepare@twin.service && ! test -e /run/volt/containers/twin/prepared").ok();
+        host.sh("systemctl is-active volt-prepare@twin.service && ! test -e /run/volt/containers/twin/ahead").ok();
         host.run(&["systemctl", "restart", "volt-container@twin.service"]).ok();
         assert_eq!(twin.state(), "running");
         host.run(&["systemctl", "stop", "volt-container@twin.service"]).ok();
         assert_eq!(twin.state(), "stopped");
         host.until(LONG, "! systemctl is-active -q volt-prepare@twin.service && ! test -e /run/netns/volt-twin");
+    }
+}
+
+on_hosts! {
+    fn container_start_while_it_stops(host) {
+        host.tiny();
+        let anew = host.container("anew");
+        let slow = "trap 'sleep 1; exit 0' TERM; while true; do sleep 0.1; done";
+        host.volt(&["run", "-d", "--name", "anew", "--network", "volt0", "tiny", "sh", "-c", slow]).ok();
+        // First on what Volt has prepared, then on what the unit has.
+        for _ in 0..3 {
+            let before = anew.inspect()["pid"].clone();
+            host.sh("systemctl stop --no-block volt-container@anew && sleep 0.3 && systemctl start volt-container@anew").ok();
+            assert_eq!(anew.state(), "running");
+            assert_ne!(anew.inspect()["pid"], before);
+            host.sh("ip netns exec volt-anew ping -c 1 -W 2 10.0.0.1").ok();
+        }
+        host.sh("systemctl start volt-container@anew && volt exec anew true").ok();
+        host.volt(&["delete", "--force", "anew"]).ok();
+        host.gone(&["/run/netns/volt-anew", "/run/volt/containers/anew"]);
     }
 }
 

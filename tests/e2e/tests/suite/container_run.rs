@@ -26,7 +26,7 @@ on_hosts! {
         host.tiny();
         host.volt(&["run", "--rm", "--name", "gone", "tiny", "true"]).ok();
         host.volt(&["container", "inspect", "gone"]).fails(3);
-        host.sh("! ls -d /etc/systemd/system/volt-container@gone* /var/lib/volt/containers/gone /run/volt/containers/gone /run/netns/volt-gone 2>/dev/null").ok();
+        host.gone(&["/etc/systemd/system/volt-container@gone*", "/var/lib/volt/containers/gone", "/run/volt/containers/gone", "/run/netns/volt-gone"]);
         host.volt(&["run", "--rm", "--name", "gone", "tiny", "false"]).fails(1);
         host.sh("! systemctl list-units --all --no-legend 'volt-container@gone*' | grep .").ok();
     }

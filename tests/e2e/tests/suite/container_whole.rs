@@ -58,7 +58,7 @@ on_vms! {
         assert_eq!(host.volt(&["exec", "whole-new", "sh", "-c", "hostname; tail -n 1 /in/file"]).ok(), "whole-new\nfrom-inside");
         host.volt(&["delete", "--force", "whole-new"]).ok();
         host.volt(&["volume", "delete", "whole-data"]).ok();
-        host.sh("! ls -d /var/lib/volt/containers/whole* /var/lib/volt/volumes/whole* /etc/systemd/system/volt-container@whole* /run/volt/containers/whole* /run/netns/volt-whole*").ok();
+        host.gone(&["/var/lib/volt/containers/whole*", "/var/lib/volt/volumes/whole*", "/etc/systemd/system/volt-container@whole*", "/run/volt/containers/whole*", "/run/netns/volt-whole*"]);
 
         booted(host);
         without_root(host);

@@ -39,7 +39,7 @@ const EDITED: &str = "volt service start crash && case \"$(cat /etc/systemd/syst
 
 /// It is there, then it can be run, or it is not, and the host has no such timer.
 const TICKS_OR_IS_NOT: &str = "volt task run crash; c=$?; if test $c = 0; then volt task delete crash; else test $c = 3; fi && \
-    ! ls /etc/systemd/system/volt-task-crash* /etc/systemd/system/timers.target.wants/volt-task-crash* 2>/dev/null";
+    ! ls /etc/systemd/system/volt-task-crash* /etc/systemd/system/timers.target.wants/volt-task-crash* 2>/dev/null | grep .";
 
 /// It is there with all that was imported, or it is not.
 const IMAGE: &str = "i=crash; rm -rf /tmp/out; mkdir /tmp/out; volt image export --file /tmp/out.tar $i; c=$?; \
@@ -148,7 +148,7 @@ const VARIANTS: &[Case] = &[
         name: "container delete of one that comes up at boot",
         before: "volt run -d --restart always --name crash tiny sleep 1000 && volt container stop crash",
         command: &["container", "delete", "crash"],
-        after: "volt container delete crash || test $? = 3; ! ls /etc/systemd/system/multi-user.target.wants/volt-container@*",
+        after: "{ volt container delete crash || test $? = 3; } && ! ls /etc/systemd/system/multi-user.target.wants/volt-container@*",
     },
     Case {
         name: "image pull",
@@ -239,85 +239,126 @@ const SNAPSHOTS: &[Case] = &[
     },
 ];
 
-/// Networks: it is there or it is not; who is to be connected is, and by what it has no more nobody is reached.
+/// Who is connected by his record reaches the gateway and finds names, and nobody else does.
+const AS_CONNECTED: &str = "if grep -q crashnet /var/lib/volt/containers/crash/config.json; \
+    then ip netns exec volt-crash ping -c 1 -W 2 10.66.0.1 && volt exec crash nslookup crash.crashnet; \
+    else ! ip netns exec volt-crash ping -c 1 -W 1 10.66.0.1 && ! volt exec crash grep nameserver /etc/resolv.conf && ! ip -o link show | grep vt-; fi";
+
+/// Its page is had by the port that it publishes where it runs; else nothing of it is there.
+const AS_STARTED: &str = "if systemctl is-active volt-container@crash; \
+    then ip netns exec volt-crash ping -c 1 -W 2 10.0.0.1 && for at in 127.0.0.1 10.0.0.1; do n=0; \
+        until test \"$(timeout 4 busybox wget -q -O - http://$at:9399/)\" = crash; do n=$((n+1)); test $n -lt 20 || exit 1; sleep 0.1; done; done; \
+    else ! busybox nc -w 1 127.0.0.1 9399 < /dev/null && ! ip -o link show | grep vt- && ! ls /run/netns | grep crash; fi";
+
+/// Somebody can be connected to it, or it is not there.
+const AS_MADE: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
+    then volt run --rm --name crash --network crashnet tiny nslookup crash.crashnet; \
+    else ! ip link show volt-crashnet; fi";
+
+/// Its interface is a port of the network's bridge, or it is not there.
+const AS_PLUGGED: &str = "if volt net tap list -o name | grep crash; then test $(ip -o link show master volt-crashnet | wc -l) = 1; \
+    else ! ip -o link show | grep vt-; fi";
+
+/// Two members of one network, of which one asks the other, and nothing is denied.
+const TWO: &str = "volt net inspect crashnet > /dev/null 2>&1 || { volt net create --subnet 10.66.0.0/24 crashnet && \
+    volt run -d --name crash --network crashnet tiny sleep 1000 && volt run -d --name crashed --network crashnet --ip 10.66.0.9 tiny httpd -f -p 9399 -h / && \
+    until ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null; do sleep 0.1; done; } && \
+    { volt firewall rule delete crash; volt net policy delete crash; true; } 2> /dev/null";
+
+/// The second is reached by the first.
+const MET: &str = "ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null";
+
+/// What the record says of them and what they meet are the same.
+const AS_ALLOWED: &str = "said=no; volt net policy test crash crashed:9399 -o json | grep -q '\"allowed\": *true' && said=yes; \
+    met=no; ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null && met=yes; echo said $said, met $met; test $said = $met";
+
+/// Networks: what comes after looks whether who is connected is what the records say, and mends nothing.
 const NETWORKS: &[Case] = &[
     Case {
         name: "net create",
         before: "true",
-        command: &["net", "create", "crashnet"],
-        after: "volt net delete crashnet || test $? = 3",
+        command: &["net", "create", "--subnet", "10.66.0.0/24", "crashnet"],
+        after: AS_MADE,
     },
     Case {
         name: "net delete",
-        before: "volt net create crashnet",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet",
         command: &["net", "delete", "crashnet"],
-        after: "{ volt net delete crashnet || test $? = 3; } && ! ip link show volt-crashnet",
+        after: AS_MADE,
     },
     Case {
         name: "container start with networks and ports",
-        before: "volt container create --name crash --network volt0 -p 9399:80 tiny sleep 1000",
+        before: SERVING,
         command: &["container", "start", "crash"],
-        after: "volt container start crash && ip netns exec volt-crash ping -c 1 -W 2 10.0.0.1 && volt container delete --force crash && ! ip link | grep vt-cra",
+        after: AS_STARTED,
     },
     Case {
         name: "container stop with networks and ports",
-        before: "volt run -d --name crash --network volt0 -p 9399:80 tiny sleep 1000",
-        command: &["container", "stop", "crash"],
-        after: "volt container stop crash && volt container start crash && ip netns exec volt-crash ping -c 1 -W 2 10.0.0.1 && volt container delete --force crash",
+        before: "volt run -d --name crash --network volt0 -p 9399:80 tiny sh -c 'mkdir /www && hostname > /www/index.html && exec httpd -f -p 80 -h /www'",
+        command: &["container", "stop", "-t", "1", "crash"],
+        after: AS_STARTED,
     },
     Case {
         name: "net connect",
         before: "volt net create --subnet 10.66.0.0/24 crashnet && volt run -d --name crash --network none tiny sleep 1000",
         command: &["net", "connect", "crashnet", "crash"],
-        after: "{ volt net connect crashnet crash || test $? = 9; } && ip netns exec volt-crash ping -c 1 -W 2 10.66.0.1 && volt container delete --force crash && volt net delete crashnet",
+        after: AS_CONNECTED,
     },
     Case {
         name: "net disconnect",
         before: "volt net create --subnet 10.66.0.0/24 crashnet && volt run -d --name crash --network crashnet tiny sleep 1000",
         command: &["net", "disconnect", "crashnet", "crash"],
-        after: "{ volt net disconnect crashnet crash || test $? = 3; } && ! ip netns exec volt-crash ping -c 1 -W 1 10.66.0.1 && volt container delete --force crash && volt net delete crashnet",
-    },
-    Case {
-        name: "firewall rule add",
-        before: "true",
-        command: &[
-            "firewall", "rule", "add", "--name", "crash", "deny", "--to", "host", "--port", "9399",
-        ],
-        after: RULES_AGREE,
-    },
-    Case {
-        name: "firewall reload",
-        before: "volt firewall rule add --name crash deny --to host --port 9398 && sed -i s/9398/9399/ /etc/volt/firewall-rules.json",
-        command: &["firewall", "reload"],
-        after: RULES_AGREE,
-    },
-    Case {
-        name: "net policy create",
-        before: "volt net create --subnet 10.66.0.0/24 crashnet",
-        command: &[
-            "net",
-            "policy",
-            "create",
-            "--deny",
-            "--to",
-            "net:crashnet",
-            "--port",
-            "9399",
-            "crash",
-        ],
-        after: RULES_AGREE,
+        after: AS_CONNECTED,
     },
     Case {
         name: "net tap create",
         before: "volt net create --subnet 10.66.0.0/24 crashnet",
         command: &["net", "tap", "create", "--network", "crashnet", "crash"],
-        after: "{ volt net tap delete crash || test $? = 3; } && volt net delete crashnet",
+        after: AS_PLUGGED,
     },
     Case {
         name: "net tap delete",
         before: "volt net create --subnet 10.66.0.0/24 crashnet && volt net tap create --network crashnet crash",
         command: &["net", "tap", "delete", "crash"],
-        after: "{ volt net tap delete crash || test $? = 3; } && volt net delete crashnet",
+        after: AS_PLUGGED,
+    },
+];
+
+/// What swaps rules between two members: each denies what was allowed.
+const RULES: &[Case] = &[
+    Case {
+        name: "firewall rule add",
+        before: "true",
+        command: &[
+            "firewall",
+            "rule",
+            "add",
+            "--name",
+            "crash",
+            "deny",
+            "--from",
+            "crash",
+            "--to",
+            "net:crashnet",
+            "--port",
+            "9399",
+        ],
+        after: AS_ALLOWED,
+    },
+    Case {
+        name: "firewall reload",
+        before: "volt firewall rule add --name crash deny --from crash --to crashed --port 9398 && sed -i s/9398/9399/ /etc/volt/firewall-rules.json",
+        command: &["firewall", "reload"],
+        after: AS_ALLOWED,
+    },
+    Case {
+        name: "net policy create",
+        before: "true",
+        command: &[
+            "net", "policy", "create", "--deny", "--from", "crash", "--to", "crashed", "--port",
+            "9399", "crash",
+        ],
+        after: AS_ALLOWED,
     },
 ];
 
@@ -354,11 +395,6 @@ const UNITS: &[Case] = &[
         after: TICKS_OR_IS_NOT,
     },
 ];
-
-/// Where `status` says that the kernel has what is in force, it has it; else a reload mends that.
-const RULES_AGREE: &str = "{ volt firewall status -o json | grep -q '\"whole\": *true' || volt firewall reload; } && \
-    if grep -q 9399 /var/lib/volt/firewall.json; then nft list ruleset | grep -q 9399; else ! nft list ruleset | grep 9399; fi && \
-    { volt firewall rule delete crash || test $? = 3; } && { volt net policy delete crash || test $? = 3; } && { volt net delete crashnet || test $? = 3; }";
 
 /// What systemd runs, how its unit is told to run it beneath killat, and what makes systemd run it.
 struct UnitCase {
@@ -398,8 +434,20 @@ const UNIT_CASES: &[UnitCase] = &[
     },
 ];
 
+/// One that is to be reached by a port of the host's.
+const SERVING: &str = "volt container create --name crash --network volt0 -p 9399:80 tiny sh -c 'mkdir -p /www && hostname > /www/index.html && exec httpd -f -p 80 -h /www'";
+
+/// Whoever was killed, systemd has done what it does about it.
+const SETTLED: &str = "n=0; while systemctl show -P ActiveState volt-container@crash volt-prepare@crash volt-exited@crash volt-proxy@crash | grep ing$; do \
+    n=$((n+1)); test $n -lt 200 || exit 1; sleep 0.1; done";
+
+/// Neither an interface nor a namespace nor a file is left of a container that is deleted, nor does the firewall know of it.
+const GONE: &str = "volt container delete --force crash && ! ip -o link show | grep vt- && test -z \"$(ls /run/netns)$(ls /run/volt/networks)\" && \
+    nft -s list ruleset > /tmp/rules && diff /tmp/rules.before /tmp/rules && ! busybox nc -w 1 127.0.0.1 9399 < /dev/null && \
+    ! systemctl is-active volt-proxy@crash && volt system check";
+
 /// A bound on the calls of one command, so that a loop would be noticed.
-const MOST: u32 = 1000;
+const MOST: usize = 1000;
 
 pub(super) const CLEAN: &str = "(volt container delete --force crash crashed; volt service delete --force crash; volt task delete --force crash; volt net delete crashnet; volt volume delete crash; volt image delete crash debian-minimal; true) >/dev/null 2>&1";
 
@@ -440,27 +488,54 @@ pub(super) fn survives_some(host: &Host, case: &Case, count: usize) {
     }
 }
 
-fn survives_in_unit(host: &Host, case: &UnitCase) {
+/// Whatever is left of networks a check finds, and a repair mends.
+const FOUND: &str = "while systemctl list-jobs --no-legend | grep -q volt-; do sleep 0.1; done; \
+    volt system check || { volt system check --repair && volt system check; }";
+
+/// Killed at so many of its calls: no command but a check and a repair comes before it is seen what is connected. `first` lays the state
+/// that all cases begin with.
+fn is_found(host: &Host, case: &Case, first: &str, count: usize) {
+    let killed_at = |limit: usize| {
+        host.sh(first).ok();
+        host.sh(case.before).ok();
+        let limit = limit.to_string();
+        let killed = host.run(&[&["/tmp/killat", &limit, "volt"], case.command].concat());
+        assert!(matches!(killed.code, 0 | 99), "{}: {killed:?}", case.name);
+        for look in [FOUND, case.after] {
+            let output = host.sh(look);
+            assert_eq!(output.code, 0, "{} {}: {output:?}", case.name, killed.stderr);
+        }
+        killed.stderr
+    };
+    let calls = counted(&killed_at(100_000));
+    for limit in some_of(calls, count, host) {
+        killed_at(limit);
+    }
+    host.sh(first).ok();
+}
+
+/// Has systemd run this much of what a unit runs, and says how it ended; then the unit is as before.
+fn killed_in_unit(host: &Host, case: &UnitCase, limit: usize) -> String {
     let folder = format!("/etc/systemd/system/{}.d", case.unit);
     let dropin = case.dropin.replace("$RUN", RUN);
+    host.sh(&format!(
+        "mkdir -p {folder} && \
+         {{ echo [Service]; echo StandardError=append:/tmp/killat.log; {dropin}; }} > {folder}/60-killat.conf && \
+         systemctl daemon-reload && rm -f /tmp/killat.log && echo {limit} > /tmp/killat.n"
+    ))
+    .ok();
+    drop(host.sh(case.act));
+    let ended = "grep -q -e 'killed at' -e 'done after' /tmp/killat.log";
+    host.until(Duration::from_secs(20), ended);
+    host.sh(&format!("cat /tmp/killat.log; rm -r {folder}/60-killat.conf; systemctl daemon-reload"))
+        .ok()
+}
+
+fn survives_in_unit(host: &Host, case: &UnitCase) {
     host.sh(CLEAN).ok();
     for limit in (1..MOST).step_by(step(host)) {
-        let before = format!(
-            "volt container create --name crash tiny sleep 1000 && mkdir -p {folder} && \
-             {{ echo [Service]; echo StandardError=append:/tmp/killat.log; {dropin}; }} > {folder}/60-killat.conf && \
-             systemctl daemon-reload && rm -f /tmp/killat.log && echo {limit} > /tmp/killat.n"
-        );
-        host.sh(&before).ok();
-        drop(host.sh(case.act));
-        host.until(
-            Duration::from_secs(20),
-            "grep -q -e 'killed at' -e 'done after' /tmp/killat.log",
-        );
-        let said = host
-            .sh(&format!(
-                "cat /tmp/killat.log; rm -r {folder}/60-killat.conf; systemctl daemon-reload"
-            ))
-            .ok();
+        host.sh("volt container create --name crash tiny sleep 1000").ok();
+        let said = killed_in_unit(host, case, limit);
         let after = "volt container start crash && volt container exec crash true && volt container stop crash && volt container delete crash";
         whole(host, case.name, after, &said);
         if said.contains("done after") {
@@ -468,6 +543,24 @@ fn survives_in_unit(host: &Host, case: &UnitCase) {
         }
     }
     panic!("{} made more than {MOST} calls", case.name);
+}
+
+/// The same on a network, at so many of its calls: what is left a check finds and a repair mends; it can be started again, and its page is
+/// had by its port; and without it the network is as it was before it came.
+fn is_found_in_unit(host: &Host, case: &UnitCase, count: usize) {
+    let killed_at = |limit: usize| {
+        host.sh(SERVING).ok();
+        let said = killed_in_unit(host, case, limit);
+        for look in [SETTLED, FOUND, AS_STARTED, "volt container start crash", AS_STARTED, GONE] {
+            let output = host.sh(look);
+            assert_eq!(output.code, 0, "{} {said}: {output:?}", case.name);
+        }
+        said
+    };
+    let calls = counted(&killed_at(100_000));
+    for limit in some_of(calls, count, host) {
+        killed_at(limit);
+    }
 }
 
 /// One ordinary command, and nothing is left.
@@ -555,11 +648,22 @@ on_hosts! {
         let host = host.private("crashnet");
         prepare(&host);
         // It would mend by itself what is to be mended by the next command.
-        host.sh("systemctl mask volt-network.service").ok();
+        host.sh("systemctl mask --now volt-network.service && ! systemctl is-active volt-network.service").ok();
+        // At every one where there is time.
+        let count = volt_e2e::soak_seconds().map_or(4, |_| usize::MAX);
+        let nothing = format!("volt net tap delete crash > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vt- && test -z \"$(ls /run/netns)\" && volt system check");
         for case in NETWORKS {
-            // At every one where there is time.
-            survives_some(&host, case, volt_e2e::soak_seconds().map_or(4, |_| usize::MAX));
+            is_found(&host, case, &nothing, count);
         }
+        for case in RULES {
+            is_found(&host, case, TWO, count);
+            // One that nobody kills denies what was allowed.
+            host.sh(MET).ok();
+            host.sh(case.before).ok();
+            host.volt(case.command).ok();
+            host.sh(MET).fails(1);
+        }
+        host.sh(&nothing).ok();
     }
 }
 
@@ -599,6 +703,21 @@ on_hosts! {
         prepare(&host);
         for case in UNIT_CASES {
             survives_in_unit(&host, case);
+        }
+    }
+}
+
+on_hosts! {
+    fn net_survives_a_kill_at_some_calls_in_units(host) {
+        let host = host.private("crashwire");
+        prepare(&host);
+        host.sh("systemctl mask --now volt-network.service").ok();
+        // The network as it is without anybody.
+        host.sh(&format!("{SERVING} && volt container start crash && volt container delete --force crash && nft -s list ruleset > /tmp/rules.before")).ok();
+        host.sh("grep volt /tmp/rules.before").ok();
+        let count = volt_e2e::soak_seconds().map_or(6, |_| usize::MAX);
+        for case in UNIT_CASES {
+            is_found_in_unit(&host, case, count);
         }
     }
 }

@@ -37,10 +37,12 @@ on_hosts! {
         host.sh("systemd-run --quiet --collect busybox httpd -f -p 81 -h /srv").ok();
         host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 81 < /dev/null");
         assert!(!hears(&other, None, "10.202.0.1", 81));
+        host.sh("systemd-run --quiet --collect --unit=told --property=StandardOutput=append:/run/told volt events -o json").ok();
+        host.until(Duration::from_secs(10), "volt net create heard >/dev/null 2>&1; volt net delete heard; grep -q heard /run/told");
         host.sh("nft delete table inet volt").ok();
-        host.until(Duration::from_secs(10), "nft list table inet volt");
+        host.until(Duration::from_secs(10), "nft list table inet volt && grep restored /run/told | grep '\"firewall\"'");
         assert!(!hears(&other, None, "10.202.0.1", 81));
-        host.sh("volt system check && volt firewall rule delete rule-1").ok();
+        host.sh("systemctl stop told && volt system check && volt firewall rule delete rule-1").ok();
         assert!(hears(&other, None, "10.202.0.1", 81) && host.sh("nft list tables").ok().trim().is_empty());
         // Workloads, their ports, and internal networks.
         host.sh("volt net create --internal --subnet 10.68.0.0/24 vault").ok();

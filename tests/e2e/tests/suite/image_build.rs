@@ -36,7 +36,8 @@ ENTRYPOINT ["/srv/entry"]
 CMD ["one", "two words"]
 "#;
 
-fn install(host: &Host, packages: &str) {
+/// Installs packages in a host by its own apt.
+pub(super) fn install(host: &Host, packages: &str) {
     let quiet = "apt-get -qq -o Acquire::Languages=none";
     host.sh(&format!(
         "{quiet} update && DEBIAN_FRONTEND=noninteractive {quiet} install --no-install-recommends {packages} > /dev/null"

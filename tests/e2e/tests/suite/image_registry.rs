@@ -171,6 +171,51 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn compose_pulls_what_is_missing_and_what_is_asked_for(host) {
+        let served = Served::new(host, "registry-compose");
+        let host = &served.host;
+        host.volt(&["config", "set", "image.registry", AT]).ok();
+        let file = |path: &str, text: &str| {
+            let line = format!("mkdir -p $(dirname {path}) && cat > {path}");
+            host.run_with(&["sh", "-c", &line], text.as_bytes()).ok();
+        };
+        let text = |name: &str| format!(
+            "name: {name}\nservices:\n  web: {{image: 'team/app:1', command: [sleep, '1000'], stop_grace_period: 1s}}\n  built: {{build: .}}\n  idle: {{image: 'team/app:docker', profiles: [more]}}\ntasks: {{say: {{container: 'team/app:docker', exec: [/bin/busybox, 'true'], every: 1h}}}}\n"
+        );
+        file("/srv/pulled/compose.yaml", &text("pulled"));
+        let within = |line: &str| host.sh(&format!("cd /srv/pulled && {line}"));
+        // Images of containers and tasks, once each; what is built, and what no profile has, is left out.
+        let names = within("volt compose pull").ok();
+        let names: Vec<&str> = names.lines().collect();
+        assert!(names.len() == 2 && names[0].ends_with("team/app:docker") && names[1].ends_with("team/app:1"), "{names:?}");
+        assert_eq!(within("volt compose pull web | wc -l").ok(), "1");
+        within("volt compose pull none").fails(3);
+        // Again, also where it is there: what the name means by now.
+        host.sh(&format!("volt image tag team/app:1 kept && volt image delete team/app:1 && volt image pull --force --platform linux/arm64 {AT}/team/app:many && volt image tag {AT}/team/app:many team/app:1")).ok();
+        let command = || host.volt(&["image", "inspect", "team/app:1", "-o", "json"]).json()["command"].clone();
+        assert_eq!(command(), serde_json::json!(["for others"]));
+        within("volt compose pull web").ok();
+        assert_ne!(command(), serde_json::json!(["for others"]));
+
+        // For the platform that the file says also where it was missing.
+        file("/srv/other/compose.yaml", "name: other\nservices: {web: {image: 'team/app:many', platform: linux/arm64}}\n");
+        host.sh(&format!("volt image delete {AT}/team/app:many")).ok();
+        host.sh("cd /srv/other && volt compose up --no-start").ok();
+        assert_eq!(host.volt(&["image", "inspect", "team/app:many", "-o", "json"]).json()["command"], serde_json::json!(["for others"]));
+        host.volt(&["compose", "-p", "other", "down"]).ok();
+
+        // A stack of the host has them pulled at boot, its tasks' too.
+        host.sh("volt image delete team/app:docker").ok();
+        file("/etc/volt/compose/own.yaml", "tasks: {say: {container: 'team/app:docker', exec: [/bin/busybox, 'true'], every: 1h}}\n");
+        host.sh("systemctl restart volt-stacks").ok();
+        host.sh("systemctl is-active volt-task-own-say-1.timer").ok();
+        host.volt(&["compose", "-p", "own", "down"]).ok();
+        served.host.sh("systemctl stop registry; rm /etc/volt/compose/own.yaml").ok();
+        assert_ne!(within("volt compose pull web").code, 0);
+    }
+}
+
+on_hosts! {
     fn image_pull_as_somebody(host) {
         let served = Served::new(host, "registry-users");
         let host = &served.host;

@@ -73,10 +73,30 @@ on_hosts! {
         let error = host.sh("volt net create --subnet 10.98.7.0/24 lifetoo").fails(9);
         assert!(error.contains("lone"), "{error}");
         host.sh("ip link delete lone").ok();
-        // Without a subnet a free one is found.
-        host.sh("volt net create lifetoo && volt net delete lifetoo").ok();
+        // The same by IPv6: a route alone, and an address alone.
+        host.sh("ip link add taken type bridge && ip link set taken up && ip -6 route add fd98::/48 dev taken").ok();
+        host.sh("ip link add lone type bridge && ip link set lone up && ip addr add fd97::7/128 nodad dev lone").ok();
+        for (subnet, by) in [("fd98:0:0:7::/64", "taken"), ("fd98::/32", "taken"), ("fd97::/64", "lone")] {
+            let error = host.sh(&format!("volt net create --subnet 10.98.7.0/24 --ipv6 {subnet} lifetoo")).fails(9);
+            assert!(error.contains(by), "{subnet}: {error}");
+        }
+        host.sh("ip link delete taken && ip link delete lone").ok();
+        host.sh("volt net create --subnet 10.98.7.0/24 --ipv6 fd98:0:0:7::/64 lifetoo && volt net delete lifetoo").ok();
+        // Without a subnet a free one is found: one that no other table of the host's leads to, nor any to nowhere.
+        let free = || host.sh("volt net create lifetoo > /dev/null && volt net inspect lifetoo -o json && volt net delete lifetoo > /dev/null").json()["subnet"].as_str().unwrap().to_owned();
+        let first = free();
+        host.sh(&format!("ip link add taken type bridge && ip link set taken up && ip rule add lookup 52 pref 5270 && ip route add {first} dev taken table 52")).ok();
+        let second = free();
+        host.sh(&format!("ip route add blackhole {second}")).ok();
+        let third = free();
+        assert!(first != second && second != third && third != first, "{first} {second} {third}");
+        for subnet in [&first, &second] {
+            assert!(host.sh(&format!("volt net create --subnet {subnet} lifetoo")).fails(9).contains("overlaps"), "{subnet}");
+        }
+        host.sh(&format!("ip route delete blackhole {second}; ip rule delete pref 5270; ip link delete taken")).ok();
         let _guard = host.container("lifer");
-        host.sh("volt container create --name lifer --network life tiny true").ok();
+        assert_eq!(host.sh("volt run --name lifer --network life tiny cat /sys/class/net/eth0/mtu /sys/class/net/lo/mtu").ok(), "1400\n65536");
+        assert_eq!(host.sh("cat /sys/class/net/volt-life/mtu").ok(), "1400");
         assert!(host.sh("volt net delete life").fails(9).contains("lifer"));
         host.sh("volt container delete lifer && volt net delete life").ok();
         host.sh("! ip link show volt-life").ok();
@@ -226,11 +246,15 @@ on_hosts! {
             let error = host.sh(&format!("volt net bridge {words}")).fails(code);
             assert!(error.contains(said), "{words}: {error}");
         }
-        // Another program's doing does not last.
-        for broken in ["ip link delete lan0", "ip link set lan-p1 nomaster"] {
-            host.sh(broken).ok();
+        // Another program's doing does not last, and is told.
+        host.sh("systemctl stop lan-told 2>/dev/null; rm -f /run/lan-told; systemd-run --quiet --collect --unit=lan-told --property=StandardOutput=append:/run/lan-told volt events -o json").ok();
+        host.until(Duration::from_secs(10), "volt net create lanheard >/dev/null 2>&1; volt net delete lanheard; grep -q lanheard /run/lan-told");
+        for (broken, lost) in [("ip link delete lan0", "lan0"), ("ip link set lan-p1 nomaster", "lan-p1")] {
+            host.sh(&format!(": > /run/lan-told; {broken}")).ok();
             host.until(Duration::from_secs(10), reached);
+            host.until(Duration::from_secs(10), &format!("grep restored /run/lan-told | grep '\"bridge\"' | grep '\"{lost}\"'"));
         }
+        host.sh("systemctl stop lan-told").ok();
         host.sh("volt net bridge delete lan0 && volt net delete lannet && ! ip link show lan0 && ip link show lan-p1 && ip link delete lan-p3").ok();
         host.sh("for n in 1 2; do ip link delete lan-p$n; ip netns delete lan$n; done").ok();
     }
@@ -262,6 +286,60 @@ send(target, b"\x88\0\0\0" + b"\x20\0\0\0" + target + option)
 send(link, b"\x86\0\0\0" + b"\x40\0\x07\x08" + bytes(8) + bytes([1, 1]) + mac)
 "#;
 
+/// Who is on an internal network gets nowhere, also where root of the host gives him routes: they lead others where they wish.
+fn internal_stays_internal(host: &Host, other: &Host) {
+    serve(host, "shown", "--network volt0 -p 8088:80");
+    // Whatever came to the second host by itself would find its way back.
+    other
+        .sh("ip route add 10.73.0.0/24 via 10.200.0.1 && ip -6 route add fd73::/64 via fd20::1")
+        .ok();
+    let ways = |name: &str, four: &str, six: &str| {
+        host.sh(&format!("ip -n volt-{name} route replace default via {four} && ip -n volt-{name} -6 route replace default via {six}")).ok();
+    };
+    let no_ways = |name: &str| {
+        host.sh(&format!("ip -n volt-{name} route del default; ip -n volt-{name} -6 route del default; ! ip -n volt-{name} route get 10.200.0.2 && ! ip -n volt-{name} -6 route get fd20::2")).ok();
+    };
+    // Which of these pages he gets. All at once: a time-out is what nearly each is to end with.
+    let gets = |name: &str, pages: &[&str]| {
+        let each = pages.iter().map(|to| format!("(timeout 4 ip netns exec volt-{name} busybox wget -q -O /dev/null 'http://{to}' 2> /dev/null && echo '{to}') &"));
+        let said = host.sh(&format!("{} wait", each.collect::<String>())).ok();
+        let mut got: Vec<String> = said.lines().map(str::to_owned).collect();
+        got.sort_unstable();
+        got
+    };
+    let (shown, shown6) = address(host, "shown");
+    let shown6 = format!("[{shown6}]");
+    let cell = address(host, "cell1").0;
+    // Those that the host's ways lead to: a page of another host, a published port, a member of another network.
+    let mut pages = [
+        "10.200.0.2/cgi-bin/who",
+        "[fd20::2]/cgi-bin/who",
+        "10.200.0.1:8088",
+        "[fd20::1]:8088",
+        &shown,
+        &shown6,
+    ];
+    pages.sort_unstable();
+    // A plain network: by the same routes he gets there, and without them not.
+    no_ways("six");
+    let volt0 = host.volt(&["net", "inspect", "volt0", "-o", "json"]).json();
+    let gateway = |key: &str| volt0[key].as_str().unwrap_or_else(|| panic!("{volt0}")).to_owned();
+    assert_eq!(gets("six", &pages[..]), [&*shown, &*shown6], "without a route");
+    ways("six", &gateway("gateway"), &gateway("gateway_ipv6"));
+    assert_eq!(gets("six", &pages), pages);
+    ways("safe1", "10.73.0.1", "fd73::1");
+    for gateway in ["10.73.0.1", "fd73::1"] {
+        host.sh(&format!("ip netns exec volt-safe1 ping -c 1 -W 2 {gateway}")).ok();
+    }
+    assert_eq!(gets("safe1", &pages), [""; 0]);
+    assert_eq!(
+        gets("safe1", &[&cell, "10.73.0.1:8088", "[fd73::1]:8088", "10.0.0.1:8088"]),
+        [""; 0]
+    );
+    no_ways("safe1");
+    host.sh("volt delete --force shown").ok();
+}
+
 on_hosts! {
     fn net_isolated_internal_and_honest(host) {
         let host = host.private("nets");
@@ -274,6 +352,10 @@ on_hosts! {
         let at = |name: &str| address(&host, name).0;
         assert!(!reaches(&host, Some("cell1"), &at("cell2"), "cell2"));
         assert!(reaches(&host, None, &at("cell2"), "cell2"));
+        // Also where somebody takes away what keeps the ports apart.
+        host.sh("for port in $(ip -o link | grep -o 'vt-cel[^@:]*'); do bridge link set dev $port isolated off; done").ok();
+        host.until(Duration::from_secs(10), "test $(bridge -d link show | grep -A3 vt-cel | grep -c 'isolated on') = 2");
+        assert!(!reaches(&host, Some("cell1"), &at("cell2"), "cell2") && !reaches(&host, Some("cell2"), &at("cell1"), "cell1"));
         // Nor by way of the host. Who is called as the network is reached as any other.
         host.sh(&format!("ip -n volt-cell1 route add {}/32 via 10.74.0.1", at("cell2"))).ok();
         assert_ne!(host.sh(&format!("{} {}", ping("cell1"), at("cell2"))).code, 0);
@@ -304,6 +386,7 @@ on_hosts! {
         host.sh("timeout 3 volt exec cell1 nc -w 2 10.74.0.1 81 < /dev/null").ok();
         other.sh("ip route add 10.74.0.0/24 via 10.200.0.1").ok();
         assert!(!reaches(&other, None, &at("cell2"), "cell2"));
+        internal_stays_internal(&host, &other);
         // Its ports lead in from the host alone.
         assert!(host.sh("volt run --rm --network vault -p 8089:80 tiny true").fails(2).contains("internal"));
         serve(&host, "safe3", "--network vault -p 127.0.0.1:8089:80");
@@ -357,6 +440,8 @@ on_hosts! {
             ("ip link delete volt0", "bridge volt0"),
             ("nft flush ruleset && nft -f /root/theirs", "firewall"),
             ("nft flush chain bridge volt prerouting", "firewall"),
+            ("nft 'chain inet volt forward { policy drop; }'", "firewall"),
+            ("nft replace rule bridge volt prerouting handle $(nft -a list chain bridge volt prerouting | tail -n 3 | grep -o '[0-9]*$') accept", "firewall"),
             ("nft flush set bridge volt own4", "firewall"),
             ("ip addr flush dev volt0", "address 10.0.0.1/24"),
             ("echo 0 > /proc/sys/net/ipv4/ip_forward", "forwarding"),
@@ -414,15 +499,26 @@ on_hosts! {
     }
 }
 
-/// What some people ($2) do at once with containers ($1) of one network, each so often ($3) or for so many seconds ($4).
+/// What some people ($2) do at once with containers ($1) of one network, each so often ($3) or for so many seconds ($4); how each command
+/// ended, and what was said by those that failed otherwise than by somebody else's doing.
 const CHURN: &str = "end=$(($(date +%s) + $4)); r() { echo $(($(od -An -N2 -tu2 /dev/urandom) % $1)); }
+t() { what=$1; shift; said=$(\"$@\" 2>&1 >/dev/null); code=$?; echo $what $code >> /run/churn.ended
+    case $code in 0|3|4|9) ;; *) echo \"$* ended with $code: $said\" >> /run/churn.failed;; esac; return $code; }
 for p in $(seq $2); do ( i=0; while test $i -lt $3 -o $(date +%s) -lt $end; do i=$((i+1)); n=$(r $1); case $(r 6) in
-    0) volt stop -t 1 churn$n;;
-    1) volt delete --force churn$n; volt container create --name churn$n --network churn tiny sleep 100000;;
-    2) volt run --rm --network churn --network volt0 tiny true;;
-    3) volt net connect volt0 churn$n || volt net disconnect volt0 churn$n;;
-    *) volt start churn$n;;
+    0) t stop volt stop -t 1 churn$n;;
+    1) t delete volt delete --force churn$n; t create volt container create --name churn$n --network churn tiny sleep 100000;;
+    2) t run volt run --rm --network churn --network volt0 tiny true;;
+    3) t connect volt net connect volt0 churn$n || t disconnect volt net disconnect volt0 churn$n;;
+    *) if systemctl is-active --quiet volt-container@churn$n; then t again volt start churn$n; else t start volt start churn$n; fi;;
 esac; done ) >/dev/null 2>&1 & done; wait";
+
+/// Looks all the time which addresses are held by more than one, and writes down those that are so in two looks that follow each other: one
+/// look takes a while, in which an address may rightly pass from hand to hand.
+const WATCH: &str = "cd /run; : > churn.last; : > churn.twice; : > churn.looks; while true; do
+    for n in netns/volt-*; do echo of ${n##*/}; ip -n ${n##*/} -o addr show scope global 2> /dev/null; done |
+        awk '$1 == \"of\" { who = $2; next } { held[$4] = held[$4] \" \" who; many[$4]++ } END { for (ip in held) if (many[ip] > 1) print ip held[ip] }' | sort > churn.now
+    comm -12 churn.last churn.now >> churn.twice; mv churn.now churn.last; echo >> churn.looks
+done";
 
 on_hosts! {
     fn net_of_a_booted_system_stays(host) {
@@ -453,6 +549,28 @@ on_hosts! {
 /// Every address that some interface in a network namespace has, of both kinds, and every port of a bridge.
 const ADDRESSES: &str = "for n in /run/netns/volt-*; do ip -n ${n##*/} -o addr show scope global | awk '{ print $4 }'; done";
 
+/// Many were started, none failed but by what another one did meanwhile, and nobody was seen with another's address.
+fn churn_was_one(host: &Host) {
+    let ended = host.sh("sort /run/churn.ended | uniq -c").ok();
+    let looks = host.sh("wc -l < /run/churn.looks").ok().trim().parse::<usize>().unwrap();
+    let counts = ended.lines().map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        (words[0].parse::<usize>().unwrap(), words[1], words[2])
+    });
+    let all: usize = counts.clone().map(|(count, ..)| count).sum();
+    let ran = counts.filter(|(_, what, code)| matches!(*what, "start" | "run") && *code == "0");
+    let ran: usize = ran.map(|(count, ..)| count).sum();
+    volt_e2e::tell_soaked(&format!("{all} commands, {ran} starts, {looks} looks\n{ended}"));
+    assert!(ran * 10 >= all, "{ran} of {all} commands started something: {ended}");
+    assert!(looks >= 5, "{looks} looks");
+    assert_eq!(host.sh("cat /run/churn.failed 2> /dev/null").stdout, "", "{ended}");
+    assert_eq!(
+        host.sh("cat /run/churn.twice").ok(),
+        "",
+        "the same address, seen twice with several"
+    );
+}
+
 on_hosts! {
     fn net_churn_leaves_no_address_twice_and_nothing_behind(host) {
         let host = host.private("churn");
@@ -460,10 +578,15 @@ on_hosts! {
         let soak = volt_e2e::soak_seconds();
         let (count, people, each, seconds, subnet) = match soak {
             Some(seconds) => (200, 8, 0, seconds, 24),
-            None => (12, 4, 12, 0, 27),
+            None => (12, 4, 20, 0, 27),
         };
         host.sh(&format!("volt net create --subnet 10.72.0.0/{subnet} --ipv6 fd72::/64 churn; for n in $(seq 0 {}); do volt container create --name churn$n --network churn tiny sleep 100000; done", count - 1)).ok();
+        host.run_with(&["sh", "-c", "cat > /root/watch.sh"], WATCH.as_bytes()).ok();
+        host.sh("systemd-run --quiet --unit=churn-watch sh /root/watch.sh").ok();
+        host.until(Duration::from_secs(10), "test -s /run/churn.looks");
         host.run(&["sh", "-c", CHURN, "churn", &count.to_string(), &people.to_string(), &each.to_string(), &seconds.to_string()]).ok();
+        host.sh("systemctl is-active churn-watch && systemctl stop churn-watch").ok();
+        churn_was_one(&host);
         // What the kernel has, not what is written down.
         let twice = || host.sh(&format!("{ADDRESSES} | sort | uniq -d")).ok();
         assert_eq!(twice(), "");

@@ -31,6 +31,40 @@ try:
 except TimeoutError:
     pass";
 
+/// Answers by a connection and by datagrams, to whomever; sends numbers so, each when the one before has come back, until it is enough.
+const TALK: &str = r#"
+import os, socket, sys, threading, time
+def answer():
+    s = socket.create_server(("", 7))
+    c = s.accept()[0]
+    while number := c.recv(8):
+        c.sendall(number)
+if sys.argv[1] == "answer":
+    threading.Thread(target=answer).start()
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", 7))
+    while True:
+        s.sendto(*s.recvfrom(8))
+stream = socket.create_connection((sys.argv[1], 7), timeout=5)
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.settimeout(2)
+datagrams.connect((sys.argv[1], 7))
+count = 0
+while not os.path.exists("/run/enough"):
+    number = b"%08d" % count
+    for s in (stream, datagrams):
+        s.send(number)
+        try:
+            back = s.recv(8)
+        except TimeoutError:
+            back = b""
+        assert back == number, (number, back, "of the connection" if s is stream else "of datagrams")
+    count += 1
+    if count == 10:
+        open("/run/talking", "w").close()
+    time.sleep(0.003)
+"#;
+
 /// Two networks, two members of the first and one of the second; the first two answer datagrams too.
 fn members(host: &Host) {
     host.tiny();
@@ -264,6 +298,7 @@ on_hosts! {
             let error = host.sh(&format!("volt net policy {words}")).fails(code);
             assert!(error.contains(said), "{words}: {error}");
         }
+        those_who_speak_go_on(&host, &two);
         assert_eq!(host.volt(&["net", "policy", "list", "-o", "json"]).ok().trim(), "[]");
         host.sh("volt net policy create --deny --from pol1 --to pol2 --port 80 --port 8000-8100 one").ok();
         host.sh("volt net policy create one").fails(4);
@@ -299,6 +334,60 @@ on_hosts! {
         assert!(reaches(&host, Some("pol1"), &two, "pol2"));
         host.sh("volt delete --force pol1 pol2 && volt net delete pola").ok();
     }
+}
+
+/// Whoever speaks goes on, by connections and by datagrams, whatever policies come and go: nothing of it is lost. Who begins is held to them.
+fn those_who_speak_go_on(host: &Host, to: &str) {
+    let put = |policies: &[&str]| {
+        let policies: Vec<String> = policies
+            .iter()
+            .enumerate()
+            .map(|(n, words)| {
+                let [action, from, to] = words.split(' ').collect::<Vec<_>>()[..] else {
+                    panic!("{words}")
+                };
+                format!(
+                    r#"{{"name": "p{n}", "action": "{action}", "from": "{from}", "to": "{to}"}}"#
+                )
+            })
+            .collect();
+        let text = format!(r#"{{"version": 1, "policies": [{}]}}"#, policies.join(","));
+        let line =
+            "mkdir -p /etc/volt && cat > /etc/volt/network-policies.json && volt firewall reload";
+        host.run_with(&["sh", "-c", line], text.as_bytes()).ok();
+    };
+    host.run_with(&["sh", "-c", "cat > /tmp/talk.py"], TALK.as_bytes()).ok();
+    host.run_with(&["sh", "-c", "cat > /tmp/ask.py"], ASK.as_bytes()).ok();
+    // Before anything is denied nobody remembers who speaks by datagrams.
+    put(&["deny net:pola 10.99.0.0/16"]);
+    let run = |name: &str, words: &str| {
+        host.sh(&format!("systemd-run --quiet --unit=talk-{name} --property=RemainAfterExit=yes ip netns exec volt-{name} python3 /tmp/talk.py {words}")).ok();
+    };
+    run("pol2", "answer");
+    host.until(Duration::from_secs(10), "ip netns exec volt-pol2 ss -Hlun | grep -q :7 && ip netns exec volt-pol2 ss -Hltn | grep -q :7");
+    run("pol1", to);
+    host.until(Duration::from_secs(10), "test -e /run/talking");
+    for (policies, begins) in [
+        // What is answered, what is asked, both; by rules that are swapped and by elements alone; a default, and nothing.
+        (&["deny pol2 pol1"][..], true),
+        (&["deny pol1 pol2"], false),
+        (&["deny pol1 pol2", "deny net:pola any"], false),
+        (&["deny any pol2", "deny role=none pol1"], false),
+        (&["deny any 10.99.0.0/16"], true),
+    ] {
+        put(policies);
+        assert_eq!(asks(host, "pol1", to), begins, "{policies:?}");
+    }
+    host.sh("volt net policy default pola deny").ok();
+    assert!(!asks(host, "pol1", to));
+    host.sh("sleep 0.5; touch /run/enough").ok();
+    host.until(
+        Duration::from_secs(5),
+        "test \"$(systemctl show -P SubState talk-pol1)\" != running",
+    );
+    host.sh("systemctl is-active talk-pol1 || { journalctl -u talk-pol1 >&2; false; }").ok();
+    host.sh("systemctl stop talk-pol1 talk-pol2; volt net policy default pola allow").ok();
+    put(&[]);
 }
 
 on_hosts! {

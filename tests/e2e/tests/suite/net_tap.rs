@@ -39,6 +39,47 @@ ip addr replace $ip/$mask dev $interface
 echo "$ip/$mask by $router, names by $dns" > "$0.said"
 "#;
 
+/// Asks by DHCP for an IPv6 address, as RFC 8415 says: what is offered is asked for, and what is given is said.
+const ASK_SIX: &str = r#"
+import socket, sys, time
+mac = bytes.fromhex(sys.argv[1].replace(":", ""))
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+card = socket.if_nametoindex("eth0")
+s.bind(("::", 546, 0, card))
+s.settimeout(1)
+def option(kind, body):
+    return kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+def options(body):
+    found = {}
+    while body:
+        end = 4 + int.from_bytes(body[2:4], "big")
+        found[int.from_bytes(body[:2], "big")] = body[4:end]
+        body = body[end:]
+    return found
+def ask(kind, wanted, more):
+    # Who asks, by his hardware address; an address of his own; who knows names; for how long he has been asking.
+    body = option(1, b"\0\3\0\1" + mac) + option(3, b"\0\0\0\7" + bytes(8)) + option(6, b"\0\x17") + option(8, b"\0\0") + more
+    for _ in range(15):
+        try:
+            s.sendto(bytes([kind, 0, 0, kind]) + body, ("ff02::1:2", 547, 0, card))
+            while True:
+                answer = s.recv(4096)
+                if answer[:4] == bytes([wanted, 0, 0, kind]):
+                    return options(answer[4:])
+        except TimeoutError:
+            pass
+        except OSError:
+            # Its own address is still looked for at others.
+            time.sleep(0.5)
+    sys.exit("nobody answers")
+offered = ask(1, 2, b"")
+given = ask(3, 7, option(2, offered[2]))
+text = lambda ip: socket.inet_ntop(socket.AF_INET6, ip)
+names = given.get(23, b"")
+print(text(options(given[3][12:])[5][:16]), "names by", *(text(names[i:i + 16]) for i in range(0, len(names), 16)))
+"#;
+
 /// Asks for an address in a machine, and shows what was told.
 fn ask(name: &str) -> String {
     format!(
@@ -96,8 +137,12 @@ on_hosts! {
         // It is told its own address, the way out and who knows names, and is what its name leads to.
         machine(host, "guest", &tap);
         assert!(host.sh(&ask("guest")).ok().contains(&format!("{ip}/24 by 10.78.0.1, names by 10.78.0.1")));
-        // busybox asks by DHCP for IPv4 alone.
-        host.sh(&format!("ip -n guest addr add {}/64 dev eth0 nodad", of("ipv6"))).ok();
+        // By IPv6 too, where the router says that addresses are to be had by asking.
+        host.until(Duration::from_secs(20), "ip netns exec guest ip -6 route show default | grep -q eth0");
+        host.run_with(&["sh", "-c", "cat > /tmp/ask6.py"], ASK_SIX.as_bytes()).ok();
+        let given = host.sh(&format!("ip netns exec guest python3 /tmp/ask6.py {}", of("mac"))).ok();
+        assert_eq!(given, format!("{} names by fd78::1", of("ipv6")));
+        host.sh(&format!("ip -n guest addr add {}/128 dev eth0 nodad", given.split(' ').next().unwrap())).ok();
         host.sh(&format!("systemd-run --unit guest-page ip netns exec guest busybox sh -c '{}'", SERVE.replace("hostname", "echo guest").replace("httpd", "busybox httpd"))).ok();
         host.until(Duration::from_secs(10), "timeout 3 volt exec tapweb wget -q -O - http://guest/");
         let ipv6 = format!("[{}]", of("ipv6"));
@@ -114,8 +159,6 @@ on_hosts! {
         assert!(reaches(host, Some("tapweb"), &ip, "guest"));
         let asked = host.sh("ip netns exec guest busybox nslookup tapweb.volt 10.78.0.1").ok();
         assert!(asked.contains("10.78.0."), "{asked}");
-        // By IPv6 too, where the router says that addresses are to be had.
-        host.until(Duration::from_secs(20), "ip netns exec guest ip -6 route show default | grep -q eth0");
 
         // Another program's doing does not last, nor does a restart of its server lose anything.
         host.sh(&format!("ip link set {interface} nomaster")).ok();
@@ -128,10 +171,16 @@ on_hosts! {
         host.sh(&format!("! {{ {}; }} > /dev/null", ask("guest"))).ok();
         assert!(!reaches(host, Some("tapweb"), "guest", "guest"));
 
+        // Deleted it is put back, with what it was.
+        host.sh(&format!("{}; ip link delete {interface}", end("guest"))).ok();
+        host.until(Duration::from_secs(10), &format!("ip link show {interface} | grep -q 'master volt-taplan' && volt net tap list -o json | grep -q guest"));
+        machine(host, "guest", &tap);
+        assert!(host.sh(&ask("guest")).ok().contains(&format!("{ip}/24")));
         let check = host.volt(&["system", "check"]);
         assert!(!check.stdout.contains("guest") && !check.stdout.contains("taplan"), "{check:?}");
         host.sh(&format!("{}; volt net tap delete guest", end("guest"))).ok();
-        host.sh(&format!("! ip link show {interface} && ! ls /run/volt/networks/guest.json /var/lib/volt/taps/guest.json")).ok();
+        host.sh(&format!("! ip link show {interface}")).ok();
+        host.gone(&["/run/volt/networks/guest.json", "/var/lib/volt/taps/guest.json"]);
         host.sh("volt delete --force tapweb && volt net delete taplan && ! systemctl is-active volt-dhcp@taplan && ! ls /run/volt/dhcp/taplan").ok();
     }
 }

@@ -117,6 +117,49 @@ on_hosts! {
         }
         host.until(std::time::Duration::from_secs(10), "volt logs shown | grep -q said");
         assert_eq!(ask("outsider", "logs shown").ok(), "said");
+        // A stack gives nobody services or tasks of the host; what is in containers and what these use is for the group.
+        let file = |name: &str, text: &str| {
+            let line = format!("mkdir -p /srv/{name} && cat > /srv/{name}/compose.yaml");
+            host.run_with(&["sh", "-c", &line], format!("name: {name}\n{text}").as_bytes()).ok();
+        };
+        file("inside", "services: {web: {image: tiny, command: sleep 1000, stop_grace_period: 1s}}\nnetworks: {default: }\n");
+        file("outside", "services: {web: {image: tiny, command: sleep 1000, stop_grace_period: 1s}, work: {exec: /bin/sleep 1000}}\n");
+        file("timed", "services: {web: {image: tiny, command: sleep 1000, stop_grace_period: 1s}}\ntasks: {now: {exec: /bin/true, every: 1h}}\n");
+        ask("member", "compose -f /srv/inside/compose.yaml up -d").ok();
+        file("traced", "services: {web: {image: tiny, command: sleep 1000, stop_grace_period: 1s}, free: {image: tiny, command: sleep 1000, isolation: proot, network_mode: host, stop_grace_period: 1s}}\n");
+        for name in ["outside", "timed", "traced"] {
+            let up = format!("compose -f /srv/{name}/compose.yaml up -d");
+            for line in [up.clone(), format!("compose -f /srv/{name}/compose.yaml run web true")] {
+                let said = ask("member", &line).fails(5);
+                assert!(said.contains("a stack with a service or task of the host, or a container that nothing confines, needs root"), "{line}: {said}");
+            }
+            host.volt(&up.split(' ').collect::<Vec<_>>()).ok();
+            // Nor may they remove or replace what root has brought up.
+            let said = ask("member", &format!("compose -p {name} down")).fails(5);
+            assert!(said.contains("needs root"), "{said}");
+            file(name, "services: {web: {image: tiny, command: sleep 1000, stop_grace_period: 1s}}\n");
+            ask("member", &format!("compose -f /srv/{name}/compose.yaml up -d --remove-orphans")).fails(5);
+            // To start and stop is for the group, as with each alone.
+            ask("member", &format!("compose -p {name} restart")).ok();
+            host.volt(&["compose", "-p", name, "down"]).ok();
+        }
+        ask("member", "compose -p inside down").ok();
+        // What proot runs is a process of root's like any other: only root makes one, or reaches into it.
+        let made = "container create --name free --backend proot --network host tiny sleep 1000";
+        for line in [made, &made.replace("container create", "run -d")] {
+            let said = ask("member", line).fails(5);
+            assert!(said.contains("a container that nothing confines (proot) needs root"), "{line}: {said}");
+        }
+        host.volt(&made.split(' ').collect::<Vec<_>>()).ok();
+        ask("member", "container start free").ok();
+        for line in ["container exec free true", "container attach free", "container copy /etc/passwd free:/tmp/", "container clone free freer"] {
+            assert!(ask("member", line).fails(5).contains("nothing confines"), "{line}");
+        }
+        ask("member", "container stop --timeout 1 free").ok();
+        host.volt(&["config", "set", "container.backend", "proot"]).ok();
+        assert!(ask("member", "container create tiny true").fails(5).contains("nothing confines"));
+        assert!(ask("member", "compose -f /srv/inside/compose.yaml up -d").fails(5).contains("nothing confines"));
+        host.volt(&["config", "set", "container.backend", ""]).ok();
         // A path of the host is read with root's rights, so only root may name one; the command sends what it reads itself.
         let import = "curl -s --unix-socket /run/volt/volt.sock -X POST 'http://volt/api/v1/images/import?image=theirs&path=/srv/images/tiny.tar'";
         let said = host.run(&["runuser", "-u", "member", "--", "sh", "-c", import]).json();

@@ -73,7 +73,7 @@ for name in $(volt ps -a -o name | grep '^rac'); do
 done >/dev/null
 ! systemctl list-units --plain --no-legend 'volt-*@rac*' | grep . || exit 92
 ! findmnt -rno TARGET | grep /containers/rac || exit 93
-! ls -d /run/netns/volt-rac* /run/volt/containers/rac* 2>/dev/null || exit 94
+! ls -d /run/netns/volt-rac* /run/volt/containers/rac* 2>/dev/null | grep . || exit 94
 "#;
 
 fn collide(host: &Host) {
@@ -118,5 +118,28 @@ on_hosts! {
         host.tiny();
         host.sh("systemctl mask --now volt.socket volt.service").ok();
         collide(&host);
+    }
+}
+
+/// What is done while systemd begins anew again and again, as it does when the system brings a new version of it: its connection to the
+/// bus is lost each time, and made again.
+const ANEW: &str = r#"
+pid() { volt container inspect stays -o json | grep -m1 '"pid"'; }
+volt run -d --name stays tiny sleep 1000 || exit 90
+before=$(pid); rm -f /tmp/anew.done
+{ for i in $(seq 20); do systemctl daemon-reexec || exit; sleep 0.2; done; touch /tmp/anew.done; } &
+while [ -d /proc/$! ] && ! [ -e /tmp/anew.done ]; do
+    volt run -d --name passes --volume scratch:/scratch tiny sleep 1000 && volt container stop passes && volt container delete passes || exit 91
+done
+wait; [ -e /tmp/anew.done ] && [ "$(pid)" = "$before" ] || exit 92
+volt container delete --force stays
+"#;
+
+on_hosts! {
+    fn container_lives_on_while_systemd_begins_anew(host) {
+        let host = host.private("anew");
+        host.tiny();
+        host.sh("volt volume create --driver tmpfs scratch").ok();
+        host.sh(ANEW).ok();
     }
 }

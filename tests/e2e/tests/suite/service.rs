@@ -45,7 +45,8 @@ on_hosts! {
         assert_eq!(host.sh("systemctl is-active svc-life.service || true").ok(), "inactive");
         host.volt(&["service", "delete", "svc-life"]).ok();
         host.volt(&["service", "status", "svc-life"]).fails(3);
-        host.sh("! systemctl cat svc-life.service 2>/dev/null && ! ls -d /etc/systemd/system/*svc-life* /var/lib/volt/units/svc-life* /var/lib/volt/services/svc-life /var/lib/svc-svc-life /var/lib/private/svc-svc-life 2>/dev/null").ok();
+        host.sh("! systemctl cat svc-life.service 2>/dev/null").ok();
+        host.gone(&["/etc/systemd/system/*svc-life*", "/var/lib/volt/units/svc-life*", "/var/lib/volt/services/svc-life", "/var/lib/svc-svc-life", "/var/lib/private/svc-svc-life"]);
     }
 }
 
@@ -68,7 +69,7 @@ on_hosts! {
             assert!(!own || said.lines().any(|line| line == "kept"), "{said}");
             host.sh("rm -f /usr/x /kept").ok();
             host.volt(&["service", "delete", "--force", &name]).ok();
-            host.sh(&format!("! ls -d /var/lib/svc-{name} /var/lib/private/svc-{name} 2>/dev/null")).ok();
+            host.gone(&[&format!("/var/lib/svc-{name}"), &format!("/var/lib/private/svc-{name}")]);
         }
         // As whom, where and with what it is told.
         without(host, "svc-told");
@@ -116,7 +117,7 @@ on_hosts! {
         create("svc-first", &["--profile", "loose", "--", "sleep", "1"]).fails(2);
         create("svc-first", &["--rate", "1mbit", "--", "sleep", "1"]).fails(2);
         assert!(create("svc-first", &["--", "/no/such/program"]).fails(12).contains("/no/such/program"));
-        host.sh("! ls -d /etc/systemd/system/svc-first* /var/lib/volt/services/svc-first /var/lib/volt/units/svc-first* 2>/dev/null").ok();
+        host.gone(&["/etc/systemd/system/svc-first*", "/var/lib/volt/services/svc-first", "/var/lib/volt/units/svc-first*"]);
         create("svc-first", &["--", "sleep", "1000"]).ok();
         create("svc-first", &["--", "sleep", "1000"]).fails(4);
         host.volt(&["container", "create", "--name", "svc-first", "tiny", "true"]).fails(4);

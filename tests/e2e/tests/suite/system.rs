@@ -219,7 +219,7 @@ on_hosts! {
         let seen = host.volt(&["system", "check", "-o", "json"]);
         assert!(seen.stdout.contains("ghost"), "{seen:?}");
         host.volt(&["system", "check", "--repair"]).ok();
-        host.sh("! ls -d /etc/systemd/system/volt-container@ghost.service.d /var/lib/volt/ids/1000013824").ok();
+        host.gone(&["/etc/systemd/system/volt-container@ghost.service.d", "/var/lib/volt/ids/1000013824"]);
     }
 }
 

@@ -45,7 +45,8 @@ on_hosts! {
         host.volt(&["task", "enable", "tk-life"]).ok();
         host.volt(&["task", "delete", "tk-life"]).ok();
         host.volt(&["task", "inspect", "tk-life"]).fails(3);
-        host.sh("! systemctl cat volt-task-tk-life.timer 2>/dev/null && ! ls -d /etc/systemd/system/*tk-life* /etc/systemd/system/timers.target.wants/*tk-life* /var/lib/volt/tasks/tk-life /var/lib/volt/units/*tk-life* /var/lib/systemd/timers/*tk-life* /var/lib/private/task-tk-life 2>/dev/null").ok();
+        host.sh("! systemctl cat volt-task-tk-life.timer 2>/dev/null").ok();
+        host.gone(&["/etc/systemd/system/*tk-life*", "/etc/systemd/system/timers.target.wants/*tk-life*", "/var/lib/volt/tasks/tk-life", "/var/lib/volt/units/*tk-life*", "/var/lib/systemd/timers/*tk-life*", "/var/lib/private/task-tk-life"]);
     }
 }
 
@@ -69,6 +70,55 @@ on_hosts! {
         host.volt(&["task", "delete", "tk-timer"]).fails(9);
         host.volt(&["task", "delete", "--force", "tk-timer"]).ok();
         host.sh("! pgrep -f '[e]cho began'").ok();
+    }
+}
+
+on_hosts! {
+    fn task_and_service_events(host) {
+        without(host, "tk-told");
+        drop(host.volt(&["service", "delete", "--force", "sv-told"]));
+        host.sh("systemd-run --quiet --unit tk-events sh -c 'exec volt events -o json > /tmp/tk-events'; sleep 1").ok();
+        host.volt(&["task", "create", "tk-told", "--on-calendar", "yearly", "--", "/bin/sh", "-c", "sleep 1; exit 3"]).ok();
+        let events = |kind: &str| -> Vec<String> {
+            let name = if kind == "task" { "tk-told" } else { "sv-told" };
+            let text = host.sh("cat /tmp/tk-events").ok();
+            let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let own = all.filter(|event| event["kind"] == kind && event["name"] == name);
+            own.map(|event| format!("{} {}", event["action"].as_str().unwrap(), event["details"]["exit_code"].as_str().unwrap_or("-"))).collect()
+        };
+        let until = |kind: &str, expected: &[&str]| {
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            while events(kind) != expected {
+                assert!(std::time::Instant::now() < deadline, "{:?}, not {expected:?}", events(kind));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        host.volt(&["task", "run", "tk-told"]).fails(3);
+        until("task", &["created -", "started -", "failed 3"]);
+        // One that is over at once is told of all the same, and each run once.
+        host.volt(&["task", "delete", "tk-told"]).ok();
+        host.volt(&["task", "create", "tk-told", "--on-calendar", "yearly", "--", "true"]).ok();
+        host.volt(&["task", "run", "tk-told"]).ok();
+        host.volt(&["task", "run", "tk-told"]).ok();
+        let first = ["created -", "started -", "failed 3", "deleted -"];
+        let second = ["created -", "started -", "stopped 0", "started -", "stopped 0"];
+        until("task", &[&first[..], &second[..]].concat());
+
+        host.volt(&["service", "create", "sv-told", "--", "sleep", "1000"]).ok();
+        host.volt(&["service", "start", "sv-told"]).ok();
+        host.until(Duration::from_secs(10), "systemctl is-active sv-told");
+        std::thread::sleep(Duration::from_millis(500));
+        host.volt(&["workload", "freeze", "sv-told"]).ok();
+        std::thread::sleep(Duration::from_millis(2500));
+        host.volt(&["workload", "thaw", "sv-told"]).ok();
+        std::thread::sleep(Duration::from_millis(2500));
+        host.sh("systemctl kill --signal KILL sv-told").ok();
+        host.until(Duration::from_secs(20), "grep sv-told /tmp/tk-events | grep -Eq 'failed|restarting'");
+        let told = events("service");
+        assert!(told.starts_with(&["created -", "started -", "frozen -", "thawed -"].map(str::to_owned)), "{told:?}");
+        host.sh("systemctl stop tk-events").ok();
+        host.volt(&["task", "delete", "tk-told"]).ok();
+        host.volt(&["service", "delete", "--force", "sv-told"]).ok();
     }
 }
 
@@ -142,7 +192,7 @@ on_hosts! {
         create(&["--every", "5m"]).fails(2);
         create(&["--every", "5m", "--container", "tiny", "--writable", "/srv", "--", "true"]).fails(2);
         create(&["--every", "5m", "--", "/no/such/program"]).fails(12);
-        host.sh("! ls -d /etc/systemd/system/*tk-bad* /var/lib/volt/tasks/tk-bad 2>/dev/null").ok();
+        host.gone(&["/etc/systemd/system/*tk-bad*", "/var/lib/volt/tasks/tk-bad"]);
         for verb in ["run", "history", "enable", "disable", "delete", "logs"] {
             host.volt(&["task", verb, "tk-none"]).fails(3);
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::clock::{alternate, run, sized};
+use super::clock::{alternate, run};
 use crate::bench::samples::Samples;
 use crate::bench::stats::median;
 use crate::run::{Context, Result, fail, program};
@@ -23,6 +23,10 @@ const OTHERS: usize = 2000;
 /// How many queries a second are asked where the time of each counts.
 const RATE: &str = "10000";
 
+/// The cores of whoever asks and of whoever answers, where the time of each answer counts.
+const ASKING: &str = "0";
+const ANSWERING: &str = "1";
+
 /// A server: the unit that it is, and where it listens.
 #[derive(Clone, Copy)]
 struct Server {
@@ -37,7 +41,8 @@ const UNBOUND: Server = Server { unit: "bench-unbound.service", address: "127.77
 /// All figures.
 pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     begin()?;
-    let seconds = sized(pairs, "3", "1");
+    // The slowest answers are the machine's whims: many short rounds tell more than a few long ones.
+    let seconds = "1";
     let mut all = Vec::new();
     for (queries, figure) in [("local", "dns-local"), ("others", "dns-kept")] {
         let rate = |server: Server| move || per_second(server, queries, seconds);
@@ -137,7 +142,7 @@ fn dnsmasq(unit: &str, address: &str, hosts: &str, option: &str) -> Result<()> {
 
 /// How many queries a second it answers.
 fn per_second(server: Server, queries: &str, seconds: &str) -> Result<f64> {
-    let said = dnsperf(server, queries, &["-l", seconds, "-c", "8"])?;
+    let said = dnsperf(&[], server, queries, &["-l", seconds, "-c", "8"])?;
     let value = said.lines().find_map(|line| line.trim().strip_prefix("Queries per second:"));
     let Some(value) = value else { return fail(format!("dnsperf says no rate: {said}")) };
     value.trim().parse().context(|| "the rate".into())
@@ -145,7 +150,16 @@ fn per_second(server: Server, queries: &str, seconds: &str) -> Result<f64> {
 
 /// The time in which 99 of 100 are answered, in milliseconds.
 fn slowest(server: Server, queries: &str, seconds: &str) -> Result<f64> {
-    let said = dnsperf(server, queries, &["-l", seconds, "-Q", RATE, "-v"])?;
+    // A core for whoever asks and one for whoever answers: what is measured is the server, and not who else the scheduler lets run.
+    let pid = main_process(server)?;
+    let keep = |cores: &str| run(&["taskset", "--all-tasks", "--cpu-list", "--pid", cores, &pid]);
+    keep(ANSWERING)?;
+    let asking = ["taskset", "--cpu-list", ASKING];
+    let said = dnsperf(&asking, server, queries, &["-l", seconds, "-Q", RATE, "-v"]);
+    // Other figures have all of them, also where this one failed.
+    let cores = std::thread::available_parallelism().context(|| "the cores".into())?;
+    keep(&format!("0-{}", cores.get() - 1))?;
+    let said = said?;
     let lines = said.lines().filter(|line| line.starts_with("> "));
     let mut all: Vec<f64> =
         lines.filter_map(|line| line.split_whitespace().last()?.parse().ok()).collect();
@@ -156,11 +170,15 @@ fn slowest(server: Server, queries: &str, seconds: &str) -> Result<f64> {
     }
 }
 
-/// Runs it; every query must have been answered with an address.
-fn dnsperf(server: Server, queries: &str, options: &[&str]) -> Result<String> {
+/// Runs it by these words; every query must have been answered with an address.
+fn dnsperf(by: &[&str], server: Server, queries: &str, options: &[&str]) -> Result<String> {
     let file = format!("{PLACE}/{queries}");
     let words = ["-s", server.address, "-a", ASKER, "-d", &file];
-    let said = program("dnsperf").args(words).args(options).read()?;
+    // Nobody reads along, which would take one of the cores from those who are measured.
+    let told = format!("{PLACE}/told");
+    let asking = r#"exec dnsperf "$@" > "$0""#;
+    run(&[by, &["sh", "-c", asking, &told], &words, options].concat())?;
+    let said = fs::read_to_string(&told).context(|| told)?;
     let codes = said.lines().find(|line| line.contains("Response codes:")).unwrap_or_default();
     if !codes.contains("NOERROR") || !codes.contains("(100.00%)") {
         return fail(format!("{}: {said}", server.unit));
@@ -168,10 +186,14 @@ fn dnsperf(server: Server, queries: &str, options: &[&str]) -> Result<String> {
     Ok(said)
 }
 
+fn main_process(server: Server) -> Result<String> {
+    let words = ["show", "--value", "--property", "MainPID", server.unit];
+    Ok(program("systemctl").args(words).read()?.trim().to_owned())
+}
+
 /// Its memory, in MiB.
 fn resident(server: Server) -> Result<f64> {
-    let words = ["show", "--value", "--property", "MainPID", server.unit];
-    let path = format!("/proc/{}/status", program("systemctl").args(words).read()?.trim());
+    let path = format!("/proc/{}/status", main_process(server)?);
     let text = fs::read_to_string(&path).context(|| path.clone())?;
     let line =
         text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));

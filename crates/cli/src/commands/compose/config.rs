@@ -1,6 +1,6 @@
 //! `volt compose config`.
 
-use super::project::{Project, document};
+use super::project::{Project, text};
 use crate::ctx::Ctx;
 use crate::output::{Outcome, Output};
 use volt_compose::names;
@@ -52,6 +52,6 @@ pub(crate) fn run(ctx: &Ctx, project: &Project, args: &Args) -> Outcome {
             Output::text(&all, &name, all.iter().map(|one| format!("{one}\n")).collect::<String>())
         }
         None if ctx.out.is_quiet() => Output::nothing(),
-        None => Output::text(stack, &name, document(&loaded, stack).document),
+        None => Output::text(stack, &name, text(stack)),
     })
 }

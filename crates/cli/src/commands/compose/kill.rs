@@ -1,6 +1,6 @@
 //! `volt compose kill`.
 
-use super::project::Project;
+use super::project::{Project, runs};
 use crate::commands::container;
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -24,6 +24,7 @@ pub(crate) struct Args {
 
 /// Sends it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
-    let names = project.running(ctx, &args.services).await?;
+    let all = project.containers(ctx, &args.services).await?.into_iter().filter(runs);
+    let names = all.map(|one| one.workload.name).collect();
     container::kill::run(ctx, container::kill::Args { signal: args.signal, names }).await
 }

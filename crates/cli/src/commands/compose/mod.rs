@@ -1,5 +1,6 @@
 //! Commands on stacks. The files are read here, by `volt-compose`; the daemon gets one document that needs no other file.
 
+pub(crate) mod build;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod cp;
@@ -25,6 +26,7 @@ pub(crate) mod top;
 pub(crate) mod unpause;
 pub(crate) mod up;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -65,6 +67,8 @@ enum Command {
     Events(events::Args),
     Images(images::Args),
     Pull(pull::Args),
+    Build(build::Args),
+    Watch(watch::Args),
     Config(config::Args),
     Graph(graph::Args),
     Convert(convert::Args),
@@ -95,6 +99,8 @@ pub(crate) async fn dispatch(args: Args, ctx: &Ctx) -> Outcome {
         Command::Events(args) => events::run(ctx, project, args).await,
         Command::Images(args) => images::run(ctx, project, args).await,
         Command::Pull(args) => pull::run(ctx, project, args).await,
+        Command::Build(args) => build::run(ctx, project, args).await,
+        Command::Watch(args) => watch::run(ctx, project, args).await,
         Command::Config(args) => config::run(ctx, project, &args),
         Command::Graph(args) => graph::run(ctx, project, &args),
         Command::Convert(args) => convert::run(ctx, project, &args),

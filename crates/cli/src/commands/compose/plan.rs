@@ -9,6 +9,7 @@ use volt_api::Problem;
 use volt_api::operations::ComposePlanOp;
 use volt_api::types::{ComposeUp, Named};
 use volt_compose::Stack;
+use volt_compose::plan::Options;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,6 +66,15 @@ impl What {
         }
     }
 
+    /// Which services are meant.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            services: self.services.clone(),
+            no_dependencies: self.no_deps,
+            ..Options::default()
+        }
+    }
+
     /// What the daemon is asked for.
     pub(super) fn ask(&self, document: ComposeUp) -> ComposeUp {
         ComposeUp {
@@ -83,7 +93,7 @@ impl What {
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let loaded = project.load(ctx, &args.what.services)?;
     let stack = filled(&loaded, &args.what.scaled(&loaded.stack)?)?;
-    let up = args.what.ask(document(&loaded, &stack));
+    let up = args.what.ask(document(&loaded, &stack, &args.what.options())?);
     let named = Named { name: stack.name.to_string() };
     let plan = ctx.call::<ComposePlanOp>(&named, &up).await?;
     tell(ctx, &plan.notes);

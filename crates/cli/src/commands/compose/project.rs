@@ -5,12 +5,14 @@ use crate::output::clean;
 use std::path::PathBuf;
 use volt_api::Problem;
 use volt_api::operations::ComposePsOp;
-use volt_api::types::{ComposeUp, ComposeWorkload, Named, Nothing};
+use volt_api::types::{ComposeUp, ComposeWorkload, Named, Nothing, Sealed};
 use volt_compose::convert::{Format, convert};
 use volt_compose::files::Disk;
+use volt_compose::plan::{Options, chosen};
 use volt_compose::{Loaded, Request, Stack, assets, names};
 use volt_model::config::nearest;
 use volt_model::kind::ErrorKind;
+use volt_model::secret::Hidden;
 
 /// Which files, and what they are read with.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -115,7 +117,29 @@ impl Project {
         ctx: &Ctx,
         services: &[String],
     ) -> Result<Vec<String>, Problem> {
-        Ok(self.workloads(ctx, services).await?.into_iter().map(|one| one.workload.name).collect())
+        self.those(ctx, services, |_| true).await
+    }
+
+    /// The names of those that `wanted` says yes to.
+    pub(crate) async fn those(
+        &self,
+        ctx: &Ctx,
+        services: &[String],
+        wanted: impl Fn(&ComposeWorkload) -> bool,
+    ) -> Result<Vec<String>, Problem> {
+        let all = self.workloads(ctx, services).await?.into_iter();
+        Ok(all.filter(wanted).map(|one| one.workload.name).collect())
+    }
+
+    /// The containers among those; what is asked for by its service is what it is.
+    pub(crate) async fn containers(
+        &self,
+        ctx: &Ctx,
+        services: &[String],
+    ) -> Result<Vec<ComposeWorkload>, Problem> {
+        let mut all = self.workloads(ctx, services).await?;
+        all.retain(|one| !services.is_empty() || one.workload.kind == "container");
+        Ok(all)
     }
 
     /// The names of those that run.
@@ -124,8 +148,7 @@ impl Project {
         ctx: &Ctx,
         services: &[String],
     ) -> Result<Vec<String>, Problem> {
-        let all = self.workloads(ctx, services).await?.into_iter();
-        Ok(all.filter(runs).map(|one| one.workload.name).collect())
+        self.those(ctx, services, runs).await
     }
 
     /// Number `index` of a service.
@@ -172,15 +195,34 @@ pub(crate) fn filled(loaded: &Loaded, stack: &Stack) -> Result<Stack, Problem> {
     })
 }
 
-/// The stack as one document, with the files that it was made of.
-pub(crate) fn document(loaded: &Loaded, stack: &Stack) -> ComposeUp {
-    let converted = convert(stack, Format::Compose);
-    let text = converted.files.into_iter().next().map(|file| file.text).unwrap_or_default();
-    ComposeUp {
-        document: text,
+/// The stack as one document, with the files that it was made of, and beside it the secrets that these services have.
+///
+/// # Errors
+/// For a file of a secret that can't be read, or a variable that is not set.
+pub(crate) fn document(
+    loaded: &Loaded,
+    stack: &Stack,
+    options: &Options,
+) -> Result<ComposeUp, Problem> {
+    let mut stack = stack.clone();
+    let chosen = chosen(&stack, options);
+    let secrets = assets::secrets(&Disk, &mut stack, &loaded.variables, &chosen).map_err(|r| {
+        let title = "What the stack's secrets are made of can't be read";
+        Problem::new(ErrorKind::NotFound, title).because(&Lines(r.to_string()))
+    })?;
+    let sealed = |(key, hidden): (String, Hidden)| (key, Sealed(hidden.encode()));
+    Ok(ComposeUp {
+        document: text(&stack),
         files: loaded.files.iter().map(|path| path.display().to_string()).collect(),
+        secrets: secrets.into_iter().map(sealed).collect(),
         ..ComposeUp::default()
-    }
+    })
+}
+
+/// The stack as one file of Compose's form.
+pub(crate) fn text(stack: &Stack) -> String {
+    let files = convert(stack, Format::Compose).files;
+    files.into_iter().next().map(|file| file.text).unwrap_or_default()
 }
 
 /// Says what the user should know.

@@ -26,6 +26,7 @@ pub(crate) struct Args {
 /// Lists it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let mut all = project.workloads(ctx, &args.services).await?;
-    all.retain(|one| args.all || runs(one));
+    // A task is there for the times at which it runs.
+    all.retain(|one| args.all || runs(one) || one.workload.kind == "task");
     Ok(views::compose::workloads(&all, args.all))
 }

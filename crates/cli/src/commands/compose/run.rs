@@ -11,6 +11,7 @@ use crate::session::{self, Options};
 use std::io::IsTerminal;
 use volt_api::operations::ComposeRunOp;
 use volt_api::types::{ComposeRun, Named};
+use volt_compose::plan::Options as Plan;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,16 +73,22 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     }
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let (tty, stdin) = (terminal && !args.no_tty && !args.detach, !args.detach);
-    pull::missing(ctx, &stack, service, &pull::How::by_the_files()).await?;
+    pull::missing(ctx, &stack, &loaded.variables, service, &pull::How::by_the_files()).await?;
     let mut env: Vec<String> = args.env.iter().filter_map(|text| env_value(text)).collect();
     if tty && !env.iter().any(|e| e.starts_with("TERM=")) {
         env.extend(env_value("TERM"));
     }
-    let whole = document(&loaded, &stack);
+    let chosen = Plan {
+        services: vec![args.service.clone()],
+        no_dependencies: args.no_deps,
+        ..Plan::default()
+    };
+    let whole = document(&loaded, &stack, &chosen)?;
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
     let asked = ComposeRun {
         document: whole.document,
         files: whole.files,
+        secrets: whole.secrets,
         no_deps: args.no_deps,
         service: args.service,
         command: args.command,

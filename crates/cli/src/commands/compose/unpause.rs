@@ -5,7 +5,7 @@ use crate::ctx::Ctx;
 use crate::many;
 use crate::output::Outcome;
 use volt_api::operations::WorkloadThawOp;
-use volt_api::types::{ComposeWorkload, Named, Nothing};
+use volt_api::types::{Named, Nothing};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,9 +23,7 @@ pub(crate) struct Args {
 
 /// Does it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
-    let all = project.workloads(ctx, &args.services).await?;
-    let wanted = |one: &ComposeWorkload| one.workload.state == "frozen";
-    let names: Vec<String> = all.into_iter().filter(wanted).map(|one| one.workload.name).collect();
+    let names = project.those(ctx, &args.services, |one| one.workload.state == "frozen").await?;
     Ok(many::each(&names, async |name| {
         ctx.call::<WorkloadThawOp>(&Named { name }, &Nothing {}).await
     })

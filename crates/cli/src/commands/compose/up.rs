@@ -53,8 +53,8 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let stack = filled(&loaded, &args.what.scaled(&loaded.stack)?)?;
     let began = jiff::Timestamp::now();
     let how = pull::How { when: args.pull, build: args.build, no_build: args.no_build };
-    pull::missing(ctx, &stack, &args.what.services, &how).await?;
-    let mut up = args.what.ask(document(&loaded, &stack));
+    pull::missing(ctx, &stack, &loaded.variables, &args.what.services, &how).await?;
+    let mut up = args.what.ask(document(&loaded, &stack, &args.what.options())?);
     (up.no_rollback, up.wait) = (args.no_rollback, args.wait);
     let named = Named { name: stack.name.to_string() };
     let done = ctx.steps::<ComposeUpOp>(&named, &up).await?;
@@ -84,17 +84,30 @@ async fn attached(
     let shown = |key: &str| stack.services.get(key).is_some_and(|service| service.attach);
     let all = project.workloads(ctx, services).await?;
     let all: Vec<_> = all.into_iter().filter(|one| shown(&one.service)).collect();
-    let names: Vec<String> = all.into_iter().map(|one| one.workload.name).collect();
+    // Services and tasks come to no end that is waited for.
+    let (ending, others): (Vec<_>, Vec<_>) =
+        all.iter().partition(|one| one.workload.kind == "container");
+    let (ending, goes_on): (Vec<String>, bool) =
+        (ending.into_iter().map(|one| one.workload.name.clone()).collect(), !others.is_empty());
+    let names: Vec<String> = all.iter().map(|one| one.workload.name.clone()).collect();
     let signals =
         [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
     let guard = ctx.forward_signals();
-    let ended = join_all(names.iter().map(async |name| {
-        let named = Named { name: name.clone() };
-        ctx.call::<ContainerWaitOp>(&named, &Nothing {}).await
-    }));
+    let ended = async {
+        drop(
+            join_all(ending.iter().map(async |name| {
+                let named = Named { name: name.clone() };
+                ctx.call::<ContainerWaitOp>(&named, &Nothing {}).await
+            }))
+            .await,
+        );
+        if goes_on {
+            std::future::pending::<()>().await;
+        }
+    };
     let asked = tokio::select! {
         outcome = logs::follow(ctx, names.clone(), Some(began.to_string())) => return outcome,
-        _ = ended => false,
+        () = ended => false,
         () = heard(signals) => true,
     };
     if !asked {
@@ -124,6 +137,17 @@ async fn heard(signals: [std::io::Result<tokio::signal::unix::Signal>; 3]) {
 pub(super) fn scale(text: &str) -> Result<(String, u32), String> {
     let parsed = text.split_once('=').and_then(|(key, n)| Some((key.to_owned(), n.parse().ok()?)));
     parsed.filter(|(_, n)| *n <= 1000).ok_or_else(|| "write SERVICE=NUMBER, up to 1000".to_owned())
+}
+
+/// Checks that the files have these services.
+///
+/// # Errors
+/// `NotFound` for the first that they don't.
+pub(super) fn all_known(stack: &Stack, keys: &[String]) -> Result<(), Problem> {
+    match keys.iter().find(|key| !stack.services.contains_key(*key)) {
+        Some(key) => Err(unknown(stack, key)),
+        None => Ok(()),
+    }
 }
 
 /// That a file has no such service.

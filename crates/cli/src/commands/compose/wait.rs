@@ -21,6 +21,7 @@ pub(crate) struct Args {
 
 /// Waits for it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
-    let names = project.names(ctx, &args.services).await?;
+    let all = project.containers(ctx, &args.services).await?;
+    let names = all.into_iter().map(|one| one.workload.name).collect();
     container::wait::run(ctx, container::wait::Args { names }).await
 }

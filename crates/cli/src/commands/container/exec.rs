@@ -67,6 +67,6 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 }
 
 /// A list of words as the query carries it.
-fn json(words: &[String]) -> String {
+pub(crate) fn json(words: &[String]) -> String {
     serde_json::Value::from(words).to_string()
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     let list = ContainerList { all: args.all };
     let containers = ctx.call::<ContainerListOp>(&list, &Nothing {}).await?;
     // Those of which no more than the name is known are no containers as they are listed here; but they are not to be overlooked.
-    let every = WorkloadList { all: args.all, kind: Some("container".into()) };
+    let every = WorkloadList { all: args.all, kind: Some("container".into()), stack: None };
     for workload in ctx.call::<WorkloadListOp>(&every, &Nothing {}).await? {
         if let Some(problem) = workload.problem {
             ctx.out.warn(&format!("{}: {problem}", workload.name));

@@ -17,7 +17,7 @@ Examples:
   volt health configure --cmd 'pg_isready -q' --start-period 1m db
   volt health configure --reset web
 
-The file is etc/volt/health/NAME.yaml, and may be edited by hand too:
+The file is etc/volt/health/NAME.yaml, of a service NAME.service.yaml, and may be edited by hand too:
   http: {port: 8080, path: /healthz, status: [200, 300-399], headers: {Host: shop}}
   # or tcp: 5432, or exec: [pg_isready, -q], or exec: pg_isready -q | grep …, or none: true
   interval: 30s

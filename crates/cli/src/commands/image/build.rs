@@ -10,8 +10,8 @@ use clap::ValueHint;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use volt_api::Problem;
-use volt_api::operations::{ImageBuildOp, ImageInspectOp};
-use volt_api::types::{Image, ImageBuild, ImageName, Nothing};
+use volt_api::operations::{ImageBuildOp, ImageInspectOp, ImageTagOp};
+use volt_api::types::{Image, ImageBuild, ImageName, ImageTag, Nothing};
 use volt_compose::stack::Build;
 use volt_model::containerfile;
 use volt_model::kind::ErrorKind;
@@ -113,49 +113,92 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         exposed_ports: run.expose,
         labels: run.label.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
         force: args.force,
+        ..ImageBuild::default()
     };
     let image = built(ctx, &path, &mut build).await?;
     Ok(Output::text(&image, &image.name, format!("{}\n", image.name)))
 }
 
-/// Makes the image of a service of a stack.
-pub(crate) async fn for_stack(ctx: &Ctx, image: &str, build: &Build) -> Result<Image, Problem> {
+/// What is asked of the build of a service over what its stack says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Anew {
+    /// Images that it begins with are got anew.
+    pub(crate) pull: bool,
+    /// Arguments, `NAME=VALUE`.
+    pub(crate) args: Vec<String>,
+}
+
+/// Makes the image of a service of a stack, under all its names. `secrets` are files by the ids of what its commands may read.
+pub(crate) async fn for_stack(
+    ctx: &Ctx,
+    image: &str,
+    build: &Build,
+    secrets: &[(String, PathBuf)],
+    anew: &Anew,
+) -> Result<Image, Problem> {
     let folder = Path::new(&build.context);
     let path = folder.canonicalize().map_err(|e| file_problem("read", folder, &e))?;
-    if build.dockerfile_inline.is_some() {
-        let title = format!(
-            "The image {image} is built by a text in the stack's file, which Volt can't do yet"
-        );
-        return Err(Problem::new(ErrorKind::Dependency, title)
-            .hinted("Write it into a file of the folder, and name that under `dockerfile:`"));
+    let mut wanted = ImageBuild { image: image.to_owned(), force: true, ..asked(build)? };
+    wanted.build_args.extend(anew.args.iter().filter_map(|arg| env_value(arg)));
+    if wanted.containerfile.is_none() {
+        wanted.file = file(&path, build.dockerfile.as_deref().map(Path::new))?;
     }
-    let lost = [
-        ("labels", !build.labels.is_empty()),
-        ("tags", !build.tags.is_empty()),
-        ("additional_contexts", !build.additional_contexts.is_empty()),
-        ("network", build.network.is_some()),
-        ("secrets", !build.secrets.is_empty()),
-        ("shm_size", build.shm_size.is_some()),
-        ("platforms", !build.platforms.is_empty()),
-    ];
-    for (field, _) in lost.iter().filter(|(_, said)| *said) {
-        ctx.out.warn(&format!("{image}: build.{field} is not heeded yet"));
-    }
-    let mut wanted = ImageBuild {
-        image: image.to_owned(),
-        file: file(&path, build.dockerfile.as_deref().map(Path::new))?,
-        build_args: build.args.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        target: build.target.clone(),
-        force: true,
-        ..ImageBuild::default()
-    };
+    wanted.secrets = secrets.iter().map(|(id, path)| format!("{id}={}", path.display())).collect();
     ctx.out.note(&format!("The image {image} is built of {}.", path.display()));
-    built(ctx, &path, &mut wanted).await
+    if anew.pull || build.pull {
+        for base in bases(&path, &wanted)? {
+            drop(pull::anew(ctx, &base).await?);
+        }
+    }
+    let made = built(ctx, &path, &mut wanted).await?;
+    for tag in &build.tags {
+        let named = ImageTag { image: image.to_owned(), to: tag.to_string() };
+        drop(ctx.call::<ImageTagOp>(&named, &Nothing {}).await?);
+    }
+    Ok(made)
+}
+
+/// What a stack says of a build.
+fn asked(build: &Build) -> Result<ImageBuild, Problem> {
+    let usage = |title: String| Problem::new(ErrorKind::Usage, title);
+    let far = build.additional_contexts.iter().find(|(_, place)| !place.starts_with('/'));
+    if let Some((name, place)) = far {
+        let title = format!("{place}, the further context {name}, is no folder of this host");
+        return Err(usage(title).hinted("Get it first, and name the folder"));
+    }
+    if build.platforms.len() > 1 {
+        let title =
+            format!("An image is built for one platform, not for {}", build.platforms.join(", "));
+        return Err(usage(title).hinted("Name that of this host, or none"));
+    }
+    let pairs = |map: &BTreeMap<String, String>| {
+        map.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    Ok(ImageBuild {
+        containerfile: build.dockerfile_inline.clone(),
+        build_args: pairs(&build.args),
+        target: build.target.clone(),
+        labels: pairs(&build.labels),
+        contexts: pairs(&build.additional_contexts),
+        hosts: build.extra_hosts.iter().map(ToString::to_string).collect(),
+        ulimits: build.ulimits.iter().map(ToString::to_string).collect(),
+        shm_size: build.shm_size.map(|size| size.0),
+        network: build.network.clone(),
+        platform: build.platforms.first().cloned(),
+        ..ImageBuild::default()
+    })
 }
 
 async fn built(ctx: &Ctx, path: &Path, build: &mut ImageBuild) -> Result<Image, Problem> {
-    if build.file.is_some() {
-        bases(ctx, path, build).await?;
+    for image in bases(path, build)? {
+        let name = ImageName { image: image.clone() };
+        match ctx.call::<ImageInspectOp>(&name, &Nothing {}).await {
+            Err(problem) if problem.kind() == ErrorKind::NotFound => {
+                drop(pull::pull(ctx, &image).await?);
+            }
+            Err(problem) => return Err(problem),
+            Ok(_) => {}
+        }
     }
     let seen = rustix::process::geteuid().is_root() && ctx.choice().await?.is_local();
     let image = if let (true, Some(text)) = (seen, path.to_str()) {
@@ -163,6 +206,10 @@ async fn built(ctx: &Ctx, path: &Path, build: &mut ImageBuild) -> Result<Image, 
         let nothing = Box::pin(futures_util::stream::empty());
         ctx.upload_progress::<ImageBuildOp>(build, nothing, None).await?
     } else {
+        if !build.contexts.is_empty() || !build.secrets.is_empty() {
+            let title = "Further contexts and secrets of a build are read by root on this host";
+            return Err(Problem::new(ErrorKind::Permission, title));
+        }
         let (body, left_out) =
             pack::body(Packed { from: path.to_owned(), name: None, owners: Owners::Kept });
         let image = ctx.upload_progress::<ImageBuildOp>(build, body, None).await?;
@@ -192,27 +239,31 @@ fn file(folder: &Path, named: Option<&Path>) -> Result<Option<String>, Problem> 
     })
 }
 
-/// Gets the images that the Containerfile begins with, where they are missing.
-async fn bases(ctx: &Ctx, folder: &Path, build: &ImageBuild) -> Result<(), Problem> {
-    let path = folder.join(build.file.as_deref().unwrap_or_default());
-    let text = std::fs::read_to_string(&path).map_err(|e| file_problem("read", &path, &e))?;
+/// The images that the Containerfile begins with or copies from; none where there is none.
+fn bases(folder: &Path, build: &ImageBuild) -> Result<Vec<String>, Problem> {
+    let text = match (&build.containerfile, &build.file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => {
+            let path = folder.join(file);
+            std::fs::read_to_string(&path).map_err(|e| file_problem("read", &path, &e))?
+        }
+        (None, None) => return Ok(Vec::new()),
+    };
     let given: BTreeMap<String, String> = build
         .build_args
         .iter()
         .filter_map(|arg| arg.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    for image in containerfile::bases(&text, &given) {
-        let name = ImageName { image: image.clone() };
-        match ctx.call::<ImageInspectOp>(&name, &Nothing {}).await {
-            Err(problem) if problem.kind() == ErrorKind::NotFound => {
-                drop(pull::pull(ctx, &image).await?);
-            }
-            Err(problem) => return Err(problem),
-            Ok(_) => {}
-        }
-    }
-    Ok(())
+    let is_folder = |name: &String| {
+        build
+            .contexts
+            .iter()
+            .any(|context| context.split_once('=').is_some_and(|(one, _)| one == name))
+    };
+    let mut bases = containerfile::bases(&text, &given);
+    bases.retain(|name| !is_folder(name));
+    Ok(bases)
 }
 
 #[cfg(test)]

@@ -61,8 +61,22 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
 
 /// Gets an image that is missing.
 pub(crate) async fn pull(ctx: &Ctx, image: &str) -> Result<Image, Problem> {
+    tell_missing(ctx, image);
+    get(ctx, image, false).await
+}
+
+/// Says that an image is missing and is got.
+pub(crate) fn tell_missing(ctx: &Ctx, image: &str) {
     ctx.out.note(&format!("The image {image} is not here yet and is pulled."));
+}
+
+/// Gets an image, also where it is there.
+pub(crate) async fn anew(ctx: &Ctx, image: &str) -> Result<Image, Problem> {
+    get(ctx, image, true).await
+}
+
+async fn get(ctx: &Ctx, image: &str, force: bool) -> Result<Image, Problem> {
     let account = accounts::of(ctx, image).await?;
-    let pull = ImagePull { image: image.to_owned(), account, ..ImagePull::default() };
+    let pull = ImagePull { image: image.to_owned(), account, force, ..ImagePull::default() };
     ctx.progress::<ImagePullOp>(&Nothing {}, &pull).await
 }

@@ -17,7 +17,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Its IPv4 subnet; a free one of 10.0.0.0/8 where nothing is said
+    /// Its IPv4 subnet; a free private one where nothing is said
     #[arg(long, value_name = "CIDR")]
     subnet: Option<String>,
     /// Its IPv6 subnet

@@ -12,6 +12,7 @@ use crate::stack::{
 use pod::Pod;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use volt_model::container::HostAddress;
 use volt_model::net::Protocol;
 use volt_model::restart::Restart;
 
@@ -251,7 +252,12 @@ fn lost(pod: &Pod<'_>, converted: &mut Converted) {
     if container.build.is_some() {
         converted.note(format!("Build and push the image of {key}: {}", pod.image()));
     }
-    if let NetworkMode::Service(other) = &container.network {
+    let shared = match &container.network {
+        NetworkMode::Service(other) => Some(other.as_str()),
+        NetworkMode::Container(name) => Some(name.as_str()),
+        _ => None,
+    };
+    if let Some(other) = shared {
         converted
             .note(format!("{key} shares the network of {other}: make both containers of one pod"));
     }
@@ -264,6 +270,10 @@ fn lost(pod: &Pod<'_>, converted: &mut Converted) {
         ),
         ("the limit of processes", container.limits.pids.is_some()),
         ("the stop signal", container.stop_signal.is_some()),
+        (
+            "the host's address",
+            container.extra_hosts.iter().any(|host| host.address == HostAddress::Gateway),
+        ),
     ];
     for (what, _) in gone.iter().filter(|(_, is)| *is) {
         converted.note(format!("{key}: {what} can't be said in a manifest"));

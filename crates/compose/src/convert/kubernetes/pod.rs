@@ -6,6 +6,7 @@ use crate::names;
 use crate::stack::{Check, Container, Health, Isolation, MountKind, NetworkMode, Stack};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use volt_model::container::HostAddress;
 
 /// A service whose pod is written.
 pub(super) struct Pod<'a> {
@@ -60,10 +61,10 @@ impl Pod<'_> {
                 container.stop_grace_period.map(|span| span.as_secs()),
             )
             .maybe("runtimeClassName", self.runtime());
-        let hosts = container
-            .extra_hosts
-            .iter()
-            .map(|(name, ip)| json!({ "ip": ip.to_string(), "hostnames": [name] }));
+        let hosts = container.extra_hosts.iter().filter_map(|host| match host.address {
+            HostAddress::Ip(ip) => Some(json!({ "ip": ip.to_string(), "hostnames": [host.name] })),
+            HostAddress::Gateway => None,
+        });
         let hosts: Vec<Value> = hosts.collect();
         spec.maybe("hostAliases", (!hosts.is_empty()).then_some(hosts));
         spec.put("containers", vec![Value::from(inside)]);

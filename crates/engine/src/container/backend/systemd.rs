@@ -102,10 +102,10 @@ impl Backend for Systemd {
     fn uninstall(&self, engine: &Engine, name: &Name) -> Result<()> {
         if engine.can_use_systemd() {
             for unit in [unit::name(name), unit::prepare_name(name)] {
-                match engine.systemd().run_job(JobKind::Stop, &unit, START_LIMIT) {
-                    Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
-                    Err(e) => return Err(Error::from(e).about(name)),
-                }
+                engine
+                    .systemd()
+                    .stop(&unit, START_LIMIT)
+                    .map_err(|e| Error::from(e).about(name))?;
                 // A unit that isn't loaded has no failure to forget.
                 drop(engine.systemd().reset_failed(&unit));
             }
@@ -163,10 +163,7 @@ impl Backend for Systemd {
         let patience = engine.stop_patience(spec, timeout)?;
         engine.systemd().run_job(JobKind::Stop, &spec.unit(), patience + STOP_SLACK)?;
         // The container is down; its root and namespace go with the unit that prepared them.
-        match engine.systemd().run_job(JobKind::Stop, &unit::prepare_name(&spec.name), STOP_SLACK) {
-            Ok(_) | Err(systemd::Error::NoSuchUnit { .. }) => {}
-            Err(e) => return Err(e.into()),
-        }
+        engine.systemd().stop(&unit::prepare_name(&spec.name), STOP_SLACK)?;
         engine.clear_run(&spec.name)
     }
 

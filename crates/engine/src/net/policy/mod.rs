@@ -14,10 +14,11 @@ impl Engine {
     /// Makes a policy, and puts it in force.
     ///
     /// # Errors
-    /// `AlreadyExists` for a taken name, `Usage` for a policy that can't be, `InvalidConfig` where the file can't be read.
+    /// `AlreadyExists` for a taken name, `NotFound` for a network that there is not, `Usage` for a policy that can't be, `InvalidConfig` where the file can't be read.
     pub fn net_policy_create(&self, policy: Statement) -> Result<Statement> {
         self.change_orders(|orders| {
             add(Kind::Policy, &mut orders.policies.policies, policy.clone())?;
+            self.refuse_unknown_networks(&policy)?;
             Ok(policy)
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::firewall::of_another;
 use std::net::IpAddr;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -65,17 +66,20 @@ impl Engine {
         let sources = from.places(by_ipv6);
         let rules = compile(&orders, &networks);
         let ways = ways(&networks, &sources, &to_whom.places(by_ipv6));
-        Ok(ways
-            .into_iter()
-            .map(|(from, to_place)| passed(&orders, &rules, from, to_place, to.carried))
-            .collect())
+        let each = |(from, to_place)| {
+            let straight = passed(&orders, &rules, from, to_place, to.carried);
+            [Some(straight), by_the_host(&rules, from, to_place, to.carried)]
+        };
+        Ok(ways.into_iter().flat_map(each).flatten().collect())
     }
 
     fn asked(&self, who: &Who) -> Result<Asked> {
         match who {
             Who::Workload(name) => {
-                if !self.is_tap(name) {
-                    drop(self.spec(name)?);
+                if !self.is_tap(name)
+                    && let Some(why) = of_another(name, &self.spec(name)?.network)
+                {
+                    return Err(Error::new(ErrorKind::Conflict, why).about(name));
                 }
                 let attached = self.attached(name).ok_or_else(|| {
                     Error::new(ErrorKind::Conflict, format!("{name} is not connected to a network"))
@@ -193,7 +197,7 @@ fn passed(
     to: Place<'_>,
     carried: Option<Ports>,
 ) -> Answer {
-    let leads = published(from, to, carried);
+    let leads = published(to, carried).filter(|_| matches!(from, Place::Outside(_)));
     // What is not exposed comes to the host first, for which its rules hold.
     if let Some(port) = leads.filter(|port| !port.expose) {
         let carried = Some(Ports::one(port.protocol, port.host));
@@ -213,9 +217,30 @@ fn passed(
     }
 }
 
-/// The port of the host by which somebody outside reaches a member.
-fn published(from: Place<'_>, to: Place<'_>, carried: Option<Ports>) -> Option<Published> {
-    let (Place::Outside(_), Place::Member(attached, endpoint, _)) = (from, to) else { return None };
+/// The way from one member to another by a published port, which is a second one.
+fn by_the_host(
+    rules: &[Rule],
+    from: Place<'_>,
+    to: Place<'_>,
+    carried: Option<Ports>,
+) -> Option<Answer> {
+    if matches!(from, Place::Outside(_)) {
+        return None;
+    }
+    let port = published(to, carried)?;
+    let flow = Flow { from: from.party(), to: to.party(), carried, published: true };
+    let rule = decide(rules, &flow);
+    Some(Answer {
+        from: from.end(),
+        to: End { ip: None, ..to.end() },
+        allowed: rule.action == Action::Allow,
+        by: format!("{}, by the host's port {}/{}", rule.by, port.host, port.protocol),
+    })
+}
+
+/// The port of the host by which somebody reaches a member who is not of the host himself.
+fn published(to: Place<'_>, carried: Option<Ports>) -> Option<Published> {
+    let Place::Member(attached, endpoint, _) = to else { return None };
     let leads = |port: &&Published| {
         let own = Ports::one(port.protocol, port.container);
         let by_loopback = port.address.is_some_and(|address| address.is_loopback());
@@ -235,18 +260,19 @@ fn to_host(
     let flow = Flow { from: from.party(), to: nobody, carried, published: false };
     let rules = compile_input(orders);
     let rule = decide(&rules, &flow);
-    let internal =
-        networks.iter().find(|network| network.internal && Some(&network.name) == from.network());
+    let own = networks.iter().find(|network| Some(&network.name) == from.network());
     let serves = |network: &Network| match carried {
-        Some(Ports::Ping) => true,
         Some(Ports::Row(_, 53, 53)) => network.dns,
         Some(Ports::Row(Protocol::Udp, 67, 67) | Ports::Row(Protocol::Udp, 547, 547)) => {
             network.dhcp
         }
         _ => false,
     };
-    let (allowed, by) = match (&rule.by, internal) {
-        (By::Free, Some(network)) if !serves(network) => {
+    let (allowed, by) = match (&rule.by, own) {
+        (_, Some(network)) if serves(network) => {
+            (true, "names and addresses are told to members".to_owned())
+        }
+        (By::Free, Some(network)) if network.internal && carried != Some(Ports::Ping) => {
             (false, By::Internal(network.name.clone()).to_string())
         }
         (By::Free, _) => (true, "no rule of Volt's closes it".to_owned()),

@@ -76,11 +76,8 @@ impl Engine {
 
     pub(super) fn id_findings(&self, facts: &Facts) -> Vec<Found> {
         let dir = self.paths().ids();
-        let claims: HashMap<u32, String> = self
-            .id_claims()
-            .into_iter()
-            .map(|(range, owner)| (range.base(), owner.trim().to_owned()))
-            .collect();
+        let claims: HashMap<u32, String> =
+            self.id_claims().into_iter().map(|(range, owner)| (range.base(), owner)).collect();
         let mut found = Vec::new();
         for (base, owner) in &claims {
             let path = dir.join(base.to_string());

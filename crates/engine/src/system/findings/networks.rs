@@ -31,6 +31,11 @@ impl Engine {
         let attached = self.all_attached().unwrap_or_default();
         let links = Netlink::open().and_then(|mut netlink| netlink.links()).unwrap_or_default();
         found.extend(self.network_losses(&networks, &attached));
+        let at_work = facts.containers.iter().any(|name| self.is_at_work(name));
+        if !at_work && !self.has_told_names().unwrap_or(true) {
+            let why = "the table of names is not that of who is connected";
+            found.push(Found::path(&self.paths().dns_table(), why, Mend::Networks));
+        }
         for lost in self.lost_of_bare(&links).unwrap_or_default() {
             let why = "a bridge that is to be there, or is to be in one, and is not";
             found.push(Found::new(&format!("interface {lost}"), why, Mend::Networks));
@@ -105,7 +110,7 @@ impl Engine {
         links.iter().filter(left).map(found).collect()
     }
 
-    /// Containers that run and are not connected as their records say; connections of which nobody has the other end.
+    /// Containers that run, and TAPs, that are not connected as their records say; connections of which nobody has the other end.
     fn connection_findings(&self, facts: &Facts) -> Vec<Found> {
         let mut found = Vec::new();
         for attached in self.all_attached().unwrap_or_default() {
@@ -128,6 +133,13 @@ impl Engine {
                     why,
                     Mend::Reconnect(name.clone()),
                 ));
+            }
+        }
+        // What one has lost that was told to be connected the network has lost.
+        for tap in self.taps().unwrap_or_default() {
+            if self.attached(&tap.name).is_none() && !self.is_at_work(&tap.name) {
+                let why = "its record is there, it is not";
+                found.push(Found::new(&format!("TAP {}", tap.name), why, Mend::Networks));
             }
         }
         found

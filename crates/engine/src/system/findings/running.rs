@@ -66,7 +66,7 @@ impl Engine {
     pub(super) fn health_findings(&self) -> Vec<Found> {
         let checks = self.health_list().unwrap_or_default();
         let wrong = |view: health::View| {
-            let path = self.paths().health_checks().join(format!("{}.yaml", view.name));
+            let path = self.check_path(&view.name);
             Some(Found::path(&path, view.problem?, Mend::Nothing))
         };
         checks.into_iter().filter_map(wrong).collect()

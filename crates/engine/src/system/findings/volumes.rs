@@ -4,7 +4,6 @@ use super::{Found, Mend, names_in};
 use crate::Engine;
 use crate::error::Result;
 use crate::volume::{Metadata, folder_time};
-use std::collections::BTreeMap;
 use volt_host::files;
 use volt_model::name::Name;
 
@@ -45,12 +44,13 @@ impl Engine {
         found
     }
 
-    /// Writes a volume's metadata anew. Its labels are lost, its content is not touched.
+    /// Writes a volume's metadata anew. Its labels and driver are lost, its content is not touched.
     pub(super) fn rewrite_volume(&self, name: &Name) -> Result<()> {
         let _lock = self.lock_volume(name)?;
         let created = folder_time(&self.volume_data(name)).unwrap_or_default();
-        let metadata =
-            Metadata { version: 1, name: name.clone(), created, labels: BTreeMap::new() };
-        Ok(files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?)
+        let metadata = Metadata::of_folder(name, created);
+        files::write_json(&self.volume_metadata_path(name), &metadata, 0o644)?;
+        // What a driver was told is lost too.
+        self.settle_volume(name, None)
     }
 }

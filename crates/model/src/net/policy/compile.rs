@@ -157,9 +157,9 @@ pub fn compile(orders: &Orders, networks: &[Network]) -> Vec<Rule> {
     let (any, outside) = (|| Side::Who(Who::Any), || Side::Who(Who::Outside));
     let mut all = Vec::new();
     for one in networks.iter().filter(|one| one.isolate) {
+        // By published ports neither: with `bridge-nf-call-iptables` the kernel leads these within the bridge, past its isolated ports.
         let by = By::Isolated(one.name.clone());
-        let rule = Rule::new(Action::Deny, network(one), network(one), by);
-        all.push(Rule { published: Some(false), ..rule });
+        all.push(Rule::new(Action::Deny, network(one), network(one), by));
     }
     for one in networks.iter().filter(|one| one.internal) {
         let (others, by) = (|| Side::Not(one.name.clone()), || By::Internal(one.name.clone()));

@@ -184,6 +184,21 @@ impl Orders {
         rules.chain(self.policies.policies.iter().map(|one| (Kind::Policy, one)))
     }
 
+    /// Has all that names a workload name it by its new name. Whether anything did.
+    pub fn rename(&mut self, from: &Name, to: &Name) -> bool {
+        let (rules, policies) = (&mut self.rules.rules, &mut self.policies.policies);
+        let sides = rules.iter_mut().chain(policies).flat_map(|one| [&mut one.from, &mut one.to]);
+        let named = sides.filter(|who| matches!(who, Who::Workload(name) if name == from));
+        named.map(|who| *who = Who::Workload(to.clone())).count() > 0
+    }
+
+    /// Whether a workload is named.
+    #[must_use]
+    pub fn name(&self, workload: &Name) -> bool {
+        let mut sides = self.statements().flat_map(|(_, one)| [&one.from, &one.to]);
+        sides.any(|who| matches!(who, Who::Workload(name) if name == workload))
+    }
+
     /// Whether nothing was asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -101,7 +101,7 @@ fn pairs(one: &Statement, from: &Endpoint, to: &[Endpoint]) -> Vec<Element> {
     let mut add = |family, set: String, from: &Field, to: &Field| {
         for ports in &one.ports {
             let Ports::Row(protocol, port, _) = ports else { continue };
-            let carried = [Field::Protocol(*protocol), Field::Port(*port)];
+            let carried = [Field::Protocol(protocol.number()), Field::Port(*port)];
             let key = [from.clone(), to.clone()].into_iter().chain(carried).collect();
             all.push(Element { family, set: set.clone().into(), key, value: Vec::new() });
         }
@@ -137,8 +137,9 @@ pub(in crate::net) fn forward(out: &mut String, orders: &Orders, networks: &[Net
     }
 }
 
-/// What it has in its chain `input` before all else; nothing where no rule of the firewall is about the host.
-pub(in crate::net) fn input(out: &mut String, orders: &Orders) {
+/// What it has in its chain `input` before all else; nothing where no rule of the firewall is about the host. `told` are the lines of what
+/// members always ask the host for.
+pub(in crate::net) fn input(out: &mut String, orders: &Orders, told: &str) {
     let rules = compile_input(orders);
     let stated: Vec<&Rule> =
         rules.iter().filter(|rule| matches!(rule.by, By::Statement(..))).collect();
@@ -149,6 +150,7 @@ pub(in crate::net) fn input(out: &mut String, orders: &Orders) {
         out,
         "\t\tiifname \"lo\" accept\n\t\tct state established,related accept\n\t\t{NEIGHBORS}"
     );
+    out.push_str(told);
     for rule in stated {
         write(out, rule, Place::Input);
     }
@@ -168,21 +170,32 @@ const FLOWS: &str = "\tset flows4 {
 \t}
 \tchain let {
 \t\tmeta l4proto != { udp, udplite, sctp, dccp } accept
-\t\tip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 accept comment \"known\"
-\t\tip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 accept
+\t\toifname . ether daddr . ip daddr @own4 goto begun
+\t\toifname . ether daddr . ip6 daddr @own6 goto begun
+\t\taccept
+\t}
+\tchain begun {
 \t\tupdate @starts { iifname limit rate over 500/second burst 2000 packets } accept comment \"nobody fills it alone\"
 \t\tupdate @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 30s }
 \t\tupdate @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 30s }
 \t\taccept
 \t}
+\tchain known {
+\t\tip daddr . ip saddr . meta l4proto . th dport . th sport @flows4 update @flows4 { ip daddr . ip saddr . meta l4proto . th dport . th sport } accept comment \"answers\"
+\t\tip6 daddr . ip6 saddr . meta l4proto . th dport . th sport @flows6 update @flows6 { ip6 daddr . ip6 saddr . meta l4proto . th dport . th sport } accept
+\t\tip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 accept comment \"it goes on\"
+\t\tip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 accept
+\t}
 ";
+/// Who speaks with somebody already goes on, and is answered, whatever was said of them since then; by the port and the hardware address that
+/// are the other's own: what is sent to many, or by another's, comes to whom the sender may not reach.
 const JUDGED: &str = "\t\ttcp flags & (syn|ack) != syn accept comment \"not the first packet\"
 \t\ticmp type != echo-request accept
 \t\ticmpv6 type != echo-request accept
 \t\tip frag-off & 0x1fff != 0 accept comment \"not the first part\"
 \t\tfrag frag-off != 0 accept
-\t\tip daddr . ip saddr . meta l4proto . th dport . th sport @flows4 update @flows4 { ip daddr . ip saddr . meta l4proto . th dport . th sport } accept comment \"answers\"
-\t\tip6 daddr . ip6 saddr . meta l4proto . th dport . th sport @flows6 update @flows6 { ip6 daddr . ip6 saddr . meta l4proto . th dport . th sport } accept
+\t\toifname . ether daddr . ip daddr @own4 jump known
+\t\toifname . ether daddr . ip6 daddr @own6 jump known
 ";
 
 /// What `bridge volt` has of the rules; nothing where none denies.

@@ -209,7 +209,7 @@ impl Scene {
         let packet =
             Packet { from, to, own: interface(from), other: interface(to), carried, published };
         chain
-            .split("\t}\n")
+            .split("\n\t}")
             .next()
             .unwrap()
             .lines()
@@ -254,12 +254,12 @@ impl Packet<'_> {
 
     /// What a line says of it; none where it does not fit. It is the first of its connection.
     fn judged(&self, line: &str, has: &dyn Fn(&str, &str) -> bool) -> Option<bool> {
-        let known =
-            ["type ", "ct state", "icmp", "tcp flags", "frag-off", "@flows", "meta protocol"];
+        let known = ["type ", "ct state", "icmp", "tcp flags", "meta protocol"];
         let line = line.trim().split(" comment ").next().unwrap();
-        if known.iter().any(|word| {
-            line.starts_with(word) || line.contains("frag-off") || line.contains("@flows")
-        }) {
+        if known.iter().any(|word| line.starts_with(word))
+            || line.contains("frag-off")
+            || line.contains("jump known")
+        {
             return None;
         }
         if let Some((sides, rest)) = line.split_once(" . meta l4proto . th dport @") {
@@ -376,6 +376,18 @@ fn what_decides() {
         let flow = Flow { from: from.party, to: to.party, carried, published };
         assert_eq!(decide(&rules, &flow).by.to_string(), by, "{port}");
     }
+}
+
+#[test]
+fn a_new_name_is_that_of_all_that_was_asked_for() {
+    let all = |name: &str| {
+        let policies = [format!("a allow {name} w2 80"), format!("b deny net:w1 {name}")];
+        orders(&policies.each_ref().map(String::as_str), &[&format!("c deny {name} host")], &[])
+    };
+    let mut changed = all("w1");
+    assert!(changed.name(&name("w1")) && !changed.name(&name("w3")));
+    assert!(changed.rename(&name("w1"), &name("w3")) && !changed.rename(&name("w1"), &name("w3")));
+    assert_eq!(changed, all("w3"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `volt firewall rule add`.
 
 use crate::ctx::Ctx;
-use crate::output::{Outcome, Output};
+use crate::output::{Outcome, Output, clean};
 use volt_api::operations::FirewallRuleAddOp;
 use volt_api::types::{FirewallRule, Nothing};
 
@@ -38,8 +38,11 @@ pub(crate) struct Args {
 /// Adds it.
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     let Args { name, action, from, to, ports } = args;
-    let wanted = FirewallRule { name, action, from, to, ports };
+    let wanted = FirewallRule { name, action, from, to, ports, note: None };
     let rule = ctx.call::<FirewallRuleAddOp>(&Nothing {}, &wanted).await?;
+    if let Some(note) = &rule.note {
+        ctx.out.warn(&clean(note));
+    }
     let name = rule.name.as_deref().unwrap_or_default();
     Ok(Output::text(&rule, name, format!("{name}\n")))
 }

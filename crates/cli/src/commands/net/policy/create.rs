@@ -1,7 +1,7 @@
 //! `volt net policy create`.
 
 use crate::ctx::Ctx;
-use crate::output::{Outcome, Output};
+use crate::output::{Outcome, Output, clean};
 use volt_api::operations::NetPolicyCreateOp;
 use volt_api::types::{NetPolicy, Nothing};
 
@@ -39,7 +39,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
     let action = if args.deny { "deny" } else { "allow" }.to_owned();
     let Args { from, to, ports, name, .. } = args;
-    let wanted = NetPolicy { name, action, from, to, ports };
+    let wanted = NetPolicy { name, action, from, to, ports, note: None };
     let policy = ctx.call::<NetPolicyCreateOp>(&Nothing {}, &wanted).await?;
+    if let Some(note) = &policy.note {
+        ctx.out.warn(&clean(note));
+    }
     Ok(Output::text(&policy, &policy.name, format!("{}\n", policy.name)))
 }

@@ -230,6 +230,8 @@ fn proot(engine: &Engine, spec: &Spec, run: &Path) -> Result<Vec<String>> {
         let source = match &bind.source {
             Source::Host(path) => path.clone(),
             Source::Volume(name) => text(engine.volume_data(name)),
+            // It sees whatever its user does: no link in it leads further than the program itself may go.
+            Source::Part(name, part) => text(engine.volume_data(name).join(part)),
         };
         if source.contains(':') || bind.target.contains(':') {
             return Err(Error::new(

@@ -14,8 +14,10 @@ pub(super) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
             "boot an image: there is no namespace in which its init could be PID 1",
         ),
         (spec.hostname != spec.name.as_str(), "have a host name of its own"),
-        (spec.network == Network::None, "have a network of its own: use --network host"),
+        (spec.network != Network::Host, "have a network of its own: use --network host"),
+        (spec.around.has_names(), "find other names than the host"),
         (!spec.publish.is_empty(), "publish ports: its ports are the host's"),
+        (spec.standing != Default::default(), "stand otherwise than its user: it has no cgroup"),
         (spec.limits != Default::default(), "limit memory, CPU or I/O: it has no cgroup"),
         (!spec.ulimits.is_empty(), "limit the resources of processes"),
         (spec.read_only, "make its root read-only"),
@@ -31,6 +33,7 @@ pub(super) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
             spec.user.as_deref().is_some_and(|user| !root.contains(&user)),
             "run its command as another user than root",
         ),
+        (!spec.group_add.is_empty(), "give its command further groups"),
     ];
     match reasons.into_iter().find(|(asked, _)| *asked) {
         None => Ok(()),

@@ -18,7 +18,10 @@ fn what_it_can_not_do_is_refused_with_the_reason() {
     assert!(refuse::what_it_can_not_do(&Spec { user: Some("root".into()), ..plain() }).is_ok());
     let mut limited = plain();
     limited.limits.pids = Some(10);
+    let mut named = plain();
+    named.around.dns_search = vec!["x.example".into()];
     for (spec, word) in [
+        (named, "names"),
         (limited, "cgroup"),
         (Spec { mode: Mode::Boot, ..plain() }, "boot"),
         (Spec { network: Network::None, ..plain() }, "--network host"),

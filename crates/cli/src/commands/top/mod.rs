@@ -1,8 +1,14 @@
-//! `volt top`.
+//! `volt top`: once, again and again, or on a terminal as a picture that keys change.
 
+mod screen;
+mod state;
+mod view;
+
+use crate::cli::Format;
 use crate::ctx::Ctx;
 use crate::number::whole;
 use crate::output::Outcome;
+use crate::terminal;
 use crate::views;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,11 +17,15 @@ use volt_api::types::{Nothing, Usage};
 
 const EXAMPLES: &str = "\
 Examples:
+  volt top
   volt top --once
   volt top --once -o json
   volt top --interval 5";
 
 /// Show what every running workload uses: CPU, memory, I/O, network, tasks
+///
+/// On a terminal the list can be sorted and filtered by keys, and others show a workload's log, open a shell in a container or stop it:
+/// `?` names them. Elsewhere a list follows each measurement.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -38,6 +48,10 @@ pub(crate) async fn show(ctx: &Ctx, args: &Args, wanted: impl Fn(&str) -> bool) 
     let interval = Duration::from_secs(args.interval);
     if !args.once {
         ctx.ends_by_signal();
+        let for_people = matches!(ctx.out.format(), Format::Table | Format::Wide);
+        if for_people && terminal::can_draw() {
+            return screen::run(ctx, interval, wanted).await;
+        }
     }
     let mut before = measure(ctx).await?;
     loop {

@@ -1,0 +1,563 @@
+//! Stacks of more than containers, networks and volumes: secrets, services of systemd, tasks, drivers of volumes.
+
+use super::compose::{is_gone, stack, steps, within};
+use std::time::Duration;
+use volt_e2e::on_hosts;
+
+const SEALED: &str = "\
+name: sealed
+services:
+  a:
+    image: tiny
+    command: sleep 1000
+    stop_grace_period: 1s
+    secrets: [of_file, {source: of_env, target: /etc/tls/key, uid: '7', gid: '8', mode: 0400}, in_file, theirs]
+  b: {image: tiny, command: sleep 1000, stop_grace_period: 1s}
+secrets:
+  of_file: {file: ./secret.txt}
+  of_env: {environment: SEALED_ENV}
+  in_file: {content: halibut-3}
+  theirs: {external: true, name: sealed-theirs}
+";
+
+on_hosts! {
+    fn compose_gives_secrets(host) {
+        host.tiny();
+        stack(host, "sealed", SEALED);
+        within(host, "sealed", "printf 'swordfish-1\\0x' > secret.txt").ok();
+        drop(host.volt(&["secret", "delete", "sealed-theirs"]));
+        let said = within(host, "sealed", "SEALED_ENV=marlin-2 volt compose up -d").fails(3);
+        assert!(said.contains("volt secret create sealed-theirs"), "{said}");
+        host.run_with(&["volt", "secret", "create", "sealed-theirs", "-"], b"turbot-4").ok();
+        // What says a secret must be there.
+        let said = within(host, "sealed", "volt compose up -d").fails(3);
+        assert!(said.contains("the variable SEALED_ENV is not set"), "{said}");
+        let up = "SEALED_ENV=marlin-2 volt compose up -d -o json";
+        let done = steps(&within(host, "sealed", up).json());
+        for name in ["sealed-of-file", "sealed-of-env", "sealed-in-file"] {
+            assert!(done.contains(&format!("create secret {name}")), "{done:?}");
+        }
+        let read = || within(host, "sealed", "volt compose exec a sh -c 'cd /run/secrets; tr \"\\0\" - < of_file; echo; cat /etc/tls/key; echo; cat in_file theirs; echo; stat -c %u:%g:%a /etc/tls/key of_file'").ok();
+        assert_eq!(read(), "swordfish-1-x\nmarlin-2\nhalibut-3turbot-4\n7:8:400\n0:0:444");
+        assert_eq!(steps(&within(host, "sealed", up).json()), [""; 0]);
+        // Nothing tells of it but the file of the user. As input, so that the search does not find itself.
+        let script = b"for word in '[s]wordfish' '[m]arlin-2' '[h]alibut' '[t]urbot'; do \
+            grep -rqa $word /etc/volt /etc/systemd /var/lib/volt /var/log/volt && exit 1; systemctl show 'volt-container@sealed-*' | grep -q $word && exit 2; \
+            journalctl -b | grep -q $word && exit 3; cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aq $word && exit 4; \
+            volt inspect sealed-a-1 | grep -q $word && exit 5; volt compose -p sealed ps -o json | grep -q $word && exit 6; done; exit 0";
+        host.run_with(&["sh"], script).ok();
+        host.sh("test $(stat -c %a /var/lib/volt/stacks/sealed/secrets.json) = 600").ok();
+
+        // Another content is another container, for who has it.
+        let change = "SEALED_ENV=salmon-5 volt compose";
+        let wanted = ["recreate secret sealed-of-env", "recreate workload sealed-a-1", "start workload sealed-a-1"];
+        assert_eq!(steps(&within(host, "sealed", &format!("{change} plan -o json")).json()), wanted);
+        // What fails leaves the old one.
+        stack(host, "sealed", &SEALED.replace("b: {image: tiny, command: sleep 1000", "b: {image: tiny, depends_on: [a], command: /no/such"));
+        within(host, "sealed", &format!("{change} up -d")).fails(1);
+        assert_eq!(read().lines().nth(1).unwrap(), "marlin-2");
+        stack(host, "sealed", SEALED);
+        assert_eq!(steps(&within(host, "sealed", up).json()), [""; 0]);
+        within(host, "sealed", "printf changed > secret.txt").ok();
+        within(host, "sealed", &format!("{change} up -d")).ok();
+        assert_eq!(read().lines().take(2).collect::<Vec<_>>(), ["changed", "salmon-5"]);
+        // One command gets them too.
+        assert_eq!(within(host, "sealed", "SEALED_ENV=salmon-5 volt compose run --rm -T --no-deps a cat /etc/tls/key").ok(), "salmon-5");
+
+        // One that somebody else made is his; what the file has no more goes.
+        host.run_with(&["volt", "secret", "create", "sealed-new", "-"], b"x").ok();
+        stack(host, "sealed", &SEALED.replace("in_file", "new"));
+        let said = within(host, "sealed", &format!("{change} up -d")).fails(4);
+        assert!(said.contains("external: true"), "{said}");
+        host.volt(&["secret", "delete", "sealed-new"]).ok();
+        within(host, "sealed", &format!("{change} up -d")).ok();
+        assert_eq!(host.sh("volt secret list -o name | grep ^sealed").ok(), "sealed-new\nsealed-of-env\nsealed-of-file\nsealed-theirs");
+        host.volt(&["compose", "-p", "sealed", "down"]).ok();
+        assert_eq!(host.sh("volt secret list -o name | grep ^sealed").ok(), "sealed-theirs");
+        host.volt(&["secret", "delete", "sealed-theirs"]).ok();
+        is_gone(host, "sealed");
+    }
+}
+
+const MIXED: &str = "\
+name: mixed
+services:
+  db: {image: tiny, command: sleep 1000, stop_grace_period: 1s}
+  worker:
+    exec: [/bin/sh, -c, 'echo working as $$KIND; exec sleep 1000']
+    environment: {KIND: one}
+    sandbox: strict
+    scale: 2
+    depends_on: [db]
+    labels: {team: web}
+  web: {image: tiny, command: sleep 1000, stop_grace_period: 1s, depends_on: [worker]}
+tasks:
+  note: {exec: /bin/echo noted, every: 1h, depends_on: [worker]}
+  ask: {exec: [sh, -c, 'nslookup db > /dev/null && echo db is found'], container: tiny, on_calendar: '03:00'}
+";
+
+on_hosts! {
+    fn compose_has_services_and_tasks(host) {
+        let host = &*host.private("compose-mixed");
+        host.tiny();
+        stack(host, "mixed", MIXED);
+        let done = steps(&within(host, "mixed", "volt compose up -d --wait -o json").json());
+        for one in ["create workload mixed-worker-2", "start workload mixed-worker-1", "create workload mixed-note-1", "start workload mixed-note-1"] {
+            assert!(done.contains(&one.to_owned()), "{done:?}");
+        }
+        assert_eq!(steps(&within(host, "mixed", "volt compose up -d -o json").json()), [""; 0]);
+        let units = "mixed-worker-1.service mixed-worker-2.service volt-task-mixed-note-1.timer volt-task-mixed-ask-1.timer volt-container@mixed-web-1.service";
+        host.sh(&format!("systemctl is-active {units}")).ok();
+        assert_eq!(within(host, "mixed", "volt compose ps -o name").ok(), "mixed-ask-1\nmixed-db-1\nmixed-note-1\nmixed-web-1\nmixed-worker-1\nmixed-worker-2");
+        // systemd has the stack's order, and journal and labels say whose it is.
+        let shown = |what: &str, unit: &str| host.sh(&format!("systemctl show -P {what} {unit}")).ok();
+        assert!(shown("After", "mixed-worker-1").contains("volt-container@mixed-db-1.service"));
+        assert!(shown("After", "volt-container@mixed-web-1").contains("mixed-worker-2.service"));
+        assert!(shown("PartOf", "volt-task-mixed-note-1.timer").contains("volt-compose@mixed.target"));
+        host.until(Duration::from_secs(10), "journalctl -q VOLT_STACK=mixed VOLT_STACK_SERVICE=worker VOLT_STACK_REPLICA=2 | grep -q 'working as one'");
+        host.until(Duration::from_secs(10), "volt compose -p mixed logs worker | grep -q 'working as one'");
+        assert_eq!(host.volt(&["service", "status", "mixed-worker-1", "-o", "json"]).json()["labels"]["volt.stack"], "mixed");
+        // A task in a container finds the others; one on the host is run by hand as well.
+        let said = host.volt(&["task", "run", "mixed-ask-1"]).ok();
+        assert!(said.contains("db is found"), "{said}");
+        assert!(host.volt(&["task", "run", "mixed-note-1"]).ok().contains("noted"));
+
+        // What changed is made anew, the task with its history.
+        stack(host, "mixed", &MIXED.replace("KIND: one", "KIND: two").replace("echo noted", "echo written"));
+        let done = steps(&within(host, "mixed", "volt compose up -d -o json").json());
+        let wanted = ["recreate workload mixed-worker-1", "start workload mixed-worker-1", "recreate workload mixed-worker-2", "start workload mixed-worker-2", "recreate workload mixed-note-1", "start workload mixed-note-1"];
+        assert!(done.len() == 6 && wanted.iter().all(|one| done.contains(&(*one).to_owned())), "{done:?}");
+        host.until(Duration::from_secs(10), "journalctl -q VOLT_STACK=mixed | grep -q 'working as two'");
+        assert_eq!(host.volt(&["task", "history", "mixed-note-1", "-o", "json"]).json().as_array().unwrap().len(), 1);
+        // What fails is undone.
+        stack(host, "mixed", &MIXED.replace("KIND: one", "KIND: three").replace("web: {image: tiny, command: sleep 1000", "web: {image: tiny, command: /no/such"));
+        within(host, "mixed", "volt compose up -d").fails(1);
+        host.sh(&format!("systemctl is-active {units}")).ok();
+        assert!(host.sh("cat /var/lib/volt/services/mixed-worker-1/environment").ok().contains("two"));
+        stack(host, "mixed", &MIXED.replace("KIND: one", "KIND: two").replace("echo noted", "echo written"));
+        assert_eq!(steps(&within(host, "mixed", "volt compose up -d -o json").json()), [""; 0]);
+
+        // A run that is under way while the timer is down ends when its task is made anew, and begins with nothing of the old.
+        let long = |seconds: u32| MIXED.replace("KIND: one", "KIND: two").replace("/bin/echo noted", &format!("/bin/sleep {seconds}"));
+        stack(host, "mixed", &long(4321));
+        within(host, "mixed", "volt compose up -d").ok();
+        host.sh("systemctl stop volt-task-mixed-note-1.timer && systemctl start --no-block volt-task-mixed-note-1.service").ok();
+        host.until(Duration::from_secs(10), "test $(systemctl show -P MainPID volt-task-mixed-note-1.service) != 0");
+        stack(host, "mixed", &long(4322));
+        within(host, "mixed", "volt compose up -d").ok();
+        assert_eq!(host.sh("systemctl show -P MainPID volt-task-mixed-note-1.service").ok(), "0");
+        host.sh("systemctl is-active volt-task-mixed-note-1.timer").ok();
+        stack(host, "mixed", &MIXED.replace("KIND: one", "KIND: two").replace("echo noted", "echo written"));
+        within(host, "mixed", "volt compose up -d").ok();
+
+        // Stopped, started, restarted by Volt and by systemd.
+        within(host, "mixed", "volt compose stop").ok();
+        assert_eq!(host.sh(&format!("systemctl is-active {units} | sort -u")).ok(), "inactive");
+        within(host, "mixed", "volt compose start").ok();
+        host.sh(&format!("systemctl is-active {units}")).ok();
+        within(host, "mixed", "volt compose restart worker note").ok();
+        within(host, "mixed", "volt compose pause worker").ok();
+        assert_eq!(steps(&within(host, "mixed", "volt compose up -d -o json").json()), ["unpause workload mixed-worker-1", "unpause workload mixed-worker-2"]);
+        host.sh("systemctl stop volt-compose@mixed.target").ok();
+        host.until(Duration::from_secs(20), &format!("test \"$(systemctl is-active {units} | sort -u)\" = inactive"));
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
+        host.reboot();
+        host.until(Duration::from_secs(60), &format!("systemctl is-active {units}"));
+        within(host, "mixed", "volt compose up -d --scale worker=1").ok();
+        host.sh("! test -e /etc/systemd/system/mixed-worker-2.service").ok();
+        // What is no more what it was.
+        stack(host, "mixed", "name: mixed\nservices:\n  worker: {image: tiny, command: sleep 1000, stop_grace_period: 1s}\n  db: {exec: /bin/sleep 1000}\n");
+        within(host, "mixed", "volt compose up -d --remove-orphans").ok();
+        host.sh("systemctl is-active mixed-db-1.service volt-container@mixed-worker-1.service && ! systemctl cat mixed-worker-1.service").ok();
+        within(host, "mixed", "volt compose down").ok();
+        is_gone(host, "mixed");
+        host.sh("! ls -d /etc/systemd/system/*mixed* /var/lib/volt/*/mixed* 2>/dev/null | grep .").ok();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+
+        // What can't be is refused before anything changes; what is somebody else's is left alone.
+        stack(host, "mixed", "name: mixed\nservices:\n  a: {exec: /bin/sleep 1000, user: nobody-there}\n  b: {image: tiny, command: sleep 1000}\n");
+        within(host, "mixed", "volt compose up -d").fails(3);
+        stack(host, "mixed", "name: mixed\nservices: {a: {exec: /bin/sleep 1000, sandbox: lax}}\n");
+        within(host, "mixed", "volt compose up -d").fails(12);
+        stack(host, "mixed", "name: mixed\nservices: {a: {exec: /bin/sleep 1000}}\ntasks: {t: {exec: /bin/true, every: 1h, depends_on: {a: {condition: service_completed_successfully}}}}\n");
+        within(host, "mixed", "volt compose up -d").fails(10);
+        host.volt(&["service", "create", "mixed-a-1", "--exec", "/bin/sleep 1000"]).ok();
+        stack(host, "mixed", "name: mixed\nservices: {a: {exec: /bin/sleep 1000}}\n");
+        within(host, "mixed", "volt compose up -d").fails(4);
+        host.volt(&["service", "delete", "mixed-a-1"]).ok();
+    }
+}
+
+const SHARED: &str = "\
+name: shared
+services:
+  vpn: {image: tiny, command: 'httpd -f -p 127.0.0.1:8081 -h /etc', stop_grace_period: 1s, hostname: gate, ports: ['127.0.0.1:18090:8090']}
+  app: {image: tiny, command: httpd -f -p 8090 -h /etc, stop_grace_period: 1s, network_mode: 'service:vpn', healthcheck: {tcp: '8090', interval: 1s, retries: 30}}
+  db: {image: tiny, command: sleep 1000, stop_grace_period: 1s, depends_on: {app: {condition: service_healthy}}}
+";
+
+on_hosts! {
+    fn compose_shares_networks(host) {
+        let host = &*host.private("compose-shared");
+        host.tiny();
+        stack(host, "shared", SHARED);
+        within(host, "shared", "volt compose up -d").ok();
+        let works = || {
+            // One loopback, one address, the same names; ports of the one lead to the other.
+            within(host, "shared", "volt compose exec app wget -qO- http://127.0.0.1:8081/hostname").ok();
+            within(host, "shared", "volt compose exec app nslookup db").ok();
+            host.until(Duration::from_secs(10), "curl -sf http://127.0.0.1:18090/passwd -o /dev/null");
+            let [one, other] = ["vpn", "app"].map(|key| within(host, "shared", &format!("volt compose exec {key} sh -c 'ip -o -4 address; hostname; cat /etc/hosts'")).ok());
+            assert_eq!(one, other);
+            assert!(one.contains("gate"), "{one}");
+        };
+        works();
+        assert_eq!(steps(&within(host, "shared", "volt compose up -d -o json").json()), [""; 0]);
+        assert_eq!(host.volt(&["container", "inspect", "shared-app-1", "-o", "json"]).json()["network"], "container:shared-vpn-1");
+        // With the one that it is of it is started anew: by Volt, by systemd, when that one fails.
+        stack(host, "shared", &SHARED.replace("hostname: gate", "hostname: gate2"));
+        within(host, "shared", "volt compose up -d").ok();
+        stack(host, "shared", SHARED);
+        within(host, "shared", "volt compose up -d").ok();
+        works();
+        within(host, "shared", "volt compose restart vpn").ok();
+        works();
+        // With all of the stack it is started once, and not by systemd with the one and by Volt again.
+        let starts = || host.sh("journalctl --sync; journalctl -u volt-container@shared-app-1 -o cat | grep -c '^Started '").ok().trim().parse::<u32>().unwrap();
+        let before = starts();
+        within(host, "shared", "volt compose restart").ok();
+        assert_eq!(starts(), before + 1);
+        works();
+        host.sh("systemctl stop volt-container@shared-vpn-1").ok();
+        assert_eq!(host.sh("systemctl is-active volt-container@shared-app-1").stdout.trim(), "inactive");
+        host.sh("systemctl start volt-container@shared-app-1 && systemctl is-active volt-container@shared-vpn-1").ok();
+        works();
+        host.reboot();
+        host.until(Duration::from_secs(60), "systemctl is-active volt-container@shared-db-1");
+        works();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+
+        // Containers can without a stack.
+        host.volt(&["run", "-d", "--name", "shared-too", "--network", "container:shared-vpn-1", "tiny", "sleep", "1000"]).ok();
+        host.sh("volt exec shared-too wget -qO- http://127.0.0.1:8090/hostname").ok();
+        host.volt(&["container", "create", "--name", "shared-no", "--network", "container:shared-too", "tiny", "true"]).fails(2);
+        host.volt(&["container", "create", "--name", "shared-no", "--network", "container:none-such", "tiny", "true"]).fails(3);
+        host.volt(&["container", "create", "--name", "shared-no", "--network", "container:shared-vpn-1", "-p", "80:80", "tiny", "true"]).fails(2);
+        host.volt(&["net", "connect", "volt0", "shared-too"]).fails(9);
+        host.volt(&["container", "delete", "--force", "shared-too"]).ok();
+        within(host, "shared", "volt compose down").ok();
+        is_gone(host, "shared");
+        stack(host, "shared", "name: shared\nservices:\n  a: {exec: /bin/sleep 1000}\n  b: {image: tiny, network_mode: 'service:a'}\n");
+        within(host, "shared", "volt compose up -d").fails(10);
+    }
+}
+
+const TRACED: &str = "\
+name: traced
+services:
+  a:
+    image: tiny
+    isolation: proot
+    command: sh -c 'echo $$KIND says; exec httpd -f -p 18096 -h /'
+    environment: {KIND: traced}
+    stop_grace_period: 1s
+  b:
+    image: tiny
+    command: sh -c 'echo $$KIND says; exec httpd -f -p 8080 -h /'
+    environment: {KIND: boxed}
+    ports: ['127.0.0.1:18095:8080']
+    depends_on: [a]
+    stop_grace_period: 1s
+";
+
+on_hosts! {
+    fn compose_runs_by_proot_where_that_is_asked_for(host) {
+        let host = &*host.private("traced");
+        host.tiny();
+        stack(host, "traced", TRACED);
+        let inside = |line: &str| within(host, "traced", line);
+        let backend = |name: &str| host.volt(&["container", "inspect", name, "-o", "json"]).json()["backend"].clone();
+        let page = |key: &str, at: &str| inside(&format!("volt compose exec -T {key} wget -qO- http://{at}/etc/hostname")).ok();
+        inside("volt compose up -d").ok();
+        assert_eq!((backend("traced-a-1"), backend("traced-b-1")), ("proot".into(), "systemd".into()));
+        assert_eq!(inside("volt compose ps -o name").ok(), "traced-a-1\ntraced-b-1");
+        assert_eq!(steps(&inside("volt compose up -d -o json").json()), [""; 0]);
+        for (key, kind) in [("a", "traced"), ("b", "boxed")] {
+            assert_eq!(inside(&format!("volt compose exec -T {key} sh -c 'echo $KIND'")).ok(), kind);
+            assert!(inside(&format!("volt compose logs {key}")).ok().contains(&format!("{kind} says")));
+        }
+        let all = inside("volt compose logs").ok();
+        assert!(all.contains("traced says") && all.contains("boxed says"), "{all}");
+        // What it listens on is the host's; the other is there for it at its published port, and it for the other at the host's address.
+        host.sh("curl -sf http://127.0.0.1:18096/etc/hostname").ok();
+        assert_eq!(page("a", "127.0.0.1:18095"), "traced-b-1");
+        let route = inside("volt compose exec -T b ip route").ok();
+        let gateway = route.split_whitespace().skip_while(|word| *word != "via").nth(1).unwrap().to_owned();
+        page("b", &format!("{gateway}:18096"));
+        inside("volt compose pause a && volt compose unpause a && volt compose restart a && volt compose stop && volt compose start").ok();
+        assert_eq!(page("a", "127.0.0.1:18095"), "traced-b-1");
+        inside("volt compose kill a && volt compose up -d && volt compose exec -T a true").ok();
+        // systemd has the rest of the stack.
+        host.sh("systemctl stop volt-compose@traced.target && systemctl start volt-compose@traced.target").ok();
+        host.until(Duration::from_secs(20), "curl -sf http://127.0.0.1:18095/etc/hostname");
+        assert_eq!(host.sh("systemctl list-units --failed --plain --no-legend 'volt*' '*traced*'").ok(), "");
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+        // Another way to run it is another container; ports and a network of its own it can't have, and then all is as it was.
+        stack(host, "traced", &TRACED.replace("    isolation: proot\n", ""));
+        let lines = steps(&inside("volt compose plan -o json").json());
+        assert!(lines.contains(&"recreate workload traced-a-1".to_owned()), "{lines:?}");
+        for (field, code, why) in [("ports: ['18097:18096']", 2, "its ports are the host's"), ("networks: [default, other]", 10, "a network of its own")] {
+            let text = TRACED.replace("    isolation: proot\n", &format!("    isolation: proot\n    {field}\n"));
+            stack(host, "traced", &(text + "networks: {other: }\n"));
+            let said = inside("volt compose up -d").fails(code);
+            assert!(said.contains(why), "{said}");
+            assert_eq!(backend("traced-a-1"), "proot");
+        }
+        host.volt(&["compose", "-p", "traced", "down"]).ok();
+        is_gone(host, "traced");
+        assert_eq!(host.sh("ps -eo args | grep -F 18096 | grep -vF grep; true").ok(), "");
+    }
+}
+
+const KEPT: &str = "\
+name: kept
+services:
+  a:
+    image: tiny
+    command: sleep 1000
+    stop_grace_period: 1s
+    volumes: ['scratch:/scratch', 'mem:/mem', 'site:/site', 'data:/data', {type: volume, source: data, target: /part, volume: {subpath: conf/a}}, {type: volume, source: data, target: /etc/one, read_only: true, volume: {subpath: conf/one}}]
+  b: {image: tiny, command: sleep 1000, stop_grace_period: 1s, volumes: ['scratch:/scratch'], depends_on: [a]}
+volumes:
+  scratch: {driver_opts: {type: tmpfs, device: tmpfs, o: 'size=4m,mode=1777'}}
+  mem: {driver: tmpfs, driver_opts: {size: 1M}}
+  site: {driver: local, driver_opts: {type: none, o: bind, device: /var/lib/volt/kept-site}}
+  data:
+";
+
+on_hosts! {
+    fn compose_mounts_by_drivers_and_parts(host) {
+        let host = &*host.private("compose-kept");
+        host.tiny();
+        stack(host, "kept", KEPT);
+        let said = within(host, "kept", "volt compose up -d").fails(3);
+        assert!(said.contains("/var/lib/volt/kept-site"), "{said}");
+        host.sh("mkdir -p /var/lib/volt/kept-site && echo theirs > /var/lib/volt/kept-site/index").ok();
+        // A part must be there before it is mounted.
+        within(host, "kept", "volt compose up --no-start").ok();
+        let said = within(host, "kept", "volt compose up -d").fails(3);
+        assert!(said.contains("conf/a"), "{said}");
+        let data = "/var/lib/volt/volumes/kept-data/_data";
+        within(host, "kept", "volt compose up --no-start").ok();
+        host.sh(&format!("mkdir -p {data}/conf/a && echo in-part > {data}/conf/a/file && echo one > {data}/conf/one")).ok();
+        within(host, "kept", "volt compose up -d").ok();
+        assert_eq!(steps(&within(host, "kept", "volt compose up -d -o json").json()), [""; 0]);
+        let inside = |key: &str, line: &str| within(host, "kept", &format!("volt compose exec {key} sh -c '{line}'"));
+        assert_eq!(inside("a", "cat /part/file /etc/one /site/index; echo new > /part/new; cat /data/conf/a/new; echo ours > /site/ours").ok(), "in-part\none\ntheirs\nnew");
+        assert_eq!(host.sh("cat /var/lib/volt/kept-site/ours; stat -c %u /var/lib/volt/kept-site/ours").ok(), "ours\n0");
+        assert_ne!(inside("a", "echo x > /etc/one").code, 0);
+        inside("a", "echo both > /scratch/x; df -k /mem | tail -1 | grep -q 1024").ok();
+        assert_eq!(inside("b", "cat /scratch/x").ok(), "both");
+        assert_ne!(inside("a", "dd if=/dev/zero of=/mem/big bs=1M count=2 2>/dev/null").code, 0);
+        // As systemd sees it: units that are up while somebody needs them.
+        let unit = "'var-lib-volt-volumes-kept\\x2dscratch-_data.mount'";
+        assert!(host.sh(&format!("systemctl cat {unit}")).ok().contains("Type=tmpfs"));
+        host.sh(&format!("systemctl is-active {unit}")).ok();
+        host.sh("systemctl restart volt-container@kept-b-1 && volt exec kept-b-1 cat /scratch/x").ok();
+        host.volt(&["volume", "delete", "kept-site"]).fails(9);
+        let listed = host.volt(&["volume", "list", "-o", "json"]).json();
+        let found = listed.as_array().unwrap().iter().find(|v| v["name"] == "kept-scratch").unwrap();
+        assert_eq!((&found["driver"], &found["options"]["type"]), (&"local".into(), &"tmpfs".into()), "{found}");
+        assert!(host.volt(&["volume", "list"]).ok().contains("tmpfs"));
+        host.reboot();
+        host.until(Duration::from_secs(60), "systemctl is-active volt-container@kept-b-1");
+        assert_eq!(inside("a", "cat /part/new /site/ours; ls /scratch").ok(), "new\nours");
+        // Stopped, nothing is mounted any more.
+        within(host, "kept", "volt compose stop").ok();
+        host.until(Duration::from_secs(10), "! grep -q /kept- /proc/mounts");
+        // No link leads out of a volume.
+        host.sh(&format!("rm -r {data}/conf/a && ln -s /etc {data}/conf/a")).ok();
+        let said = within(host, "kept", "volt compose start").fails(1);
+        assert!(said.contains("link"), "{said}");
+        host.sh(&format!("rm {data}/conf/a")).ok();
+        within(host, "kept", "volt compose down -v").ok();
+        is_gone(host, "kept");
+        assert_eq!(host.sh("cat /var/lib/volt/kept-site/index; ls /etc/systemd/system/*kept* /var/lib/volt/units/*kept* 2>/dev/null; true").ok(), "theirs");
+
+        host.sh("rm -r /var/lib/volt/kept-site").ok();
+
+        // The same without a stack.
+        host.volt(&["volume", "create", "--driver", "tmpfs", "--opt", "size=1M", "kept-own"]).ok();
+        host.volt(&["run", "--rm", "-v", "kept-own:/x", "tiny", "sh", "-c", "df -k /x | tail -1 | grep -q 1024"]).ok();
+        assert_eq!(host.volt(&["volume", "inspect", "kept-own", "-o", "json"]).json()["driver"], "tmpfs");
+        host.volt(&["volume", "delete", "kept-own"]).ok();
+        host.volt(&["volume", "create", "--driver", "tmpfs", "--opt", "size=much", "kept-own"]).fails(2);
+        host.volt(&["volume", "create", "--opt", "type=ext4", "--opt", "device=/dev/sda", "kept-own"]).fails(2);
+        host.volt(&["volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=/no/such", "kept-own"]).fails(3);
+        // A server that isn't there: systemd is asked to mount it, and the container doesn't start without.
+        host.volt(&["volume", "create", "--driver", "nfs", "--opt", "addr=127.0.0.1", "--opt", "device=:/export", "kept-nfs"]).ok();
+        assert!(host.sh("systemctl cat 'var-lib-volt-volumes-kept\\x2dnfs-_data.mount'").ok().contains("What=127.0.0.1:/export\n"));
+        assert_ne!(host.volt(&["run", "--rm", "--name", "kept-nfs", "-v", "kept-nfs:/x", "tiny", "true"]).code, 0);
+        drop(host.volt(&["container", "delete", "--force", "kept-nfs"]));
+        host.volt(&["volume", "delete", "kept-nfs"]).ok();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn compose_has_external_configs(host) {
+        host.tiny();
+        stack(host, "theirs", "name: theirs\nservices:\n  a: {image: tiny, command: sleep 1000, stop_grace_period: 1s, configs: [{source: site, target: /etc/site.conf}]}\nconfigs: {site: {external: true, name: theirs.conf}}\n");
+        let said = within(host, "theirs", "volt compose up -d").fails(3);
+        assert!(said.contains("/etc/volt/configs/theirs.conf"), "{said}");
+        host.sh("mkdir -p /etc/volt/configs && echo first > /etc/volt/configs/theirs.conf").ok();
+        within(host, "theirs", "volt compose up -d").ok();
+        assert_eq!(within(host, "theirs", "volt compose exec a cat /etc/site.conf").ok(), "first");
+        assert_eq!(steps(&within(host, "theirs", "volt compose up -d -o json").json()), [""; 0]);
+        host.sh("echo second > /etc/volt/configs/theirs.conf").ok();
+        assert_eq!(steps(&within(host, "theirs", "volt compose up -d -o json").json()), ["recreate workload theirs-a-1", "start workload theirs-a-1"]);
+        assert_eq!(within(host, "theirs", "volt compose exec a cat /etc/site.conf").ok(), "second");
+        within(host, "theirs", "volt compose down").ok();
+        host.sh("rm /etc/volt/configs/theirs.conf").ok();
+        is_gone(host, "theirs");
+    }
+}
+
+const AROUND: &str = "\
+name: around
+services:
+  a:
+    image: tiny
+    command: sleep 1000
+    stop_grace_period: 1s
+    extra_hosts: ['db.example=192.0.2.7', 'host.docker.internal:host-gateway']
+    dns_search: [one.example, two.example]
+    dns_opt: ['ndots:2']
+    sysctls: {net.core.somaxconn: 321, net.ipv4.conf.eth0.forwarding: '1'}
+    shm_size: 3m
+";
+
+on_hosts! {
+    fn compose_gives_names_settings_and_shared_memory(host) {
+        host.tiny();
+        stack(host, "around", AROUND);
+        within(host, "around", "volt compose up -d").ok();
+        let inside = |line: &str| host.sh(&format!("volt exec around-a-1 sh -c '{line}'"));
+        let host_of = |path: &str| host.sh(&format!("cat {path}")).ok();
+        let somaxconn = host_of("/proc/sys/net/core/somaxconn");
+        let looks = || {
+            let gateway = inside("ip route").ok().split_whitespace().skip_while(|word| *word != "via").nth(1).unwrap().to_owned();
+            let hosts = inside("cat /etc/hosts").ok();
+            assert!(hosts.contains("192.0.2.7 db.example\n") && hosts.contains(&format!("{gateway} host.docker.internal")), "{hosts}");
+            let resolv = inside("cat /etc/resolv.conf").ok();
+            assert!(resolv.contains("nameserver ") && resolv.ends_with("search one.example two.example\noptions ndots:2"), "{resolv}");
+            assert_eq!(inside("cat /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/conf/eth0/forwarding").ok(), "321\n1");
+            assert_eq!(inside("df -k /dev/shm | tail -1").ok().split_whitespace().nth(1).unwrap(), "3072");
+            inside("echo x > /dev/shm/x && test \"$(stat -c %a /dev/shm)\" = 1777").ok();
+        };
+        looks();
+        assert_eq!(host_of("/proc/sys/net/core/somaxconn"), somaxconn);
+        host.sh("systemctl restart volt-container@around-a-1").ok();
+        looks();
+        // Another network while it runs: the files stay what they are.
+        host.volt(&["net", "disconnect", "around-default", "around-a-1"]).ok();
+        host.volt(&["net", "connect", "around-default", "around-a-1"]).ok();
+        assert!(inside("cat /etc/hosts /etc/resolv.conf").ok().contains("db.example"));
+        assert_eq!(steps(&within(host, "around", "volt compose up -d -o json").json()), [""; 0]);
+        stack(host, "around", &AROUND.replace("eth0.forwarding", "eth9.forwarding"));
+        let said = within(host, "around", "volt compose up -d").fails(1);
+        assert!(said.contains("net/ipv4/conf/eth9/forwarding"), "{said}");
+        looks();
+        stack(host, "around", &format!("{AROUND}    network_mode: host\n"));
+        within(host, "around", "volt compose up -d").fails(2);
+        host.volt(&["compose", "-p", "around", "down"]).ok();
+        is_gone(host, "around");
+    }
+}
+
+const STANDING: &str = "\
+name: standing
+services:
+  a:
+    image: tiny
+    command: [sh, -c, 'grep ^Groups: /proc/self/status; sleep 15; exit 3']
+    mem_reservation: 8m
+    cpuset: '0'
+    oom_score_adj: 321
+    user: '33'
+    group_add: [extra, '4321']
+    deploy: {restart_policy: {condition: any, delay: 1700ms}}
+";
+
+on_hosts! {
+    fn compose_says_how_containers_stand(host) {
+        host.tiny();
+        stack(host, "standing", STANDING);
+        let inside = |line: &str| within(host, "standing", line);
+        let begun = inside("volt compose up -d");
+        assert!(!begun.stderr.contains("does nothing"), "{begun:?}");
+        begun.ok();
+        let unit = |what: &str| host.sh(&format!("systemctl show -P {what} volt-container@standing-a-1")).ok();
+        assert_eq!((unit("MemoryLow"), unit("AllowedCPUs"), unit("RestartUSec")), ("8388608".into(), "0".into(), "1.700000s".into()));
+        assert_eq!(host.sh("volt exec standing-a-1 cat /proc/1/oom_score_adj").ok(), "321");
+        let said = host.sh("volt logs standing-a-1 && volt exec standing-a-1 grep ^Groups: /proc/self/status").ok();
+        let groups: Vec<&str> = said.lines().filter(|line| line.contains("Groups:")).map(str::trim).collect();
+        assert_eq!(groups, ["Groups:\t2000 4321"; 2], "{said}");
+        assert_eq!(steps(&inside("volt compose up -d -o json").json()), [""; 0]);
+        host.until(Duration::from_secs(60), "test \"$(systemctl show -P NRestarts volt-container@standing-a-1)\" -ge 1");
+        // Another place is another container; what names no CPU is refused where it stands.
+        stack(host, "standing", &STANDING.replace("cpuset: '0'", "cpuset: '0-'"));
+        assert!(inside("volt compose up -d").fails(12).contains("names no CPUs"));
+        stack(host, "standing", &STANDING.replace("oom_score_adj: 321", "oom_score_adj: -1"));
+        let lines = steps(&inside("volt compose plan -o json").json());
+        assert!(lines.contains(&"recreate workload standing-a-1".to_owned()), "{lines:?}");
+        host.volt(&["compose", "-p", "standing", "down"]).ok();
+        is_gone(host, "standing");
+    }
+}
+
+const FIRM: &str = "\
+name: firm
+services:
+  a: {image: tiny, command: sleep 1000, stop_grace_period: 1s, networks: [within]}
+  b: {image: tiny, command: sleep 1000, stop_grace_period: 1s}
+  c: {image: tiny, command: sleep 1000, stop_grace_period: 1s}
+networks: {within: {internal: true}, default: }
+";
+
+on_hosts! {
+    fn compose_refuses_what_the_engine_would_before_it_stops_anybody(host) {
+        host.tiny();
+        stack(host, "firm", FIRM);
+        within(host, "firm", "volt compose up -d").ok();
+        let runs = || host.sh("systemctl show -P InvocationID volt-container@firm-a-1 volt-container@firm-b-1 volt-container@firm-c-1").ok();
+        let before = runs();
+        let changed = |service: &str, what: &str| {
+            let line = format!("  {service}: {{image: tiny,");
+            FIRM.replace(&line, &format!("{line} {what},"))
+        };
+        let refused = |text: &str, code: i32, words: &[&str]| {
+            stack(host, "firm", text);
+            for verb in ["plan", "up -d"] {
+                let said = within(host, "firm", &format!("volt compose {verb}")).fails(code);
+                assert!(words.iter().all(|word| said.contains(word)), "{text}: {said}");
+            }
+            assert_eq!(runs(), before, "{text}");
+        };
+        // All at once, each with its service.
+        let proc = "volumes: ['/proc:/p']";
+        let two = changed("a", proc).replace("  b: {", &format!("  b: {{{proc}, "));
+        refused(&two, 10, &["a: /proc can't be mounted", "b: /proc can't be mounted"]);
+        let mixed = two.replace("  c: {", "  c: {network_mode: host, cap_add: [NET_ADMIN], ");
+        refused(&mixed, 12, &["a: /proc", "b: /proc", "c: NET_ADMIN can do nothing in the network of the host"]);
+        // Each alone.
+        refused(&changed("a", "ports: ['18099:80']"), 2, &["a: The port", "can't lead in from outside to firm-within"]);
+        refused(&changed("c", "network_mode: 'service:b', extra_hosts: ['x:192.0.2.1']"), 2, &["c: ", "it finds names as that one does"]);
+        refused(&changed("b", "network_mode: host, sysctls: {net.ipv4.ip_forward: '1'}"), 2, &["b: ", "which is not its own"]);
+        refused(&changed("b", "volumes: ['/srv/not-there:/x:ro'], blkio_config: {device_read_bps: [{path: /dev/not-there, rate: 1mb}]}"), 3, &["b: There is no disk behind /dev/not-there"]);
+        stack(host, "firm", FIRM);
+        assert_eq!(steps(&within(host, "firm", "volt compose up -d -o json").json()), [""; 0]);
+        within(host, "firm", "volt compose down").ok();
+        is_gone(host, "firm");
+    }
+}
