@@ -87,6 +87,7 @@ pub(crate) fn lay(build: &Build, root: &Path) -> Result<()> {
             Some("conf") if in_folder(&file, "tmpfiles") => "usr/lib/tmpfiles.d",
             Some("conf") if in_folder(&file, "sysusers") => "usr/lib/sysusers.d",
             Some("preset") => "usr/lib/systemd/system-preset",
+            Some("network") => "usr/lib/systemd/network",
             _ => continue,
         };
         copy(&file, &root.join(place).join(installed_name(&file)), 0o644)?;

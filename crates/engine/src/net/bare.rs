@@ -1,6 +1,7 @@
 //! Bridges that belong to no network: they connect interfaces of the host and what others plug in, and are nothing else. What was asked
 //! for stands in `bridges/NAME.json`; they are raised and put back with the networks.
 
+use super::bridge::refuse_foreign;
 use super::create::MTU;
 use super::{MAX, stems};
 use crate::Engine;
@@ -92,7 +93,7 @@ impl Engine {
         files::write_json(&path, &bridge, 0o644)?;
         if let Err(error) = self.raise_bare(&bridge) {
             let undone = files::remove_file(&path).map_err(Error::from);
-            if let Err(undo) = undone.and_then(|_| self.remove_link(name.as_str())) {
+            if let Err(undo) = undone.and_then(|_| self.remove_bridge(name.as_str())) {
                 tracing::error!(%name, error = %undo.chain().join(": "), "a bridge half made could not be undone");
             }
             return Err(error);
@@ -132,7 +133,7 @@ impl Engine {
             return Err(conflict(format!("The bridge {name} is used by {}", others.join(", "))));
         }
         // The record last: until then it is put back.
-        self.remove_link(name.as_str())?;
+        self.remove_bridge(name.as_str())?;
         files::remove_file(&self.bare_path(name))?;
         let told = restored_file("bridge", name.as_str());
         files::remove_file(&self.paths().restored().join(told))?;
@@ -164,11 +165,8 @@ impl Engine {
     pub(super) fn raise_bare(&self, bridge: &Bridge) -> Result<()> {
         let mut netlink = Netlink::open()?;
         let name = bridge.name.as_str();
-        if netlink.link(name)?.is_some_and(|link| !link.is_bridge) {
-            let title = format!("The host has an interface {name} that is no bridge");
-            return Err(Error::new(ErrorKind::Conflict, title).about(&bridge.name));
-        }
-        let mac = bridge_mac(&bridge.name);
+        refuse_foreign(&mut netlink, name)?;
+        let mac = bridge_mac(name);
         netlink.ensure_bridge(&netlink::Bridge { name, mac, mtu: bridge.mtu, addresses: &[] })?;
         let Some(link) = netlink.link(name)? else { return Ok(()) };
         for port in &bridge.ports {

@@ -70,15 +70,14 @@ impl Engine {
         let mut netlink = Netlink::open()?;
         let mut outcome = Ok(());
         for bridge in bare {
-            let gone = netlink.delete(bridge.name.as_str());
-            outcome = outcome.and(gone.map(drop).map_err(Error::from));
+            outcome = outcome.and(self.remove_bridge(bridge.name.as_str()));
         }
         for tap in self.taps()? {
             outcome = outcome.and(self.plug_out(&tap.name));
         }
         for network in self.networks()? {
             self.serve_addresses_no_more(&network);
-            outcome = outcome.and(netlink.delete(&network.bridge()).map(drop).map_err(Error::from));
+            outcome = outcome.and(self.remove_bridge(&network.bridge()));
         }
         let _lock = self.lock_firewall()?;
         let gone = netlink.delete(gate::INTO).map(drop).map_err(Error::from);
@@ -125,6 +124,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Removes a bridge that Volt has made; one of that name that is another program's stays.
+    pub(super) fn remove_bridge(&self, name: &str) -> Result<()> {
+        let mut netlink = Netlink::open()?;
+        if netlink.link(name)?.is_some_and(|link| is_own_bridge(&link)) {
+            netlink.delete(name)?;
+        }
+        Ok(())
+    }
+
     /// Removes an interface that belongs to nobody.
     pub(crate) fn remove_link(&self, name: &str) -> Result<()> {
         Netlink::open()?.delete(name)?;
@@ -142,16 +150,11 @@ impl Engine {
         forward(network.ipv6.is_some())?;
         let name = network.bridge();
         let mut netlink = Netlink::open()?;
-        if netlink.link(&name)?.is_some_and(|link| !link.is_bridge) {
-            let title = format!("The host has an interface {name} that is no bridge");
-            return Err(Error::new(ErrorKind::Conflict, title)
-                .about(&network.name)
-                .hinted("Give that another name, or the network"));
-        }
+        refuse_foreign(&mut netlink, &name).map_err(|error| error.about(&network.name))?;
         let addresses = gateways(network);
         netlink.ensure_bridge(&Bridge {
             name: &name,
-            mac: bridge_mac(&network.name),
+            mac: bridge_mac(&name),
             mtu: network.mtu,
             addresses: &addresses,
         })?;
@@ -164,7 +167,7 @@ impl Engine {
     /// The bridge of a network, which is raised where it isn't up.
     pub(super) fn raised(&self, netlink: &mut Netlink, network: &Network) -> Result<Link> {
         let name = network.bridge();
-        let up = |link: &Link| link.is_bridge && link.is_up;
+        let up = |link: &Link| is_own_bridge(link) && link.is_up;
         if let Some(link) = netlink.link(&name)?.filter(up) {
             // It may have been installed or started since.
             self.tell_resolved(network, link.index);
@@ -175,6 +178,23 @@ impl Engine {
             Error::new(ErrorKind::Conflict, format!("The bridge {name} was removed a moment ago"))
                 .about(&network.name)
         })
+    }
+}
+
+/// Whether it is a bridge that Volt has made.
+pub(crate) fn is_own_bridge(link: &Link) -> bool {
+    link.is_bridge && link.mac == Some(bridge_mac(&link.name))
+}
+
+/// Refuses to take for Volt's bridge what another program has made.
+pub(super) fn refuse_foreign(netlink: &mut Netlink, name: &str) -> Result<()> {
+    match netlink.link(name)? {
+        Some(link) if !is_own_bridge(&link) => {
+            let title = format!("The host has an interface {name} that Volt did not make");
+            Err(Error::new(ErrorKind::Conflict, title)
+                .hinted("Give that another name, or take another name here"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -173,7 +173,7 @@ impl Engine {
         if raised.is_err() {
             let undone = files::remove_file(&path).map_err(Error::from);
             if let Err(undo) = undone
-                .and_then(|_| self.remove_link(&network.bridge()))
+                .and_then(|_| self.remove_bridge(&network.bridge()))
                 .and_then(|()| self.apply_firewall())
                 .and_then(|()| self.tell_names())
             {

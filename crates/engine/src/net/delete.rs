@@ -61,7 +61,7 @@ impl Engine {
     pub(super) fn unmake_network(&self, network: &Network) -> Result<()> {
         // The record last: until then it is a network whose bridge is raised when somebody needs it.
         self.serve_addresses_no_more(network);
-        self.remove_link(&network.bridge())?;
+        self.remove_bridge(&network.bridge())?;
         self.addresses()?.forget(&network.name)?;
         files::remove_file(&self.network_path(&network.name))?;
         files::sync_dir(&self.paths().networks())?;

@@ -36,7 +36,7 @@ mod tests;
 mod watch;
 
 pub use bare::BridgeView;
-pub(crate) use bridge::{set as set_switch, value as switch};
+pub(crate) use bridge::{is_own_bridge, set as set_switch, value as switch};
 pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};

@@ -6,6 +6,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 use volt_host::command::Command;
@@ -21,8 +22,8 @@ const UNIT: &str = "volt-dns.service";
 const RUNNING: &str = "/run/volt-dns";
 /// How long it may take to begin, and others to write.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What systemd-resolved writes when it runs, and where it keeps what it was told of links.
-const RESOLVED: &str = "/run/systemd/resolve/stub-resolv.conf";
+/// Where systemd-resolved listens when it runs (its other files stay when it is stopped), and where it keeps what it was told of links.
+const RESOLVED: &str = "/run/systemd/resolve/io.systemd.Resolve";
 const RESOLVED_LINKS: &str = "/run/systemd/resolve/netif";
 /// A subnet whose reverse lookup is in more zones than this is left to others by the host.
 const MOST_ZONES: usize = 16;
@@ -121,7 +122,7 @@ impl Engine {
     /// Tells systemd-resolved, where that runs, to ask the gateway for Volt's names, and for nothing else. What it was told it keeps for as
     /// long as it has the link; it is told again where it has forgotten, or where something else is to be told.
     pub(super) fn tell_resolved(&self, network: &Network, link: u32) {
-        if !network.dns || !Path::new(RESOLVED).exists() {
+        if !network.dns || UnixStream::connect(RESOLVED).is_err() {
             return;
         }
         let words = told(network);
@@ -149,8 +150,9 @@ impl Engine {
     }
 }
 
-/// What systemd-resolved is told of a network.
-fn told(network: &Network) -> [(&'static str, Vec<String>); 3] {
+/// What systemd-resolved is told of a network. The server there speaks plain DNS and signs nothing, whatever the host asks of others; and nobody
+/// is to be looked for by other ways.
+fn told(network: &Network) -> [(&'static str, Vec<String>); 7] {
     let gateways: Vec<String> =
         [Some(network.gateway().to_string()), network.gateway_ipv6().map(|ip| ip.to_string())]
             .into_iter()
@@ -161,5 +163,14 @@ fn told(network: &Network) -> [(&'static str, Vec<String>); 3] {
     let zones = reverse.filter(|zones| zones.len() <= MOST_ZONES).flatten();
     let zones: Vec<String> =
         [ZONE.to_owned()].into_iter().chain(zones).map(|zone| format!("~{zone}")).collect();
-    [("default-route", vec!["no".to_owned()]), ("domain", zones), ("dns", gateways)]
+    let no = || vec!["no".to_owned()];
+    [
+        ("default-route", no()),
+        ("dnsovertls", no()),
+        ("dnssec", no()),
+        ("llmnr", no()),
+        ("mdns", no()),
+        ("domain", zones),
+        ("dns", gateways),
+    ]
 }

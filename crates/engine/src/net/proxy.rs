@@ -45,27 +45,27 @@ impl Engine {
     }
 }
 
-/// The ways in of a published port. To a member without IPv6 the loopback's IPv6 address leads by IPv4.
+/// The ways in of a published port: by the version that it came by first, then by the other one. Many programs listen on IPv4 alone, and
+/// `localhost` is `::1` first.
 fn ways(published: &Published) -> Vec<Way> {
-    let loopback: [(IpAddr, IpAddr); 2] = [
-        (Ipv4Addr::LOCALHOST.into(), published.ip.into()),
-        (Ipv6Addr::LOCALHOST.into(), published.ipv6.map_or(published.ip.into(), IpAddr::V6)),
-    ];
-    let way = |from: IpAddr, to: IpAddr| Way {
-        protocol: published.protocol,
-        from: SocketAddr::new(from, published.host),
-        to: SocketAddr::new(to, published.container),
+    let (ip, ipv6) = (IpAddr::from(published.ip), published.ipv6.map(IpAddr::from));
+    let way = |from: IpAddr| {
+        let mut to: Vec<IpAddr> = [Some(ip), ipv6].into_iter().flatten().collect();
+        if from.is_ipv6() {
+            to.reverse();
+        }
+        Way {
+            protocol: published.protocol,
+            from: SocketAddr::new(from, published.host),
+            to: to.into_iter().map(|to| SocketAddr::new(to, published.container)).collect(),
+        }
     };
     match published.address {
-        None => loopback
-            .into_iter()
-            .filter(|(from, _)| from.is_ipv4() || has_ipv6_loopback())
-            .map(|(from, to)| way(from, to))
-            .collect(),
-        Some(address) if address.is_loopback() => {
-            let to = if address.is_ipv4() { loopback[0].1 } else { loopback[1].1 };
-            vec![way(address, to)]
+        None if has_ipv6_loopback() => {
+            vec![way(Ipv4Addr::LOCALHOST.into()), way(Ipv6Addr::LOCALHOST.into())]
         }
+        None => vec![way(Ipv4Addr::LOCALHOST.into())],
+        Some(address) if address.is_loopback() => vec![way(address)],
         Some(_) => Vec::new(),
     }
 }
@@ -81,24 +81,25 @@ mod tests {
 
     #[test]
     fn only_the_loopbacks_ports_go_by_the_proxy() {
-        let published = |address: Option<&str>| Published {
+        let published = |address: Option<&str>, ipv6: Option<&str>| Published {
             address: address.map(|ip| ip.parse().unwrap()),
             host: 8080,
             container: 80,
             protocol: volt_model::net::Protocol::Tcp,
             ip: "10.0.0.2".parse().unwrap(),
-            ipv6: None,
+            ipv6: ipv6.map(|ip| ip.parse().unwrap()),
             expose: false,
         };
-        let shown = |address| {
-            ways(&published(address))
+        let shown = |address, ipv6| {
+            ways(&published(address, ipv6))
                 .iter()
-                .map(|w| format!("{} {}", w.from, w.to))
+                .map(|w| format!("{} {:?}", w.from, w.to))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(shown(Some("127.0.0.3")), ["127.0.0.3:8080 10.0.0.2:80"]);
-        assert_eq!(shown(Some("::1")), ["[::1]:8080 10.0.0.2:80"]);
-        assert!(shown(Some("192.0.2.1")).is_empty());
-        assert_eq!(shown(None)[0], "127.0.0.1:8080 10.0.0.2:80");
+        assert_eq!(shown(Some("127.0.0.3"), None), ["127.0.0.3:8080 [10.0.0.2:80]"]);
+        assert_eq!(shown(Some("::1"), None), ["[::1]:8080 [10.0.0.2:80]"]);
+        assert_eq!(shown(Some("::1"), Some("fd00::2")), ["[::1]:8080 [[fd00::2]:80, 10.0.0.2:80]"]);
+        assert!(shown(Some("192.0.2.1"), Some("fd00::2")).is_empty());
+        assert_eq!(shown(None, Some("fd00::2"))[0], "127.0.0.1:8080 [10.0.0.2:80, [fd00::2]:80]");
     }
 }

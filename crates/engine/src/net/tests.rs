@@ -124,7 +124,7 @@ fn the_first_network_that_leads_out_does_so_for_each_kind_of_address() {
         endpoints.push(Endpoint {
             network: net.name,
             interface: "eth0".into(),
-            port: "vt-web".into(),
+            port: "vo-web".into(),
             mac: mac_of(&name("web"), &name("volt0")),
             ip: "10.9.0.2".parse().unwrap(),
             ipv6: None,

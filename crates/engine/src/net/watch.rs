@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::restored_file;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::netlink::{Link, Netlink, Watch};
 use volt_model::kind::ErrorKind;
@@ -50,9 +50,9 @@ impl Engine {
             tracing::error!(error = %error.chain().join(": "), "not all networks could be raised");
         }
         ready();
-        let (mut before, mut pause) = (Lost::default(), Duration::ZERO);
+        let (mut before, mut pause, mut again) = (Lost::default(), Duration::ZERO, None);
         loop {
-            watch.wait(QUIET, MOST).map_err(|e| {
+            watch.wait(QUIET, MOST, again).map_err(|e| {
                 Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
             })?;
             // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
@@ -63,15 +63,16 @@ impl Engine {
                 tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
             }
             match self.lost_networks() {
-                Ok(lost) if lost.is_nothing() => (before, pause) = (lost, Duration::ZERO),
+                Ok(lost) if lost.is_nothing() => {
+                    (before, pause, again) = (lost, Duration::ZERO, None)
+                }
+                // A try makes news of its own, which is none where nothing else is lost.
+                Ok(lost) if lost == before && again.is_some_and(|at| Instant::now() < at) => {}
                 Ok(lost) => {
-                    // What can't be put back is tried ever more seldom: each try makes news of its own.
-                    if lost == before {
-                        pause = (pause * 2).clamp(QUIET, LONGEST);
-                        std::thread::sleep(pause);
-                    }
+                    // What can't be put back is tried ever more seldom; what else is lost meanwhile, at once.
+                    pause = if lost == before { (pause * 2).min(LONGEST) } else { QUIET };
                     self.put_back(&lost);
-                    before = lost;
+                    (before, again) = (lost, Some(Instant::now() + pause));
                 }
                 Err(error) => {
                     tracing::error!(error = %error.chain().join(": "), "networks can't be looked at");

@@ -18,6 +18,8 @@ pub(super) const SCRUB: &str = "volt-scrub.timer";
 pub(super) const HEALTH: &str = "volt-health.path";
 /// How long systemd's own tools may take.
 const LIMIT: Duration = Duration::from_secs(30);
+/// What else may give interfaces addresses.
+const NETWORKD: &str = "systemd-networkd.service";
 
 /// How to install.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +81,10 @@ impl Engine {
             .time_limit(LIMIT)
             .run()?;
         self.systemd().daemon_reload()?;
+        // Where it runs, it is to leave Volt's interfaces alone.
+        if self.systemd().unit_status(NETWORKD)?.active.is_up() {
+            Command::new("networkctl").arg("reload").time_limit(LIMIT).run()?;
+        }
         let mut done = vec![format!("made the group {} and Volt's folders", crate::GROUP)];
         if !options.leave_stopped {
             self.systemd().enable(&[SOCKET], Lifetime::Persistent)?;

@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 23] = [
+const FILES: [(&str, &str); 24] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -71,6 +71,10 @@ const FILES: [(&str, &str); 23] = [
         include_str!("../../../../systemd/volt-stacks.service"),
     ),
     ("etc/systemd/system/volt-scrub.timer", include_str!("../../../../systemd/volt-scrub.timer")),
+    (
+        "etc/systemd/network/10-volt.network",
+        include_str!("../../../../systemd/network/10-volt.network"),
+    ),
     ("etc/sysusers.d/volt.conf", include_str!("../../../../systemd/sysusers.d/volt.conf")),
     ("etc/logrotate.d/volt", include_str!("../../../../packaging/logrotate.d/volt")),
     ("etc/tmpfiles.d/volt.conf", include_str!("../../../../systemd/tmpfiles.d/volt.conf")),

@@ -34,7 +34,7 @@ fn plug(netlink: &mut Netlink, bridge: &Link, number: u8, isolated: bool, to: &N
         format!("fd07::{number}/64").parse().unwrap(),
     ];
     let gateways: [IpAddr; 2] = ["10.7.0.1".parse().unwrap(), "fd07::1".parse().unwrap()];
-    let port = format!("vt-{number}");
+    let port = format!("vo-{number}");
     let inside = Inside {
         interface: "eth0",
         mac: Mac([2, 0, 0, 0, 0, number]),
@@ -100,7 +100,7 @@ fn members_reach_each_other_and_the_host() {
             assert!(reaches(Some(&members[0]), &members[1], address), "{address}");
             assert!(reaches(None, &members[1], address), "{address} from the host");
         }
-        let port = netlink.link("vt-3").unwrap().unwrap();
+        let port = netlink.link("vo-3").unwrap().unwrap();
         assert_eq!((port.bridge, port.mtu), (Some(bridge.index), 1400));
         assert!(port.counters.received_packets > 0 && port.counters.sent_bytes > 0);
         let inside = Netlink::open_in(&members[1]).unwrap().link("eth0").unwrap().unwrap();
@@ -113,7 +113,7 @@ fn members_reach_each_other_and_the_host() {
         );
         assert!(routes.iter().all(|route| route.interface == Some(bridge.index)), "{routes:?}");
 
-        assert!(netlink.delete("vt-3").unwrap() && !netlink.delete("vt-3").unwrap());
+        assert!(netlink.delete("vo-3").unwrap() && !netlink.delete("vo-3").unwrap());
         assert!(Netlink::open_in(&members[1]).unwrap().link("eth0").unwrap().is_none());
         assert!(netlink.delete("volt-t").unwrap());
         assert_eq!(netlink.link("volt-t").unwrap(), None);
@@ -156,7 +156,7 @@ fn what_goes_out_by_an_interface_is_limited() {
         let mut inside = Netlink::open_in(&members[0]).unwrap();
         let mut both = |rate: Option<&str>| {
             let rate = rate.map(|rate| rate.parse().unwrap());
-            netlink.set_rate("vt-2", rate).unwrap();
+            netlink.set_rate("vo-2", rate).unwrap();
             inside.set_rate("eth0", rate).unwrap();
         };
         // 300 kB, of which some may pass at once.
@@ -171,6 +171,6 @@ fn what_goes_out_by_an_interface_is_limited() {
         }
         // There is nothing to lift any more.
         both(None);
-        assert!(netlink.set_rate("vt-9", None).unwrap_err().is_not_there());
+        assert!(netlink.set_rate("vo-9", None).unwrap_err().is_not_there());
     });
 }

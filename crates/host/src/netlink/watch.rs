@@ -8,7 +8,7 @@ use netlink_sys::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `RTNLGRP_LINK`, `RTNLGRP_TC`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`, `RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF`: interfaces, their
 /// queues and addresses that come, change and go, and whether the host passes packets on.
@@ -42,13 +42,17 @@ impl Watch {
         Ok(Self { sockets })
     }
 
-    /// Waits for news, and then until there has been none for `quiet`, or there has been some all the time for `most`.
-    pub fn wait(&self, quiet: Duration, most: Duration) -> io::Result<()> {
-        self.poll(None)?;
-        let end = std::time::Instant::now() + most;
+    /// Waits for news, and then until there has been none for `quiet`, or there has been some all the time for `most`; where a time is
+    /// given, no longer than until then for any to come.
+    pub fn wait(&self, quiet: Duration, most: Duration, until: Option<Instant>) -> io::Result<()> {
+        let limit = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if !self.poll(limit)? {
+            return Ok(());
+        }
+        let end = Instant::now() + most;
         loop {
             self.forget();
-            let left = end.saturating_duration_since(std::time::Instant::now()).min(quiet);
+            let left = end.saturating_duration_since(Instant::now()).min(quiet);
             if left.is_zero() || !self.poll(Some(left))? {
                 return Ok(());
             }

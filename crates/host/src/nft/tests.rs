@@ -76,7 +76,7 @@ fn elements_come_and_go_as_nft_writes_them() {
         Family::Bridge,
         "own6",
         &[
-            Field::Interface("vt-web_1".into()),
+            Field::Interface("vo-web_1".into()),
             Field::Mac(Mac([2, 0, 0, 0, 0, 9])),
             Field::Ip("fd00::9".parse().unwrap()),
         ],
@@ -108,7 +108,7 @@ fn elements_come_and_go_as_nft_writes_them() {
         }
         assert!(has(&both)? && !has(&both[..1])? && !has(&[own.clone(), port("10.0.0.7")])?);
         let text = listed();
-        assert!(text.contains("\"vt-web_1\" . 02:00:00:00:00:09 . fd00::9"), "{text}");
+        assert!(text.contains("\"vo-web_1\" . 02:00:00:00:00:09 . fd00::9"), "{text}");
         assert!(text.contains("udp . 8053 : 10.0.0.9 . 53"), "{text}");
         // All or nothing: a key that leads elsewhere already undoes what came before it.
         let taken = change(&[Change::Remove(own.clone()), Change::Add(port("10.0.0.8"))]);

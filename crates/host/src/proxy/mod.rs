@@ -9,10 +9,11 @@ mod tests;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use volt_model::net::Protocol;
 
@@ -24,14 +25,14 @@ const IDLE: Duration = Duration::from_secs(60);
 const DATAGRAM: usize = 65_535;
 
 /// A way from a port to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     /// What is carried.
     pub protocol: Protocol,
     /// Where it comes in.
     pub from: SocketAddr,
-    /// Where it goes.
-    pub to: SocketAddr,
+    /// Where it goes: to the first of them at which somebody listens.
+    pub to: Vec<SocketAddr>,
 }
 
 /// Listens on all these ways and passes on until the process ends. `ready` is called when all listen.
@@ -42,15 +43,15 @@ pub async fn serve(ways: &[Way], ready: impl FnOnce()) -> Result<(), (Way, io::E
     let room = Arc::new(Semaphore::new(MOST));
     let mut tasks = JoinSet::new();
     for way in ways {
-        let failed = |e| (*way, e);
+        let failed = |e| (way.clone(), e);
         match way.protocol {
             Protocol::Tcp => {
                 let listener = TcpListener::bind(way.from).await.map_err(failed)?;
-                tasks.spawn(streams(listener, way.to, room.clone()));
+                tasks.spawn(streams(listener, way.to.clone(), room.clone()));
             }
             Protocol::Udp => {
                 let socket = UdpSocket::bind(way.from).await.map_err(failed)?;
-                tasks.spawn(datagrams(Arc::new(socket), way.to, room.clone()));
+                tasks.spawn(datagrams(Arc::new(socket), way.to.clone(), room.clone()));
             }
         }
     }
@@ -59,7 +60,8 @@ pub async fn serve(ways: &[Way], ready: impl FnOnce()) -> Result<(), (Way, io::E
     Ok(())
 }
 
-async fn streams(listener: TcpListener, to: SocketAddr, room: Arc<Semaphore>) {
+async fn streams(listener: TcpListener, to: Vec<SocketAddr>, room: Arc<Semaphore>) {
+    let to: Arc<[SocketAddr]> = to.into();
     loop {
         let Ok((mut peer, _)) = listener.accept().await else {
             // No descriptor is free, say: others will end.
@@ -68,10 +70,11 @@ async fn streams(listener: TcpListener, to: SocketAddr, room: Arc<Semaphore>) {
         };
         // Only who is there takes room; a port at which nobody asks takes none from others.
         let Ok(place) = room.clone().acquire_owned().await else { return };
+        let to = to.clone();
         tokio::spawn(async move {
             let _place = place;
             // Where nobody listens the peer is told by the end of its connection.
-            if let Ok(mut target) = TcpStream::connect(to).await {
+            if let Ok(mut target) = TcpStream::connect(&to[..]).await {
                 drop(target.set_nodelay(true));
                 drop(peer.set_nodelay(true));
                 drop(tokio::io::copy_bidirectional(&mut peer, &mut target).await);
@@ -80,10 +83,10 @@ async fn streams(listener: TcpListener, to: SocketAddr, room: Arc<Semaphore>) {
     }
 }
 
-/// The sockets by which what senders send goes on, and answers come back.
-type Senders = Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>>;
+/// By what senders' datagrams go on, and answers come back.
+type Senders = Arc<Mutex<HashMap<SocketAddr, Arc<Onward>>>>;
 
-async fn datagrams(socket: Arc<UdpSocket>, to: SocketAddr, room: Arc<Semaphore>) {
+async fn datagrams(socket: Arc<UdpSocket>, to: Vec<SocketAddr>, room: Arc<Semaphore>) {
     let senders = Senders::default();
     let mut bytes = vec![0; DATAGRAM];
     loop {
@@ -95,7 +98,7 @@ async fn datagrams(socket: Arc<UdpSocket>, to: SocketAddr, room: Arc<Semaphore>)
             None => {
                 // With no room left a datagram is lost, as on any way.
                 let Ok(place) = room.clone().try_acquire_owned() else { continue };
-                let Ok(onward) = towards(to).await else { continue };
+                let Ok(onward) = Onward::to(&to).await else { continue };
                 let onward = Arc::new(onward);
                 senders
                     .lock()
@@ -110,7 +113,69 @@ async fn datagrams(socket: Arc<UdpSocket>, to: SocketAddr, room: Arc<Semaphore>)
                 onward
             }
         };
-        drop(onward.send(&bytes[..length]).await);
+        onward.send(&bytes[..length]).await;
+    }
+}
+
+/// A sender's way on: a socket for each place where somebody may listen, of which one is in use.
+#[derive(Debug)]
+struct Onward {
+    sockets: Vec<UdpSocket>,
+    in_use: AtomicUsize,
+    /// Tells whoever waits for answers that another is in use.
+    moved: Notify,
+    /// What was sent last: it goes to the next place where it was refused.
+    last: Mutex<Vec<u8>>,
+}
+
+impl Onward {
+    async fn to(all: &[SocketAddr]) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        for to in all {
+            sockets.push(towards(*to).await?);
+        }
+        Ok(Self {
+            sockets,
+            in_use: AtomicUsize::new(0),
+            moved: Notify::new(),
+            last: Mutex::default(),
+        })
+    }
+
+    fn socket(&self) -> &UdpSocket {
+        &self.sockets[self.in_use.load(Ordering::Relaxed)]
+    }
+
+    async fn send(&self, bytes: &[u8]) {
+        bytes.clone_into(&mut self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        // An error is the refusal of what was sent before.
+        if self.socket().send(bytes).await.is_err() {
+            self.refused().await;
+        }
+    }
+
+    /// Nobody listens where the last one went. Where nobody does anywhere, the next one begins anew.
+    async fn refused(&self) {
+        let next = (self.in_use.load(Ordering::Relaxed) + 1) % self.sockets.len();
+        self.in_use.store(next, Ordering::Relaxed);
+        self.moved.notify_one();
+        let last = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        if next != 0 && !last.is_empty() {
+            drop(self.socket().send(&last).await);
+        }
+    }
+
+    /// The next answer.
+    async fn receive(&self, bytes: &mut [u8]) -> usize {
+        loop {
+            tokio::select! {
+                received = self.socket().recv(bytes) => match received {
+                    Ok(length) => return length,
+                    Err(_) => self.refused().await,
+                },
+                () = self.moved.notified() => {}
+            }
+        }
     }
 }
 
@@ -122,11 +187,9 @@ async fn towards(to: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 /// Passes answers back until none has come for a while.
-async fn answers(from: &UdpSocket, back: &UdpSocket, sender: SocketAddr) {
+async fn answers(from: &Onward, back: &UdpSocket, sender: SocketAddr) {
     let mut bytes = vec![0; DATAGRAM];
-    while let Ok(received) = tokio::time::timeout(IDLE, from.recv(&mut bytes)).await {
-        // Nobody listens there at this moment; the next datagram may find somebody.
-        let Ok(length) = received else { continue };
+    while let Ok(length) = tokio::time::timeout(IDLE, from.receive(&mut bytes)).await {
         drop(back.send_to(&bytes[..length], sender).await);
     }
 }

@@ -22,9 +22,9 @@ async fn streams_are_passed_on_both_ways() {
     let way = Way {
         protocol: Protocol::Tcp,
         from: free(Protocol::Tcp),
-        to: target.local_addr().unwrap(),
+        to: vec![target.local_addr().unwrap()],
     };
-    started(way).await;
+    started(way.clone()).await;
     let mut peer = TcpStream::connect(way.from).await.unwrap();
     peer.write_all(b"question").await.unwrap();
     // That one side has said all does not end the other.
@@ -50,9 +50,9 @@ async fn datagrams_come_back_to_who_asked() {
     let way = Way {
         protocol: Protocol::Udp,
         from: free(Protocol::Udp),
-        to: target.local_addr().unwrap(),
+        to: vec![target.local_addr().unwrap()],
     };
-    started(way).await;
+    started(way.clone()).await;
     let mut bytes = [0; 64];
     let peers = [
         UdpSocket::bind("127.0.0.1:0").await.unwrap(),
@@ -73,10 +73,38 @@ async fn datagrams_come_back_to_who_asked() {
 }
 
 #[tokio::test]
+async fn what_one_place_refuses_goes_to_the_next() {
+    let streams = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = vec![free(Protocol::Tcp), streams.local_addr().unwrap()];
+    let way = Way { protocol: Protocol::Tcp, from: free(Protocol::Tcp), to };
+    started(way.clone()).await;
+    let mut peer = TcpStream::connect(way.from).await.unwrap();
+    peer.write_all(b"question").await.unwrap();
+    let (mut there, _) = streams.accept().await.unwrap();
+    let mut bytes = [0; 8];
+    there.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"question");
+    // Of datagrams the first is refused too, and must not be lost for it.
+    let target = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let to = vec![free(Protocol::Udp), target.local_addr().unwrap()];
+    let way = Way { protocol: Protocol::Udp, from: free(Protocol::Udp), to };
+    started(way.clone()).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for number in 0..3u8 {
+        peer.send_to(&[number], way.from).await.unwrap();
+        let (_, sender) = target.recv_from(&mut bytes).await.unwrap();
+        assert_eq!(bytes[0], number);
+        target.send_to(&[number + 10], sender).await.unwrap();
+        peer.recv_from(&mut bytes).await.unwrap();
+        assert_eq!(bytes[0], number + 10);
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let _held = TcpListener::bind(taken).await.unwrap();
-    let way = Way { protocol: Protocol::Tcp, from: taken, to: taken };
-    let (named, error) = serve(&[way], || {}).await.unwrap_err();
+    let way = Way { protocol: Protocol::Tcp, from: taken, to: vec![taken] };
+    let (named, error) = serve(&[way.clone()], || {}).await.unwrap_err();
     assert_eq!((named, error.kind()), (way, io::ErrorKind::AddrInUse));
 }

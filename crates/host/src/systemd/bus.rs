@@ -14,9 +14,11 @@ use super::{
 };
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath, Variant};
 
 /// Where the system bus listens.
@@ -38,6 +40,11 @@ const PATIENCE: u32 = 50;
 
 /// How long after it was not there something is asked of systemd again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where systemd listens to news of services, and how long it may be silent until it is sent some. It can sleep with calls that it has
+/// taken in and not yet looked at (systemd's issue 30573, after many mounts), until anything else happens: often a watchdog, a minute later.
+const NEWS: &str = "/run/systemd/notify";
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// systemd on a real bus.
 #[derive(Debug)]
@@ -118,7 +125,7 @@ impl SystemdBus {
             }
         };
         let timed =
-            self.runtime()?.block_on(async { tokio::time::timeout(CALL_LIMIT, attempt).await });
+            self.runtime()?.block_on(async { timeout(CALL_LIMIT, awake(NEWS, attempt)).await });
         match timed {
             Ok(result) => result.map_err(|error| classify(&error, unit)),
             Err(_) => Err(Error::Timeout { what: "a call to systemd".into(), limit: CALL_LIMIT }),
@@ -132,7 +139,7 @@ impl SystemdBus {
             let body = (unit,);
             let call = async |link: Arc<Link>| {
                 let call = link.manager::<_, ()>(method, &body);
-                tokio::time::timeout(ASK_EVERY, call).await.map_or(Ok(false), |r| r.map(|()| true))
+                timeout(ASK_EVERY, call).await.map_or(Ok(false), |r| r.map(|()| true))
             };
             if self.with_link(unit, call)? {
                 return Ok(());
@@ -188,7 +195,7 @@ impl SystemdBus {
     async fn wait_for(&self, mut link: Arc<Link>, job: &Job<'_>) -> zbus::Result<JobResult> {
         loop {
             let end = link.jobs.wait(job.path.as_str());
-            match tokio::time::timeout(ASK_EVERY, end).await {
+            match timeout(ASK_EVERY, end).await {
                 Ok(Ok(result)) => return Ok(result),
                 Ok(Err(_)) => link = self.new_link(&link).await?,
                 Err(_) => {}
@@ -313,7 +320,7 @@ impl Systemd for SystemdBus {
         let left = limit.saturating_sub(started.elapsed());
         let waited = self
             .runtime()?
-            .block_on(async { tokio::time::timeout(left, self.wait_for(link, &work)).await });
+            .block_on(async { timeout(left, awake(NEWS, self.wait_for(link, &work))).await });
         match waited {
             Err(_) => Err(Error::Timeout { what: format!("{job} of {unit}"), limit }),
             Ok(Err(error)) => Err(classify(&error, unit)),
@@ -422,6 +429,18 @@ impl Systemd for SystemdBus {
     }
 }
 
+/// Waits for this, and keeps systemd awake meanwhile.
+async fn awake<T>(news: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        if let Ok(done) = timeout(SILENCE, &mut work).await {
+            return done;
+        }
+        // It is no news to systemd, but wakes it; where there is nobody who listens, nobody sleeps.
+        drop(UnixDatagram::unbound().and_then(|socket| socket.send_to(b"X_VOLT_WAITS=1", news)));
+    }
+}
+
 /// Turns the signals of one rule into events for one watch.
 async fn pump(
     mut signals: impl futures_util::Stream<Item = zbus::Result<zbus::Message>> + Unpin,
@@ -445,5 +464,27 @@ fn already_subscribed(error: zbus::Error) -> zbus::Result<()> {
             Ok(())
         }
         error => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn systemd_is_kept_awake_while_somebody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("news");
+        let news = UnixDatagram::bind(&path).unwrap();
+        news.set_nonblocking(true).unwrap();
+        let path = path.to_str().unwrap();
+        assert_eq!(awake(path, async { 1 }).await, 1);
+        assert!(news.recv(&mut [0; 64]).is_err(), "it was told of what took no time");
+        awake(path, tokio::time::sleep(SILENCE + SILENCE / 2)).await;
+        let mut bytes = [0; 64];
+        let length = news.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..length], b"X_VOLT_WAITS=1");
+        // Without anybody there it is waited all the same.
+        awake("/nowhere", tokio::time::sleep(SILENCE + SILENCE / 2)).await;
     }
 }

@@ -6,8 +6,9 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// How the names of all bridge ports begin that Volt makes: nothing goes through one that the firewall doesn't know.
-pub const PORT_PREFIX: &str = "vt-";
+/// How the names of all bridge ports begin that Volt makes: nothing goes through one that the firewall doesn't know. (`vt-` and `vb-` are
+/// systemd's.)
+pub const PORT_PREFIX: &str = "vo-";
 /// The longest name that the kernel takes for an interface.
 const IFNAMSIZ: usize = 15;
 
@@ -41,10 +42,11 @@ pub fn mac_of(workload: &Name, network: &Name) -> Mac {
     Mac([0x02, hash[3], hash[4], hash[5], hash[6], hash[7]])
 }
 
-/// The hardware address of a network's bridge, which no member has, whatever it is called.
+/// The hardware address of a bridge of this name that Volt makes, which no member has, whatever it is called. By it such a bridge is known:
+/// another program's has another one.
 #[must_use]
-pub fn bridge_mac(network: &Name) -> Mac {
-    let hash = hash(&["bridge", network.as_str()]).to_be_bytes();
+pub fn bridge_mac(bridge: &str) -> Mac {
+    let hash = hash(&["bridge", bridge]).to_be_bytes();
     Mac([0x02, hash[3], hash[4], hash[5], hash[6], hash[7]])
 }
 

@@ -252,7 +252,7 @@ const NAT_OUT: &str = "\t\toifname != \"lo\" accept
 ";
 const OWN: &str = "\tchain prerouting {
 \t\ttype filter hook prerouting priority -300; policy accept;
-\t\tiifname != \"vt-*\" accept
+\t\tiifname != \"vo-*\" accept
 \t\tudp sport { 67, 547 } udp dport { 68, 546 } drop comment \"the host gives addresses\"
 \t\tiifname . ether saddr . ip saddr @own4 accept
 \t\tip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @own accept

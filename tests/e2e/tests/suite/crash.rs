@@ -242,13 +242,13 @@ const SNAPSHOTS: &[Case] = &[
 /// Who is connected by his record reaches the gateway and finds names, and nobody else does.
 const AS_CONNECTED: &str = "if grep -q crashnet /var/lib/volt/containers/crash/config.json; \
     then ip netns exec volt-crash ping -c 1 -W 2 10.66.0.1 && volt exec crash nslookup crash.crashnet; \
-    else ! ip netns exec volt-crash ping -c 1 -W 1 10.66.0.1 && ! volt exec crash grep nameserver /etc/resolv.conf && ! ip -o link show | grep vt-; fi";
+    else ! ip netns exec volt-crash ping -c 1 -W 1 10.66.0.1 && ! volt exec crash grep nameserver /etc/resolv.conf && ! ip -o link show | grep vo-; fi";
 
 /// Its page is had by the port that it publishes where it runs; else nothing of it is there.
 const AS_STARTED: &str = "if systemctl is-active volt-container@crash; \
     then ip netns exec volt-crash ping -c 1 -W 2 10.0.0.1 && for at in 127.0.0.1 10.0.0.1; do n=0; \
         until test \"$(timeout 4 busybox wget -q -O - http://$at:9399/)\" = crash; do n=$((n+1)); test $n -lt 20 || exit 1; sleep 0.1; done; done; \
-    else ! busybox nc -w 1 127.0.0.1 9399 < /dev/null && ! ip -o link show | grep vt- && ! ls /run/netns | grep crash; fi";
+    else ! busybox nc -w 1 127.0.0.1 9399 < /dev/null && ! ip -o link show | grep vo- && ! ls /run/netns | grep crash; fi";
 
 /// Somebody can be connected to it, or it is not there.
 const AS_MADE: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
@@ -257,7 +257,7 @@ const AS_MADE: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
 
 /// Its interface is a port of the network's bridge, or it is not there.
 const AS_PLUGGED: &str = "if volt net tap list -o name | grep crash; then test $(ip -o link show master volt-crashnet | wc -l) = 1; \
-    else ! ip -o link show | grep vt-; fi";
+    else ! ip -o link show | grep vo-; fi";
 
 /// Two members of one network, of which one asks the other, and nothing is denied.
 const TWO: &str = "volt net inspect crashnet > /dev/null 2>&1 || { volt net create --subnet 10.66.0.0/24 crashnet && \
@@ -442,7 +442,7 @@ const SETTLED: &str = "n=0; while systemctl show -P ActiveState volt-container@c
     n=$((n+1)); test $n -lt 200 || exit 1; sleep 0.1; done";
 
 /// Neither an interface nor a namespace nor a file is left of a container that is deleted, nor does the firewall know of it.
-const GONE: &str = "volt container delete --force crash && ! ip -o link show | grep vt- && test -z \"$(ls /run/netns)$(ls /run/volt/networks)\" && \
+const GONE: &str = "volt container delete --force crash && ! ip -o link show | grep vo- && test -z \"$(ls /run/netns)$(ls /run/volt/networks)\" && \
     nft -s list ruleset > /tmp/rules && diff /tmp/rules.before /tmp/rules && ! busybox nc -w 1 127.0.0.1 9399 < /dev/null && \
     ! systemctl is-active volt-proxy@crash && volt system check";
 
@@ -651,7 +651,7 @@ on_hosts! {
         host.sh("systemctl mask --now volt-network.service && ! systemctl is-active volt-network.service").ok();
         // At every one where there is time.
         let count = volt_e2e::soak_seconds().map_or(4, |_| usize::MAX);
-        let nothing = format!("volt net tap delete crash > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vt- && test -z \"$(ls /run/netns)\" && volt system check");
+        let nothing = format!("volt net tap delete crash > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vo- && test -z \"$(ls /run/netns)\" && volt system check");
         for case in NETWORKS {
             is_found(&host, case, &nothing, count);
         }

@@ -55,7 +55,7 @@ const WORKS: &str = "works() { \
     volt compose -f $1 up -d -o json | tr -d ' \\n' | grep -F '\"steps\":[]'; }; \
     gone() { cd /etc/systemd/system && \
     ! ls -d *@crash* */*@crash* *crash-unit* *crash-tick* /etc/volt/secrets/crash* /var/lib/volt/*/crash* /run/volt/containers/crash* /run/volt/networks/crash* 2>/dev/null | grep . && \
-    ! findmnt -rno TARGET | grep crash- && ! ip link | grep vt-cra; }; ";
+    ! findmnt -rno TARGET | grep crash- && ! ip link | grep vo-cra; }; ";
 
 /// Goes on by `up` of this file, which has these containers then.
 fn carries_on(file: &str, names: &str) -> String {

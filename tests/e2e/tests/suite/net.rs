@@ -353,8 +353,8 @@ on_hosts! {
         assert!(!reaches(&host, Some("cell1"), &at("cell2"), "cell2"));
         assert!(reaches(&host, None, &at("cell2"), "cell2"));
         // Also where somebody takes away what keeps the ports apart.
-        host.sh("for port in $(ip -o link | grep -o 'vt-cel[^@:]*'); do bridge link set dev $port isolated off; done").ok();
-        host.until(Duration::from_secs(10), "test $(bridge -d link show | grep -A3 vt-cel | grep -c 'isolated on') = 2");
+        host.sh("for port in $(ip -o link | grep -o 'vo-cel[^@:]*'); do bridge link set dev $port isolated off; done").ok();
+        host.until(Duration::from_secs(10), "test $(bridge -d link show | grep -A3 vo-cel | grep -c 'isolated on') = 2");
         assert!(!reaches(&host, Some("cell1"), &at("cell2"), "cell2") && !reaches(&host, Some("cell2"), &at("cell1"), "cell1"));
         // Nor by way of the host. Who is called as the network is reached as any other.
         host.sh(&format!("ip -n volt-cell1 route add {}/32 via 10.74.0.1", at("cell2"))).ok();
@@ -404,7 +404,7 @@ on_hosts! {
         let port_of = |mac: &str| host.sh(&format!("bridge fdb show br volt-vault | grep -i '^{mac} .*master' | grep -v permanent")).stdout;
         let mac = host.sh("ip -n volt-safe2 -o link show eth0 | sed 's/.*ether \\([^ ]*\\).*/\\1/'").ok().trim().to_owned();
         let before = port_of(&mac);
-        assert!(before.contains("vt-saf"), "{before}");
+        assert!(before.contains("vo-saf"), "{before}");
         let frame = format!("import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0)); s.send(bytes.fromhex('0180c200000e' + '{mac}'.replace(':', '') + '88cc') + bytes(50))");
         host.sh(&format!("ip netns exec volt-safe1 python3 -c \"{frame}\"")).ok();
         assert_eq!(port_of(&mac), before);
@@ -445,11 +445,18 @@ on_hosts! {
             ("nft flush set bridge volt own4", "firewall"),
             ("ip addr flush dev volt0", "address 10.0.0.1/24"),
             ("echo 0 > /proc/sys/net/ipv4/ip_forward", "forwarding"),
-            ("ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')", "port vt-kep"),
+            ("ip link delete $(ip -o link | grep -o 'vo-kep[^@:]*')", "port vo-kep"),
         ] {
             host.sh(&format!(": > /run/told; {broken}")).ok();
             host.until(Duration::from_secs(10), &format!("grep restored /run/told | grep '{lost}' && volt system check && timeout 2 volt exec other wget -q -O - http://{ip}/"));
         }
+        // What can't be put back keeps nobody from putting back the rest.
+        host.sh("volt net create --subnet 10.69.0.0/24 blind && ip link delete volt-blind && ip link add volt-blind type bridge && sleep 15").ok();
+        host.sh("nft flush ruleset && nft -f /root/theirs").ok();
+        host.until(Duration::from_secs(5), "nft list chain bridge volt prerouting");
+        host.sh("ip link delete volt-blind").ok();
+        host.until(Duration::from_secs(70), "ip -o addr show dev volt-blind | grep -q 10.69.0.1");
+        host.sh("volt net delete blind").ok();
         host.sh("systemctl stop volt-network.service listener.service").ok();
         for (broken, said) in [
             ("ip link delete volt0", "bridge"),
@@ -459,7 +466,7 @@ on_hosts! {
             ("nft flush table inet volt", "tables"),
             ("ip addr flush dev volt0", "address"),
             ("echo 0 > /proc/sys/net/ipv4/ip_forward", "forwarding"),
-            ("ip link delete $(ip -o link | grep -o 'vt-kep[^@:]*')", "port"),
+            ("ip link delete $(ip -o link | grep -o 'vo-kep[^@:]*')", "port"),
         ] {
             host.sh(broken).ok();
             let check = host.volt(&["system", "check"]);
@@ -485,9 +492,17 @@ on_hosts! {
         assert!(check.code == 1 && check.stdout.contains("restart other"), "{check:?}");
         host.sh("! test -e /run/volt/networks/other.json && volt restart -t 1 other && volt system check").ok();
         // What is nobody's.
-        host.sh("ip link add volt-gone type bridge && ip link add vt-xyz_00000000 type bridge").ok();
+        host.sh("volt net create --subnet 10.69.0.0/24 gone && mac=$(ip -o link show volt-gone | sed 's/.*ether \\([^ ]*\\).*/\\1/') && \
+            volt net delete gone && ip link add volt-gone address $mac type bridge && ip link add vo-xyz_00000000 type bridge").ok();
         host.sh("volt system check").fails(1);
-        host.sh("volt system check --repair && ! ip link show volt-gone && ! ip link show vt-xyz_00000000").ok();
+        host.sh("volt system check --repair && ! ip link show volt-gone && ! ip link show vo-xyz_00000000").ok();
+        // What another program has made is that program's, whatever it is called.
+        for kind in ["bridge", "veth peer name theirs-end"] {
+            host.sh(&format!("ip link add volt-theirs type {kind} && volt system check")).ok();
+            let error = host.sh("volt net create --subnet 10.69.0.0/24 theirs").fails(4);
+            assert!(error.contains("volt-theirs"), "{error}");
+            host.sh("volt system check --repair; ip link delete volt-theirs && ! volt net inspect theirs").ok();
+        }
         assert_eq!(theirs(), before);
         // Nothing of Volt's needs to run for what is connected.
         assert!(reaches(&host, Some("other"), &ip, "kept"));
@@ -606,6 +621,6 @@ on_hosts! {
             let (ip, ipv6) = address(&host, &format!("churn{n}"));
             host.sh(&format!("{} {ip} && {} {ipv6}", ping("churn0"), ping("churn0"))).ok();
         }
-        host.sh("volt system check && volt delete --force $(volt ps -a -o name) && volt net delete churn && ! ip link | grep vt- && test -z \"$(ls /run/netns)$(ls /run/volt/networks)\" && volt system check").ok();
+        host.sh("volt system check && volt delete --force $(volt ps -a -o name) && volt net delete churn && ! ip link | grep vo- && test -z \"$(ls /run/netns)$(ls /run/volt/networks)\" && volt system check").ok();
     }
 }

@@ -268,6 +268,10 @@ on_hosts! {
         host.sh("resolvectl query --legend=no nobody.volt").fails(1);
         // What it has forgotten it is told again.
         host.sh("for n in back front; do resolvectl revert volt-$n; done; ! resolvectl query --legend=no --cache=no db1.volt && volt restart db1 && resolvectl query --legend=no --cache=no db1.volt").ok();
+        // Whatever it asks of others' servers; and what is stopped stays so.
+        host.sh("mkdir -p /etc/systemd/resolved.conf.d && printf '[Resolve]\\nDNSOverTLS=yes\\nDNSSEC=yes\\n' > /etc/systemd/resolved.conf.d/strict.conf && systemctl restart systemd-resolved && volt restart db1").ok();
+        host.until(Duration::from_secs(10), "resolvectl query --legend=no --cache=no db1.volt");
+        host.sh("rm /etc/systemd/resolved.conf.d/strict.conf && systemctl stop systemd-resolved && volt restart db1 && ! systemctl is-active systemd-resolved").ok();
         host.volt(&["delete", "--force", "web", "db1", "db2", "proxy", "probe"]).ok();
         for network in ["back", "front", "shut"] {
             host.volt(&["net", "delete", network]).ok();

@@ -154,6 +154,20 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn net_ports_lead_by_the_loopback_to_who_has_one_version(host) {
+        host.tiny();
+        let _guards = ["four", "six"].map(|name| host.container(name));
+        // `localhost` is ::1 first, and many programs listen on IPv4 alone.
+        for (name, at, port) in [("four", "0.0.0.0:80", 8096), ("six", "[::]:80", 8097)] {
+            host.sh(&format!("volt run -d --name {name} --network volt0 -p {port}:80 tiny httpd -f -p {at} -h /etc")).ok();
+            for to in ["127.0.0.1", "[::1]", "localhost"] {
+                host.until(Duration::from_secs(10), &format!("curl -s -m 5 http://{to}:{port}/hostname | grep -qx {name}"));
+            }
+        }
+    }
+}
+
+on_hosts! {
     fn net_ports_are_one_containers(host) {
         host.tiny();
         let _guards = ["port1", "port2", "port3"].map(|name| host.container(name));

@@ -45,7 +45,7 @@ on_hosts! {
         }
         // What another program lifts is put back: seen by the watcher, or by a check.
         host.sh("volt container update --rate 12mbit busy && systemctl is-active volt-network.service").ok();
-        let port = host.sh("ip -o link | grep -o 'vt-bus[^@:]*'").ok();
+        let port = host.sh("ip -o link | grep -o 'vo-bus[^@:]*'").ok();
         host.sh(&format!("tc qdisc delete dev {port} root")).ok();
         host.until(Duration::from_secs(10), &format!("tc qdisc show dev {port} | grep -q 'tbf.*rate 12Mbit'"));
         host.sh(&format!("systemctl stop volt-network.service && tc qdisc delete dev {port} root")).ok();

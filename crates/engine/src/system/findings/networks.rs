@@ -2,13 +2,14 @@
 
 use super::{Facts, Found, Mend};
 use crate::Engine;
+use crate::net::is_own_bridge;
 use std::collections::BTreeSet;
 use volt_host::namespaces;
 use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
 use volt_model::name::Name;
 use volt_model::net::ruleset::Family;
-use volt_model::net::{Attached, DEFAULT, Network, PORT_PREFIX, port_name};
+use volt_model::net::{Attached, Network, PORT_PREFIX, port_name};
 
 impl Engine {
     pub(super) fn network_findings(&self, facts: &Facts) -> Vec<Found> {
@@ -83,7 +84,9 @@ impl Engine {
         attached: &[Attached],
         links: &[Link],
     ) -> Vec<Found> {
-        let bridges: BTreeSet<String> = networks.iter().map(Network::bridge).collect();
+        let mut bridges: BTreeSet<String> = networks.iter().map(Network::bridge).collect();
+        let bare = self.bare_bridges().unwrap_or_default();
+        bridges.extend(bare.into_iter().map(|bridge| bridge.name.to_string()));
         let mut ports: BTreeSet<String> = attached
             .iter()
             .flat_map(|one| one.endpoints.iter().map(|endpoint| endpoint.port.clone()))
@@ -94,9 +97,8 @@ impl Engine {
                 ports.extend(spec.networks.iter().map(|to| port_name(&spec.name, &to.network)));
             }
         }
-        let of_bridge = |name: &str| name == DEFAULT || name.starts_with("volt-");
         let left = |link: &&Link| {
-            let bridge = link.is_bridge && of_bridge(&link.name) && !bridges.contains(&link.name);
+            let bridge = is_own_bridge(link) && !bridges.contains(&link.name);
             bridge || (link.name.starts_with(PORT_PREFIX) && !ports.contains(&link.name))
         };
         let why = |link: &Link| match link.is_bridge {

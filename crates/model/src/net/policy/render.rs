@@ -190,8 +190,8 @@ const FLOWS: &str = "\tset flows4 {
 /// Who speaks with somebody already goes on, and is answered, whatever was said of them since then; by the port and the hardware address that
 /// are the other's own: what is sent to many, or by another's, comes to whom the sender may not reach.
 const JUDGED: &str = "\t\ttcp flags & (syn|ack) != syn accept comment \"not the first packet\"
-\t\ticmp type != echo-request accept
-\t\ticmpv6 type != echo-request accept
+\t\ticmp type { echo-reply, destination-unreachable, time-exceeded, parameter-problem, timestamp-reply } accept
+\t\ticmpv6 type { echo-reply, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
 \t\tip frag-off & 0x1fff != 0 accept comment \"not the first part\"
 \t\tfrag frag-off != 0 accept
 \t\toifname . ether daddr . ip daddr @own4 jump known
@@ -209,7 +209,7 @@ pub(in crate::net) fn bridge(out: &mut String, orders: &Orders, networks: &[Netw
     out.push_str(
         "\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n",
     );
-    out.push_str("\t\tiifname != \"vt-*\" accept\n\t\tmeta protocol arp accept\n");
+    out.push_str("\t\tiifname != \"vo-*\" accept\n\t\tmeta protocol arp accept\n");
     let _ = writeln!(out, "\t\t{NEIGHBORS}");
     out.push_str(JUDGED);
     for rule in within {
