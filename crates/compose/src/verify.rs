@@ -232,7 +232,12 @@ impl Verifier<'_> {
                 network(&service.workload).into_iter().flat_map(NetworkMode::connections);
             let networks: Vec<&str> = networks.map(|(name, _)| name.as_str()).collect();
             self.declared(key, "networks", &networks, stack.networks.keys());
-            let Workload::Container(container) = &service.workload else { continue };
+            let Workload::Container(container) = &service.workload else {
+                let secrets = service.secrets().iter().map(|grant| grant.source.as_str());
+                let secrets: Vec<&str> = secrets.collect();
+                self.declared(key, "secrets", &secrets, stack.secrets.keys());
+                continue;
+            };
             let volumes = container.mounts.iter().filter_map(|mount| match &mount.kind {
                 MountKind::Volume { source, .. } => Some(source.as_str()),
                 _ => None,

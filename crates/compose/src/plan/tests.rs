@@ -581,4 +581,19 @@ fn secrets_are_made_and_changed_before_who_has_them() {
     assert_eq!(lines(&up(&found, &half, &with("2"), &keep)), ["recreate secret s-key"]);
     let gone = down(&found, &have, &Options::default());
     assert_eq!(lines(&gone).last().unwrap(), "remove secret s-key");
+    // Services of systemd and tasks have them too.
+    let found = stack(
+        "name: s\nservices: {a: {exec: /x, secrets: [key]}}\ntasks: {t: {exec: /x, every: 5m, secrets: [other]}}\nsecrets: {key: {file: /key}, other: {file: /other}}\n",
+    );
+    let first = up(&found, &Have::default(), &with("1"), &Options::default());
+    assert_eq!(
+        lines(&first)[..4],
+        [
+            "create secret s-key",
+            "create secret s-other",
+            "create workload s-a-1",
+            "create workload s-t-1"
+        ]
+    );
+    assert_eq!([2, 3].map(|n: usize| first.steps[n].after.clone()), [[0], [1]].map(BTreeSet::from));
 }

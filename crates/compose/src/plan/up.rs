@@ -101,8 +101,7 @@ fn uses(stack: &Stack, service: &Service) -> Vec<String> {
         MountKind::Volume { source, .. } => Some(format!("volume {source}")),
         _ => None,
     });
-    let grants = service.container().map(|container| &container.secrets[..]).unwrap_or_default();
-    let secrets = grants.iter().map(|grant| format!("secret {}", grant.source));
+    let secrets = service.secrets().iter().map(|grant| format!("secret {}", grant.source));
     let task = match &service.workload {
         Workload::Task(task) => task.network(stack).map(|key| format!("network {key}")),
         _ => None,

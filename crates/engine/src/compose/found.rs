@@ -191,15 +191,15 @@ impl Engine {
             let image =
                 image.map(|image| format!("image {} {}", image.tree, hash::of(&image.config)));
             let mut more: Vec<String> = image.into_iter().collect();
-            if let Some(container) = service.container() {
-                let marked = |what, grants: &[Grant], marks: &BTreeMap<String, String>| {
-                    let mark = |grant: &Grant| {
-                        let mark = marks.get(&grant.source)?;
-                        Some(format!("{what} {} {mark}", grant.source))
-                    };
-                    grants.iter().filter_map(mark).collect::<Vec<String>>()
+            let marked = |what, grants: &[Grant], marks: &BTreeMap<String, String>| {
+                let mark = |grant: &Grant| {
+                    let mark = marks.get(&grant.source)?;
+                    Some(format!("{what} {} {mark}", grant.source))
                 };
-                more.extend(marked("secret", &container.secrets, secrets));
+                grants.iter().filter_map(mark).collect::<Vec<String>>()
+            };
+            more.extend(marked("secret", service.secrets(), secrets));
+            if let Some(container) = service.container() {
                 more.extend(marked("config", &container.configs, configs));
             }
             let more: Vec<&str> = more.iter().map(String::as_str).collect();
