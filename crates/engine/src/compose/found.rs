@@ -105,12 +105,14 @@ impl Engine {
         let services = self.service_specs()?.into_iter().filter(|spec| own(&spec.labels));
         let tasks = self.task_specs()?.into_iter().filter(|spec| own(&spec.labels));
         let place = |network: &Name| Hold::Network(network.to_string());
-        let all: Vec<(Name, String, BTreeMap<String, String>, Vec<Hold>)> = services
-            .map(|spec| (spec.name.clone(), spec.unit(), spec.labels, Vec::new()))
+        let down = State::Stopped;
+        let all: Vec<(Name, String, Existing)> = services
+            .map(|spec| (spec.name.clone(), spec.unit(), existing(&spec.labels, down, Vec::new())))
             .chain(tasks.map(|spec| {
                 // A run of it is on its network.
                 let holds = spec.network.iter().map(place).collect();
-                (spec.name.clone(), task::unit::timer(&spec.name), spec.labels, holds)
+                let unit = task::unit::timer(&spec.name);
+                (spec.name, unit, existing(&spec.labels, down, holds))
             }))
             .collect();
         if all.is_empty() || !self.can_use_systemd_to_look() {
@@ -118,20 +120,20 @@ impl Engine {
         }
         let patterns: Vec<&str> = all.iter().map(|(_, unit, ..)| unit.as_str()).collect();
         let listed = self.systemd().list_units(&patterns)?;
-        for (name, unit, labels, holds) in all {
+        for (name, unit, mut existing) in all {
             let found = listed.iter().find(|listed| listed.name == unit);
             let state = found.map_or(state::State::Stopped, |listed| {
                 let frozen = is_frozen(&group_of(&unit));
                 state::State::from_systemd(listed.active.word(), &listed.sub, frozen)
             });
-            let state = match state {
+            existing.state = match state {
                 state::State::Frozen => State::Paused,
                 state::State::Failed => State::Ended { well: false },
                 state::State::Starting => State::Starting,
                 state if state.is_alive() => State::Running,
                 _ => State::Stopped,
             };
-            have.workloads.insert(name.to_string(), existing(&labels, state, holds));
+            have.workloads.insert(name.to_string(), existing);
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ impl Engine {
         let _lock = self.lock_secret(name)?;
         drop(self.secret_view(name)?);
         // Not to know must never be taken for nobody.
-        let services = each(self.service_names()?, |name| self.service_spec(name))?;
-        let tasks = each(self.task_names()?, |name| self.task_spec(name))?;
+        let services = each(&self.service_names()?, |name| self.service_spec(name))?;
+        let tasks = each(&self.task_names()?, |name| self.task_spec(name))?;
         let users = super::list::users(name, &self.every_spec()?, &services, &tasks);
         if let Some((kind, first)) = users.first() {
             let kind = kind.as_str();
@@ -31,7 +31,7 @@ impl Engine {
 }
 
 /// All of them that have not gone meanwhile.
-fn each<T>(names: Vec<Name>, read: impl Fn(&Name) -> Result<T>) -> Result<Vec<T>> {
+fn each<T>(names: &[Name], read: impl Fn(&Name) -> Result<T>) -> Result<Vec<T>> {
     let read = |name: &Name| match read(name) {
         Err(error) if error.kind == ErrorKind::NotFound => None,
         other => Some(other),

@@ -662,7 +662,7 @@ on_hosts! {
         read("swordfish-1+turbot");
         assert_eq!(steps(&within(host, "given", "volt compose up -d -o json").json()), [""; 0]);
         let run = |name: &str| host.volt(&["task", "run", name]).ok().trim().to_owned();
-        assert_eq!((run("given-note-1"), run("given-boxed-1")), ("10".into(), "10".into()));
+        assert_eq!((run("given-note-1"), run("given-boxed-1")), ("11".into(), "11".into()));
         // Nothing else tells of it. As input, so that the search does not find itself.
         let script = b"for word in '[s]wordfish' '[t]urbot'; do grep -rqa $word /etc/volt /etc/systemd /var/lib/volt /var/log/volt && exit 1; \
             systemctl show 'given-*' 'volt-task-given-*' | grep -q $word && exit 2; journalctl -b | grep -q $word && exit 3; \
