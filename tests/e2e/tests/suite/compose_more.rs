@@ -689,11 +689,12 @@ on_hosts! {
 
         // One that was encrypted under its name, as an earlier Volt did it, is given by that name, and else says what to do.
         host.sh("printf +old | systemd-creds encrypt --quiet --with-key=host --name=given-theirs - - > /etc/volt/secrets/given-theirs.cred").ok();
+        stack(host, "given", &GIVEN.replace("theirs]", "{source: theirs, target: given-theirs}]").replace("word theirs", "word given-theirs"));
+        within(host, "given", "volt compose up -d").ok();
+        read("marlin-22+old");
         stack(host, "given", &GIVEN.replace("theirs]", "{source: theirs, target: other}]").replace("word theirs", "word other"));
         let said = within(host, "given", "volt compose up -d").fails(9);
         assert!(said.contains("volt secret create --replace given-theirs"), "{said}");
-        stack(host, "given", &GIVEN.replace("theirs]", "{source: theirs, target: given-theirs}]").replace("word theirs", "word given-theirs"));
-        within(host, "given", "volt compose up -d").ok();
         read("marlin-22+old");
         host.run_with(&["volt", "secret", "create", "--replace", "given-theirs", "-"], b"+new").ok();
         stack(host, "given", GIVEN);
