@@ -50,11 +50,9 @@ pub fn secrets(
     services: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Hidden>, Report> {
     let (mut all, mut report) = (BTreeMap::new(), Report::default());
-    let containers = stack.services.iter().filter(|(key, _)| services.contains(*key));
-    let grants = containers.filter_map(|(_, service)| service.container());
-    let used: BTreeSet<String> = grants
-        .flat_map(|container| container.secrets.iter().map(|grant| grant.source.clone()))
-        .collect();
+    let chosen = stack.services.iter().filter(|(key, _)| services.contains(*key));
+    let grants = chosen.flat_map(|(_, service)| service.secrets());
+    let used: BTreeSet<String> = grants.map(|grant| grant.source.clone()).collect();
     for (key, secret) in &mut stack.secrets {
         let content = match &mut secret.source {
             AssetSource::Content(text) => Ok(std::mem::take(text).into_bytes()),

@@ -79,19 +79,17 @@ pub fn of_service(stack: &Stack, key: &str, more: &[&str]) -> String {
                 );
             }
         }
-        // Where a secret comes from is nothing to a container; what tells its content is in `more`.
-        for grant in &container.secrets {
-            uses.insert(
-                format!("secret {}", grant.source),
-                names::of_secret(stack, &grant.source).as_str().into(),
-            );
-        }
         for grant in &container.configs {
             uses.insert(
                 format!("config {}", grant.source),
                 json!(stack.configs.get(&grant.source)),
             );
         }
+    }
+    // Where a secret comes from is nothing to who has it; what tells its content is in `more`.
+    for grant in service.secrets() {
+        let name = names::of_secret(stack, &grant.source);
+        uses.insert(format!("secret {}", grant.source), name.as_str().into());
     }
     let mut workload = service.workload.clone();
     if let Workload::Container(container) = &mut workload {

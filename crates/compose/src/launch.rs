@@ -11,7 +11,7 @@ use volt_model::mount::{Bind, Source, Tmpfs};
 use volt_model::name::Name;
 use volt_model::net::{Alias, Attachment, Publish};
 use volt_model::restart::Restart;
-use volt_model::secret::SecretMount;
+use volt_model::secret::{Credential, SecretMount};
 
 /// The label that names the stack of a workload, network or volume.
 pub const STACK: &str = "volt.stack";
@@ -255,6 +255,12 @@ pub fn secret(stack: &Stack, grant: &Grant) -> SecretMount {
         gid: grant.gid.unwrap_or(0),
         mode: grant.mode.unwrap_or(0o444),
     }
+}
+
+/// A secret of a service of systemd or a task by its name on the host.
+#[must_use]
+pub fn credential(stack: &Stack, grant: &Grant) -> Credential {
+    Credential { name: names::of_secret(stack, &grant.source), target: grant.target.clone() }
 }
 
 fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {

@@ -232,7 +232,12 @@ impl Verifier<'_> {
                 network(&service.workload).into_iter().flat_map(NetworkMode::connections);
             let networks: Vec<&str> = networks.map(|(name, _)| name.as_str()).collect();
             self.declared(key, "networks", &networks, stack.networks.keys());
-            let Workload::Container(container) = &service.workload else { continue };
+            let Workload::Container(container) = &service.workload else {
+                let secrets = service.secrets().iter().map(|grant| grant.source.as_str());
+                let secrets: Vec<&str> = secrets.collect();
+                self.declared(key, "secrets", &secrets, stack.secrets.keys());
+                continue;
+            };
             let volumes = container.mounts.iter().filter_map(|mount| match &mount.kind {
                 MountKind::Volume { source, .. } => Some(source.as_str()),
                 _ => None,
@@ -286,7 +291,7 @@ impl Verifier<'_> {
                         problem.hinted("Leave the port of the host out: each gets a free one"),
                     );
                 }
-                if let Some((other, theirs)) = taken.iter().find(|(_, other)| collide(port, other))
+                if let Some((other, theirs)) = taken.iter().find(|(_, other)| port.collides(other))
                 {
                     let whose =
                         if *other == key { "itself".to_owned() } else { format!("`{other}`") };
@@ -486,14 +491,4 @@ fn can_be_healthy(workload: &Workload) -> Option<bool> {
         Workload::Task(_) => return Some(false),
     };
     health.and_then(|health| health.check.as_ref()).map(|check| *check != Check::None)
-}
-
-fn collide(one: &Publish, two: &Publish) -> bool {
-    let any = |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
-    let address = any(one.address) || any(two.address) || one.address == two.address;
-    let range = |port: &Publish| {
-        port.host.map(|first| (u32::from(first), u32::from(first) + u32::from(port.count)))
-    };
-    let (Some(a), Some(b)) = (range(one), range(two)) else { return false };
-    address && one.protocol == two.protocol && a.0 < b.1 && b.0 < a.1
 }

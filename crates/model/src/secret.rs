@@ -9,6 +9,83 @@ use std::str::FromStr;
 /// The largest, in bytes: more systemd does not encrypt.
 pub const MAX: usize = 1 << 20;
 
+/// How the file of a secret is called: encrypted, and in a folder that only root reads.
+#[must_use]
+pub fn file_name(secret: &Name) -> String {
+    format!("{secret}{SUFFIX}")
+}
+
+/// The secret whose file is called so.
+#[must_use]
+pub fn of_file_name(file: &str) -> Option<Name> {
+    file.strip_suffix(SUFFIX)?.parse().ok()
+}
+
+const SUFFIX: &str = ".cred";
+
+/// A secret as a credential of a service or task: `NAME[,target=NAME]`. The program finds it as `$CREDENTIALS_DIRECTORY/TARGET`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// The secret.
+    pub name: Name,
+    /// What its file is called.
+    pub target: String,
+}
+
+/// A text that gives no secret to a service.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "`{0}` gives no secret: write NAME or NAME,target=NAME, in which letters, digits, -, _ and . may stand"
+)]
+pub struct CredentialError(String);
+
+impl Credential {
+    /// Checks what its file is called.
+    ///
+    /// # Errors
+    /// When it can't be called so.
+    pub fn validate(&self) -> Result<(), CredentialError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let target = &self.target;
+        let good = !target.is_empty()
+            && target.len() <= TARGET_MAX
+            && !target.starts_with('.')
+            && target.chars().all(plain);
+        if good {
+            Ok(())
+        } else {
+            Err(CredentialError(self.to_string().chars().take(80).collect()))
+        }
+    }
+}
+
+/// The longest name of a credential.
+const TARGET_MAX: usize = 128;
+
+impl FromStr for Credential {
+    type Err = CredentialError;
+
+    fn from_str(text: &str) -> Result<Self, CredentialError> {
+        let wrong = || CredentialError(text.chars().take(80).collect());
+        let (name, target) = match text.split_once(",target=") {
+            Some((name, target)) => (name, target),
+            None => (text, text),
+        };
+        let name = name.parse().map_err(|_| wrong())?;
+        let credential = Self { name, target: target.to_owned() };
+        credential.validate().map_err(|_| wrong())?;
+        Ok(credential)
+    }
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},target={}", self.name, self.target)
+    }
+}
+
+crate::serde_by_text!(Credential);
+
 /// A secret as a file in a container: `NAME[,target=PATH][,uid=N][,gid=N][,mode=OCTAL]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretMount {
@@ -194,6 +271,29 @@ mod tests {
         ] {
             assert!(bad.parse::<SecretMount>().is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn credentials_have_plain_names() {
+        let plain: Credential = "db-password".parse().unwrap();
+        assert_eq!(plain.to_string(), "db-password,target=db-password");
+        let named: Credential = "db-password,target=PGPASS.txt".parse().unwrap();
+        assert_eq!((named.name.as_str(), named.target.as_str()), ("db-password", "PGPASS.txt"));
+        assert_eq!(named.to_string().parse(), Ok(named));
+        for bad in [
+            "",
+            "A",
+            "a,target=",
+            "a,target=..",
+            "a,target=/x",
+            "a,target=x:y",
+            "a,target=%n",
+            "a,uid=1",
+            "a,target=x y",
+        ] {
+            assert!(bad.parse::<Credential>().is_err(), "{bad:?} was taken");
+        }
+        assert_eq!(of_file_name(&file_name(&plain.name)), Some(plain.name));
     }
 
     #[test]

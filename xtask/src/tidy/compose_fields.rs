@@ -21,7 +21,8 @@ pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
     }
     let tests: String = repository.texts(".rs").map(|(_, text)| text).collect();
     for (field, row) in table.iter().filter(|(_, row)| matches!(row.word, "works" | "read")) {
-        if !tests.contains(&format!("fn {}()", row.why)) {
+        // A test of a host has that as its argument.
+        if !tests.contains(&format!("fn {}(", row.why)) {
             let text = format!("{field} works, it says; but there is no test `{}`", row.why);
             findings.push(Finding::new(TABLE, row.line, text));
         }

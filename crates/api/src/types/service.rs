@@ -35,6 +35,9 @@ pub struct Service {
     /// Folders and files of the host that it may write to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// The secrets that it finds in `$CREDENTIALS_DIRECTORY`: `NAME,target=NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Its environment; for others than root and the group `volt` only the names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<String>>,
@@ -96,6 +99,9 @@ pub struct ServiceCreate {
     pub workdir: Option<String>,
     /// Folders and files of the host that it may write to.
     pub writable: Vec<String>,
+    /// Secrets that it finds in `$CREDENTIALS_DIRECTORY`: `NAME[,target=NAME]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// `NAME=VALUE`.
     pub env: Vec<String>,
     /// What it may use.

@@ -48,6 +48,9 @@ pub struct Task {
     /// Folders and files of the host that it may write to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<String>,
+    /// The secrets that it is given: `NAME,target=NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
@@ -102,6 +105,9 @@ pub struct TaskCreate {
     pub workdir: Option<String>,
     /// Folders and files of the host that it may write to.
     pub writable: Vec<String>,
+    /// Secrets that it finds in `$CREDENTIALS_DIRECTORY`, in a container in `/run/secrets`: `NAME[,target=NAME]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// `NAME=VALUE`.
     pub env: Vec<String>,
     /// What it may use.
@@ -136,6 +142,7 @@ impl Default for TaskCreate {
             user: None,
             workdir: None,
             writable: Vec::new(),
+            secrets: Vec::new(),
             env: Vec::new(),
             limits: Limits::default(),
             timeout: None,

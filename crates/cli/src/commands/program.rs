@@ -1,10 +1,13 @@
 //! What `service create` and `task create` take alike: a program and how it is run.
 
-use super::container::flags::{LimitFlags, environment, label};
+use super::container::flags::{LimitFlags, checked, environment, label};
+use crate::complete;
 use clap::{Args, ValueHint};
+use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 use volt_api::Problem;
 use volt_model::kind::ErrorKind;
+use volt_model::secret::Credential;
 use volt_model::words;
 
 /// A program and how it is run.
@@ -34,6 +37,9 @@ pub(crate) struct ProgramFlags {
     /// Let it write to a folder or file of the host
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) writable: Vec<String>,
+    /// Give it a secret, as $CREDENTIALS_DIRECTORY/NAME (in a container /run/secrets/NAME)
+    #[arg(long, value_name = "NAME[,target=NAME]", value_parser = checked::<Credential>, add = ArgValueCompleter::new(complete::secrets))]
+    pub(crate) secret: Vec<String>,
     /// Attach a label
     #[arg(long, short, value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) label: Vec<(String, String)>,

@@ -67,6 +67,7 @@ pub(crate) fn details(s: &Service) -> Output {
         .some("User", s.user.as_ref())
         .some("Folder", s.workdir.as_ref())
         .each("Writable", &s.writable)
+        .each("Secrets", &s.secrets)
         .each("Environment", s.env.as_deref().unwrap_or_default())
         .some("Restart", s.restart.as_ref())
         .some("Process", s.pid.map(|pid| pid.to_string()))

@@ -68,6 +68,7 @@ pub(crate) fn details(t: &Task) -> Output {
         .some("User", t.user.as_ref())
         .some("Folder", t.workdir.as_ref())
         .each("Writable", &t.writable)
+        .each("Secrets", &t.secrets)
         .some("Time limit", t.timeout.as_ref())
         .some("Retries", (t.retries > 0).then(|| t.retries.to_string()))
         .some("Random delay", t.random_delay.as_ref())

@@ -222,7 +222,6 @@ fn connection(connection: &Connection) -> Fields {
 }
 
 fn files(container: &Container, fields: &mut Fields) {
-    let list = |all: Vec<Value>| (!all.is_empty()).then_some(all);
     let devices: Vec<String> = container
         .devices
         .iter()
@@ -254,6 +253,10 @@ fn mount(mount: &Mount) -> Fields {
     };
     fields.put("target", mount.target.as_str()).flag("read_only", mount.read_only);
     fields
+}
+
+fn list(all: Vec<Value>) -> Option<Vec<Value>> {
+    (!all.is_empty()).then_some(all)
 }
 
 fn grant(grant: &Grant) -> Fields {
@@ -444,6 +447,7 @@ fn unit(unit: &ServiceUnit) -> Fields {
         .maybe("sandbox", unit.sandbox.clone())
         .maybe("stop_grace_period", span(unit.stop_grace_period))
         .maybe("healthcheck", unit.health.as_ref().map(health))
+        .maybe("secrets", list(unit.secrets.iter().map(|one| grant(one).into()).collect()))
         .map("labels", &unit.labels);
     limits(&unit.limits, &mut fields);
     if unit.restart != Restart::No {
@@ -469,6 +473,7 @@ fn task(task: &Task) -> Fields {
         .maybe("timeout", span(task.timeout))
         .maybe("random_delay", span(task.random_delay))
         .put("persistent", task.persistent)
+        .maybe("secrets", list(task.secrets.iter().map(|one| grant(one).into()).collect()))
         .map("labels", &task.labels);
     if task.retries != 0 {
         fields.put("retries", task.retries);

@@ -39,6 +39,12 @@ pub(super) fn convert(stack: &Stack) -> Converted {
             }
         }
     }
+    for (key, service) in stack.services.iter().filter(|(_, one)| one.container().is_none()) {
+        for grant in service.secrets() {
+            let (source, target) = (&grant.source, &grant.target);
+            converted.note(format!("Give {key} the secret {source} as {target}: `LoadCredential=`, or `Secret=` for a container"));
+        }
+    }
     for (kind, assets) in [("secret", &stack.secrets), ("config", &stack.configs)] {
         for (key, asset) in assets.iter().filter(|(_, asset)| asset.source != AssetSource::External)
         {

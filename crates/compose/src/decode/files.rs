@@ -2,13 +2,18 @@
 //! configurations of the stack.
 
 use super::{At, Decoder};
+use crate::names;
 use crate::stack::{
     Asset, AssetSource, Container, Device, External, Grant, Mount, MountKind, Volume,
 };
 use crate::yaml::Value;
 use volt_model::mount::{Bind, Source, Tmpfs};
+use volt_model::secret::Credential;
 use volt_model::size::Bytes;
 use volt_model::volume::{Driver, mounted};
+
+/// Where containers have their secrets. In a target of who has no such folder it means nothing.
+const SECRETS: &str = "/run/secrets/";
 
 impl Decoder<'_> {
     pub(super) fn file_fields(&mut self, at: &At<'_>, container: &mut Container) {
@@ -39,7 +44,7 @@ impl Decoder<'_> {
         for item in self.list_or_one(at, "tmpfs") {
             container.tmpfs.extend(self.short_tmpfs(&item));
         }
-        container.secrets = self.grants(at, "secrets", "/run/secrets/");
+        container.secrets = self.grants(at, "secrets", SECRETS);
         container.configs = self.grants(at, "configs", "/");
         for item in self.list(at, "devices") {
             container.devices.extend(self.device(&item));
@@ -233,6 +238,31 @@ impl Decoder<'_> {
             };
             let mode = if long { self.mode(&item) } else { None };
             all.push(Grant { source, target, uid, gid, mode });
+        }
+        all
+    }
+
+    /// `secrets` of a service of systemd or a task: files in a folder of their own that it alone reads.
+    pub(super) fn credentials(&mut self, at: &At<'_>) -> Vec<Grant> {
+        let mut all = self.grants(at, "secrets", SECRETS);
+        for grant in &mut all {
+            let target = grant.target.strip_prefix(SECRETS).unwrap_or_default().to_owned();
+            let name = names::plain(&grant.source);
+            let good = name
+                .is_some_and(|name| Credential { name, target: target.clone() }.validate().is_ok());
+            if !good {
+                let what = format!("`{}` is no name for a secret here", grant.target);
+                let hint = "Write `target: NAME`: it is found as $CREDENTIALS_DIRECTORY/NAME";
+                self.wrong_hinted(at, what, hint);
+            }
+            if grant.uid.is_some() || grant.gid.is_some() || grant.mode.is_some() {
+                let what = format!(
+                    "only who has the secret `{}` reads it: it has no uid, gid and mode here",
+                    grant.source
+                );
+                self.wrong_hinted(at, what, "Remove them");
+            }
+            grant.target = target;
         }
         all
     }

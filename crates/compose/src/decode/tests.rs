@@ -601,7 +601,7 @@ fn watch_of_services() {
 #[test]
 fn vms_services_and_tasks() {
     let found = stack(
-        "vms:\n  vm: {image: debian, cpu: 2, memory: 512M, networks: [n], ports: ['80:80']}\nservices:\n  unit: {exec: [/usr/bin/x, y], sandbox: strict, restart: always, depends_on: [vm]}\ntasks:\n  t: {command: backup now, image: debian, on_calendar: daily, timeout: 1h, retries: 2}\n  u: {exec: x, cron: '30 3 * * 1-5', random_delay: 5m, persistent: false}\n  v: {exec: x, every: 90s}\nnetworks: {n: }\n",
+        "vms:\n  vm: {image: debian, cpu: 2, memory: 512M, networks: [n], ports: ['80:80']}\nservices:\n  unit: {exec: [/usr/bin/x, y], sandbox: strict, restart: always, depends_on: [vm], secrets: [s, {source: s, target: K.txt}]}\ntasks:\n  t: {command: backup now, image: debian, on_calendar: daily, timeout: 1h, retries: 2}\n  u: {exec: x, cron: '30 3 * * 1-5', random_delay: 5m, persistent: false}\n  v: {exec: x, every: 90s, secrets: [{source: s, target: /run/secrets/k}]}\nnetworks: {n: }\nsecrets: {s: {file: ./s}}\n",
     );
     let Workload::Vm(vm) = &found.services["vm"].workload else { panic!() };
     assert_eq!((vm.cpu, vm.memory), (Some(2), Some(Bytes(512 << 20))));
@@ -610,6 +610,24 @@ fn vms_services_and_tasks() {
         (unit.exec.len(), unit.sandbox.as_deref(), unit.restart),
         (2, Some("strict"), Restart::Always)
     );
+    let targets = |key: &str| -> Vec<String> {
+        found.services[key].secrets().iter().map(|grant| grant.target.clone()).collect()
+    };
+    assert_eq!(
+        (targets("unit"), targets("v")),
+        (vec!["s".into(), "K.txt".into()], vec!["k".into()])
+    );
+    for (secret, why) in [
+        ("{source: s, target: /etc/s}", "`/etc/s` is no name for a secret here"),
+        ("{source: s, target: a/b}", "is no name for a secret here"),
+        ("{source: s, uid: '5'}", "it has no uid, gid and mode here"),
+        ("other", "it uses `other`, which is not declared"),
+    ] {
+        let text = format!(
+            "services: {{a: {{exec: /x, secrets: [{secret}]}}}}\nsecrets: {{s: {{file: ./s}}}}\n"
+        );
+        assert!(refused(&text)[0].contains(why), "{:?}", refused(&text));
+    }
     let Workload::Task(task) = &found.services["t"].workload else { panic!() };
     assert_eq!(
         (&task.schedule, task.retries, task.persistent),
@@ -632,12 +650,12 @@ fn vms_services_and_tasks() {
 #[test]
 fn what_a_kind_does_not_have_is_refused() {
     let errors = refused(
-        "services:\n  a:\n    exec: /bin/x\n    ports: ['80:80']\n    read_only: false\n    x-own: y\n    secrets: [s]\n    deploy: {replicas: 2, resources: {limits: {memory: 1G}, reservations: {memory: 1M}}}\n  b: {image: x, exec: /bin/x}\n  c: {image: x, sandbox: strict}\nsecrets: {s: {file: ./s}}\n",
+        "services:\n  a:\n    exec: /bin/x\n    ports: ['80:80']\n    read_only: false\n    x-own: y\n    secrets: [s]\n    configs: [s]\n    deploy: {replicas: 2, resources: {limits: {memory: 1G}, reservations: {memory: 1M}}}\n  b: {image: x, exec: /bin/x}\n  c: {image: x, sandbox: strict}\nsecrets: {s: {file: ./s}}\nconfigs: {s: {file: ./s}}\n",
     );
     let places: Vec<&str> = errors.iter().map(|error| error.split(": ").nth(1).unwrap()).collect();
     let wanted = [
         "services.a.ports",
-        "services.a.secrets",
+        "services.a.configs",
         "services.a.deploy.resources.reservations",
         "services.b.exec",
         "services.c.sandbox",

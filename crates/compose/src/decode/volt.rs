@@ -35,6 +35,7 @@ const OF_UNIT: &[&str] = &[
     "restart",
     "sandbox",
     "scale",
+    "secrets",
     "stop_grace_period",
     "user",
     "working_dir",
@@ -139,6 +140,7 @@ impl Decoder<'_> {
             restart: self.restart(at),
             stop_grace_period: self.span_of(at, "stop_grace_period"),
             health: self.health(at),
+            secrets: self.credentials(at),
             labels: self.labels(at),
         }
     }
@@ -157,6 +159,7 @@ impl Decoder<'_> {
             random_delay: self.span_of(at, "random_delay"),
             persistent: self.flag_or(at, "persistent").unwrap_or(true),
             limits: self.limits(at),
+            secrets: self.credentials(at),
             labels: self.labels(at),
             schedule: self.schedule(at)?,
         })

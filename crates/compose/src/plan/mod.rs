@@ -4,12 +4,14 @@
 //! the first one made is empty.
 
 mod down;
+mod hold;
 #[cfg(test)]
 mod tests;
 mod turn;
 mod up;
 
 pub use down::down;
+pub use hold::Hold;
 pub use turn::turn;
 pub use up::{chosen, up};
 
@@ -50,6 +52,8 @@ pub struct Existing {
     pub hash: String,
     /// How it stands.
     pub state: State,
+    /// What others can't have while it has it.
+    pub holds: Vec<Hold>,
 }
 
 /// How a workload stands.

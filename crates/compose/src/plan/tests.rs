@@ -16,10 +16,31 @@ fn lines(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| format!("{} {} {}", step.action, step.kind, step.name)).collect()
 }
 
+/// What a workload of a service has.
+fn holds(stack: &Stack, key: &str) -> Vec<Hold> {
+    let service = &stack.services[key];
+    let networks = up::network_mode(service).into_iter().flat_map(NetworkMode::connections);
+    let place = |(key, _): (&String, &_)| Hold::Network(names::of_network(stack, key).to_string());
+    networks.map(place).chain(hold::wanted(stack, service)).collect()
+}
+
+/// Nobody else has what is to be had by this step.
+fn is_free(stack: &Stack, have: &Have, step: &Step) -> bool {
+    let wanted = match (step.kind, step.action) {
+        (Kind::Network, Action::Recreate) => vec![Hold::Network(step.name.clone())],
+        (Kind::Workload, Action::Create | Action::Recreate | Action::Start) => {
+            hold::wanted(stack, &stack.services[&step.key])
+        }
+        _ => return true,
+    };
+    hold::holders(have, &wanted, &step.name).is_empty()
+}
+
 /// What is there once the steps are done.
 fn done(stack: &Stack, have: &Have, plan: &Plan) -> Have {
     let mut have = have.clone();
     for step in &plan.steps {
+        assert!(is_free(stack, &have, step), "{step:?} in {:#?}", lines(plan));
         match (step.kind, step.action) {
             (Kind::Network, Action::Remove) => drop(have.networks.remove(&step.name)),
             (Kind::Volume, Action::Remove) => drop(have.volumes.remove(&step.name)),
@@ -38,11 +59,14 @@ fn done(stack: &Stack, have: &Have, plan: &Plan) -> Have {
                     replica: step.replica,
                     hash: hash::of_service(stack, &step.key, &[]),
                     state: State::Stopped,
+                    holds: holds(stack, &step.key),
                 };
                 have.workloads.insert(step.name.clone(), existing);
             }
             (Kind::Workload, Action::Stop) => {
-                have.workloads.get_mut(&step.name).unwrap().state = State::Stopped;
+                let stopped = have.workloads.get_mut(&step.name).unwrap();
+                stopped.state = State::Stopped;
+                stopped.holds.retain(|hold| !matches!(hold, Hold::Address(..)));
             }
             (Kind::Workload, _) => {
                 have.workloads.get_mut(&step.name).unwrap().state = State::Running;
@@ -155,9 +179,7 @@ fn a_network_that_changed_takes_its_members_with_it() {
 #[test]
 fn what_the_file_has_no_more() {
     let (found, mut have) = is_up(SHOP);
-    let old =
-        Existing { service: "old".into(), replica: 1, hash: String::new(), state: State::Running };
-    have.workloads.insert("shop-old-1".into(), old);
+    have.workloads.insert("shop-old-1".into(), orphan(Vec::new()));
     let kept = plan(&found, &have);
     assert!(kept.is_empty() && kept.notes.len() == 1);
     let options = Options { remove_orphans: true, ..Options::default() };
@@ -167,6 +189,130 @@ fn what_the_file_has_no_more() {
     );
     have.volumes.insert("shop-data".into(), "b3:other".into());
     assert!(plan(&found, &have).is_empty() && plan(&found, &have).notes.len() == 2);
+}
+
+/// One that runs and whose service no file has.
+fn orphan(holds: Vec<Hold>) -> Existing {
+    let (service, hash) = ("old".to_owned(), String::new());
+    Existing { service, replica: 1, hash, state: State::Running, holds }
+}
+
+/// The lines of the plan from one file to another, of which the second leads there, and what is there then.
+fn change(first: &str, second: &str, options: &Options) -> (Vec<String>, Have) {
+    let (_, have) = is_up(first);
+    let two = stack(second);
+    let plan = up(&two, &have, &Hashes::default(), options);
+    let after = done(&two, &have, &plan);
+    let again = lines(&up(&two, &after, &Hashes::default(), options));
+    assert_eq!(again, [""; 0], "after {:#?}", lines(&plan));
+    (lines(&plan), after)
+}
+
+#[test]
+fn a_name_moves_from_one_service_to_another() {
+    let first = "name: s\nservices: {a: {image: x, container_name: front}, b: {image: x}}\n";
+    let second = "name: s\nservices: {a: {image: x}, b: {image: x, container_name: front}}\n";
+    let (steps, after) = change(first, second, &Options::default());
+    // The old one makes room when the new one is made; nothing removes that.
+    assert_eq!(
+        steps,
+        [
+            "remove workload s-b-1",
+            "create workload s-a-1",
+            "start workload s-a-1",
+            "recreate workload front",
+            "start workload front"
+        ]
+    );
+    assert_eq!(after.workloads["front"].service, "b");
+    // Both at once, and one that stays as it is otherwise.
+    let first = "name: s\nservices: {a: {image: x, container_name: one}, b: {image: x, container_name: two}}\n";
+    let second = "name: s\nservices: {a: {image: x, container_name: two}, b: {image: x, container_name: one}}\n";
+    for options in [Options::default(), Options { keep: true, ..Options::default() }] {
+        let (_, after) = change(first, second, &options);
+        assert_eq!((&after.workloads["one"].service[..], after.workloads.len()), ("b", 2));
+    }
+}
+
+#[test]
+fn a_network_of_who_is_not_asked_for_stays() {
+    let (_, have) = is_up(SHOP);
+    let found = stack(&format!("{SHOP}networks: {{default: {{internal: true}}}}\n"));
+    let one = Options { services: vec!["db".into()], ..Options::default() };
+    let plan = up(&found, &have, &Hashes::default(), &one);
+    assert_eq!(lines(&plan), ["recreate workload shop-db-1", "start workload shop-db-1"]);
+    assert!(plan.notes[0].contains("shop-default"), "{:?}", plan.notes);
+    // Nor is there anything of them that would be too much.
+    let fewer = stack(&SHOP.replace("scale: 2", "scale: 1"));
+    assert!(up(&fewer, &have, &Hashes::default(), &one).is_empty());
+    // Who is asked for alone, with all that use it, has it made anew.
+    let all = Options { services: vec!["web".into()], ..Options::default() };
+    let all = lines(&up(&found, &have, &Hashes::default(), &all));
+    assert!(all.contains(&"recreate network shop-default".to_owned()), "{all:#?}");
+}
+
+#[test]
+fn what_the_file_has_no_more_leaves_a_network_that_is_made_anew() {
+    let (_, mut have) = is_up(SHOP);
+    have.workloads.insert("shop-old-1".into(), orphan(vec![Hold::Network("shop-default".into())]));
+    let found = stack(&format!("{SHOP}networks: {{default: {{internal: true}}}}\n"));
+    let with = |remove_orphans| {
+        let options = Options { remove_orphans, ..Options::default() };
+        let plan = up(&found, &have, &Hashes::default(), &options);
+        let network = plan.steps.iter().find(|step| step.kind == Kind::Network).unwrap();
+        let old = plan.steps.iter().position(|step| step.key == "old").unwrap();
+        assert!(network.after.contains(&old));
+        (plan.steps[old].action, plan.notes.len(), done(&found, &have, &plan))
+    };
+    let (action, notes, after) = with(false);
+    assert_eq!((action, notes), (Action::Stop, 2));
+    assert_eq!(after.workloads["shop-old-1"].state, State::Stopped);
+    let (action, notes, after) = with(true);
+    assert_eq!((action, notes, after.workloads.len()), (Action::Remove, 0, 5));
+}
+
+#[test]
+fn ports_and_addresses_move_from_one_service_to_another() {
+    let file = |a: &str, b: &str| {
+        format!(
+            "name: s\nservices:\n  a: {{image: x, {a}}}\n  b: {{image: x, depends_on: [a], {b}}}\nnetworks: {{default: {{ipam: {{config: [{{subnet: 10.9.0.0/24}}]}}}}}}\n"
+        )
+    };
+    let (port, other) = ("ports: ['80:80']", "ports: ['127.0.0.1:81:80']");
+    let range = "ports: ['70-90:70-90']";
+    let ip = "networks: {default: {ipv4_address: 10.9.0.9}}";
+    let options = Options::default();
+    // What was to be free is looked at by `done`.
+    for (one, two, three, four) in
+        [(port, "", "", port), (port, other, other, port), (range, "", "", port), (ip, "", "", ip)]
+    {
+        let (steps, _) = change(&file(one, two), &file(three, four), &options);
+        assert!(steps.contains(&"stop workload s-a-1".to_owned()), "{steps:#?}");
+        let (steps, _) = change(&file("", one), &file(one, ""), &options);
+        assert!(steps.contains(&"stop workload s-b-1".to_owned()), "{steps:#?}");
+    }
+    // Who has any address is made after who is to have a certain one.
+    let found = stack(&file("", ip));
+    let first = plan(&found, &Have::default());
+    assert_eq!(lines(&first)[1..3], ["create workload s-b-1", "create workload s-a-1"]);
+    assert!(first.steps[2].after.contains(&1), "{:?}", first.steps[2]);
+    // To one that was not there, from one that is gone, and from one that was not asked for.
+    let new = "name: s\nservices: {c: {image: x, ports: ['80:80']}}\n";
+    let (steps, after) = change(&file(port, ""), new, &options);
+    assert_eq!(steps[0], "stop workload s-a-1");
+    assert_eq!(after.workloads["s-a-1"].state, State::Stopped);
+    let gone = Options { remove_orphans: true, ..Options::default() };
+    let (steps, _) = change(&file(port, ip), new, &gone);
+    assert!(!steps.iter().any(|step| step.starts_with("stop")), "{steps:#?}");
+    // An address that one has by chance, who gets another.
+    let (found, mut have) = is_up(&file("", ""));
+    let taken = Hold::Address("s-default".into(), "10.9.0.9".parse().unwrap());
+    have.workloads.get_mut("s-a-1").unwrap().holds.push(taken);
+    assert!(plan(&found, &have).is_empty());
+    let found = stack(&file("", ip));
+    let plan = plan(&found, &have);
+    assert_eq!(lines(&plan)[..2], ["stop workload s-a-1", "recreate workload s-a-1"]);
+    drop(done(&found, &have, &plan));
 }
 
 #[test]
@@ -242,11 +388,13 @@ fn stacks() -> impl Strategy<Value = String> {
         1_u8..4,
         any::<bool>(),
         any::<bool>(),
+        0_u16..12,
         prop::collection::vec((0_usize..6, any::<bool>()), 0..4),
     );
     prop::collection::vec(service, 6).prop_map(|services| {
         let mut text = "name: p\nvolumes: {v: }\nservices:\n".to_owned();
-        for (n, (image, scale, volume, gone, on)) in services.iter().enumerate() {
+        let mut taken = BTreeSet::new();
+        for (n, (image, scale, volume, gone, port, on)) in services.iter().enumerate() {
             if *gone && n == 0 {
                 continue;
             }
@@ -259,9 +407,14 @@ fn stacks() -> impl Strategy<Value = String> {
                 .collect();
             on.sort();
             on.dedup_by(|a, b| a[..2] == b[..2]);
+            // Only one of a service can have a port, and only one service.
+            let port = port % 4;
+            let has_port = *scale == 1 && taken.insert(port);
+            let port =
+                if has_port { format!(", ports: ['{}:80']", 80 + port) } else { String::new() };
             let volume = if *volume { ", volumes: ['v:/v']" } else { "" };
             text += &format!(
-                "  s{n}: {{image: i{image}, scale: {scale}, depends_on: {{{}}}{volume}}}\n",
+                "  s{n}: {{image: i{image}, scale: {scale}, depends_on: {{{}}}{volume}{port}}}\n",
                 on.join(", ")
             );
         }
@@ -433,4 +586,19 @@ fn secrets_are_made_and_changed_before_who_has_them() {
     assert_eq!(lines(&up(&found, &half, &with("2"), &keep)), ["recreate secret s-key"]);
     let gone = down(&found, &have, &Options::default());
     assert_eq!(lines(&gone).last().unwrap(), "remove secret s-key");
+    // Services of systemd and tasks have them too.
+    let found = stack(
+        "name: s\nservices: {a: {exec: /x, secrets: [key]}}\ntasks: {t: {exec: /x, every: 5m, secrets: [other]}}\nsecrets: {key: {file: /key}, other: {file: /other}}\n",
+    );
+    let first = up(&found, &Have::default(), &with("1"), &Options::default());
+    assert_eq!(
+        lines(&first)[..4],
+        [
+            "create secret s-key",
+            "create secret s-other",
+            "create workload s-a-1",
+            "create workload s-t-1"
+        ]
+    );
+    assert_eq!([2, 3].map(|n: usize| first.steps[n].after.clone()), [[0], [1]].map(BTreeSet::from));
 }

@@ -1,5 +1,6 @@
 //! From what is there to what is wanted.
 
+use super::hold::{self, Hold};
 use super::{Action, Existing, Hashes, Have, Kind, Options, Plan, State, Step, waits};
 use crate::stack::{Condition, External, MountKind, NetworkMode, Service, Stack, Workload};
 use crate::{graph, hash, names};
@@ -8,29 +9,37 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Plans `up`.
 #[must_use]
 pub fn up(stack: &Stack, have: &Have, hashes: &Hashes, options: &Options) -> Plan {
+    let chosen = chosen(stack, options);
+    let levels = graph::levels(stack);
+    let itself = |key: &&String| options.before.as_ref() == Some(*key);
+    let wanted = |key: &&String| chosen.contains(*key) && !itself(key);
+    let order: Vec<&String> = levels.iter().flatten().filter(wanted).collect();
+    let all = order.iter().flat_map(|key| replicas(stack, key));
     let mut planner = Planner {
         stack,
         have,
         options,
         hashes,
         plan: Plan::default(),
+        names: all.map(|(name, _)| name).collect(),
         last: BTreeMap::new(),
         changed: BTreeSet::new(),
         first: BTreeSet::new(),
+        gone: BTreeMap::new(),
+        makes_way: BTreeMap::new(),
+        addressed: BTreeSet::new(),
     };
-    let chosen = chosen(stack, options);
-    let renewed = planner.networks(&chosen);
+    if options.before.is_none() {
+        planner.surplus(&chosen);
+    }
+    planner.networks(&chosen);
     planner.volumes(&chosen);
     planner.secrets(&chosen);
-    if options.before.is_none() {
-        planner.surplus();
-    }
-    let levels = graph::levels(stack);
-    let itself = |key: &&String| options.before.as_ref() == Some(*key);
-    let wanted = |key: &&String| chosen.contains(*key) && !itself(key);
-    let order: Vec<&String> = levels.iter().flatten().filter(wanted).collect();
-    order.iter().for_each(|key| planner.missing(key));
-    order.iter().for_each(|key| planner.service(key, &renewed));
+    planner.make_way(&order);
+    let (certain, any): (Vec<&String>, Vec<&String>) =
+        order.iter().partition(|key| wants_address(stack, key));
+    certain.iter().chain(&any).for_each(|key| planner.missing(key));
+    order.iter().for_each(|key| planner.service(key));
     planner.plan
 }
 
@@ -57,12 +66,33 @@ struct Planner<'a> {
     options: &'a Options,
     hashes: &'a Hashes,
     plan: Plan,
+    /// What all that is brought up is called.
+    names: BTreeSet<String>,
     /// The steps that are last for a thing: `network x`, `volume x`, `secret x`, `service x`.
     last: BTreeMap<String, BTreeSet<usize>>,
     /// Services that were made anew or started again.
     changed: BTreeSet<String>,
     /// What is done before anything is started: all that is not there is made, and what is too much is gone.
     first: BTreeSet<usize>,
+    /// What is stopped or removed before anything is made, by its name: in which step and why.
+    gone: BTreeMap<String, (usize, String)>,
+    /// The steps after which a workload can have what others had.
+    makes_way: BTreeMap<String, BTreeSet<usize>>,
+    /// What is made with a certain address. Who is given any comes after that, lest he be given it.
+    addressed: BTreeSet<usize>,
+}
+
+/// Whether a service asks for a certain address.
+fn wants_address(stack: &Stack, key: &str) -> bool {
+    let service = stack.services.get(key);
+    let wanted = service.map(|service| hold::wanted(stack, service)).unwrap_or_default();
+    wanted.iter().any(|hold| matches!(hold, Hold::Address(..)))
+}
+
+/// The workloads of a service: what each is called, and which one it is.
+fn replicas(stack: &Stack, key: &str) -> Vec<(String, u32)> {
+    let count = stack.services.get(key).map_or(0, |service| service.replicas);
+    (1..=count).map(|n| (names::of_replica(stack, key, n).to_string(), n)).collect()
 }
 
 /// How a service is connected, if it can be.
@@ -83,8 +113,7 @@ fn uses(stack: &Stack, service: &Service) -> Vec<String> {
         MountKind::Volume { source, .. } => Some(format!("volume {source}")),
         _ => None,
     });
-    let grants = service.container().map(|container| &container.secrets[..]).unwrap_or_default();
-    let secrets = grants.iter().map(|grant| format!("secret {}", grant.source));
+    let secrets = service.secrets().iter().map(|grant| format!("secret {}", grant.source));
     let task = match &service.workload {
         Workload::Task(task) => task.network(stack).map(|key| format!("network {key}")),
         _ => None,
@@ -98,9 +127,9 @@ fn uses(stack: &Stack, service: &Service) -> Vec<String> {
 }
 
 impl Planner<'_> {
-    /// Networks that are not there are made. One that changed is made anew, for which who is connected stops; these are returned.
-    fn networks(&mut self, chosen: &BTreeSet<String>) -> BTreeSet<String> {
-        let mut renewed = BTreeSet::new();
+    /// Networks that are not there are made. One that changed is made anew, for which who is connected stops; where that is somebody who
+    /// was not asked for it stays.
+    fn networks(&mut self, chosen: &BTreeSet<String>) {
         let services = self.stack.services.iter().filter(|(key, _)| chosen.contains(*key));
         let used: BTreeSet<String> =
             services.flat_map(|(_, service)| uses(self.stack, service)).collect();
@@ -110,44 +139,94 @@ impl Planner<'_> {
                 continue;
             }
             let name = names::of_network(self.stack, key).to_string();
-            let mut step = match self.have.networks.get(&name) {
+            let step = match self.have.networks.get(&name) {
                 None => Step::of(Action::Create, Kind::Network, &name, key, "it is not there"),
                 Some(known) if *known == hash::of(network) => continue,
                 Some(_) if self.options.keep => continue,
-                Some(_) => Step::of(
-                    Action::Recreate,
-                    Kind::Network,
-                    &name,
-                    key,
-                    "its configuration changed",
-                ),
-            };
-            if step.action == Action::Recreate {
-                let members = self
-                    .stack
-                    .services
-                    .iter()
-                    .filter(|(_, service)| uses(self.stack, service).contains(&id));
-                let members: BTreeSet<String> = members.map(|(key, _)| key.clone()).collect();
-                for (name, existing) in &self.have.workloads {
-                    if members.contains(&existing.service) && existing.state.is_up() {
-                        let mut stop = Step::of(
-                            Action::Stop,
-                            Kind::Workload,
-                            name,
-                            &existing.service,
-                            format!("its network {key} is made anew"),
+                Some(_) => {
+                    let place = Hold::Network(name.clone());
+                    if let Some(other) = self.not_asked_for(&place) {
+                        let note = format!(
+                            "The network {name} is not what the file says any more; it stays as it is, for {other} is connected to it and was not asked for"
                         );
-                        stop.replica = existing.replica;
-                        step.after.insert(self.plan.push(stop));
+                        self.plan.notes.push(note);
+                        continue;
                     }
+                    let why = "its configuration changed";
+                    let mut step = Step::of(Action::Recreate, Kind::Network, &name, key, why);
+                    step.after =
+                        self.free(&[place], "", &format!("its network {key} is made anew"));
+                    step
                 }
-                renewed.extend(members);
-            }
+            };
             let number = self.plan.push(step);
             self.last.entry(id).or_default().insert(number);
         }
-        renewed
+    }
+
+    /// Somebody who has this and that no service is about which was named.
+    fn not_asked_for(&self, hold: &Hold) -> Option<String> {
+        let stays = |name: &String| !self.names.contains(name) && !self.gone.contains_key(name);
+        let mut all = self.have.workloads.iter().filter(|(_, one)| one.holds.contains(hold));
+        let all = all.find(|(name, _)| !self.options.services.is_empty() && stays(name));
+        all.map(|(name, _)| name.clone())
+    }
+
+    /// Stops who has something of this, but for one, where he isn't gone anyhow. The steps after which it is free.
+    fn free(&mut self, wanted: &[Hold], but: &str, why: &str) -> BTreeSet<usize> {
+        let mut steps = BTreeSet::new();
+        for name in hold::holders(self.have, wanted, but) {
+            if let Some((number, _)) = self.gone.get(&name) {
+                steps.insert(*number);
+                continue;
+            }
+            let Some(existing) = self.have.workloads.get(&name) else { continue };
+            let step = Step::of(Action::Stop, Kind::Workload, &name, &existing.service, why);
+            let number = self.plan.push(Step { replica: existing.replica, ..step });
+            if !self.names.contains(&name) {
+                self.plan.notes.push(format!("{name} is stopped and stays so: {why}"));
+            }
+            self.gone.insert(name, (number, why.to_owned()));
+            steps.insert(number);
+        }
+        steps
+    }
+
+    /// Stops who has a port or an address that something is to have which is made. Who was stopped so is made anew, and may be in need of
+    /// what others have.
+    fn make_way(&mut self, order: &[&String]) {
+        let mut left = Vec::new();
+        for key in order {
+            let Some(service) = self.stack.services.get(*key) else { continue };
+            let wanted = hold::wanted(self.stack, service);
+            if !wanted.is_empty() && !self.options.keep {
+                let hash = self.hash(key);
+                let all = replicas(self.stack, key).into_iter();
+                left.extend(all.map(|(name, _)| (*key, name, hash.clone(), wanted.clone())));
+            }
+        }
+        loop {
+            let is_made = |(key, name, hash, _): &(&String, String, String, Vec<Hold>)| {
+                let existing = self.have.workloads.get(name);
+                existing.is_none_or(|existing| self.why_anew((key, name, hash), existing).is_some())
+            };
+            let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(is_made);
+            if now.is_empty() {
+                return;
+            }
+            for (key, name, _, wanted) in now {
+                let why = format!("{key} is to have a port or an address of it");
+                let steps = self.free(&wanted, &name, &why);
+                self.makes_way.insert(name, steps);
+            }
+            left = later;
+        }
+    }
+
+    /// The hash that workloads of a service are to have.
+    fn hash(&self, key: &str) -> String {
+        let known = self.hashes.services.get(key).cloned();
+        known.unwrap_or_else(|| hash::of_service(self.stack, key, &[]))
     }
 
     /// Volumes that are not there are made. One that changed stays as it is: its content is worth more than its options.
@@ -206,50 +285,48 @@ impl Planner<'_> {
         }
     }
 
-    /// Makes what a service lacks. What is made waits for nobody, so all of a stack is made at the same time.
+    /// Makes what a service lacks. What is made waits for nobody, but for those with certain addresses, so all of a stack is made at the
+    /// same time.
     fn missing(&mut self, key: &str) {
         let Some(service) = self.stack.services.get(key) else { return };
-        for number in 1..=service.replicas {
-            let name = names::of_replica(self.stack, key, number).to_string();
+        for (name, number) in replicas(self.stack, key) {
             if self.have.workloads.contains_key(&name) {
                 continue;
             }
             let mut step = Step::of(Action::Create, Kind::Workload, &name, key, "it is not there");
             step.replica = number;
             let used = uses(self.stack, service);
-            step.after =
-                used.iter().filter_map(|id| self.last.get(id)).flatten().copied().collect();
+            let used = used.iter().filter_map(|id| self.last.get(id));
+            step.after = used.chain(self.makes_way.get(&name)).flatten().copied().collect();
+            let is_certain = wants_address(self.stack, key);
+            if !is_certain {
+                step.after.extend(&self.addressed);
+            }
             let step = self.plan.push(step);
+            if is_certain {
+                self.addressed.insert(step);
+            }
             self.first.insert(step);
             self.last.entry(format!("service {key}")).or_default().insert(step);
         }
     }
 
-    fn service(&mut self, key: &str, renewed: &BTreeSet<String>) {
+    fn service(&mut self, key: &str) {
         let Some(service) = self.stack.services.get(key) else { return };
-        let wanted = self
-            .hashes
-            .services
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| hash::of_service(self.stack, key, &[]));
+        let wanted = self.hash(key);
         // Who must be started again after another was: by `restart: true`, or because he shares its network.
         let shares = |other: &String| matches!(network_mode(service), Some(NetworkMode::Service(own)) if own == other);
         let again = service.depends_on.iter().find(|(other, dependency)| {
             (dependency.restart || shares(other)) && self.changed.contains(*other)
         });
         let again = again.map(|(other, _)| other.clone());
-        for replica in 1..=service.replicas {
-            let name = names::of_replica(self.stack, key, replica).to_string();
-            self.replica(
-                &Replica { key, service, name: &name, number: replica, wanted: &wanted },
-                again.as_deref(),
-                renewed,
-            );
+        for (name, number) in replicas(self.stack, key) {
+            let one = Replica { key, service, name: &name, number, wanted: &wanted };
+            self.replica(&one, again.as_deref());
         }
     }
 
-    fn replica(&mut self, one: &Replica<'_>, again: Option<&str>, renewed: &BTreeSet<String>) {
+    fn replica(&mut self, one: &Replica<'_>, again: Option<&str>) {
         let mut before = self.before(one.service);
         before.extend(&self.first);
         let Some(existing) = self.have.workloads.get(one.name) else {
@@ -258,7 +335,8 @@ impl Planner<'_> {
             }
             return;
         };
-        if let Some(why) = self.why_anew(one, existing, renewed) {
+        if let Some(why) = self.why_anew((one.key, one.name, one.wanted), existing) {
+            before.extend(self.makes_way.get(one.name).into_iter().flatten());
             let mut step = one.step(Action::Recreate, why);
             step.after.clone_from(&before);
             let number = self.plan.push(step);
@@ -289,22 +367,25 @@ impl Planner<'_> {
         }
     }
 
+    /// Why something else takes the place of what is called so, if it does.
     fn why_anew(
         &self,
-        one: &Replica<'_>,
+        (key, name, hash): (&str, &str, &str),
         existing: &Existing,
-        renewed: &BTreeSet<String>,
     ) -> Option<String> {
+        if existing.service != key {
+            return Some(format!("{} was called so", existing.service));
+        }
         if self.options.keep {
             return None;
         }
         if self.options.force {
             return Some("it was asked for".to_owned());
         }
-        if existing.hash != one.wanted {
+        if existing.hash != hash {
             return Some("its configuration changed".to_owned());
         }
-        renewed.contains(one.key).then(|| "its network is made anew".to_owned())
+        self.gone.get(name).map(|(_, why)| why.clone())
     }
 
     /// The steps after which a service may be made and started.
@@ -333,16 +414,13 @@ impl Planner<'_> {
         self.stack.services.values().any(waits)
     }
 
-    /// Replicas that are too many go; so does what belongs to no service any more, where that is wanted.
-    fn surplus(&mut self) {
+    /// Replicas that are too many go, where their service is asked for; so does what belongs to no service any more, where that is wanted.
+    /// What gives its name to another makes room for that when it is made.
+    fn surplus(&mut self, chosen: &BTreeSet<String>) {
         for (name, existing) in &self.have.workloads {
             let known = self.stack.services.get(&existing.service);
-            let wanted = known.is_some_and(|service| {
-                existing.replica <= service.replicas && existing.replica > 0
-            }) && names::of_replica(self.stack, &existing.service, existing.replica)
-                .as_str()
-                == name;
-            if wanted {
+            let is_asked_for = known.is_none() || chosen.contains(&existing.service);
+            if self.names.contains(name) || !is_asked_for {
                 continue;
             }
             let why = match known {
@@ -360,9 +438,10 @@ impl Planner<'_> {
                     continue;
                 }
             };
-            let mut step = Step::of(Action::Remove, Kind::Workload, name, &existing.service, why);
-            step.replica = existing.replica;
-            self.first.insert(self.plan.push(step));
+            let step = Step::of(Action::Remove, Kind::Workload, name, &existing.service, &why);
+            let number = self.plan.push(Step { replica: existing.replica, ..step });
+            self.first.insert(number);
+            self.gone.insert(name.clone(), (number, why));
         }
     }
 }

@@ -95,6 +95,17 @@ impl Service {
             _ => None,
         }
     }
+
+    /// The secrets that it may read.
+    #[must_use]
+    pub fn secrets(&self) -> &[Grant] {
+        match &self.workload {
+            Workload::Container(container) => &container.secrets,
+            Workload::Service(unit) => &unit.secrets,
+            Workload::Task(task) => &task.secrets,
+            Workload::Vm(_) => &[],
+        }
+    }
 }
 
 /// What runs.

@@ -1,7 +1,7 @@
 //! What only Volt's own form of the file has: virtual machines, services of systemd, tasks.
 
 use super::Stack;
-use super::container::{Health, NetworkMode};
+use super::container::{Grant, Health, NetworkMode};
 use crate::words::span_serde;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +78,8 @@ pub struct ServiceUnit {
     pub stop_grace_period: Option<Duration>,
     /// How its health is known.
     pub health: Option<Health>,
+    /// Secrets that it may read; a target is a name in `$CREDENTIALS_DIRECTORY`.
+    pub secrets: Vec<Grant>,
     /// Free words of the user.
     pub labels: BTreeMap<String, String>,
 }
@@ -120,6 +122,9 @@ pub struct Task {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Secrets that it may read; a target is a name in `$CREDENTIALS_DIRECTORY`, or in `/run/secrets` of its container.
+    #[serde(default)]
+    pub secrets: Vec<Grant>,
     /// Free words of the user.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

@@ -87,6 +87,7 @@ fn wanted(body: ServiceCreate) -> Result<Create, Failure> {
     let profile = fields.maybe("profile", body.profile.as_deref()).unwrap_or_default();
     let limits = limits(&mut fields, &body.limits);
     let restart = fields.maybe("restart", body.restart.as_deref());
+    let secrets = fields.all("secrets", &body.secrets);
     check_env(&mut fields, &body.env);
     fields.finish(name).map(|name| Create {
         name,
@@ -98,6 +99,7 @@ fn wanted(body: ServiceCreate) -> Result<Create, Failure> {
             workdir: body.workdir,
             writable: body.writable,
             limits,
+            secrets,
         },
         env: body.env,
         restart: restart.unwrap_or(Restart::OnFailure(None)),
@@ -121,6 +123,7 @@ fn shown(view: View, secrets: bool) -> Service {
         user: None,
         workdir: None,
         writable: Vec::new(),
+        secrets: Vec::new(),
         env: view.environment.map(|env| convert::env(env, secrets)),
         limits: Default::default(),
         restart: None,
@@ -142,6 +145,7 @@ fn shown(view: View, secrets: bool) -> Service {
         service.user = spec.program.user;
         service.workdir = spec.program.workdir;
         service.writable = spec.program.writable;
+        service.secrets = spec.program.secrets.iter().map(ToString::to_string).collect();
         service.restart = Some(spec.restart.to_string());
         service.stop_timeout = Some(spec.stop_timeout);
         service.created = Some(spec.created.to_string());

@@ -59,6 +59,7 @@ fn wanted(body: TaskCreate) -> Result<Create, Failure> {
     };
     let timeout = seconds("timeout", &body.timeout);
     let random_delay = seconds("random_delay", &body.random_delay);
+    let secrets = fields.all("secrets", &body.secrets);
     check_env(&mut fields, &body.env);
     fields.finish(name.zip(schedule)).map(|(name, schedule)| Create {
         name,
@@ -70,6 +71,7 @@ fn wanted(body: TaskCreate) -> Result<Create, Failure> {
             workdir: body.workdir,
             writable: body.writable,
             limits,
+            secrets,
         },
         image,
         env: body.env,
@@ -129,6 +131,7 @@ fn shown(view: View) -> Task {
         user: spec.program.user,
         workdir: spec.program.workdir,
         writable: spec.program.writable,
+        secrets: spec.program.secrets.iter().map(ToString::to_string).collect(),
         timeout: span(spec.timeout),
         retries: spec.retries,
         random_delay: span(spec.random_delay),

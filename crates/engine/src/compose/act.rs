@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use volt_compose::launch::{self, HASH, Launch, STACK};
+use volt_compose::launch::{self, HASH, Launch, SERVICE, STACK};
 use volt_compose::plan::{Action, Kind, Step, Wait};
 use volt_compose::stack::{Condition, Container, MountKind};
 use volt_compose::{Stack, hash, names};
@@ -122,9 +122,9 @@ impl<'a> Doer<'a> {
                 self.undone_by(Undo::Thawed(name));
                 Ok(())
             }
-            (Kind::Workload, Action::Stop) => self.stop(&name, &step.key),
+            (Kind::Workload, Action::Stop) => self.make_room(&name, &step.key),
             (Kind::Workload, Action::Remove) => {
-                self.stop(&name, &step.key)?;
+                self.make_room(&name, &step.key)?;
                 self.remove_later(name);
                 Ok(())
             }
@@ -325,7 +325,9 @@ impl<'a> Doer<'a> {
         // The new one may want the same addresses.
         self.engine.give_addresses_back(was)?;
         self.engine.start_at_boot(was, false)?;
-        self.create(name, step, Some(old))
+        // What only had the name before has volumes of its own.
+        let is_same = old.labels.get(SERVICE) == Some(&step.key);
+        self.create(name, step, Some(old).filter(|_| is_same))
     }
 
     fn start(&self, name: &Name, step: &Step, told: &Told<'_>) -> Result<()> {
@@ -359,6 +361,14 @@ impl<'a> Doer<'a> {
         self.engine.stack_stop(name, None)?;
         self.undone_by(Undo::Stopped(name.clone()));
         Ok(())
+    }
+
+    /// Stops what others need something of. What takes its place is not to ask for the same addresses again.
+    fn make_room(&self, name: &Name, key: &str) -> Result<()> {
+        self.stop(name, key)?;
+        let was = name_of_old(name);
+        self.engine.pass_addresses(name, &was)?;
+        self.engine.give_addresses_back(&was)
     }
 
     fn await_all(&self, step: &Step, told: &Told<'_>) -> Result<()> {

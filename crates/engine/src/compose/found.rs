@@ -3,16 +3,18 @@
 use super::secrets::Owned;
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::net::Held;
 use crate::plain::{group_of, is_frozen};
 use std::collections::BTreeMap;
 use volt_compose::launch::{HASH, REPLICA, SERVICE, STACK};
-use volt_compose::plan::{Existing, Have, State};
+use volt_compose::plan::{Existing, Have, Hold, State};
 use volt_compose::stack::{External, Grant, Service, Workload};
 use volt_compose::{Stack, hash, names};
 use volt_model::container::Spec;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::net::ip_of;
 use volt_model::{state, task};
 use volt_store::Image;
 
@@ -57,7 +59,8 @@ impl Engine {
         let own = |labels: &BTreeMap<String, String>| stack_of(labels) == Some(name.as_str());
         let hash_of =
             |labels: &BTreeMap<String, String>| labels.get(HASH).cloned().unwrap_or_default();
-        for network in self.networks()?.iter().filter(|network| own(&network.labels)) {
+        let networks = self.networks()?;
+        for network in networks.iter().filter(|network| own(&network.labels)) {
             have.networks.insert(network.name.to_string(), hash_of(&network.labels));
         }
         for volume in self.volume_names()? {
@@ -69,6 +72,15 @@ impl Engine {
         have.secrets = self.have_secrets(name)?;
         let specs: Vec<Spec> = self.specs()?.into_iter().filter(|spec| own(&spec.labels)).collect();
         let mut states = self.run_states(&specs)?;
+        let held = self.held_addresses();
+        let addresses = |name: &Name| -> Vec<Hold> {
+            let address = |held: &Held| {
+                let network = networks.iter().find(|network| network.name == held.network)?;
+                let ip = ip_of(network.subnet, held.number);
+                Some(Hold::Address(held.network.to_string(), ip))
+            };
+            held.iter().filter(|held| held.workload == *name).filter_map(address).collect()
+        };
         for spec in specs {
             let state = states.remove(&spec.name).map_or(state::State::Stopped, |run| run.state);
             // One on its way down, by a command that was killed, is down when this is acted upon.
@@ -76,13 +88,11 @@ impl Engine {
                 state::State::Stopping => self.settled_state(&spec)?,
                 state => state,
             };
-            let label = |key: &str| spec.labels.get(key).cloned().unwrap_or_default();
-            let existing = Existing {
-                service: label(SERVICE),
-                replica: label(REPLICA).parse().unwrap_or_default(),
-                hash: label(HASH),
-                state: self.how_it_stands(&spec.name, state),
-            };
+            let state = self.how_it_stands(&spec.name, state);
+            let places = spec.networks.iter().map(|one| Hold::Network(one.network.to_string()));
+            let ports = spec.publish.iter().cloned().map(Hold::Port);
+            let holds = places.chain(ports).chain(addresses(&spec.name)).collect();
+            let existing = existing(&spec.labels, state, holds);
             have.workloads.insert(spec.name.to_string(), existing);
         }
         self.plain_have(name, &mut have)?;
@@ -94,35 +104,34 @@ impl Engine {
         let own = |labels: &BTreeMap<String, String>| stack_of(labels) == Some(stack.as_str());
         let services = self.service_specs()?.into_iter().filter(|spec| own(&spec.labels));
         let tasks = self.task_specs()?.into_iter().filter(|spec| own(&spec.labels));
-        let all: Vec<(Name, String, BTreeMap<String, String>)> = services
-            .map(|spec| (spec.name.clone(), spec.unit(), spec.labels))
-            .chain(
-                tasks.map(|spec| (spec.name.clone(), task::unit::timer(&spec.name), spec.labels)),
-            )
+        let place = |network: &Name| Hold::Network(network.to_string());
+        let down = State::Stopped;
+        let all: Vec<(Name, String, Existing)> = services
+            .map(|spec| (spec.name.clone(), spec.unit(), existing(&spec.labels, down, Vec::new())))
+            .chain(tasks.map(|spec| {
+                // A run of it is on its network.
+                let holds = spec.network.iter().map(place).collect();
+                let unit = task::unit::timer(&spec.name);
+                (spec.name, unit, existing(&spec.labels, down, holds))
+            }))
             .collect();
         if all.is_empty() || !self.can_use_systemd_to_look() {
             return Ok(());
         }
-        let patterns: Vec<&str> = all.iter().map(|(_, unit, _)| unit.as_str()).collect();
+        let patterns: Vec<&str> = all.iter().map(|(_, unit, ..)| unit.as_str()).collect();
         let listed = self.systemd().list_units(&patterns)?;
-        for (name, unit, labels) in all {
+        for (name, unit, mut existing) in all {
             let found = listed.iter().find(|listed| listed.name == unit);
             let state = found.map_or(state::State::Stopped, |listed| {
                 let frozen = is_frozen(&group_of(&unit));
                 state::State::from_systemd(listed.active.word(), &listed.sub, frozen)
             });
-            let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
-            let existing = Existing {
-                service: label(SERVICE),
-                replica: label(REPLICA).parse().unwrap_or_default(),
-                hash: label(HASH),
-                state: match state {
-                    state::State::Frozen => State::Paused,
-                    state::State::Failed => State::Ended { well: false },
-                    state::State::Starting => State::Starting,
-                    state if state.is_alive() => State::Running,
-                    _ => State::Stopped,
-                },
+            existing.state = match state {
+                state::State::Frozen => State::Paused,
+                state::State::Failed => State::Ended { well: false },
+                state::State::Starting => State::Starting,
+                state if state.is_alive() => State::Running,
+                _ => State::Stopped,
             };
             have.workloads.insert(name.to_string(), existing);
         }
@@ -179,17 +188,20 @@ impl Engine {
         (secrets, configs): (&BTreeMap<String, String>, &BTreeMap<String, String>),
     ) -> BTreeMap<String, String> {
         let hash = |(key, service): (&String, &Service)| {
-            let image = images.get(key).map(|image| format!("image {}", image.tree));
+            // Two images of one tree may be run in different ways.
+            let image = images.get(key);
+            let image =
+                image.map(|image| format!("image {} {}", image.tree, hash::of(&image.config)));
             let mut more: Vec<String> = image.into_iter().collect();
-            if let Some(container) = service.container() {
-                let marked = |what, grants: &[Grant], marks: &BTreeMap<String, String>| {
-                    let mark = |grant: &Grant| {
-                        let mark = marks.get(&grant.source)?;
-                        Some(format!("{what} {} {mark}", grant.source))
-                    };
-                    grants.iter().filter_map(mark).collect::<Vec<String>>()
+            let marked = |what, grants: &[Grant], marks: &BTreeMap<String, String>| {
+                let mark = |grant: &Grant| {
+                    let mark = marks.get(&grant.source)?;
+                    Some(format!("{what} {} {mark}", grant.source))
                 };
-                more.extend(marked("secret", &container.secrets, secrets));
+                grants.iter().filter_map(mark).collect::<Vec<String>>()
+            };
+            more.extend(marked("secret", service.secrets(), secrets));
+            if let Some(container) = service.container() {
                 more.extend(marked("config", &container.configs, configs));
             }
             let more: Vec<&str> = more.iter().map(String::as_str).collect();
@@ -223,6 +235,13 @@ impl Engine {
     }
 }
 
+/// A workload as its labels tell of it.
+fn existing(labels: &BTreeMap<String, String>, state: State, holds: Vec<Hold>) -> Existing {
+    let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    let replica = label(REPLICA).parse().unwrap_or_default();
+    Existing { service: label(SERVICE), replica, hash: label(HASH), state, holds }
+}
+
 /// The image of a service that is a container, or of a task in one, by the name that its build has where the file gives none.
 pub(super) fn image_of(stack: &Stack, key: &str) -> Result<Option<ImageRef>> {
     let container = match stack.services.get(key).map(|service| &service.workload) {
@@ -237,4 +256,31 @@ pub(super) fn image_of(stack: &Stack, key: &str) -> Result<Option<ImageRef>> {
     built.parse().map(Some).map_err(|error| {
         Error::new(ErrorKind::InvalidConfig, format!("{built} can't be an image")).because(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn two_images_of_one_tree_are_two_when_they_run_otherwise() {
+        let text = "name: shop\nservices:\n  web: {image: x}\n";
+        let stack = super::super::read(&"shop".parse().unwrap(), text).unwrap();
+        let (owned, none) = (Owned::none().unwrap(), BTreeMap::new());
+        let hash = |config: serde_json::Value, size: u64| {
+            let image = json!({
+                "version": Image::VERSION, "name": "x", "created": "2026-01-01T00:00:00Z", "size": size, "entries": 1,
+                "tree": format!("blake3:{}", "0".repeat(64)), "origin": "folder", "config": config,
+            });
+            let image = serde_json::from_value(image).unwrap();
+            let images = BTreeMap::from([("web".to_owned(), image)]);
+            Engine::stack_hashes(&stack, &images, &owned, (&none, &none)).remove("web").unwrap()
+        };
+        let plain = hash(json!({ "cmd": ["a"] }), 1);
+        assert_eq!(plain, hash(json!({ "cmd": ["a"] }), 2));
+        for other in [json!({ "cmd": ["b"] }), json!({ "cmd": ["a"], "user": "mail" })] {
+            assert_ne!(plain, hash(other, 1));
+        }
+    }
 }

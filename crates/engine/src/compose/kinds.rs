@@ -11,7 +11,7 @@ use crate::workload::Kind;
 use crate::{Engine, service, task};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use volt_compose::launch::labels_of;
+use volt_compose::launch::{credential, labels_of};
 use volt_compose::stack::{Isolation, Schedule, Service, ServiceUnit, Task, Workload};
 use volt_compose::{Stack, names};
 use volt_host::files::{self, Publish};
@@ -222,7 +222,7 @@ impl Engine {
         let labels = labels_of(stack, key, replica, hash);
         match &service.workload {
             Workload::Service(unit) => {
-                let create = service_of(name, unit, labels)?;
+                let create = service_of(stack, name, (unit, labels))?;
                 if how == Publish::New {
                     return self.service_create(create).map(drop);
                 }
@@ -247,7 +247,7 @@ impl Engine {
             let name = names::of_replica(stack, key, 1);
             match &service.workload {
                 Workload::Service(unit) => {
-                    let create = service_of(name, unit, BTreeMap::new())?;
+                    let create = service_of(stack, name, (unit, BTreeMap::new()))?;
                     self.checked_service(create).map(drop)
                 }
                 Workload::Task(task) => {
@@ -279,9 +279,9 @@ fn can_not_be(name: &Name, why: impl Into<Box<dyn std::error::Error + Send + Syn
 
 /// A service of a stack in the words of `service create`.
 fn service_of(
+    stack: &Stack,
     name: Name,
-    unit: &ServiceUnit,
-    labels: BTreeMap<String, String>,
+    (unit, labels): (&ServiceUnit, BTreeMap<String, String>),
 ) -> Result<service::Create> {
     let profile = unit.sandbox.as_deref().map(str::parse).transpose();
     let profile = profile.map_err(|error| can_not_be(&name, error))?;
@@ -299,6 +299,7 @@ fn service_of(
             workdir: unit.working_dir.clone(),
             writable: Vec::new(),
             limits: unit.limits.clone(),
+            secrets: unit.secrets.iter().map(|grant| credential(stack, grant)).collect(),
         },
         env: pairs(&unit.environment),
         restart: unit.restart,
@@ -325,22 +326,28 @@ fn task_of(
             user: task.user.clone(),
             workdir: task.working_dir.clone(),
             limits: task.limits.clone(),
+            secrets: task.secrets.iter().map(|grant| credential(stack, grant)).collect(),
             ..Program::default()
         },
         image: task.container.clone(),
         network: task.network(stack).map(|key| names::of_network(stack, key)),
         env: pairs(&task.environment),
-        schedule: match &task.schedule {
-            Schedule::Calendar(text) => model_task::Schedule::Calendar(text.clone()),
-            Schedule::Every(text) => model_task::Schedule::Every(text.clone()),
-            Schedule::Cron(text) => model_task::Schedule::Cron(text.clone()),
-        },
+        schedule: schedule_of(task),
         timeout: whole(task.timeout),
         retries: task.retries,
         random_delay: whole(task.random_delay),
         persistent: task.persistent,
         labels: merged(&task.labels, labels),
         disabled: true,
+    }
+}
+
+/// When a task of a stack is started, in the words of `task create`.
+pub(super) fn schedule_of(task: &Task) -> model_task::Schedule {
+    match &task.schedule {
+        Schedule::Calendar(text) => model_task::Schedule::Calendar(text.clone()),
+        Schedule::Every(text) => model_task::Schedule::Every(text.clone()),
+        Schedule::Cron(text) => model_task::Schedule::Cron(text.clone()),
     }
 }
 

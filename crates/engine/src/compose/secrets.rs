@@ -174,7 +174,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes the secrets of a stack that its file doesn't have any more, and no container either.
+    /// Removes the secrets of a stack that its file doesn't have any more, and no workload either.
     pub(super) fn sweep_secrets(&self, stack: &Stack) -> Result<()> {
         let Some(owned) = self.owned_secrets(&stack.name)? else { return Ok(()) };
         let wanted: BTreeSet<Name> =
@@ -210,8 +210,8 @@ impl Owned {
 /// The secrets that these services have, by key.
 pub(super) fn used(stack: &Stack, services: &BTreeSet<String>) -> BTreeSet<String> {
     let chosen = stack.services.iter().filter(|(key, _)| services.contains(*key));
-    let containers = chosen.filter_map(|(_, service)| service.container());
-    containers.flat_map(|one| one.secrets.iter().map(|grant| grant.source.clone())).collect()
+    let grants = chosen.flat_map(|(_, service)| service.secrets());
+    grants.map(|grant| grant.source.clone()).collect()
 }
 
 fn not_ours(key: &str, name: &Name) -> Error {

@@ -2,7 +2,7 @@
 //! before it. All of it is beside the shipped templates, as drop-ins, and holds without Volt's daemon.
 
 use super::found::stack_of;
-use super::kinds::{has_unit, kind_of, unit_of};
+use super::kinds::{has_unit, kind_of, schedule_of, unit_of};
 use crate::Engine;
 use crate::container::link;
 use crate::error::Result;
@@ -10,12 +10,13 @@ use crate::workload::Kind;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
-use volt_compose::stack::Condition;
+use volt_compose::stack::{Condition, Workload};
 use volt_compose::{Stack, names};
 use volt_host::files;
 use volt_host::systemd::JobKind;
 use volt_model::container::unit;
 use volt_model::name::Name;
+use volt_model::unitfile::sentence;
 use volt_model::{service, task};
 
 /// The shipped template.
@@ -65,15 +66,14 @@ fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
     let mut out = String::from(
         "# Rendered by Volt from what was brought up last; `volt compose up` changes it.\n[Unit]\n",
     );
-    let (name, owner) = (names::of_replica(stack, key, replica), &stack.name);
-    let shown = key.replace('%', "%%");
     let service = stack.services.get(key);
-    let what = service.map_or("container", |service| service.workload.kind());
-    if what == "container" {
-        let about = format!("{shown} {replica} of the stack {owner}");
-        let _ = writeln!(out, "Description=Volt {what} {name} ({about})");
-    }
-    let _ = writeln!(out, "PartOf={}", target_name(owner));
+    let workload = service.map(|service| &service.workload);
+    let when = match workload {
+        Some(Workload::Task(task)) => format!(", {}", sentence(&schedule_of(task).to_string())),
+        _ => String::new(),
+    };
+    let _ = writeln!(out, "Description={}{when}", described(stack, key, replica));
+    let _ = writeln!(out, "PartOf={}", target_name(&stack.name));
     let has_unit = |other: &str| stack.services.get(other).is_none_or(has_unit);
     let depends = service.iter().flat_map(|service| &service.depends_on);
     for (other, dependency) in depends.filter(|(other, _)| has_unit(other)) {
@@ -87,7 +87,23 @@ fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
         }
     }
     // A timer writes nothing; what it starts does.
-    if what == "task" { out } else { out + &logged(stack, key, replica) }
+    let is_task = matches!(workload, Some(Workload::Task(_)));
+    if is_task { out } else { out + &logged(stack, key, replica) }
+}
+
+/// What a workload is for people, and whose.
+fn described(stack: &Stack, key: &str, replica: u32) -> String {
+    let workload = stack.services.get(key).map(|service| &service.workload);
+    let own = match workload {
+        Some(Workload::Service(unit)) => unit.description.as_deref(),
+        Some(Workload::Task(task)) => task.description.as_deref(),
+        _ => None,
+    };
+    let kind = workload.map_or("container", Workload::kind);
+    let own = own.map(sentence).filter(|text| !text.is_empty());
+    let own =
+        own.unwrap_or_else(|| format!("Volt {kind} {}", names::of_replica(stack, key, replica)));
+    format!("{own} ({} {replica} of the stack {})", key.replace('%', "%%"), stack.name)
 }
 
 /// What the journal is told of what a workload writes.
@@ -141,7 +157,9 @@ impl Engine {
             Some(Kind::Service) => write(&beside(service::unit::name(&name)), DROPIN, &text),
             Some(Kind::Task) => {
                 let run = beside(task::unit::service(&name));
-                let new = write(&run, DROPIN, logged(stack, key, replica).trim_start())?;
+                let about = described(stack, key, replica);
+                let about = format!("[Unit]\nDescription={about}\n{}", logged(stack, key, replica));
+                let new = write(&run, DROPIN, &about)?;
                 Ok(write(&beside(task::unit::timer(&name)), DROPIN, &text)? || new)
             }
             _ => write(&self.dropin_dir(&name), DROPIN, &text),
@@ -276,6 +294,17 @@ mod tests {
             &["shop-db-1", "shop-web-1"].map(|name| unit::name(&name.parse().unwrap())),
         );
         assert!(all.ends_with("Description=Volt stack shop: 100%% shop\nWants=volt-container@shop-db-1.service\nWants=volt-container@shop-web-1.service\n"), "{all}");
+        let text = "name: shop\nservices:\n  work: {exec: /x, scale: 2}\n  mail: {exec: /x, description: \"All of\\nit: 100%\"}\ntasks: {note: {exec: /x, every: 5m}}\n";
+        let plain = read(&"shop".parse().unwrap(), text).unwrap();
+        for (key, replica, line) in [
+            ("work", 2, "Description=Volt service shop-work-2 (work 2 of the stack shop)\n"),
+            ("mail", 1, "Description=All of it: 100%% (mail 1 of the stack shop)\n"),
+            ("note", 1, "Description=Volt task shop-note-1 (note 1 of the stack shop), every 5m\n"),
+        ] {
+            let text = dropin(&plain, key, replica);
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(web.contains("Description=Volt container shop-web-1 (web 1 of the stack shop)\n"));
         assert_eq!(stack_of_target("volt-compose@shop.target").unwrap().as_str(), "shop");
     }
 }

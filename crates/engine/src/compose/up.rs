@@ -200,10 +200,9 @@ impl Engine {
 
 /// The error of an `up` that was undone, with what could not be.
 fn undone(error: Error, failed: &[String]) -> Error {
+    let hint = error.hint.clone().map(|hint| format!("{hint}. ")).unwrap_or_default();
     if failed.is_empty() {
-        let hint = error.hint.clone().map(|hint| format!("{hint}. ")).unwrap_or_default();
         return error.hinted(format!("{hint}All is as it was before"));
     }
-    let hint = format!("Not all could be undone: {}", failed.join("; "));
-    error.hinted(hint)
+    error.hinted(format!("{hint}Not all could be undone: {}", failed.join("; ")))
 }

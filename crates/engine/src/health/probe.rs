@@ -71,8 +71,10 @@ impl Engine {
 impl Engine {
     /// Runs a command beside a service, in its sandbox, and waits for its end; what takes too long is killed.
     fn run_beside(&self, spec: &service::Spec, words: &[String], timeout: Duration) -> Found {
-        let file = self.service_environment(&spec.name);
-        let lines = service::unit::beside(spec, file.exists().then_some(file.as_path()));
+        let (file, secrets) = (self.service_environment(&spec.name), self.secrets());
+        let environment = file.exists().then_some(file.as_path());
+        let files = service::unit::Files { environment, secrets: &secrets };
+        let lines = service::unit::beside(spec, files);
         let further = [
             // systemd ends what runs too long, whatever becomes of who asked for it.
             format!("RuntimeMaxSec={}us", timeout.as_micros()),

@@ -35,6 +35,7 @@ mod tap;
 mod tests;
 mod watch;
 
+pub(crate) use addresses::Held;
 pub use bare::BridgeView;
 pub(crate) use bridge::{is_own_bridge, set as set_switch, value as switch};
 pub use capture::Capture;

@@ -10,7 +10,7 @@ use volt_model::name::Name;
 use volt_model::secret::MAX;
 
 impl Engine {
-    /// Encrypts what is read as a secret; with `replace` in the place of one that there is. Containers that run keep the old value until
+    /// Encrypts what is read as a secret; with `replace` in the place of one that there is. Workloads that run keep the old value until
     /// they are started again.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Engine {
         }
         files::create_dirs(&self.secrets(), 0o700)?;
         files::sweep_drafts(&self.secrets())?;
-        let credential = credentials::encrypt(name.as_str(), &secret)?;
+        let credential = credentials::encrypt(&secret)?;
         files::write_atomic(&path, &credential, 0o600)?;
         self.secret_view(name)
     }

@@ -1,14 +1,16 @@
-//! Giving secrets to a container: decrypted into a file system in memory that only root enters and that is never written to swap, from
+//! Giving secrets to services and tasks, which systemd does, and to a container: decrypted into a file system in memory that only root enters and that is never written to swap, from
 //! which its files are mounted.
 
 use crate::Engine;
 use crate::error::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
-use volt_host::{credentials, files, mounts};
+use volt_host::files::Lock;
+use volt_host::{command, credentials, files, mounts};
 use volt_model::container::{Spec, unit};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::secret::MAX;
+use volt_model::secret::{Credential, MAX};
 
 impl Engine {
     /// Refuses a container that is to have secrets that there are not.
@@ -16,6 +18,51 @@ impl Engine {
         match spec.secrets.iter().find(|secret| !self.secret_path(&secret.name).exists()) {
             Some(secret) => Err(self.no_secret(&secret.name)),
             None => Ok(()),
+        }
+    }
+
+    /// Keeps the secrets that a service is to have from being removed until its record tells of them, if systemd can load each.
+    pub(crate) fn hold_credentials(&self, all: &[Credential]) -> Result<Vec<Lock>> {
+        let locks = self.hold_secrets(all)?;
+        all.iter().try_for_each(|one| self.check_credential(one)).map(|()| locks)
+    }
+
+    /// Keeps secrets from being removed, if there are all of them.
+    pub(crate) fn hold_secrets(&self, all: &[Credential]) -> Result<Vec<Lock>> {
+        // In the order of their names, as for containers.
+        let names: BTreeSet<&Name> = all.iter().map(|one| &one.name).collect();
+        let hold = |name: &Name| match self.secret_path(name).exists() {
+            true => self.lock_secret(name),
+            false => Err(self.no_secret(name)),
+        };
+        names.into_iter().map(hold).collect()
+    }
+
+    /// Refuses a secret that an earlier Volt has encrypted under its own name, where it is to have another one.
+    fn check_credential(&self, one: &Credential) -> Result<()> {
+        let name = &one.name;
+        let credential = self.encrypted(name)?;
+        let is_own = one.target == name.as_str();
+        if is_own || credentials::decrypt(&one.target, &credential).is_ok() {
+            return Ok(());
+        }
+        if let Err(error) = credentials::decrypt(name.as_str(), &credential) {
+            return Err(undecryptable(name, error));
+        }
+        let title = format!(
+            "The secret {name} is encrypted for its own name, so it can't be given as {}",
+            one.target
+        );
+        Err(Error::new(ErrorKind::Conflict, title).about(name).hinted(format!(
+            "Give it its value again, which frees it of that: volt secret create --replace {name} FILE"
+        )))
+    }
+
+    /// A secret as it lies on the disk.
+    fn encrypted(&self, name: &Name) -> Result<Vec<u8>> {
+        match files::read_bounded(&self.secret_path(name), 4 * MAX) {
+            Err(e) if e.is_not_found() => Err(self.no_secret(name)),
+            read => Ok(read?),
         }
     }
 
@@ -34,14 +81,9 @@ impl Engine {
         self.mount_for_secrets(spec, &dir)?;
         let base = spec.ids.map_or(0, volt_model::ids::IdRange::base);
         for (number, secret) in spec.secrets.iter().enumerate() {
-            let credential = match files::read_bounded(&self.secret_path(&secret.name), 4 * MAX) {
-                Err(e) if e.is_not_found() => return Err(self.no_secret(&secret.name)),
-                read => read?,
-            };
-            let value = credentials::decrypt(secret.name.as_str(), &credential).map_err(|e| {
-                let title = format!("The secret {} can't be decrypted on this host", secret.name);
-                Error::new(ErrorKind::General, title).about(&spec.name).because(e)
-            })?;
+            let credential = self.encrypted(&secret.name)?;
+            let value = credentials::decrypt(secret.name.as_str(), &credential)
+                .map_err(|error| undecryptable(&secret.name, error).about(&spec.name))?;
             let path = dir.join(unit::secret_file(number));
             files::write_volatile(&path, &value, 0o600)?;
             files::set_owner(&path, base + secret.uid, base + secret.gid)?;
@@ -65,4 +107,9 @@ impl Engine {
         let count = u64::try_from(spec.secrets.len() + 1).unwrap_or(u64::MAX);
         mounts::mount_unswapped(dir, each.saturating_mul(count)).map_err(failed)
     }
+}
+
+fn undecryptable(name: &Name, error: command::Error) -> Error {
+    let title = format!("The secret {name} can't be decrypted on this host");
+    Error::new(ErrorKind::General, title).about(name).because(error)
 }

@@ -1,13 +1,16 @@
 //! Looking at secrets, without what is secret of them.
 
-use super::{SUFFIX, View};
+use super::View;
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::workload::Kind;
 use jiff::Timestamp;
 use volt_host::files;
 use volt_model::container::Spec;
 use volt_model::name::Name;
-use volt_model::secret::{MAX, Protection};
+use volt_model::secret::{Credential, MAX, Protection, of_file_name};
+use volt_model::service::Program;
+use volt_model::{service, task};
 
 impl Engine {
     /// Lists secrets, sorted by name.
@@ -21,8 +24,7 @@ impl Engine {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(files::Error::new("read", &dir, e).into()),
         };
-        let name =
-            |e: std::fs::DirEntry| e.file_name().to_str()?.strip_suffix(SUFFIX)?.parse().ok();
+        let name = |e: std::fs::DirEntry| of_file_name(e.file_name().to_str()?);
         let mut names: Vec<Name> = entries.flatten().filter_map(name).collect();
         names.sort_unstable();
         names.iter().map(|name| self.secret_view(name)).collect()
@@ -42,13 +44,31 @@ impl Engine {
             name: name.clone(),
             created: written.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_default(),
             protection: Protection::of(&credential),
-            used_by: users(&self.specs()?, name),
+            used_by: self.users_of_secret(name)?.into_iter().map(|(_, name)| name).collect(),
         })
+    }
+
+    /// The workloads that are to have a secret, as far as their records can be read.
+    fn users_of_secret(&self, name: &Name) -> Result<Vec<(Kind, Name)>> {
+        Ok(users(name, &self.specs()?, &self.service_specs()?, &self.task_specs()?))
     }
 }
 
-/// The containers that are to have a secret.
-pub(super) fn users(specs: &[Spec], name: &Name) -> Vec<Name> {
-    let has = |spec: &&Spec| spec.secrets.iter().any(|secret| secret.name == *name);
-    specs.iter().filter(has).map(|spec| spec.name.clone()).collect()
+/// The workloads that are to have a secret.
+pub(super) fn users(
+    name: &Name,
+    containers: &[Spec],
+    services: &[service::Spec],
+    tasks: &[task::Spec],
+) -> Vec<(Kind, Name)> {
+    let is_it = |secret: &Credential| secret.name == *name;
+    let has = |program: &Program| program.secrets.iter().any(is_it);
+    let given = |spec: &&Spec| spec.secrets.iter().any(|secret| secret.name == *name);
+    let containers = containers.iter().filter(given).map(|one| (Kind::Container, one.name.clone()));
+    let services = services.iter().filter(|one| has(&one.program));
+    let tasks = tasks.iter().filter(|one| has(&one.program));
+    containers
+        .chain(services.map(|one| (Kind::Service, one.name.clone())))
+        .chain(tasks.map(|one| (Kind::Task, one.name.clone())))
+        .collect()
 }

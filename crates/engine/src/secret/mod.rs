@@ -1,7 +1,7 @@
 //! Secrets: small values that lie encrypted on disk, and that containers find as files and services as credentials.
 //!
 //! ```text
-//! etc/volt/secrets/NAME.cred                   encrypted by systemd-creds, root's alone
+//! etc/volt/secrets/NAME.cred                   encrypted by systemd-creds, root's alone; units of services and tasks load it
 //! run/volt/containers/NAME/secrets/SECRET      decrypted while a container is prepared; a memory file system of its own, root's, without swap
 //! ```
 
@@ -14,10 +14,7 @@ use crate::Engine;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use volt_model::name::Name;
-use volt_model::secret::Protection;
-
-/// How the files of secrets end.
-const SUFFIX: &str = ".cred";
+use volt_model::secret::{Protection, file_name};
 
 /// A secret, without what is secret of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,18 +25,18 @@ pub struct View {
     pub created: Timestamp,
     /// What it is encrypted with.
     pub protection: Protection,
-    /// The containers that it is given to.
+    /// The workloads that it is given to.
     pub used_by: Vec<Name>,
 }
 
 impl Engine {
-    fn secrets(&self) -> PathBuf {
+    pub(crate) fn secrets(&self) -> PathBuf {
         self.paths().etc.join("secrets")
     }
 
     /// Where a secret lies.
     pub(crate) fn secret_path(&self, name: &Name) -> PathBuf {
-        self.secrets().join(format!("{name}{SUFFIX}"))
+        self.secrets().join(file_name(name))
     }
 
     /// Locks a secret against being made, used or removed.

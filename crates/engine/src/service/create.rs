@@ -106,15 +106,15 @@ impl Engine {
         environment: &[(String, String)],
         how: Publish,
     ) -> Result<()> {
+        let _secrets = self.hold_credentials(&spec.program.secrets)?;
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
-        let file = self.service_environment(&spec.name);
         let has_environment = !environment.is_empty();
         if has_environment {
             write_secret(&stage.path().join("environment"), &environment_file(environment))?;
         }
         files::write_json(&stage.path().join("config.json"), spec, 0o644)?;
         files::set_mode(stage.path(), 0o755)?;
-        let text = unit::render(spec, has_environment.then_some(file.as_path()));
+        let text = self.rendered_service(spec, has_environment);
         self.verify_unit(&spec.unit(), &[(spec.unit(), &text)])?;
         self.publish_with_units(&spec.name, stage, (&self.paths().service(&spec.name), how))
     }

@@ -28,7 +28,8 @@ impl Engine {
         let mut all = Vec::new();
         for profile in Profile::ALL {
             let path = stage.path().join(format!("{profile}.service"));
-            let text = unit::render(&sample(profile), None);
+            let none = unit::Files { environment: None, secrets: &self.secrets() };
+            let text = unit::render(&sample(profile), none);
             files::write_volatile(&path, text.as_bytes(), 0o644)?;
             all.push(Exposure { profile, score: exposure(&path)? });
         }

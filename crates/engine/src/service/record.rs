@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use volt_host::files::{self, Lock};
 use volt_model::kind::ErrorKind;
 use volt_model::name::{Name, Target};
-use volt_model::service::{Spec, unit};
+use volt_model::service::Spec;
+use volt_model::service::unit::{self, Files};
 
 /// The most a record's file may hold, in bytes.
 const MAX: usize = 4 << 20;
@@ -97,17 +98,19 @@ impl Engine {
         }
     }
 
-    /// The unit of a service as its record says.
-    pub(crate) fn rendered_service(&self, spec: &Spec) -> String {
-        let environment = self.service_environment(&spec.name);
-        unit::render(spec, environment.exists().then_some(environment.as_path()))
+    /// The unit of a service as its record says; `has_environment` where it has variables.
+    pub(crate) fn rendered_service(&self, spec: &Spec, has_environment: bool) -> String {
+        let (environment, secrets) = (self.service_environment(&spec.name), self.secrets());
+        let environment = has_environment.then_some(environment.as_path());
+        unit::render(spec, Files { environment, secrets: &secrets })
     }
 
     /// Makes the unit of a service what its record says, or no unit where it has none.
     pub(crate) fn settle_service(&self, name: &Name) -> Result<()> {
         if self.service_exists(name) {
             let spec = self.service_spec(name)?;
-            return self.write_plain_unit(&spec.unit(), &self.rendered_service(&spec));
+            let text = self.rendered_service(&spec, self.service_environment(name).exists());
+            return self.write_plain_unit(&spec.unit(), &text);
         }
         self.remove_plain_unit(&unit::name(name))?;
         // Where a removal broke off the record was the first to go.

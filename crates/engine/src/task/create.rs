@@ -122,6 +122,12 @@ impl Engine {
 
     /// Makes record and units, or neither. The name's lock must be held.
     fn make_task(&self, spec: &Spec, environment: &[(String, String)], how: Publish) -> Result<()> {
+        let secrets = &spec.program.secrets;
+        let _secrets = match spec.image {
+            // What is given to a container Volt decrypts itself.
+            Some(_) => self.hold_secrets(secrets)?,
+            None => self.hold_credentials(secrets)?,
+        };
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         if !environment.is_empty() {
             // `volt run` reads lines, systemd reads quotes.

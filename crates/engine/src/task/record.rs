@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use volt_host::files;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
+use volt_model::service::unit::Files;
 use volt_model::task::unit::{self, Context};
 use volt_model::task::{Run, Spec};
 
@@ -65,11 +66,10 @@ impl Engine {
 
     /// The units of a task as its record says, the service first; `has_environment` where it has variables.
     pub(crate) fn rendered_task(&self, spec: &Spec, has_environment: bool) -> Result<[String; 2]> {
-        let environment = self.task_environment(&spec.name);
-        let context = Context {
-            volt: &self.settings().programs.volt,
-            environment: has_environment.then_some(environment.as_path()),
-        };
+        let (environment, secrets) = (self.task_environment(&spec.name), self.secrets());
+        let environment = has_environment.then_some(environment.as_path());
+        let files = Files { environment, secrets: &secrets };
+        let context = Context { volt: &self.settings().programs.volt, files };
         let timer = unit::render_timer(spec).map_err(|e| {
             Error::new(ErrorKind::Usage, format!("The task {} can't be so", spec.name))
                 .about(&spec.name)

@@ -177,6 +177,17 @@ pub(crate) enum Kind {
     Task,
 }
 
+impl Kind {
+    /// Its word, as in commands.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Service => "service",
+            Self::Task => "task",
+        }
+    }
+}
+
 impl Engine {
     /// What is called so; a container where nothing is.
     pub(crate) fn kind_of(&self, name: &Name) -> Kind {

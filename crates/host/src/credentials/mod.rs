@@ -9,18 +9,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The most that comes out, in bytes: the largest secret in base64, with what it is encrypted with.
 const MOST: usize = 4 << 20;
 
-/// Encrypts a secret under a name, without which it can't be decrypted: with the TPM too where the host has one.
-pub fn encrypt(name: &str, secret: &[u8]) -> Result<Vec<u8>, Error> {
+/// Encrypts a secret: with the TPM too where the host has one. It is under no name, so that units may load it under any.
+pub fn encrypt(secret: &[u8]) -> Result<Vec<u8>, Error> {
     let key = if has_tpm2() { "host+tpm2" } else { "host" };
     let output = Command::new("systemd-creds")
-        .args([
-            "encrypt",
-            "--quiet",
-            &format!("--with-key={key}"),
-            &format!("--name={name}"),
-            "-",
-            "-",
-        ])
+        .args(["encrypt", "--quiet", &format!("--with-key={key}"), "--name=", "-", "-"])
         .input(secret)
         .stdout_limit(MOST)
         .time_limit(LIMIT)
@@ -28,7 +21,7 @@ pub fn encrypt(name: &str, secret: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(output.stdout)
 }
 
-/// Decrypts what was encrypted under this name on this host.
+/// Decrypts what was encrypted on this host, under this name or under none.
 pub fn decrypt(name: &str, credential: &[u8]) -> Result<Vec<u8>, Error> {
     let output = Command::new("systemd-creds")
         .args(["decrypt", "--quiet", &format!("--name={name}"), "-", "-"])

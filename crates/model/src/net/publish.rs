@@ -84,6 +84,18 @@ impl Publish {
     pub fn by_loopback(&self) -> bool {
         self.address.is_none_or(|address| address.is_loopback())
     }
+
+    /// Whether somebody who has the one can't have the other; any free port is never taken.
+    #[must_use]
+    pub fn collides(&self, other: &Self) -> bool {
+        let any = |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
+        let address = any(self.address) || any(other.address) || self.address == other.address;
+        let range = |port: &Self| {
+            port.host.map(|first| (u32::from(first), u32::from(first) + u32::from(port.count)))
+        };
+        let (Some(a), Some(b)) = (range(self), range(other)) else { return false };
+        address && self.protocol == other.protocol && a.0 < b.1 && b.0 < a.1
+    }
 }
 
 impl Published {

@@ -9,10 +9,11 @@ use crate::health::Check;
 use crate::limits::{Limits, LimitsError};
 use crate::name::Name;
 use crate::restart::Restart;
+use crate::secret::{Credential, CredentialError};
 use crate::unitfile::{self, UnitFileError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A program on the host and how it is run: what services and tasks have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Program {
     pub writable: Vec<String>,
     /// What it may use.
     pub limits: Limits,
+    /// Secrets that it finds in `$CREDENTIALS_DIRECTORY`; in a container in `/run/secrets`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Credential>,
 }
 
 /// Why a service or task can't be so.
@@ -44,6 +48,12 @@ pub enum ProgramError {
     /// A rate, which networks of containers have.
     #[error("it has the host's network, which has no rate")]
     Rate,
+    /// A secret that can't be called so.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// Two secrets in one place.
+    #[error("two of its secrets are called `{0}`")]
+    Twice(String),
 }
 
 impl Program {
@@ -59,6 +69,21 @@ impl Program {
         self.limits.validate()?;
         if self.limits.rate.is_some() {
             return Err(ProgramError::Rate);
+        }
+        self.validate_secrets()
+    }
+
+    /// Checks what its secrets are called.
+    ///
+    /// # Errors
+    /// For what can't be a name of one, or is that of two.
+    pub(crate) fn validate_secrets(&self) -> Result<(), ProgramError> {
+        let mut known = BTreeSet::new();
+        for secret in &self.secrets {
+            secret.validate()?;
+            if !known.insert(&secret.target) {
+                return Err(ProgramError::Twice(secret.target.clone()));
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::container::unit::HEALTH;
 use crate::limits::Limits;
 use crate::name::Name;
 use crate::restart::Restart;
+use crate::secret;
 use crate::unitfile::{command_line, escape, sentence};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -26,9 +27,18 @@ pub fn healthy_name(service: &Name) -> String {
     format!("volt-service-healthy@{service}.service")
 }
 
-/// Renders the unit; `environment` is the file with its variables, where it has any.
+/// Files that a program is given by systemd.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// That with its variables, where it has any.
+    pub environment: Option<&'a Path>,
+    /// The folder in which secrets lie encrypted.
+    pub secrets: &'a Path,
+}
+
+/// Renders the unit.
 #[must_use]
-pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
+pub fn render(spec: &Spec, files: Files<'_>) -> String {
     let mut out = String::from(
         "# Rendered by Volt from the service's config.json; `volt service edit` puts a drop-in over it.\n",
     );
@@ -43,7 +53,7 @@ pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
         let _ = writeln!(out, "StartLimitIntervalSec=1h\nStartLimitBurst={burst}");
     }
     let _ = writeln!(out, "\n[Service]\nType=exec");
-    program(&mut out, &spec.program, &own_name(OWN, &spec.name), environment);
+    program(&mut out, &spec.program, &own_name(OWN, &spec.name), files);
     let restart = match spec.restart {
         Restart::No => "no",
         Restart::OnFailure(_) => "on-failure",
@@ -57,16 +67,16 @@ pub fn render(spec: &Spec, environment: Option<&Path>) -> String {
 /// What systemd is told of a command that is run beside a service, as properties of `systemd-run`, in which `%` stands for itself: it has
 /// the service's user, sandbox, variables and namespaces, and none of its limits.
 #[must_use]
-pub fn beside(spec: &Spec, environment: Option<&Path>) -> Vec<String> {
+pub fn beside(spec: &Spec, files: Files<'_>) -> Vec<String> {
     let mut out = format!("JoinsNamespaceOf={}\n", spec.unit());
     let unlimited = Program { limits: Limits::default(), ..spec.program.clone() };
-    program(&mut out, &unlimited, &own_name(OWN, &spec.name), environment);
+    program(&mut out, &unlimited, &own_name(OWN, &spec.name), files);
     let own = out.lines().filter(|line| !line.starts_with("ExecStart="));
     own.map(|line| line.replace("%%", "%")).collect()
 }
 
 /// What `[Service]` says of the program itself. `own` is what its own user and folder are called.
-pub(crate) fn program(out: &mut String, program: &Program, own: &str, environment: Option<&Path>) {
+pub(crate) fn program(out: &mut String, program: &Program, own: &str, files: Files<'_>) {
     let mut line = |text: std::fmt::Arguments<'_>| {
         let _ = out.write_fmt(text);
         out.push('\n');
@@ -84,8 +94,13 @@ pub(crate) fn program(out: &mut String, program: &Program, own: &str, environmen
     if let Some(dir) = &program.workdir {
         line(format_args!("WorkingDirectory={}", escape(dir)));
     }
-    if let Some(file) = environment {
+    if let Some(file) = files.environment {
         line(format_args!("EnvironmentFile={}", escape(&file.to_string_lossy())));
+    }
+    for credential in &program.secrets {
+        let path = files.secrets.join(secret::file_name(&credential.name));
+        let path = escape(&path.to_string_lossy());
+        line(format_args!("LoadCredentialEncrypted={}:{path}", credential.target));
     }
     if program.profile != Profile::None {
         line(format_args!("UMask=0027\nStateDirectory={own}"));
@@ -145,9 +160,26 @@ mod tests {
         }
     }
 
+    fn none() -> Files<'static> {
+        Files { environment: None, secrets: Path::new("/etc/volt/secrets") }
+    }
+
+    #[test]
+    fn secrets_are_credentials_that_systemd_decrypts() {
+        let mut spec = spec();
+        spec.program.secrets = ["key", "key,target=K.txt"].map(|text| text.parse().unwrap()).into();
+        let lines = "LoadCredentialEncrypted=key:/etc/volt/secrets/key.cred\n\
+                     LoadCredentialEncrypted=K.txt:/etc/volt/secrets/key.cred\n";
+        assert!(render(&spec, none()).contains(lines));
+        assert_eq!(spec.program.validate(), Ok(()));
+        spec.program.secrets.push("other,target=key".parse().unwrap());
+        assert_eq!(spec.program.validate(), Err(super::super::ProgramError::Twice("key".into())));
+    }
+
     #[test]
     fn what_a_person_finds_in_systemctl_cat() {
-        let text = render(&spec(), Some(Path::new("/var/lib/volt/services/web/environment")));
+        let environment = Some(Path::new("/var/lib/volt/services/web/environment"));
+        let text = render(&spec(), Files { environment, ..none() });
         for part in [
             "Description=Volt service web\n",
             "StartLimitIntervalSec=1h\nStartLimitBurst=4\n",
@@ -165,7 +197,7 @@ mod tests {
         let mut named = spec();
         named.program.user = Some("www-data:adm".into());
         named.program.profile = Profile::None;
-        let text = render(&named, None);
+        let text = render(&named, none());
         assert!(text.contains("User=www-data\nGroup=adm\n"), "{text}");
         assert!(!text.contains("DynamicUser") && !text.contains("StateDirectory"), "{text}");
     }
@@ -173,9 +205,11 @@ mod tests {
     #[test]
     fn who_has_a_check_is_looked_at() {
         let health = Some(Check::by(Probe::Tcp(80)));
-        assert!(!render(&spec(), None).contains("volt-health"));
-        assert!(render(&Spec { health, ..spec() }, None).contains("\nWants=volt-health.service\n"));
-        let beside = beside(&spec(), None);
+        assert!(!render(&spec(), none()).contains("volt-health"));
+        assert!(
+            render(&Spec { health, ..spec() }, none()).contains("\nWants=volt-health.service\n")
+        );
+        let beside = beside(&spec(), none());
         for part in ["JoinsNamespaceOf=web.service", "User=svc-web", "ProtectSystem=strict"] {
             assert!(beside.iter().any(|line| line == part), "{part}: {beside:?}");
         }
@@ -201,8 +235,8 @@ mod tests {
             spec.program.exec.push(word);
             spec.program.writable.push(path);
             prop_assume!(spec.program.validate().is_ok());
-            let text = render(&spec, None);
-            let plain = render(&super::tests::spec(), None);
+            let text = render(&spec, none());
+            let plain = render(&super::tests::spec(), none());
             let keys = |text: &str| -> Vec<String> {
                 text.lines().map(|line| line.split('=').next().unwrap_or_default().to_owned()).collect()
             };

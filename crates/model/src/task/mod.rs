@@ -177,7 +177,7 @@ impl Spec {
             return Err(ProgramError::from(UnitFileError::Nul).into());
         }
         self.program.limits.validate().map_err(ProgramError::from)?;
-        Ok(())
+        Ok(self.program.validate_secrets()?)
     }
 }
 

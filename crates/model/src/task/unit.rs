@@ -2,7 +2,7 @@
 
 use super::{ScheduleError, Spec, Trigger, span};
 use crate::name::Name;
-use crate::service::unit::{own_name, program};
+use crate::service::unit::{Files, own_name, program};
 use crate::service::{Profile, Program};
 use crate::time::span_text;
 use crate::unitfile::{quote, sentence};
@@ -50,8 +50,8 @@ pub fn container(task: &Name) -> Name {
 pub struct Context<'a> {
     /// The `volt` binary.
     pub volt: &'a Path,
-    /// The file with its variables, where it has any.
-    pub environment: Option<&'a Path>,
+    /// The files that it is given.
+    pub files: Files<'a>,
 }
 
 /// Renders the service that a run is.
@@ -66,9 +66,9 @@ pub fn render_service(spec: &Spec, context: Context<'_>) -> String {
         Some(outer) => {
             // What a run left whose helpers were killed too must not be in the way.
             let _ = writeln!(out, "ExecStartPre=-+:{volt} internal task-begins {}", spec.name);
-            program(&mut out, &outer, "", None);
+            program(&mut out, &outer, "", Files { environment: None, ..context.files });
         }
-        None => program(&mut out, &spec.program, &own_name(OWN, &spec.name), context.environment),
+        None => program(&mut out, &spec.program, &own_name(OWN, &spec.name), context.files),
     }
     if let Some(seconds) = spec.timeout {
         let _ = writeln!(out, "TimeoutStartSec={}", span(seconds));
@@ -132,7 +132,7 @@ fn in_container(spec: &Spec, context: Context<'_>) -> Option<Program> {
     flag("user", spec.program.user.clone());
     flag("workdir", spec.program.workdir.clone());
     flag("network", spec.network.as_ref().map(ToString::to_string));
-    flag("env-file", context.environment.map(|path| path.to_string_lossy().into_owned()));
+    flag("env-file", context.files.environment.map(|path| path.to_string_lossy().into_owned()));
     flag("memory", number(limits.memory.map(|bytes| bytes.0)));
     flag("memory-swap", number(limits.memory_swap.map(|bytes| bytes.0)));
     flag("cpu", limits.cpu.map(|n| n.to_string()));
@@ -140,6 +140,9 @@ fn in_container(spec: &Spec, context: Context<'_>) -> Option<Program> {
     flag("pids", number(limits.pids));
     flag("io-weight", number(limits.io_weight));
     flag("rate", limits.rate.map(|rate| rate.to_string()));
+    for secret in &spec.program.secrets {
+        flag("secret", Some(secret.to_string()));
+    }
     words.extend(["--".into(), image.to_string()]);
     words.extend(spec.program.exec.iter().cloned());
     Some(Program { exec: words, profile: Profile::None, ..Program::default() })
@@ -173,7 +176,11 @@ mod tests {
     }
 
     const CONTEXT: fn() -> Context<'static> =
-        || Context { volt: Path::new("/usr/bin/volt"), environment: None };
+        || Context { volt: Path::new("/usr/bin/volt"), files: files(None) };
+
+    fn files(environment: Option<&'static Path>) -> Files<'static> {
+        Files { environment, secrets: Path::new("/etc/volt/secrets") }
+    }
 
     #[test]
     fn what_a_person_finds_in_systemctl_cat() {
@@ -205,12 +212,14 @@ mod tests {
         task.program.user = Some("nobody".into());
         task.network = Some("back".parse().unwrap());
         let file = Path::new("/var/lib/volt/tasks/backup/environment");
-        let context = Context { environment: Some(file), ..CONTEXT() };
+        task.program.secrets.push("key,target=K".parse().unwrap());
+        let context = Context { files: files(Some(file)), ..CONTEXT() };
         let text = render_service(&task, context);
         let line = "ExecStart=:/usr/bin/volt run --quiet --rm --name task-backup --user nobody --network back \
-                    --env-file /var/lib/volt/tasks/backup/environment -- debian:trixie /usr/bin/backup --all\n";
+                    --env-file /var/lib/volt/tasks/backup/environment --secret key,target=K -- debian:trixie /usr/bin/backup --all\n";
         assert!(text.contains(line), "{text}");
         assert!(!text.contains("EnvironmentFile") && !text.contains("DynamicUser"), "{text}");
+        assert!(!text.contains("LoadCredential"), "{text}");
     }
 
     #[test]

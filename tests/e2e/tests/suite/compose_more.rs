@@ -561,3 +561,155 @@ on_hosts! {
         is_gone(host, "firm");
     }
 }
+
+/// Two that say who they are, with what each has besides.
+fn movers(a: &str, b: &str) -> String {
+    let service = |key: &str, fields: &str| {
+        format!(
+            "  {key}:\n    image: tiny\n    stop_grace_period: 1s\n    command: sh -c 'echo {key} > /tmp/index.html && exec httpd -f -p 80 -h /tmp'\n{fields}"
+        )
+    };
+    let network = "networks: {default: {ipam: {config: [{subnet: 10.98.0.0/24}]}}}\n";
+    format!("name: moves\nservices:\n{}{}{network}", service("a", a), service("b", b))
+}
+
+on_hosts! {
+    fn compose_moves_names_ports_and_addresses(host) {
+        let host = &*host.private("moves");
+        host.tiny();
+        let front = "    container_name: moves-front\n    ports: ['127.0.0.1:18098:80']\n    networks: {default: {ipv4_address: 10.98.0.2}}\n";
+        let back = "    container_name: moves-back\n    ports: ['127.0.0.1:18099:80']\n    networks: {default: {ipv4_address: 10.98.0.3}}\n";
+        let up = |text: &str, options: &str| {
+            stack(host, "moves", text);
+            let done = steps(&within(host, "moves", &format!("volt compose up -d -o json {options}")).json());
+            assert_eq!(steps(&within(host, "moves", "volt compose up -d -o json").json()), [""; 0], "after {done:#?}");
+            done
+        };
+        let says = |at: &str| host.sh(&format!("curl -sf --retry 20 --retry-delay 1 --retry-all-errors http://{at}/")).ok();
+        up(&movers(front, ""), "");
+        assert_eq!((says("127.0.0.1:18098"), says("10.98.0.2")), ("a".to_owned(), "a".to_owned()));
+        // From one to the other, and both at once.
+        for (a, b, names) in [("", front, "moves-a-1\nmoves-front"), (front, back, "moves-front\nmoves-back"), (back, front, "moves-back\nmoves-front")] {
+            let done = up(&movers(a, b), "");
+            let (at_front, other) = if a == front { ("a", "b") } else { ("b", "a") };
+            assert_eq!([says("127.0.0.1:18098"), says("10.98.0.2")], [at_front; 2], "{done:#?}");
+            if !a.is_empty() && !b.is_empty() {
+                assert_eq!([says("127.0.0.1:18099"), says("10.98.0.3")], [other; 2], "{done:#?}");
+            }
+            assert_eq!(within(host, "moves", "volt compose ps -o name").ok(), names, "{done:#?}");
+        }
+        assert_eq!(within(host, "moves", "volt compose port b 80").ok(), "127.0.0.1:18098");
+        assert_eq!(within(host, "moves", "volt compose port b 80 -o json").json(), serde_json::json!(["127.0.0.1:18098:80/tcp"]));
+        // What fails is undone: all is as it was, at the same place.
+        stack(host, "moves", &movers(front, &back.replace("    container_name", "    entrypoint: /no/such\n    container_name")));
+        within(host, "moves", "volt compose up -d").fails(1);
+        assert_eq!([says("127.0.0.1:18098"), says("10.98.0.2")], ["b"; 2]);
+        assert_eq!([says("127.0.0.1:18099"), says("10.98.0.3")], ["a"; 2]);
+
+        // A network that changed stays while others use it, and is made anew under who is in the file no more.
+        let inner = movers(&back.replace("18099:80", "18099:80', '127.0.0.1:18100:80"), front).replace("ipam:", "mtu: 1400, ipam:");
+        stack(host, "moves", &inner);
+        let before = host.sh("systemctl show -P InvocationID volt-container@moves-front").ok();
+        let said = within(host, "moves", "volt compose up -d a 2>&1").ok();
+        assert!(said.contains("moves-front is connected to it and was not asked for"), "{said}");
+        assert_eq!(host.sh("systemctl show -P InvocationID volt-container@moves-front").ok(), before);
+        assert_eq!(says("127.0.0.1:18100"), "a");
+        let alone = inner.replace("  b:\n", "  c:\n").replace("container_name: moves-front", "container_name: moves-new").replace("18098", "18101").replace("10.98.0.2", "10.98.0.7");
+        let said = { stack(host, "moves", &alone); within(host, "moves", "volt compose up -d 2>&1").ok() };
+        assert!(said.contains("moves-front is stopped and stays so"), "{said}");
+        assert_eq!((says("127.0.0.1:18101"), says("10.98.0.3")), ("b".to_owned(), "a".to_owned()));
+        assert_eq!(host.sh("systemctl is-active volt-container@moves-front").stdout.trim(), "inactive");
+        up(&alone, "--remove-orphans");
+        assert_eq!(within(host, "moves", "volt compose ps -a -o name").ok(), "moves-back\nmoves-new");
+        within(host, "moves", "volt compose down").ok();
+        is_gone(host, "moves");
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+const GIVEN: &str = "\
+name: given
+services:
+  keeper:
+    exec: [/bin/sh, -c, 'cd $$CREDENTIALS_DIRECTORY && cat word theirs > $$STATE_DIRECTORY/read && exec sleep 1000']
+    secrets: [{source: of_file, target: word}, theirs]
+  open: {image: tiny, command: sleep 1000, stop_grace_period: 1s, secrets: [of_file]}
+tasks:
+  note: {exec: [/bin/sh, -c, 'wc -c < $$CREDENTIALS_DIRECTORY/of_file'], every: 1h, secrets: [of_file]}
+  boxed: {exec: [sh, -c, 'wc -c < /run/secrets/inner'], container: tiny, on_calendar: '03:00', secrets: [{source: of_file, target: inner}]}
+secrets:
+  of_file: {file: ./secret.txt}
+  theirs: {external: true, name: given-theirs}
+";
+
+on_hosts! {
+    fn compose_gives_secrets_to_services_and_tasks(host) {
+        let host = &*host.private("given");
+        host.tiny();
+        stack(host, "given", GIVEN);
+        within(host, "given", "printf swordfish-1 > secret.txt").ok();
+        host.run_with(&["volt", "secret", "create", "given-theirs", "-"], b"+turbot").ok();
+        within(host, "given", "volt compose up -d").ok();
+        // The folder that it may write to, whoever it is; what went wrong its journal says.
+        let read = |wanted: &str| {
+            let file = "/var/lib/svc-given-keeper-1/read";
+            host.sh(&format!(
+                "for i in $(seq 50); do test \"$(cat {file})\" = '{wanted}' && exit 0; sleep 0.2; done 2>/dev/null; \
+                 cat {file}; systemctl cat given-keeper-1; journalctl -b --no-pager -u given-keeper-1; exit 1"
+            ))
+            .ok();
+        };
+        read("swordfish-1+turbot");
+        assert_eq!(steps(&within(host, "given", "volt compose up -d -o json").json()), [""; 0]);
+        let run = |name: &str| host.volt(&["task", "run", name]).ok().trim().to_owned();
+        assert_eq!((run("given-note-1"), run("given-boxed-1")), ("11".into(), "11".into()));
+        // Nothing else tells of it. As input, so that the search does not find itself.
+        let script = b"for word in '[s]wordfish' '[t]urbot'; do grep -rqa $word /etc/volt /etc/systemd /var/lib/volt /var/log/volt && exit 1; \
+            systemctl show 'given-*' 'volt-task-given-*' | grep -q $word && exit 2; journalctl -b | grep -q $word && exit 3; \
+            cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -aq $word && exit 4; volt service status -o json given-keeper-1 | grep -q $word && exit 5; done; exit 0";
+        host.run_with(&["sh"], script).ok();
+        // It stays while somebody is to have it.
+        let said = host.volt(&["secret", "delete", "given-theirs"]).fails(9);
+        assert!(said.contains("The service given-keeper-1") && said.contains("volt service delete"), "{said}");
+        let listed = host.volt(&["secret", "list", "-o", "json"]).json();
+        let used = listed.as_array().unwrap().iter().find(|one| one["name"] == "given-of-file").unwrap();
+        assert_eq!(used["used_by"], serde_json::json!(["given-open-1", "given-keeper-1", "given-boxed-1", "given-note-1"]));
+
+        // Another content is another service and another task; systemd gives it with no daemon.
+        within(host, "given", "printf marlin-22 > secret.txt").ok();
+        let done = steps(&within(host, "given", "volt compose up -d -o json").json());
+        for name in ["keeper", "open", "note", "boxed"] {
+            assert!(done.contains(&format!("recreate workload given-{name}-1")), "{done:?}");
+        }
+        read("marlin-22+turbot");
+        assert_eq!((run("given-note-1"), run("given-boxed-1")), ("9".into(), "9".into()));
+        host.run_with(&["volt", "secret", "create", "--replace", "given-theirs", "-"], b"+salmon").ok();
+        host.sh("systemctl stop volt.service; systemctl restart given-keeper-1").ok();
+        read("marlin-22+salmon");
+
+        // One that was encrypted under its name, as an earlier Volt did it, is given by that name, and else says what to do.
+        host.sh("printf +old | systemd-creds encrypt --quiet --with-key=host --name=given-theirs - - > /etc/volt/secrets/given-theirs.cred").ok();
+        stack(host, "given", &GIVEN.replace("theirs]", "{source: theirs, target: given-theirs}]").replace("word theirs", "word given-theirs"));
+        within(host, "given", "volt compose up -d").ok();
+        read("marlin-22+old");
+        stack(host, "given", &GIVEN.replace("theirs]", "{source: theirs, target: other}]").replace("word theirs", "word other"));
+        let said = within(host, "given", "volt compose up -d").fails(9);
+        assert!(said.contains("volt secret create --replace given-theirs"), "{said}");
+        read("marlin-22+old");
+        host.run_with(&["volt", "secret", "create", "--replace", "given-theirs", "-"], b"+new").ok();
+        stack(host, "given", GIVEN);
+        within(host, "given", "volt compose up -d").ok();
+        read("marlin-22+new");
+
+        // systemd says whose they are.
+        let listed = host.sh("systemctl list-units --all --plain --no-legend '*given*'").ok();
+        for line in ["Volt service given-keeper-1 (keeper 1 of the stack given)", "Volt task given-note-1 (note 1 of the stack given), every 1h", "Volt container given-open-1 (open 1 of the stack given)"] {
+            assert!(listed.contains(line), "{listed}");
+        }
+        within(host, "given", "volt compose down").ok();
+        is_gone(host, "given");
+        assert_eq!(host.sh("volt secret list -o name | grep ^given").ok(), "given-theirs");
+        host.volt(&["secret", "delete", "given-theirs"]).ok();
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}

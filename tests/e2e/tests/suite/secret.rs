@@ -52,3 +52,35 @@ on_hosts! {
         host.volt(&["container", "create", "--name", "strongbox", "--backend", "proot", "--network", "host", "--secret", "e2e-key", "tiny", "true"]).fails(10);
     }
 }
+
+on_hosts! {
+    fn secret_is_given_to_services_and_tasks(host) {
+        let leave = || drop(host.sh("volt service delete --force secret-svc; volt task delete --force secret-task; volt secret delete e2e-word; true"));
+        leave();
+        host.run_with(&["volt", "secret", "create", "e2e-word", "-"], b"barracuda").ok();
+        let look = "cd $CREDENTIALS_DIRECTORY && wc -c < word > $STATE_DIRECTORY/size && cmp word e2e-word && stat -c %a word >> $STATE_DIRECTORY/size && exec sleep 1000";
+        let both = ["--secret", "e2e-word", "--secret", "e2e-word,target=word"];
+        let create = |more: &[&str]| host.volt(&[&["service", "create", "--now"], more, &["secret-svc", "--", "/bin/sh", "-c", look]].concat());
+        create(&["--secret", "none-such"]).fails(3);
+        create(&["--secret", "e2e-word,target=/etc/word"]).fails(2);
+        create(&["--secret", "e2e-word", "--secret", "e2e-word"]).fails(2);
+        // In every sandbox that has a folder of its own.
+        for profile in ["standard", "strict", "web"] {
+            create(&[&["--profile", profile], &both[..]].concat()).ok();
+            host.sh("for i in $(seq 50); do test \"$(cat /var/lib/svc-secret-svc/size | tr '\\n' ' ')\" = '9 400 ' && exit 0; sleep 0.2; done 2>/dev/null; cat /var/lib/svc-secret-svc/size; systemctl cat secret-svc; journalctl -b --no-pager -u secret-svc; exit 1").ok();
+            assert_eq!(host.volt(&["service", "status", "secret-svc", "-o", "json"]).json()["secrets"][1], "e2e-word,target=word");
+            let said = host.volt(&["secret", "delete", "e2e-word"]).fails(9);
+            assert!(said.contains("volt service delete secret-svc"), "{said}");
+            host.volt(&["service", "delete", "--force", "secret-svc"]).ok();
+        }
+        let line = "test $(cat $CREDENTIALS_DIRECTORY/word | wc -c) = 9 && echo it is there";
+        host.volt(&["task", "create", "--every", "1h", "--secret", "e2e-word,target=word", "secret-task", "--", "/bin/sh", "-c", line]).ok();
+        assert!(host.volt(&["task", "run", "secret-task"]).ok().contains("it is there"));
+        let said = host.volt(&["secret", "delete", "e2e-word"]).fails(9);
+        assert!(said.contains("volt task delete secret-task"), "{said}");
+        host.volt(&["task", "delete", "secret-task"]).ok();
+        host.volt(&["secret", "delete", "e2e-word"]).ok();
+        assert_eq!(host.run_with(&["sh"], b"journalctl -b | grep -q '[b]arracuda'").code, 1);
+        leave();
+    }
+}

@@ -4,6 +4,7 @@ use super::project::Project;
 use crate::ctx::Ctx;
 use crate::number::whole;
 use crate::output::{Outcome, Output};
+use std::net::{Ipv4Addr, SocketAddr};
 use volt_api::Problem;
 use volt_api::operations::NetStatusOp;
 use volt_api::types::{NetStatus, Nothing};
@@ -16,6 +17,8 @@ Examples:
   volt compose port --protocol udp dns 53";
 
 /// Show the ports of the host that lead to a service
+///
+/// Where a port is named it is the host's address and port alone, as scripts want it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -53,6 +56,35 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
         let title = format!("No port of the host leads to {port}/{} of {name}", args.protocol);
         return Err(Problem::new(ErrorKind::NotFound, title).about(name));
     }
-    let lines: String = found.iter().map(|one| format!("{one}\n")).collect();
+    let line = |one: &String| match args.port {
+        Some(port) => format!("{}\n", place(one, port)),
+        None => format!("{one}\n"),
+    };
+    let lines: String = found.iter().map(line).collect();
     Ok(Output::text(&found, &name, lines))
+}
+
+/// Where on the host a port of the container is found, by what was published.
+fn place(published: &str, port: u16) -> String {
+    let Ok(one) = published.parse::<Publish>() else { return published.to_owned() };
+    let address = one.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let host = one.host.unwrap_or(one.container) + (port - one.container);
+    SocketAddr::new(address, host).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_address_and_a_port() {
+        for (published, port, wanted) in [
+            ("127.0.0.1:9397:80/tcp", 80, "127.0.0.1:9397"),
+            ("8080:80/tcp", 80, "0.0.0.0:8080"),
+            ("[::1]:53:53/udp", 53, "[::1]:53"),
+            ("8000-8002:80-82/tcp", 81, "0.0.0.0:8001"),
+        ] {
+            assert_eq!(place(published, port), wanted);
+        }
+    }
 }

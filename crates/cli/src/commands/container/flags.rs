@@ -19,7 +19,7 @@ use volt_model::secret::SecretMount;
 use volt_model::size::Bytes;
 
 /// Parses by a type of the model and keeps the text, which is what travels.
-fn checked<T: FromStr>(text: &str) -> Result<String, T::Err> {
+pub(crate) fn checked<T: FromStr>(text: &str) -> Result<String, T::Err> {
     text.parse::<T>().map(|_| text.to_owned())
 }
 

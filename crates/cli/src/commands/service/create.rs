@@ -12,6 +12,7 @@ Examples:
   sudo volt service create web --exec '/usr/bin/python3 -m http.server 8000' --now
   sudo volt service create --profile web --memory 256M front -- /usr/sbin/nginx -g 'daemon off;'
   sudo volt service create worker --exec '/opt/worker/run --queue mail' --user worker --writable /srv/mail
+  sudo volt service create mail --exec /opt/mail/run --secret db-password,target=password
   volt service list --profiles";
 
 /// Make a service: a unit of systemd in a sandbox
@@ -45,6 +46,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         user: program.user,
         workdir: program.workdir,
         writable: program.writable,
+        secrets: program.secret,
         limits: program.limits.limits(),
         restart: args.restart,
         stop_timeout: args.stop_timeout,

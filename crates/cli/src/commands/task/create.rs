@@ -71,6 +71,7 @@ pub(crate) async fn run(ctx: &Ctx, args: Args) -> Outcome {
         user: program.user,
         workdir: program.workdir,
         writable: program.writable,
+        secrets: program.secret,
         limits: program.limits.limits(),
         timeout: args.timeout,
         retries: args.retry,

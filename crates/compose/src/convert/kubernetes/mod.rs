@@ -6,8 +6,8 @@ mod pod;
 use super::{Converted, Fields, yaml};
 use crate::names;
 use crate::stack::{
-    AssetSource, Condition, Container, External, NetworkMode, Schedule, Stack, Task, UpdateOrder,
-    Workload,
+    AssetSource, Condition, Container, External, Grant, NetworkMode, Schedule, Stack, Task,
+    UpdateOrder, Workload,
 };
 use pod::Pod;
 use serde_json::{Value, json};
@@ -203,6 +203,11 @@ fn configs(stack: &Stack, converted: &mut Converted) {
     }
 }
 
+/// A secret of a task where Volt's container has it.
+fn in_container(grant: &Grant) -> Grant {
+    Grant { target: format!("/run/secrets/{}", grant.target), ..grant.clone() }
+}
+
 fn cron(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
     let Some(image) = &task.container else {
         return converted.note(format!("{key} runs on the host, where Kubernetes runs nothing"));
@@ -226,6 +231,7 @@ fn cron(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
         user: task.user.clone(),
         working_dir: task.working_dir.clone(),
         limits: task.limits.clone(),
+        secrets: task.secrets.iter().map(in_container).collect(),
         network: NetworkMode::default(),
         ..Container::default()
     };

@@ -18,7 +18,8 @@ impl Engine {
         for name in services.iter().filter(|name| !self.is_name_busy(name)) {
             match self.service_spec(name) {
                 Ok(spec) => {
-                    let text = self.rendered_service(&spec);
+                    let has_environment = self.service_environment(&spec.name).exists();
+                    let text = self.rendered_service(&spec, has_environment);
                     found.extend(self.unit_is_not(name, &[(spec.unit(), text)]));
                 }
                 Err(e) => found.push(unreadable(name, &e)),
