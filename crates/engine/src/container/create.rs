@@ -341,7 +341,7 @@ impl Engine {
     pub(crate) fn check_owner_of_network(&self, spec: &Spec) -> Result<()> {
         let Network::Container(other) = &spec.network else { return Ok(()) };
         let owner = self.spec(other)?;
-        if owner.backend == Backend::Systemd
+        if owner.backend.is_systemds()
             && owner.network == Network::None
             && *other != spec.name
         {
@@ -443,7 +443,7 @@ fn health_of(
     image: &Image,
     backend: Backend,
 ) -> Result<Option<health::Check>> {
-    let of_image = image.config.healthcheck.clone().filter(|_| backend == Backend::Systemd);
+    let of_image = image.config.healthcheck.clone().filter(|_| backend.is_systemds());
     let of_image = of_image.and_then(|value| serde_json::from_value(value).ok());
     let base = of_image.and_then(health::OfImage::check);
     if wanted.is_empty() {
