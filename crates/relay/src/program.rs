@@ -91,10 +91,12 @@ pub(crate) fn start(options: &Options, environment: &Environment) -> Result<Prog
     let (first, args) = options.program.split_first().expect("the options have a program");
     let command = match &options.join {
         Some(join) => joining(join, &options.program)?,
-        None => environment.variables.iter().fold(
-            Command::new(first).args(args),
-            |command, (name, value)| command.env(name, value),
-        ),
+        None => environment
+            .variables
+            .iter()
+            .fold(Command::new(first).args(args), |command, (name, value)| {
+                command.env(name, value)
+            }),
     };
     let command = if options.traced { command.without_statx() } else { command };
     match options.mode {

@@ -154,10 +154,8 @@ fn dependents<'s>(stack: &'s Stack, name: &Name) -> Vec<(String, &'s Service)> {
             (1..=service.replicas).any(|n| names::of_replica(stack, key, n) == *name)
         })
     };
-    let all = stack
-        .services
-        .iter()
-        .filter(|(_, service)| gates(service).any(|(other, _)| of_it(other)));
+    let all =
+        stack.services.iter().filter(|(_, service)| gates(service).any(|(other, _)| of_it(other)));
     let units = |(key, service): (&'s String, &'s Service)| {
         let unit = move |n| (unit_of(service, &names::of_replica(stack, key, n)), service);
         (1..=service.replicas).map(unit)

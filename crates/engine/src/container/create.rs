@@ -341,10 +341,7 @@ impl Engine {
     pub(crate) fn check_owner_of_network(&self, spec: &Spec) -> Result<()> {
         let Network::Container(other) = &spec.network else { return Ok(()) };
         let owner = self.spec(other)?;
-        if owner.backend.is_systemds()
-            && owner.network == Network::None
-            && *other != spec.name
-        {
+        if owner.backend.is_systemds() && owner.network == Network::None && *other != spec.name {
             return Ok(());
         }
         Err(no_network_to_share(spec, other, &owner.network))

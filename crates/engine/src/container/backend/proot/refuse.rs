@@ -54,7 +54,10 @@ pub(super) fn what_takes_a_unit(spec: &Spec) -> Result<()> {
             (spec.network != Network::Host, "have a network of its own: use --network host"),
             (spec.around.has_names(), "find other names than the host"),
             (!spec.publish.is_empty(), "publish ports: its ports are the host's"),
-            (spec.standing != Default::default(), "stand otherwise than its user: it has no cgroup"),
+            (
+                spec.standing != Default::default(),
+                "stand otherwise than its user: it has no cgroup",
+            ),
             (spec.limits != Default::default(), "limit memory, CPU or I/O: it has no cgroup"),
             (!spec.ulimits.is_empty(), "limit the resources of processes"),
             (spec.restart != Restart::No, "be started again by itself: nothing watches it"),
