@@ -56,7 +56,7 @@ on_hosts! {
         host.sh(&format!("systemctl is-active {web} volt-healthy@traced-web-1.service && test $(systemctl show -P MemoryMax {web}) = 67108864")).ok();
         host.sh(&format!("cd /proc/{}/ns && for one in mnt pid user; do test $(readlink $one) = $(readlink /proc/1/ns/$one) || exit 1; done; test $(readlink net) != $(readlink /proc/1/ns/net)", pid())).ok();
         host.sh("! machinectl show traced-web-1 2> /dev/null && machinectl show traced-db-1 > /dev/null").ok();
-        let exec = format!("volt compose exec -T web sh -c 'echo $KIND; readlink /proc/self/ns/net; cat /proc/self/cgroup'; readlink /proc/{0}/ns/net; cat /proc/{0}/cgroup", pid());
+        let exec = format!("volt compose exec -T web sh -c 'echo $KIND; readlink /proc/self/ns/net; grep ^0: /proc/self/cgroup'; readlink /proc/{0}/ns/net; grep ^0: /proc/{0}/cgroup", pid());
         let said = inside(&exec).ok();
         let lines: Vec<&str> = said.lines().collect();
         assert!(lines[0] == "traced" && lines[1] == lines[3] && lines[2] == lines[4] && lines[2].ends_with(&format!("{web}/payload")), "{said}");
@@ -125,7 +125,7 @@ on_hosts! {
 
 on_hosts! {
     fn compose_proot_does_what_containers_do(host) {
-        let host = &*host.private("traced");
+        let host = &*host.private("byproot");
         host.tiny();
         // Outside of a stack too, and with what reads and copies its root.
         host.volt(&["run", "-d", "--name", "free", "--backend", "proot", "--pids", "100", "--restart", "on-failure", "tiny", "sh", "-c", "echo one > /srv/page; exec sleep 1000"]).ok();
