@@ -66,7 +66,7 @@ on_hosts! {
             assert!(inside(&format!("volt compose logs {key}")).ok().contains(&format!("{kind} says")));
         }
         host.sh("journalctl -q VOLT_STACK=traced VOLT_STACK_SERVICE=web | grep -q 'traced says'").ok();
-        inside("echo copied > file && volt compose cp file web:/srv/ && volt compose exec -T web cat /srv/file && volt compose cp web:/srv/file back && cmp file back").ok();
+        inside("echo copied > file && volt compose cp file web:/tmp/ && volt compose exec -T web cat /tmp/file && volt compose cp web:/tmp/file back && cmp file back").ok();
         inside("volt compose exec -T web sh -c 'echo kept > /data/note'").ok();
         assert!(inside("volt compose cp web:/data/note back").fails(9).contains("/data"));
         assert_eq!(host.sh("cat /var/lib/volt/volumes/traced-data/_data/note").ok(), "kept");
@@ -97,7 +97,7 @@ on_hosts! {
         host.sh("systemctl mask --now volt.socket volt.service").ok();
         host.reboot();
         works();
-        assert_eq!(host.sh("cat /var/lib/volt/volumes/traced-data/_data/note; volt exec traced-web-1 cat /srv/file").ok(), "kept\ncopied");
+        assert_eq!(host.sh("cat /var/lib/volt/volumes/traced-data/_data/note; volt exec traced-web-1 cat /tmp/file").ok(), "kept\ncopied");
         host.sh("systemctl unmask volt.socket volt.service && systemctl start volt.socket").ok();
         assert_eq!(host.sh("systemctl list-units --failed --plain --no-legend 'volt*' '*traced*'").ok(), "");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
@@ -128,12 +128,12 @@ on_hosts! {
         let host = &*host.private("byproot");
         host.tiny();
         // Outside of a stack too, and with what reads and copies its root.
-        host.volt(&["run", "-d", "--name", "free", "--backend", "proot", "--pids", "100", "--restart", "on-failure", "tiny", "sh", "-c", "echo one > /srv/page; exec sleep 1000"]).ok();
-        host.until(LONG, "volt exec free test -s /srv/page");
-        host.sh("echo 'volt snapshot create free before && volt exec free sh -c \"echo two > /srv/page\" && volt stop --timeout 1 free && volt snapshot restore free before && volt start free' | sh -e").ok();
+        host.volt(&["run", "-d", "--name", "free", "--backend", "proot", "--pids", "100", "--restart", "on-failure", "tiny", "sh", "-c", "echo one > /tmp/page; exec sleep 1000"]).ok();
+        host.until(LONG, "volt exec free test -s /tmp/page");
+        host.sh("echo 'volt snapshot create free before && volt exec free sh -c \"echo two > /tmp/page\" && volt stop --timeout 1 free && volt snapshot restore free before && volt start free' | sh -e").ok();
         host.sh("volt container update --pids 50 free && test $(systemctl show -P TasksMax volt-container@free) = 50").ok();
         host.sh("volt container stop --timeout 1 free && volt container rename free freed && volt container clone freed freer && volt start freed freer").ok();
-        assert_eq!(host.sh("volt container export freed | tar -xO srv/page; volt exec freer hostname -i > /dev/null; volt container exec freer cat /etc/hostname").ok(), "one\nfreer");
+        assert_eq!(host.sh("volt container export freed | tar -xO tmp/page; volt container exec freer cat /etc/hostname").ok(), "one\nfreer");
         // A terminal, a size, a user that it can't have, the network of another.
         assert!(host.sh("script -qec 'volt exec -it freed tty' /dev/null").ok().contains("/dev/pts/"));
         host.volt(&["exec", "--user", "7", "freed", "true"]).fails(10);
@@ -142,9 +142,9 @@ on_hosts! {
         host.until(LONG, "test $(systemctl show -P NRestarts volt-container@freed) = 1 && volt exec freed true");
         host.volt(&["container", "delete", "--force", "freed", "freer"]).ok();
         // Whoever is no root on the host gains nothing by a file of its root.
-        host.volt(&["run", "-d", "--name", "free", "--backend", "proot", "tiny", "sh", "-c", "cp /bin/busybox /srv/id && chmod 4755 /srv/id && exec sleep 1000"]).ok();
-        host.until(LONG, "volt exec free test -u /srv/id");
-        assert_ne!(host.sh("runuser -u tester -- /var/lib/volt/containers/free/rootfs/srv/id id -u; true").ok(), "0");
+        host.volt(&["run", "-d", "--name", "free", "--backend", "proot", "tiny", "sh", "-c", "cp /bin/busybox /tmp/id && chmod 4755 /tmp/id && exec sleep 1000"]).ok();
+        host.until(LONG, "volt exec free test -u /tmp/id");
+        assert_ne!(host.sh("runuser -u tester -- /var/lib/volt/containers/free/rootfs/tmp/id id -u; true").ok(), "0");
         host.volt(&["container", "delete", "--force", "free"]).ok();
         assert_eq!(host.sh("pgrep -a proot; true").ok(), "");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
