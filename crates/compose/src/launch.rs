@@ -122,7 +122,6 @@ pub fn launch(stack: &Stack, key: &str, replica: u32, hash: &str) -> Option<Laun
             (NetworkMode::Host, _) => Network::Host,
             (NetworkMode::Container(name), _) => Network::Container(name.clone()),
             (_, Some((owner, _))) => Network::Container(names::of_replica(stack, owner, 1)),
-            _ if has_the_hosts(container) => Network::Host,
             _ => Network::None,
         },
         networks: attachments(stack, key, container),
@@ -205,11 +204,6 @@ pub(crate) fn is_of_network(key: &str) -> bool {
     key.starts_with("net.") || key.starts_with("net/")
 }
 
-/// Whether it has the network of the host because nothing is said of networks: proot can give it no other.
-fn has_the_hosts(container: &Container) -> bool {
-    container.isolation == Isolation::Proot && container.network == NetworkMode::default()
-}
-
 /// What tells whose a workload is.
 #[must_use]
 pub fn labels_of(stack: &Stack, key: &str, replica: u32, hash: &str) -> BTreeMap<String, String> {
@@ -224,9 +218,6 @@ pub fn labels_of(stack: &Stack, key: &str, replica: u32, hash: &str) -> BTreeMap
 
 /// Its connections by their names on the host. All of a service are found by its key; names that Volt has no place for were warned of.
 fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachment> {
-    if has_the_hosts(container) {
-        return Vec::new();
-    }
     let mut all: Vec<_> = container.network.connections().collect();
     // The first is the way out. Sorting keeps the order of names where the numbers are the same.
     all.sort_by_key(|(_, connection)| std::cmp::Reverse(connection.gw_priority));
@@ -329,7 +320,7 @@ mod tests {
         assert_eq!(shared, Network::Container("app-db-1".parse().unwrap()));
         assert!(launched("network_mode: none").networks.is_empty());
         let traced = launched("isolation: proot");
-        assert_eq!((traced.network, traced.networks.len()), (Network::Host, 0));
+        assert_eq!((traced.network, traced.networks.len()), (Network::None, 1));
         let around = launched(
             "extra_hosts: ['a=1.2.3.4']\ndns_search: x.y\ndns_opt: ['ndots:3']\nsysctls: {net.core.somaxconn: 5, kernel.x: 6}\nshm_size: 64m",
         );

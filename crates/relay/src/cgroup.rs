@@ -5,27 +5,45 @@ use std::path::{Path, PathBuf};
 
 use volt_host::cgroup::Cgroup;
 
-/// Moves this process to `supervisor/` below its cgroup, where systemd has delegated that to it.
+/// Where all of a workload is, below its unit's cgroup.
+const PAYLOAD: &str = "payload";
+/// Where what looks after it is.
+const SUPERVISOR: &str = "supervisor";
+
+/// Moves this process to `supervisor/` below the unit's cgroup, where systemd has delegated that to it.
 ///
 /// To be called right after nspawn was started: nspawn (252) makes its own two cgroups below the one it is started in
 /// and would put them below `supervisor/`.
 pub(crate) fn move_to_supervisor() -> io::Result<()> {
+    move_to(SUPERVISOR)
+}
+
+/// Moves this process to `payload/`, for a program to be started there that makes no cgroups itself.
+pub(crate) fn move_to_payload() -> io::Result<()> {
+    move_to(PAYLOAD)
+}
+
+fn move_to(group: &str) -> io::Result<()> {
     let Some(own) = own()? else { return Ok(()) };
-    if own.ends_with("supervisor") || !is_delegated(&own) {
+    let unit = match own.parent() {
+        Some(unit) if own.ends_with(PAYLOAD) => unit,
+        _ => &own,
+    };
+    if own.ends_with(SUPERVISOR) || !is_delegated(unit) {
         return Ok(());
     }
-    let supervisor = own.join("supervisor");
-    match std::fs::create_dir(&supervisor) {
+    let group = unit.join(group);
+    match std::fs::create_dir(&group) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    std::fs::write(supervisor.join("cgroup.procs"), "0")
+    std::fs::write(group.join("cgroup.procs"), "0")
 }
 
 /// Lets go of a workload that is held still, which would not see that it is asked to end.
 pub(crate) fn thaw_payload() -> io::Result<()> {
-    let Some(own) = own()?.filter(|own| own.ends_with("supervisor")) else { return Ok(()) };
-    let payload = own.with_file_name("payload");
+    let Some(own) = own()?.filter(|own| own.ends_with(SUPERVISOR)) else { return Ok(()) };
+    let payload = own.with_file_name(PAYLOAD);
     if !payload.exists() {
         return Ok(());
     }

@@ -8,9 +8,9 @@ use volt_host::process::Identity;
 
 /// How to call it.
 pub const HELP: &str = "NAME --mode app|boot [--run-dir DIR] [--log journal|FILE] \
-                        [--stop-timeout SECONDS] [--tty] [--attach-hold] -- PROGRAM ARGS..., or \
-                        NAME --mode exec [--tty] --join PID:START --init PATH --spec-fd N, or \
-                        NAME --mode exec [--tty] --run-dir DIR --attach-hold -- PROGRAM ARGS...";
+                        [--stop-timeout SECONDS] [--tty] [--attach-hold] [--traced] -- PROGRAM ARGS..., or \
+                        NAME --mode exec [--tty] [--traced] --join PID:START --spec-fd N -- PROGRAM ARGS..., or \
+                        NAME --mode exec [--tty] [--traced] --run-dir DIR --attach-hold -- PROGRAM ARGS...";
 
 /// What kind of program is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +25,11 @@ pub enum Mode {
     Exec,
 }
 
-/// Exec mode: where the command is executed, and by what.
+/// Exec mode: where the command is executed, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
     /// A process in the namespaces to be joined: its pid alone might be another's by now.
     pub leader: Identity,
-    /// The static init.
-    pub init: PathBuf,
     /// The inherited descriptor on which init's spec is.
     pub spec: u32,
 }
@@ -63,9 +61,11 @@ pub struct Options {
     /// How long the workload may take to end when it is asked to, before it is killed; for ever where nothing is said.
     /// `RUN_DIR/stop-timeout` may say otherwise for one stop.
     pub stop_timeout: Option<Duration>,
+    /// The program is proot, which makes no cgroups of its own and doesn't translate all calls.
+    pub traced: bool,
     /// Exec mode, where there are namespaces to join.
     pub join: Option<Join>,
-    /// The program and its arguments; at least one, where nothing is joined.
+    /// The program and its arguments, at the end of which is init; at least one.
     pub program: Vec<OsString>,
 }
 
@@ -97,10 +97,11 @@ impl Options {
             tty: false,
             attach_hold: false,
             stop_timeout: None,
+            traced: false,
             join: None,
             program: Vec::new(),
         };
-        let (mut leader, mut init, mut spec) = (None, None, None);
+        let (mut leader, mut spec) = (None, None);
         while let Some(word) = args.next() {
             let mut value = |what| args.next().ok_or(OptionsError::Missing(what));
             match word.to_str() {
@@ -123,13 +124,13 @@ impl Options {
                 // For tests: a journal that is not the host's.
                 Some("--journal-socket") => options.log = Log::Journal(value("a path")?.into()),
                 Some("--join") => leader = Some(identity(value("a process id and its start")?)?),
-                Some("--init") => init = Some(PathBuf::from(value("a path")?)),
                 Some("--spec-fd") => spec = Some(number(value("a descriptor")?)?),
                 Some("--stop-timeout") => {
                     let seconds = number(value("a number of seconds")?)?;
                     options.stop_timeout = Some(Duration::from_secs(seconds.into()));
                 }
                 Some("--tty") => options.tty = true,
+                Some("--traced") => options.traced = true,
                 Some("--attach-hold") => options.attach_hold = true,
                 Some("--") => {
                     options.program = args.collect();
@@ -143,13 +144,11 @@ impl Options {
         }
         options.name = name.ok_or(OptionsError::Missing("NAME"))?;
         options.mode = mode.ok_or(OptionsError::Missing("--mode"))?;
-        if options.mode == Mode::Exec && options.program.is_empty() {
-            let (Some(leader), Some(init), Some(spec)) = (leader, init, spec) else {
-                return Err(OptionsError::Missing("--join, --init or --spec-fd"));
-            };
-            options.join = Some(Join { leader, init, spec });
-            return Ok(options);
-        }
+        options.join = match (leader, spec) {
+            (Some(leader), Some(spec)) => Some(Join { leader, spec }),
+            (None, None) => None,
+            _ => return Err(OptionsError::Missing("--join or --spec-fd")),
+        };
         if options.program.is_empty() {
             return Err(OptionsError::Missing("PROGRAM"));
         }
@@ -185,7 +184,7 @@ mod tests {
     #[test]
     fn all_options_are_understood() {
         let found =
-            parse("web --mode app --run-dir /r --log /l --tty --attach-hold -- nspawn --quiet --")
+            parse("web --mode app --run-dir /r --log /l --tty --attach-hold --traced -- nspawn --quiet --")
                 .unwrap();
         let expected = Options {
             name: "web".into(),
@@ -195,6 +194,7 @@ mod tests {
             tty: true,
             attach_hold: true,
             stop_timeout: None,
+            traced: true,
             join: None,
             program: vec!["nspawn".into(), "--quiet".into(), "--".into()],
         };
@@ -208,7 +208,8 @@ mod tests {
             ("web -- x", OptionsError::Missing("--mode")),
             ("web --mode app", OptionsError::Missing("PROGRAM")),
             ("web --mode boot -- x", OptionsError::Missing("--run-dir")),
-            ("web --mode exec --join 1:2", OptionsError::Missing("--join, --init or --spec-fd")),
+            ("web --mode exec --join 1:2 -- x", OptionsError::Missing("--join or --spec-fd")),
+            ("web --mode exec --join 1:2 --spec-fd 3", OptionsError::Missing("PROGRAM")),
             ("web --mode exec --join x", OptionsError::Unknown("x".into())),
             ("web --mode exec --join 1", OptionsError::Unknown("1".into())),
             ("web --mode vm -- x", OptionsError::Unknown("vm".into())),

@@ -88,28 +88,32 @@ pub(crate) struct Program {
 
 /// Starts the program.
 pub(crate) fn start(options: &Options, environment: &Environment) -> Result<Program, Failure> {
-    if let Some(join) = &options.join {
-        return exec(join);
-    }
     let (first, args) = options.program.split_first().expect("the options have a program");
-    let command = environment
-        .variables
-        .iter()
-        .fold(Command::new(first).args(args), |command, (name, value)| command.env(name, value));
+    let command = match &options.join {
+        Some(join) => joining(join, &options.program)?,
+        None => environment
+            .variables
+            .iter()
+            .fold(Command::new(first).args(args), |command, (name, value)| {
+                command.env(name, value)
+            }),
+    };
+    let command = if options.traced { command.without_statx() } else { command };
     match options.mode {
         Mode::App | Mode::Exec => app(command),
         Mode::Boot => boot(command, options),
     }
 }
 
-/// The command that joins a running workload and executes init there.
-fn exec(join: &Join) -> Result<Program, Failure> {
+/// The command that joins a running workload and executes the program there, at the end of which init is told its spec.
+fn joining(join: &Join, program: &[OsString]) -> Result<Command, Failure> {
     let open = |path: &Path| File::open(path).map(OwnedFd::from).map_err(|error| internal(&error));
     let gone = || internal(&io::Error::new(io::ErrorKind::NotFound, "it is not running any more"));
     let leader = join.leader.hold().map_err(|error| internal(&error))?.ok_or_else(gone)?;
     // Opened anew, so that it is read from its beginning and has an owner here.
     let spec = open(Path::new(&format!("/proc/self/fd/{}", join.spec)))?;
-    let argv = vec!["volt-init".into(), "exec".into(), spec.as_raw_fd().to_string().into()];
+    let last = ["exec".into(), spec.as_raw_fd().to_string().into()];
+    let argv: Vec<OsString> = program.iter().cloned().chain(last).collect();
     let payload = cgroup_of(join.leader.pid).map_err(|error| internal(&error))?;
     // Alive after its cgroup was asked for, it was its own.
     if !join.leader.is_alive() {
@@ -123,11 +127,11 @@ fn exec(join: &Join) -> Result<Program, Failure> {
         leader: leader.into(),
         // Where the workload's own limits hold, and where it is frozen with the rest.
         cgroup: Some(payload),
-        program: open(&join.init)?,
+        program: open(Path::new(&argv[0]))?,
         argv,
         keep: vec![spec],
     };
-    app(request.command(Command::new("/proc/self/exe").args(["internal", "join"])))
+    Ok(request.command(Command::new("/proc/self/exe").args(["internal", "join"])))
 }
 
 /// The folder of a process's cgroup.

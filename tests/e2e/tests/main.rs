@@ -11,6 +11,7 @@ mod suite {
     mod compose_convert;
     mod compose_develop;
     mod compose_health;
+    mod compose_isolation;
     mod compose_more;
     mod compose_ordinary;
     mod container_boot;

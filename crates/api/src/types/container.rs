@@ -194,7 +194,7 @@ pub struct Container {
     pub mode: String,
     /// The command; empty in boot mode.
     pub command: Vec<String>,
-    /// Its unit; none with the proot backend.
+    /// Its unit; none where proot runs it without systemd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// The process id of its first process on the host.

@@ -9,7 +9,7 @@ use volt_compose::launch::{self, Launch};
 use volt_compose::plan::{Action, Kind, Plan};
 use volt_compose::stack::External;
 use volt_compose::{Stack, names};
-use volt_model::container::{Backend, Network, Spec};
+use volt_model::container::{Network, Spec};
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
 use volt_model::name::Name;
@@ -95,11 +95,7 @@ impl Engine {
         let owner = stack.services.keys().find(is_own);
         match owner.and_then(|key| launch::launch(stack, key, 1, "")) {
             None => self.check_owner_of_network(spec),
-            Some(owner)
-                if owner.network == Network::None && owner.backend != Some(Backend::Proot) =>
-            {
-                Ok(())
-            }
+            Some(owner) if owner.network == Network::None => Ok(()),
             Some(owner) => Err(crate::container::no_network_to_share(spec, other, &owner.network)),
         }
     }

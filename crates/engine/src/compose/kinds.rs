@@ -16,7 +16,7 @@ use volt_compose::stack::{Isolation, Schedule, Service, ServiceUnit, Task, Workl
 use volt_compose::{Stack, names};
 use volt_host::files::{self, Publish};
 use volt_host::systemd::JobKind;
-use volt_model::container::{Backend, unit as container_unit};
+use volt_model::container::unit as container_unit;
 use volt_model::kind::ErrorKind;
 use volt_model::name::{Name, Target};
 use volt_model::service::{Program, Spec as ServiceSpec, unit as service_unit};
@@ -53,11 +53,6 @@ pub(super) fn unit_of(service: &Service, name: &Name) -> String {
         Workload::Task(_) => task_unit::timer(name),
         Workload::Container(_) | Workload::Vm(_) => container_unit::name(name),
     }
-}
-
-/// Whether systemd runs it: what proot runs has no unit.
-pub(super) fn has_unit(service: &Service) -> bool {
-    service.container().is_none_or(|container| container.isolation != Isolation::Proot)
 }
 
 /// What a workload of this service is.
@@ -105,7 +100,7 @@ impl Engine {
         let task = |spec: &TaskSpec| spec.image.is_none() && own(&spec.labels);
         Ok(self.service_specs()?.iter().any(|spec| own(&spec.labels))
             || self.task_specs()?.iter().any(task)
-            || self.specs()?.iter().any(|spec| spec.backend == Backend::Proot && own(&spec.labels)))
+            || self.specs()?.iter().any(|spec| spec.backend.is_proot() && own(&spec.labels)))
     }
 
     /// Its labels.

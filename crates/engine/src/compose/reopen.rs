@@ -2,7 +2,7 @@
 //! `volt-reopen@NAME.service`, which each gate of the workload NAME starts when it fails; needs no daemon.
 
 use super::found::stack_of;
-use super::kinds::{has_unit, unit_of};
+use super::kinds::unit_of;
 use super::units::{target_name, workload_of};
 use crate::Engine;
 use crate::error::Result;
@@ -120,9 +120,7 @@ impl Engine {
     /// Whether all that a service can't do without has come as far as it asks.
     fn all_so_far(&self, stack: &Stack, service: &Service) -> Result<bool> {
         for (other, dependency) in gates(service) {
-            let Some(depended) = stack.services.get(other).filter(|other| has_unit(other)) else {
-                continue;
-            };
+            let Some(depended) = stack.services.get(other) else { continue };
             for replica in 1..=depended.replicas {
                 let name = names::of_replica(stack, other, replica);
                 let so_far = match dependency {
@@ -156,10 +154,8 @@ fn dependents<'s>(stack: &'s Stack, name: &Name) -> Vec<(String, &'s Service)> {
             (1..=service.replicas).any(|n| names::of_replica(stack, key, n) == *name)
         })
     };
-    let all = stack
-        .services
-        .iter()
-        .filter(|(_, service)| has_unit(service) && gates(service).any(|(other, _)| of_it(other)));
+    let all =
+        stack.services.iter().filter(|(_, service)| gates(service).any(|(other, _)| of_it(other)));
     let units = |(key, service): (&'s String, &'s Service)| {
         let unit = move |n| (unit_of(service, &names::of_replica(stack, key, n)), service);
         (1..=service.replicas).map(unit)

@@ -2,7 +2,7 @@
 //! before it. All of it is beside the shipped templates, as drop-ins, and holds without Volt's daemon.
 
 use super::found::stack_of;
-use super::kinds::{has_unit, kind_of, schedule_of, unit_of};
+use super::kinds::{kind_of, schedule_of, unit_of};
 use crate::Engine;
 use crate::container::link;
 use crate::error::Result;
@@ -74,9 +74,8 @@ fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
     };
     let _ = writeln!(out, "Description={}{when}", described(stack, key, replica));
     let _ = writeln!(out, "PartOf={}", target_name(&stack.name));
-    let has_unit = |other: &str| stack.services.get(other).is_none_or(has_unit);
     let depends = service.iter().flat_map(|service| &service.depends_on);
-    for (other, dependency) in depends.filter(|(other, _)| has_unit(other)) {
+    for (other, dependency) in depends {
         for unit in before(stack, other, dependency.condition) {
             let _ = writeln!(out, "After={unit}");
             match (dependency.condition, dependency.required) {
@@ -146,11 +145,6 @@ impl Engine {
         replica: u32,
     ) -> Result<bool> {
         let name = names::of_replica(stack, key, replica);
-        if stack.services.get(key).is_some_and(|service| !has_unit(service))
-            || self.container_is_unconfined(&name)
-        {
-            return Ok(false);
-        }
         let text = dropin(stack, key, replica);
         let beside = |unit: String| self.paths().units.join(format!("{unit}.d"));
         match stack.services.get(key).map(kind_of) {
@@ -169,13 +163,10 @@ impl Engine {
     /// Writes what systemd is told of a stack and of all its workloads that are there. Whether something of it was new.
     pub(super) fn write_stack_units(&self, stack: &Stack) -> Result<bool> {
         let (mut new, mut units) = (false, Vec::new());
-        for (key, service) in stack.services.iter().filter(|(_, service)| has_unit(service)) {
+        for (key, service) in &stack.services {
             for replica in 1..=service.replicas {
                 let name = names::of_replica(stack, key, replica);
-                if self.stack_has(&name)
-                    && !self.container_is_unconfined(&name)
-                    && self.kind_of(&name) == kind_of(service)
-                {
+                if self.stack_has(&name) && self.kind_of(&name) == kind_of(service) {
                     new |= self.write_stack_dropin(stack, key, replica)?;
                     units.push(unit_of(service, &name));
                 }
@@ -192,9 +183,7 @@ impl Engine {
         let path = self.target_dir(stack).join(unit::DROPIN);
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let is_own = |unit: &str| {
-            let workload = workload_of(unit).filter(|(kind, name)| {
-                self.kind_of(name) == *kind && !self.container_is_unconfined(name)
-            });
+            let workload = workload_of(unit).filter(|(kind, name)| self.kind_of(name) == *kind);
             let labels = workload.and_then(|(_, name)| self.stack_labels(&name).ok());
             labels.is_some_and(|labels| stack_of(&labels) == Some(stack.as_str()))
         };

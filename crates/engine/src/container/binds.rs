@@ -4,7 +4,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use std::path::Path;
 use volt_host::mounts;
-use volt_model::container::{Backend, Spec};
+use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::mount::{Bind, Source};
 
@@ -27,7 +27,7 @@ impl Engine {
         let mounted = self.mounted_volumes(&spec.binds);
         let Some(name) = mounted.keys().next() else { return Ok(()) };
         let title = format!("The volume {name} can't be mounted");
-        if spec.backend != Backend::Systemd {
+        if !spec.backend.is_systemds() {
             return Err(Error::new(ErrorKind::Dependency, title)
                 .about(name)
                 .because("its driver takes systemd, which doesn't run this container".to_owned()));

@@ -43,14 +43,18 @@ impl Engine {
         work: impl FnOnce(&Spec, &Path) -> Result<T>,
     ) -> Result<T> {
         let spec = self.spec(name)?;
-        if let Some(pid) = self.run_state(&spec)?.pid.filter(|_| self.backend_of(&spec).maps_ids())
-        {
-            return work(&spec, &self.root_of_running(&spec, pid, path)?);
+        let root = self.paths().container(name).join("rootfs");
+        match self.run_state(&spec)?.pid {
+            Some(_) if spec.backend.is_proot() => {
+                refuse_mounted(&spec, path)?;
+                return work(&spec, &root);
+            }
+            Some(pid) => return work(&spec, &self.root_of_running(&spec, pid, path)?),
+            None => {}
         }
         let _lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
-        let root = self.paths().container(name).join("rootfs");
-        if !self.backend_of(&spec).maps_ids() {
+        if !self.backend_of(&spec).has_layer() {
             return work(&spec, &root);
         }
         // One whose command has just ended is on its way down.
@@ -99,6 +103,19 @@ impl Engine {
             }
         }
     }
+}
+
+/// Refuses what is to be reached on a volume of a container that runs by proot: only its own processes see it there.
+fn refuse_mounted(spec: &Spec, path: &str) -> Result<()> {
+    let mut binds = spec.binds.iter();
+    let Some(bind) = binds.find(|bind| Path::new(path).starts_with(&bind.target)) else {
+        return Ok(());
+    };
+    let title = format!("{path} can't be reached: it lies on {}", bind.target);
+    Err(Error::new(ErrorKind::Conflict, title)
+        .about(&spec.name)
+        .because("only what proot runs sees what is mounted there".to_owned())
+        .hinted(format!("Read it from inside: volt container exec {} cat {path}", spec.name)))
 }
 
 fn is_served_by_a_process(mount: &MountEntry) -> bool {

@@ -180,6 +180,7 @@ impl Engine {
         }
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         write_record(stage.path(), spec, environment)?;
+        self.make_lib()?;
         files::create_dirs(&self.paths().containers(), 0o755)?;
         stage.publish(&self.paths().container(&spec.name), Publish::New)?;
         backend.install(self, spec)
@@ -341,10 +342,7 @@ impl Engine {
     pub(crate) fn check_owner_of_network(&self, spec: &Spec) -> Result<()> {
         let Network::Container(other) = &spec.network else { return Ok(()) };
         let owner = self.spec(other)?;
-        if owner.backend == Backend::Systemd
-            && owner.network == Network::None
-            && *other != spec.name
-        {
+        if owner.backend.is_systemds() && owner.network == Network::None && *other != spec.name {
             return Ok(());
         }
         Err(no_network_to_share(spec, other, &owner.network))
@@ -443,7 +441,7 @@ fn health_of(
     image: &Image,
     backend: Backend,
 ) -> Result<Option<health::Check>> {
-    let of_image = image.config.healthcheck.clone().filter(|_| backend == Backend::Systemd);
+    let of_image = image.config.healthcheck.clone().filter(|_| backend.is_systemds());
     let of_image = of_image.and_then(|value| serde_json::from_value(value).ok());
     let base = of_image.and_then(health::OfImage::check);
     if wanted.is_empty() {

@@ -1,7 +1,7 @@
 //! Running a command in a running container.
 //!
 //! A helper process joins the container's cgroup and namespaces and executes the same static init that is PID 1 of an app
-//! container, which confines the command just as it confines the first one. A relay of its own holds the command's terminal or
+//! container, which confines the command just as it confines the first one; where that is run by proot, by proot anew. A relay of its own holds the command's terminal or
 //! pipes and speaks frames; neither lives in the daemon.
 
 use super::prepare::put_variable;
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use volt_host::command::{Command, Stream};
 use volt_host::{files, process};
 use volt_model::caps::CapSet;
-use volt_model::container::{Mode, Spec};
+use volt_model::container::{Mode, Spec, unit};
 use volt_model::initspec::{InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -67,19 +67,21 @@ impl Engine {
         let text = self.rendered(spec, &self.exec_spec(spec, exec)?)?;
         let fd = files::memory_file("volt-exec-spec", &text)?;
         let programs = &self.settings().programs;
-        let mut command = Command::new(&programs.volt)
+        let (traced, program) = match spec.backend.is_proot() {
+            true => (Some("--traced"), unit::traced(spec, self.paths(), &programs.init)),
+            false => (None, vec![programs.init.to_string_lossy().into_owned()]),
+        };
+        let command = Command::new(&programs.volt)
             .args(["internal", "relay", spec.name.as_str(), "--mode", "exec"])
-            .args(["--join", &format!("{}:{}", leader.pid, leader.start), "--init"])
-            .arg(&programs.init)
+            .args(["--join", &format!("{}:{}", leader.pid, leader.start)])
             .args(["--spec-fd", &std::os::fd::AsRawFd::as_raw_fd(&fd).to_string()])
+            .args(exec.tty.then_some("--tty").into_iter().chain(traced).chain(["--"]))
+            .args(program)
             .stdin(Stream::Fd(OwnedFd::from(theirs)))
             .stdout(Stream::Null)
             .stderr(Stream::Null)
             .inherit(fd)
             .outlives_parent();
-        if exec.tty {
-            command = command.arg("--tty");
-        }
         let mut child = command.spawn()?;
         // It outlives this process, but while this one lives it is the one to reap it.
         std::thread::spawn(move || drop(child.wait()));

@@ -38,7 +38,7 @@ enum Held<'a> {
 impl Engine {
     /// What a container has written. The name's lock must be held.
     pub(crate) fn reading<'a>(&'a self, spec: &'a Spec) -> Result<Reading<'a>> {
-        let has_layer = self.backend_of(spec).maps_ids();
+        let has_layer = self.backend_of(spec).has_layer();
         let below = has_layer.then(|| tree_of(spec)).transpose()?;
         let (dir, held, failed) = (self.layer_dir(spec), RefCell::default(), RefCell::default());
         let limit = self.config()?.image.max_size.0;
@@ -47,14 +47,14 @@ impl Engine {
 
     /// The folder that has what a container has written: a layer, or the whole of its root.
     fn layer_dir(&self, spec: &Spec) -> PathBuf {
-        let has_layer = self.backend_of(spec).maps_ids();
+        let has_layer = self.backend_of(spec).has_layer();
         self.paths().container(&spec.name).join(if has_layer { "upper" } else { "rootfs" })
     }
 
     /// Makes what a container has at its beginning on its tree: nothing written, or a copy of its own.
     pub(crate) fn fresh_layer(&self, spec: &Spec) -> Result<FreshLayer> {
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
-        if self.backend_of(spec).maps_ids() {
+        if self.backend_of(spec).has_layer() {
             // The root is seen with the attributes of the writable layer.
             self.cas().dress_root(&tree_of(spec)?, stage.path())?;
         } else {
@@ -65,7 +65,7 @@ impl Engine {
 
     /// Gives the root of a container that has not run yet the attributes that its tree has.
     pub(crate) fn dress_layer(&self, spec: &Spec) -> Result<()> {
-        if self.backend_of(spec).maps_ids() {
+        if self.backend_of(spec).has_layer() {
             self.cas().dress_root(&tree_of(spec)?, &self.layer_dir(spec))?;
         }
         Ok(())

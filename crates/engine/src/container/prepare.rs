@@ -9,7 +9,7 @@ use volt_host::files::{self, Attributes, RootDir};
 use volt_host::mounts;
 use volt_host::namespaces::{self, NetNs};
 use volt_host::process::Identity;
-use volt_model::container::{Mode, Network, Spec, unit};
+use volt_model::container::{Mode, Network, Spec, proot, unit};
 use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
@@ -185,8 +185,7 @@ impl Engine {
             writable: Some((&upper, &work)),
             target: &root,
             idmap: spec.ids.map(|ids| mounts::IdMap::of(ids.base())),
-            // A device node in an image would be live; those of /dev are nspawn's own.
-            attributes: mounts::MountAttributes::MOUNT_ATTR_NODEV,
+            attributes: attributes_of_root(spec),
             source: SOURCE,
         };
         mounts::overlay_root(&overlay)
@@ -210,6 +209,10 @@ impl Engine {
                     attributes(if dir == "tmp" { 0o1777 } else { 0o755 }),
                 )?;
             }
+        }
+        if spec.backend.is_proot() {
+            // What isn't there proot would make for the while, as a folder that nobody may read.
+            inside.mkdir_all(proot::INSIDE.trim_start_matches('/').as_ref(), attributes(0o755))?;
         }
         for file in ["etc/hosts", "etc/resolv.conf", "etc/hostname"] {
             let usable = inside
@@ -274,14 +277,28 @@ impl Engine {
         files::write_volatile(&run.join("hostname"), hostname.as_bytes(), 0o644)?;
         let resolv = self.resolv_file(spec, attached)?;
         files::write_volatile(&run.join("resolv.conf"), resolv.as_bytes(), 0o644)?;
-        if spec.mode == Mode::App {
-            let path = run.join("spec");
-            files::write_volatile(&path, &self.rendered(spec, &self.init_spec(spec)?)?, 0o400)?;
-            if let Some(ids) = spec.ids {
-                files::set_owner(&path, ids.base(), ids.base())?;
-            }
+        if spec.mode != Mode::App {
+            return Ok(());
         }
-        Ok(())
+        let text = self.rendered(spec, &self.init_spec(spec)?)?;
+        if spec.backend.is_proot() {
+            return self.show_init(run, &text);
+        }
+        let path = run.join("spec");
+        files::write_volatile(&path, &text, 0o400)?;
+        match spec.ids {
+            Some(ids) => Ok(files::set_owner(&path, ids.base(), ids.base())?),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows init what it reads, where proot runs it. It, which executes the command, is mounted upon a file that lies there: what
+    /// isn't there proot makes, with a mode that nobody can read.
+    pub(super) fn show_init(&self, run: &Path, text: &[u8]) -> Result<()> {
+        let shown = run.join(unit::SHOWN);
+        files::create_dirs(&shown, 0o700)?;
+        files::write_volatile(&shown.join("init"), b"", 0o600)?;
+        Ok(files::write_volatile(&shown.join("spec"), text, 0o600)?)
     }
 
     /// An init spec as the bytes that init reads.
@@ -300,6 +317,8 @@ impl Engine {
                 .about(&spec.name)
                 .because(why)
         };
+        // Under proot there is no privilege to give up, and what traces init must be able to look into it.
+        let traced = spec.backend.is_proot();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut env = vec![
             pair("PATH", DEFAULT_PATH),
@@ -321,13 +340,19 @@ impl Engine {
             cwd: spec.workdir.clone().unwrap_or_else(|| "/".to_owned()),
             tty: spec.tty,
             stdin: spec.stdin,
-            traced: false,
+            traced,
             // The relay says go: at once, or when whoever started the container is connected.
             hold: true,
             // What exec has must not be more than what the first command has.
-            caps: spec.held_capabilities().map_err(|e| invalid(e.to_string()))?.mask(),
-            no_new_privs: true,
-            seccomp: unit::seccomp_programs(spec).map_err(invalid)?,
+            caps: match traced {
+                true => 0,
+                false => spec.held_capabilities().map_err(|e| invalid(e.to_string()))?.mask(),
+            },
+            no_new_privs: !traced,
+            seccomp: match traced {
+                true => Vec::new(),
+                false => unit::seccomp_programs(spec).map_err(invalid)?,
+            },
             rlimits: spec
                 .ulimits
                 .iter()
@@ -338,6 +363,16 @@ impl Engine {
             env,
             args: spec.command.clone(),
         })
+    }
+}
+
+/// What is so of all that a root has: a device node in an image would be live; those of /dev are nspawn's own, or the host's.
+fn attributes_of_root(spec: &Spec) -> mounts::MountAttributes {
+    let nodev = mounts::MountAttributes::MOUNT_ATTR_NODEV;
+    match spec.ids {
+        Some(_) => nodev,
+        // What is root's in it is the host's root's, for all who can reach it.
+        None => nodev | mounts::MountAttributes::MOUNT_ATTR_NOSUID,
     }
 }
 

@@ -46,7 +46,7 @@ impl Engine {
     pub(super) fn ready_to_start(&self, spec: &Spec) -> Result<()> {
         let backend = self.backend_of(spec);
         backend.install(self, spec)?;
-        if spec.restart.at_boot() && backend.maps_ids() {
+        if spec.restart.at_boot() && spec.backend.is_systemds() {
             self.start_at_boot(&spec.name, true)?;
         }
         Ok(())

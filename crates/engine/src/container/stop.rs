@@ -22,7 +22,7 @@ impl Engine {
             backend.thaw(self, &spec)?;
         }
         // With `always` a container comes up at the next boot although it was stopped by hand.
-        if spec.restart != Restart::Always && backend.maps_ids() {
+        if spec.restart != Restart::Always && spec.backend.is_systemds() {
             self.start_at_boot(name, false)?;
         }
         backend.stop(self, &spec, timeout)?;

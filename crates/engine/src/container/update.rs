@@ -82,7 +82,7 @@ impl Engine {
         let backend = self.backend_of(&spec);
         backend.install(self, &spec)?;
         let alive = backend.state(self, &spec)?.state.is_alive();
-        if backend.maps_ids() {
+        if spec.backend.is_systemds() {
             self.start_at_boot(name, spec.restart.at_boot() && alive)?;
         }
         if alive { backend.apply_limits(self, &spec, before) } else { Ok(()) }

@@ -174,11 +174,11 @@ fn parsed(text: &str, base: Option<&Check>) -> Result<Option<Check>> {
 pub(crate) fn refuse_useless(spec: &Spec) -> Result<()> {
     let Some(check) = &spec.health else { return Ok(()) };
     if spec.backend == Backend::Proot {
-        let title = "Containers of the proot backend have no health checks";
+        let title = "Containers that no unit runs have no health checks";
         return Err(Error::new(ErrorKind::Dependency, title)
             .about(&spec.name)
             .because("they are looked at by a service of systemd".to_owned())
-            .hinted("Leave it out, or use --backend systemd"));
+            .hinted("Leave it out, or make it as root on a host with systemd"));
     }
     if spec.auto_remove && check.on_unhealthy == OnUnhealthy::Restart {
         let title = "A container that is removed when it ends can't be restarted for its health";

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use std::net::Ipv4Addr;
 use volt_host::process::Identity;
 use volt_host::reach::Place;
-use volt_model::container::{self, Backend};
+use volt_model::container;
 use volt_model::health::Check;
 use volt_model::name::{Name, Target};
 use volt_model::service;
@@ -63,7 +63,7 @@ impl Subject {
     /// Whether there is somebody who could look at it.
     pub(super) fn is_systemds(&self) -> bool {
         match self {
-            Self::Container(spec) => spec.backend == Backend::Systemd,
+            Self::Container(spec) => spec.backend.is_systemds(),
             Self::Service(_) => true,
         }
     }

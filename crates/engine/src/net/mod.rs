@@ -158,7 +158,7 @@ impl Engine {
     }
 
     pub(crate) fn addresses(&self) -> Result<Addresses> {
-        files::create_dirs(&self.paths().lib, 0o755)?;
+        self.make_lib()?;
         Addresses::open(&self.paths().database())
     }
 

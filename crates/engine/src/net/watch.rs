@@ -64,7 +64,7 @@ impl Engine {
             }
             match self.lost_networks() {
                 Ok(lost) if lost.is_nothing() => {
-                    (before, pause, again) = (lost, Duration::ZERO, None)
+                    (before, pause, again) = (lost, Duration::ZERO, None);
                 }
                 // A try makes news of its own, which is none where nothing else is lost.
                 Ok(lost) if lost == before && again.is_some_and(|at| Instant::now() < at) => {}

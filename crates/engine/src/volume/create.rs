@@ -50,6 +50,7 @@ impl Engine {
             .about(name)
             .hinted(format!("Use it, or remove it with `volt volume delete {name}`")));
         }
+        self.make_lib()?;
         files::create_dirs(&self.paths().volumes(), 0o755)?;
         let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
         let data = stage.path().join("_data");

@@ -105,6 +105,6 @@ async fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let _held = TcpListener::bind(taken).await.unwrap();
     let way = Way { protocol: Protocol::Tcp, from: taken, to: vec![taken] };
-    let (named, error) = serve(&[way.clone()], || {}).await.unwrap_err();
+    let (named, error) = serve(std::slice::from_ref(&way), || {}).await.unwrap_err();
     assert_eq!((named, error.kind()), (way, io::ErrorKind::AddrInUse));
 }

@@ -1,6 +1,7 @@
 //! A container: what was asked for ([`Spec`]), and what systemd is told of it ([`unit`]).
 
 pub mod around;
+pub mod proot;
 pub mod standing;
 pub mod unit;
 
@@ -31,19 +32,34 @@ pub enum Backend {
     Systemd,
     /// proot under a small supervisor: no root, no systemd.
     Proot,
+    /// A unit around proot: what `proot` means to root on a host with systemd.
+    #[serde(rename = "proot-unit")]
+    ProotUnit,
 }
 
 impl Backend {
-    /// All there are, the preferred first.
+    /// All that can be asked for, the preferred first.
     pub const ALL: [Self; 2] = [Self::Systemd, Self::Proot];
 
-    /// As it is written.
+    /// As people write it, who need not know what starts proot.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
-            Self::Proot => "proot",
+            Self::Proot | Self::ProotUnit => "proot",
         }
+    }
+
+    /// Whether its containers are run by proot, which confines nothing.
+    #[must_use]
+    pub const fn is_proot(self) -> bool {
+        matches!(self, Self::Proot | Self::ProotUnit)
+    }
+
+    /// Whether its containers are units.
+    #[must_use]
+    pub const fn is_systemds(self) -> bool {
+        matches!(self, Self::Systemd | Self::ProotUnit)
     }
 }
 

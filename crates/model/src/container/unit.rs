@@ -1,6 +1,7 @@
 //! What systemd is told of a container: the drop-in beside the shipped template, rendered purely from the spec.
 
-use super::{Mode, Network, Seccomp, Spec};
+use super::proot::{OF_HOST, Traced};
+use super::{Backend, Mode, Network, Seccomp, Spec};
 use crate::mount::{Bind, Source};
 use crate::name::Name;
 use crate::net::Publish;
@@ -16,6 +17,11 @@ use std::path::{Path, PathBuf};
 pub const INIT: &str = "/run/.volt/init";
 /// Where init finds its spec.
 pub const INIT_SPEC: &str = "/run/.volt/spec";
+/// The folder in a run folder that a container of proot sees: in it init's spec, and a file upon which init is mounted.
+pub const SHOWN: &str = "shown";
+/// Where nspawn and proot are.
+const NSPAWN: &str = "/usr/bin/systemd-nspawn";
+const PROOT: &str = "/usr/bin/proot";
 /// How much longer than the relay systemd waits before it kills, in seconds.
 const STOP_SLACK: u64 = 15;
 /// The drop-in's file name.
@@ -127,7 +133,7 @@ pub fn dropin(spec: &Spec, context: &Context<'_>) -> String {
     }
     line(format_args!("\n[Service]"));
     line(format_args!("ExecStart=\nExecStart=:{}", command_line(spec, context)));
-    if spec.mode == Mode::App {
+    if spec.mode == Mode::App && spec.backend != Backend::ProotUnit {
         // Init loads a precompiled filter; nspawn would spend most of the start on compiling its own.
         // From an image without systemd nspawn 252 would conclude that it needs the old control groups.
         line(format_args!("Environment=SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"));
@@ -177,7 +183,7 @@ pub fn owner_of_network(spec: &Spec) -> Option<&Name> {
 /// The exit code of an nspawn whose system has asked to be booted again.
 pub const REBOOT: i32 = 133;
 
-/// The relay and, behind `--`, the nspawn that it runs.
+/// The relay and, behind `--`, the nspawn or proot that it runs.
 fn command_line(spec: &Spec, context: &Context<'_>) -> String {
     let run = context.paths.container_run(&spec.name);
     let mut words = vec![
@@ -194,24 +200,49 @@ fn command_line(spec: &Spec, context: &Context<'_>) -> String {
     if spec.tty {
         words.push("--tty".into());
     }
-    words.push("--".into());
-    words.extend(nspawn(spec, context));
+    if spec.backend == Backend::ProotUnit {
+        words.extend(["--traced".into(), "--".into()]);
+        words.extend(traced(spec, context.paths, context.init));
+    } else {
+        words.push("--".into());
+        words.extend(nspawn(spec, context));
+    }
     words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// proot with init at its end, as the unit starts it and every further command.
+#[must_use]
+pub fn traced(spec: &Spec, paths: &Paths, init: &Path) -> Vec<String> {
+    let run = paths.container_run(&spec.name);
+    let names = run_of_names(spec, paths);
+    let guest = |dir: &Path, file: &str| (dir.join(file), format!("/etc/{file}"));
+    let mut binds: Vec<(PathBuf, String)> =
+        OF_HOST.map(|path| (path.into(), path.to_owned())).into();
+    binds.extend([guest(&names, "hosts"), guest(&names, "resolv.conf"), guest(&run, "hostname")]);
+    let asked = spec.binds.iter().enumerate();
+    binds.extend(asked.map(|bind| (source_of(spec, bind, paths), bind.1.target.clone())));
+    let root = paths.container(&spec.name).join("rootfs");
+    let traced = Traced { root: &root, run: &run, init, binds, seem_root: false };
+    traced.words(Path::new(PROOT))
+}
+
+/// The run folder that has the files of names: who shares a network shares the names in it.
+fn run_of_names(spec: &Spec, paths: &Paths) -> PathBuf {
+    match &spec.network {
+        Network::Container(other) => paths.container_run(other),
+        Network::None | Network::Host => paths.container_run(&spec.name),
+    }
 }
 
 /// The exact flags of both modes: ARCHITECTURE.md explains them and a test looks at their effect from inside.
 fn nspawn(spec: &Spec, context: &Context<'_>) -> Vec<String> {
     let run = context.paths.container_run(&spec.name);
     let run = run.to_string_lossy();
-    // Who shares a network shares the names in it.
-    let names = match &spec.network {
-        Network::Container(other) => context.paths.container_run(other),
-        Network::None | Network::Host => context.paths.container_run(&spec.name),
-    };
+    let names = run_of_names(spec, context.paths);
     let names = names.to_string_lossy();
     let root = context.paths.container(&spec.name).join("rootfs");
     let mut args: Vec<String> = vec![
-        "/usr/bin/systemd-nspawn".into(),
+        NSPAWN.into(),
         "--quiet".into(),
         "--keep-unit".into(),
         "--register=yes".into(),
@@ -274,20 +305,23 @@ pub fn part_of_volume(number: usize) -> String {
     format!("parts/{number}")
 }
 
+/// Where what is mounted lies on the host.
+fn source_of(spec: &Spec, (number, bind): (usize, &Bind), paths: &Paths) -> PathBuf {
+    match &bind.source {
+        Source::Host(path) => path.into(),
+        Source::Volume(name) => data_of(paths, name),
+        Source::Part(..) => paths.container_run(&spec.name).join(part_of_volume(number)),
+    }
+}
+
 fn bind_flag(spec: &Spec, (number, bind): (usize, &Bind), context: &Context<'_>) -> String {
-    let source = match &bind.source {
-        Source::Host(path) => path.clone(),
-        Source::Volume(name) => data_of(context.paths, name).to_string_lossy().into_owned(),
-        Source::Part(..) => {
-            let run = context.paths.container_run(&spec.name);
-            run.join(part_of_volume(number)).to_string_lossy().into_owned()
-        }
-    };
+    let source = source_of(spec, (number, bind), context.paths);
     // Servers know no maps of ids: they see those that the container has outside.
     let remote = bind.source.volume().and_then(|name| context.mounted.get(name));
     let ids = if remote.is_some_and(Mounted::is_remote) { "noidmap" } else { "idmap" };
     let flag = if bind.read_only { "--bind-ro" } else { "--bind" };
-    format!("{flag}={}:{}:{ids}", nspawn_path(&source), nspawn_path(&bind.target))
+    let source = nspawn_path(&source.to_string_lossy());
+    format!("{flag}={source}:{}:{ids}", nspawn_path(&bind.target))
 }
 
 /// nspawn takes a colon in a path only behind a backslash.
@@ -431,6 +465,27 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn proot_is_run_in_the_place_of_nspawn() {
+        let text = rendered(&Spec { backend: Backend::ProotUnit, ids: None, ..spec() });
+        for part in [
+            " --stop-timeout 10 --traced -- /usr/bin/proot --verbose=-1 -r /var/lib/volt/containers/web/rootfs -b /proc:/proc -b /sys:/sys -b /dev:/dev -b /run/volt/containers/web/hosts:/etc/hosts -b /run/volt/containers/web/resolv.conf:/etc/resolv.conf ",
+            " -b /var/lib/volt/volumes/pg/_data:/var/lib/pg -b /run/volt/containers/web/parts/2:/etc/pg ",
+            " -b /run/volt/containers/web/shown:/run/.volt -b /usr/lib/volt/volt-init:/run/.volt/init -w / /run/.volt/init\n",
+            "NetworkNamespacePath=/run/netns/volt-web\n",
+            "MemoryMax=1073741824\n",
+            "Restart=on-failure\n",
+            "\nRequiresMountsFor=/var/lib/volt/volumes/files/_data\n",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        assert!(!text.contains("nspawn"), "{text}");
+        let shares = Network::Container("db".parse().unwrap());
+        let text =
+            rendered(&Spec { backend: Backend::ProotUnit, ids: None, network: shares, ..spec() });
+        assert!(text.contains(" -b /run/volt/containers/db/hosts:/etc/hosts "), "{text}");
     }
 
     #[test]

@@ -261,22 +261,31 @@ impl<'a> Relay<'a> {
 
     /// Starts the program.
     fn start(&mut self) {
-        let mut program = match program::start(self.options, self.environment) {
+        let of_unit = matches!(self.options.mode, Mode::App | Mode::Boot);
+        if of_unit && self.options.traced {
+            self.moved(cgroup::move_to_payload());
+        }
+        let started = program::start(self.options, self.environment);
+        if of_unit {
+            self.moved(cgroup::move_to_supervisor());
+        }
+        let mut program = match started {
             Ok(program) => program,
             Err(failure) => return self.fail(failure),
         };
-        if matches!(self.options.mode, Mode::App | Mode::Boot)
-            && let Err(error) = cgroup::move_to_supervisor()
-        {
-            let text = format!("cannot leave the unit's own cgroup, limits may not hold: {error}");
-            self.sink.line(Origin::Relay, text.as_bytes());
-        }
         if let Some(io) = program.io.take()
             && let Err(error) = self.workload.connect(io)
         {
             self.fail(program::internal(&error));
         }
         self.program = Some(program);
+    }
+
+    fn moved(&mut self, done: std::io::Result<()>) {
+        if let Err(error) = done {
+            let text = format!("cannot leave the unit's own cgroup, limits may not hold: {error}");
+            self.sink.line(Origin::Relay, text.as_bytes());
+        }
     }
 
     /// Lets a held workload go when its first client has come, or has not come for too long.

@@ -44,7 +44,7 @@ const ENDINGS: [Ending; 31] = [
     ),
     ending(8, "The server's answer can't be read", "volt --host tcp://127.0.0.1:7099 ps"),
     ending(9, "up", "volt container delete up"),
-    ending(10, "proot", "volt container create --backend proot --memory 64M tiny true"),
+    ending(10, "proot", "volt container create --backend proot --read-only tiny true"),
     ending(11, "The disk is full", "volt --root /srv/small image import /srv/images/tiny.tar tiny"),
     ending(12, "does not begin with a tar header", "volt image import /etc/passwd bad"),
     ending(12, "/no/such.yaml", "volt --root /srv/other --config /no/such.yaml ps"),

@@ -499,7 +499,7 @@ on_hosts! {
         // What another program has made is that program's, whatever it is called.
         for kind in ["bridge", "veth peer name theirs-end"] {
             host.sh(&format!("ip link add volt-theirs type {kind} && volt system check")).ok();
-            let error = host.sh("volt net create --subnet 10.69.0.0/24 theirs").fails(4);
+            let error = host.sh("volt net create --subnet 10.69.0.0/24 theirs").fails(9);
             assert!(error.contains("volt-theirs"), "{error}");
             host.sh("volt system check --repair; ip link delete volt-theirs && ! volt net inspect theirs").ok();
         }

@@ -195,7 +195,7 @@ on_hosts! {
         serve(host, "web", "--network plan");
         // What is not Volt's it takes.
         host.until(Duration::from_secs(20), "ip -o addr show dev veil | grep -q 192.0.2.9");
-        let ours = "ip -o link show | grep -o ' \\(volt\\|vo-\\)[^:@]*'";
+        let ours = "ip -o link show | sed -n 's/^[0-9]*: \\(vo[^:@]*\\).*/\\1/p'";
         host.sh(&format!("for link in $({ours}); do networkctl --no-legend list $link | grep -q unmanaged || {{ networkctl; exit 1; }}; done")).ok();
         host.sh("systemctl restart systemd-networkd && sleep 2 && ! ip -o addr show | grep -v veil | grep 192.0.2.9").ok();
         host.sh("test $(ip -o link show master volt-plan | grep -c ' vo-') = 2 && volt system check").ok();

@@ -84,6 +84,22 @@ on_hosts! {
 }
 
 on_hosts! {
+    fn system_keeps_what_containers_wrote_from_other_users(host) {
+        host.tiny();
+        let _guard = host.container("setuid");
+        host.sh("id tester > /dev/null 2>&1 || useradd -m tester").ok();
+        host.sh("volt volume delete setuid 2>/dev/null; volt run -d --name setuid -v setuid:/kept tiny sleep 1000 && volt container copy /usr/bin/id setuid:/ && \
+            volt exec setuid sh -c 'cp /id /kept/ && chown 0:0 /id /kept/id && chmod 4755 /id /kept/id'").ok();
+        for place in ["containers/setuid/upper", "containers/setuid/rootfs", "volumes/setuid/_data"] {
+            let file = format!("/var/lib/volt/{place}/id");
+            host.sh(&format!("test -u {file}")).ok();
+            assert_eq!(host.sh(&format!("runuser -u tester -- {file}")).code, 126, "{file}");
+        }
+        host.sh("volt delete --force setuid && volt volume delete setuid").ok();
+    }
+}
+
+on_hosts! {
     fn system_privileges_within_operations(host) {
         let host = host.private("within");
         host.sh("useradd -m outsider; useradd -m -G systemd-journal reader; useradd -m -G volt member").ok();

@@ -53,6 +53,9 @@ pub(crate) trait Backend: Sync {
     /// Whether its containers have user ids of their own.
     fn maps_ids(&self) -> bool;
 
+    /// Whether their roots are a layer to write to over the image's tree, and not a copy.
+    fn has_layer(&self) -> bool;
+
     /// Whether an image's own init can run in one.
     fn can_boot(&self) -> bool {
         false
@@ -140,7 +143,8 @@ pub(crate) trait Backend: Sync {
 /// The backend of that kind.
 pub(crate) fn of(kind: container::Backend) -> &'static dyn Backend {
     match kind {
-        container::Backend::Systemd => &systemd::Systemd,
+        container::Backend::Systemd => &systemd::Systemd { by_proot: false },
+        container::Backend::ProotUnit => &systemd::Systemd { by_proot: true },
         container::Backend::Proot => &proot::Proot,
     }
 }
@@ -171,7 +175,7 @@ impl Engine {
     pub(crate) fn run_states(&self, specs: &[Spec]) -> Result<HashMap<Name, RunState>> {
         let mut all = HashMap::new();
         for kind in container::Backend::ALL {
-            if specs.iter().any(|spec| spec.backend == kind) {
+            if specs.iter().any(|spec| spec.backend.is_systemds() == kind.is_systemds()) {
                 all.extend(of(kind).states(self, specs)?);
             }
         }

@@ -1,5 +1,6 @@
-//! Containers as units around systemd-nspawn: every change of state is a systemd job.
+//! Containers as units around systemd-nspawn, or around proot: every change of state is a systemd job.
 
+use super::proot::{self, refuse};
 use super::{Backend, RunState};
 use crate::Engine;
 use crate::container::Exec;
@@ -33,7 +34,10 @@ const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 const LAST_LINES: u64 = 10;
 
 /// The backend.
-pub(super) struct Systemd;
+pub(super) struct Systemd {
+    /// It is proot that enters the root, and not nspawn.
+    pub(super) by_proot: bool,
+}
 
 impl Backend for Systemd {
     fn is_meant(&self, engine: &Engine) -> bool {
@@ -52,7 +56,10 @@ impl Backend for Systemd {
             )
             .hinted("`--backend proot` runs without either; `volt system check` says more"));
         }
-        if program("systemd-nspawn").is_none() {
+        if self.by_proot {
+            refuse::what_it_can_not_do(spec)?;
+            proot::found()?;
+        } else if program("systemd-nspawn").is_none() {
             return Err(Error::new(
                 ErrorKind::Dependency,
                 "The program systemd-nspawn is not installed",
@@ -69,11 +76,15 @@ impl Backend for Systemd {
     }
 
     fn maps_ids(&self) -> bool {
+        !self.by_proot
+    }
+
+    fn has_layer(&self) -> bool {
         true
     }
 
     fn can_boot(&self) -> bool {
-        true
+        !self.by_proot
     }
 
     fn unit(&self, name: &Name) -> Option<String> {
@@ -178,7 +189,7 @@ impl Backend for Systemd {
 
     fn kill(&self, engine: &Engine, spec: &Spec, signal: u8) -> Result<()> {
         if signal == 9 {
-            // Only what is inside: nspawn, which stays, tells machined that the machine is gone.
+            // Only what is inside: nspawn, which stays, tells machined that the machine is gone. proot is inside.
             let group = payload(&engine.systemd().unit_status(&spec.unit())?.control_group)?;
             return group.kill().map_err(|e| Error::from(e).about(&spec.name));
         }
@@ -195,6 +206,10 @@ impl Backend for Systemd {
     }
 
     fn exec(&self, engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStream> {
+        if self.by_proot {
+            let user = exec.user.clone().or_else(|| spec.user.clone());
+            refuse::what_it_can_not_do(&Spec { user, ..spec.clone() })?;
+        }
         engine.exec_by_joining(spec, exec)
     }
 
@@ -287,7 +302,7 @@ fn state_of(engine: &Engine, name: &Name) -> Result<Option<UnitSummary>> {
     Ok(engine.systemd().list_units(&[&unit::name(name)])?.into_iter().next())
 }
 
-/// The cgroup in which nspawn keeps all that is inside a container.
+/// The cgroup in which all is that is inside a container.
 fn payload(control_group: &str) -> Result<Cgroup> {
     Ok(Cgroup::of_unit(control_group)?.child("payload"))
 }
@@ -435,7 +450,7 @@ mod tests {
         web.limits.cpu = Some(50);
         web.limits.io_write_bps = vec!["/dev/vdb:3M".parse().unwrap()];
         let disk = |path: &str, rate: u64| (path.to_owned(), rate);
-        Systemd.apply_limits(&engine, &web, &before).unwrap();
+        Systemd { by_proot: false }.apply_limits(&engine, &web, &before).unwrap();
         let set = systemd.unit(&web.unit()).unwrap().settings;
         for (name, value) in [
             ("MemoryMax", Setting::U64(u64::MAX)),

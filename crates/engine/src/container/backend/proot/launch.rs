@@ -4,7 +4,6 @@ use super::processes::Processes;
 use crate::Engine;
 use crate::container::Exec;
 use crate::error::{Error, Result};
-use crate::system::can::program;
 use jiff::Timestamp;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -12,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use volt_host::command::{Command, SAFE_PATH, Stream};
-use volt_host::files::{self, Attributes, FileKind, RootDir};
+use volt_host::files;
 use volt_host::process::{self, Identity};
 use volt_model::container::Spec;
-use volt_model::initspec::InitSpec;
+use volt_model::container::proot::{OF_HOST, Traced};
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
 use volt_model::name::Name;
@@ -23,11 +22,6 @@ use volt_model::name::Name;
 /// The file that names the process which supervises. A container's lies in its own folder, not in the run folder, which goes while
 /// the supervisor still clears up.
 pub(super) const SUPERVISOR: &str = "supervisor";
-/// The folder of a run folder that its container sees, and in it what init reads.
-const SHOWN: &str = "shown";
-const SPEC: &str = "spec";
-/// Where the container sees what is Volt's own.
-const INSIDE: &str = "/run/.volt";
 /// In front of the name of the run folder of an executed command.
 const EXEC: &str = "exec-";
 /// How long until an executed command can be connected to.
@@ -97,7 +91,7 @@ pub(super) fn supervise(engine: &Engine, spec: &Spec) -> Result<()> {
     let how = ["app", "--log", &log, "--stop-timeout", &patience];
     let mut words = relay_words(engine, spec, &run, &how, spec.tty);
     words.extend(proot(engine, spec, &run)?);
-    show(engine, spec, &run, engine.init_spec(spec)?)?;
+    engine.show_init(&run, &engine.rendered(spec, &engine.init_spec(spec)?)?)?;
     let volt = format!(
         "{} {} internal",
         own_environment(engine),
@@ -122,7 +116,7 @@ pub(super) fn exec(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<UnixStre
     let mut words = relay_words(engine, spec, &run, &["exec", "--attach-hold"], exec.tty);
     words.extend(proot(engine, spec, &run)?);
     words.push("exec".into());
-    show(engine, spec, &run, init)?;
+    engine.show_init(&run, &engine.rendered(spec, &init)?)?;
     let after = format!("exec rm -rf {}", quoted(&run.to_string_lossy()));
     spawn(&run, &after, &words)?;
     connect(&run).ok_or_else(|| {
@@ -145,19 +139,7 @@ fn connect(run: &Path) -> Option<UnixStream> {
     }
 }
 
-/// Shows init what it reads. It, which executes the command, is mounted upon a file that lies there: what isn't there proot makes,
-/// with a mode that nobody can read.
-fn show(engine: &Engine, spec: &Spec, run: &Path, init: InitSpec) -> Result<()> {
-    // There is no privilege to give up, and what traces init must be able to look into it.
-    let traced =
-        InitSpec { traced: true, caps: 0, no_new_privs: false, seccomp: Vec::new(), ..init };
-    let shown = run.join(SHOWN);
-    files::create_dirs(&shown, 0o700)?;
-    files::write_volatile(&shown.join("init"), b"", 0o600)?;
-    Ok(files::write_volatile(&shown.join(SPEC), &engine.rendered(spec, &traced)?, 0o600)?)
-}
-
-/// Starts a shell that runs the relay and then what comes after it, under a filter that hides statx, which proot doesn't translate.
+/// Starts a shell that runs the relay and then what comes after it.
 /// It waits for a word before that, by when it is written down: where that is not reached, it ends without having done anything.
 fn spawn(dir: &Path, after: &str, relay: &[String]) -> Result<()> {
     let mut shell = Command::new("/bin/sh")
@@ -168,7 +150,6 @@ fn spawn(dir: &Path, after: &str, relay: &[String]) -> Result<()> {
         ])
         .args(relay)
         .stdin(Stream::Pipe)
-        .without_statx()
         .new_session()
         .outlives_parent()
         .spawn()?;
@@ -185,68 +166,35 @@ fn relay_words(engine: &Engine, spec: &Spec, run: &Path, how: &[&str], tty: bool
     let (volt, run) = (engine.settings().programs.volt.to_string_lossy(), run.to_string_lossy());
     let words = [&*volt, "internal", "relay", spec.name.as_str(), "--run-dir", &*run, "--mode"];
     let tty = tty.then_some("--tty");
-    let all = words.iter().chain(how).copied().chain(tty).chain(["--"]);
+    let all = words.iter().chain(how).copied().chain(tty).chain(["--traced", "--"]);
     all.map(str::to_owned).collect()
-}
-
-/// Makes the folder in the container's root that what it sees of Volt is mounted upon; export reads it as it is.
-fn make_place(rootfs: &Path) -> Result<()> {
-    let place = Path::new(INSIDE.trim_start_matches('/'));
-    let root = RootDir::open(rootfs)?;
-    if root.metadata_followed(place).is_ok_and(|found| found.kind == FileKind::Dir) {
-        return Ok(());
-    }
-    let owner = root.metadata(Path::new("."))?;
-    let attributes = Attributes { uid: owner.uid, gid: owner.gid, mode: 0o755, mtime: None };
-    Ok(root.mkdir_all(place, attributes)?)
 }
 
 /// proot with what is mounted, and init.
 fn proot(engine: &Engine, spec: &Spec, run: &Path) -> Result<Vec<String>> {
-    let Some(program) = program("proot") else {
-        return Err(Error::new(ErrorKind::Dependency, "The program proot is not installed")
-            .hinted("Install it: apt install proot"));
-    };
-    let dir = engine.paths().container(&spec.name);
-    make_place(&dir.join("rootfs"))?;
-    let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let init = engine.settings().programs.init.clone();
+    let program = super::found()?;
+    let init = &engine.settings().programs.init;
     if !init.is_file() {
         return Err(Error::new(ErrorKind::Dependency, "Volt's own init is not installed")
             .about(&init.display())
             .hinted("Install the whole package: volt-init belongs to it"));
     }
-    // Its remarks on every process that ends by a signal are nobody's; errors it says all the same.
-    let mut all = vec![text(program), "--verbose=-1".into(), "-r".into(), text(dir.join("rootfs"))];
-    if !crate::system::can::is_root() {
-        all.push("-0".into());
-    }
-    for shared in ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/resolv.conf"] {
-        if Path::new(shared).exists() {
-            all.extend(["-b".into(), shared.into()]);
-        }
-    }
-    for bind in &spec.binds {
+    let of_host = OF_HOST.into_iter().chain(["/etc/hosts", "/etc/resolv.conf"]);
+    let of_host = of_host.filter(|path| Path::new(path).exists());
+    let mut binds: Vec<(PathBuf, String)> =
+        of_host.map(|path| (path.into(), path.to_owned())).collect();
+    binds.extend(spec.binds.iter().map(|bind| {
         let source = match &bind.source {
-            Source::Host(path) => path.clone(),
-            Source::Volume(name) => text(engine.volume_data(name)),
+            Source::Host(path) => path.into(),
+            Source::Volume(name) => engine.volume_data(name),
             // It sees whatever its user does: no link in it leads further than the program itself may go.
-            Source::Part(name, part) => text(engine.volume_data(name).join(part)),
+            Source::Part(name, part) => engine.volume_data(name).join(part),
         };
-        if source.contains(':') || bind.target.contains(':') {
-            return Err(Error::new(
-                ErrorKind::Dependency,
-                "proot can't mount a path with a colon in it",
-            )
-            .about(&source));
-        }
-        all.extend(["-b".into(), format!("{source}:{}", bind.target)]);
-    }
-    all.extend(["-b".into(), format!("{}:{INSIDE}", text(run.join(SHOWN)))]);
-    all.extend(["-b".into(), format!("{}:{INSIDE}/init", text(init))]);
-    all.extend(["-w".into(), "/".into()]);
-    all.push(format!("{INSIDE}/init"));
-    Ok(all)
+        (source, bind.target.clone())
+    }));
+    let root = engine.paths().container(&spec.name).join("rootfs");
+    let seem_root = !crate::system::can::is_root();
+    Ok(Traced { root: &root, run, init, binds, seem_root }.words(&program))
 }
 
 /// What it means that the supervisor has ended before the command was seen to run: it was quick, or it could not be run.

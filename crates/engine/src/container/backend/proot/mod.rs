@@ -11,7 +11,7 @@
 
 mod launch;
 mod processes;
-mod refuse;
+pub(super) mod refuse;
 mod root;
 
 use super::{Backend, RunState};
@@ -25,6 +25,7 @@ use processes::Processes;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_model::container::{self, Network, Spec};
@@ -59,14 +60,15 @@ impl Backend for Proot {
 
     fn check(&self, _engine: &Engine, spec: &Spec) -> Result<()> {
         refuse::what_it_can_not_do(spec)?;
-        match program("proot") {
-            Some(_) => Ok(()),
-            None => Err(Error::new(ErrorKind::Dependency, "The program proot is not installed")
-                .hinted("Install it: apt install proot")),
-        }
+        refuse::what_takes_a_unit(spec)?;
+        found().map(drop)
     }
 
     fn maps_ids(&self) -> bool {
+        false
+    }
+
+    fn has_layer(&self) -> bool {
         false
     }
 
@@ -222,8 +224,16 @@ impl Backend for Proot {
     }
 
     fn apply_limits(&self, _engine: &Engine, spec: &Spec, _before: &Limits) -> Result<()> {
-        refuse::what_it_can_not_do(spec)
+        refuse::what_takes_a_unit(spec)
     }
+}
+
+/// Where proot is.
+pub(super) fn found() -> Result<PathBuf> {
+    program("proot").ok_or_else(|| {
+        Error::new(ErrorKind::Dependency, "The program proot is not installed")
+            .hinted("Install it: apt install proot")
+    })
 }
 
 fn is_supervised(engine: &Engine, name: &Name) -> bool {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use volt_host::command::Command;
 use volt_model::container::{Backend, Mode, Network, Spec};
 use volt_model::kind::ErrorKind;
+use volt_model::mount::{Bind, Source};
+use volt_model::name::Name;
 
 fn plain() -> Spec {
     Spec { backend: Backend::Proot, network: Network::Host, ..spec("web") }
@@ -14,17 +16,32 @@ fn plain() -> Spec {
 
 #[test]
 fn what_it_can_not_do_is_refused_with_the_reason() {
-    assert!(refuse::what_it_can_not_do(&plain()).is_ok());
-    assert!(refuse::what_it_can_not_do(&Spec { user: Some("root".into()), ..plain() }).is_ok());
+    let refused = |spec: &Spec| {
+        refuse::what_it_can_not_do(spec).and_then(|()| refuse::what_takes_a_unit(spec))
+    };
+    assert!(refused(&plain()).is_ok());
+    assert!(refused(&Spec { user: Some("root".into()), ..plain() }).is_ok());
     let mut limited = plain();
     limited.limits.pids = Some(10);
+    let part =
+        Bind { source: Source::Host("/srv/a:b".into()), target: "/b".into(), read_only: false };
     let mut named = plain();
     named.around.dns_search = vec!["x.example".into()];
+    let unconnected = Spec { network: Network::None, ..plain() };
+    for (spec, word) in [(named, "names"), (limited, "cgroup"), (unconnected, "--network host")] {
+        // A unit can.
+        assert!(refuse::what_it_can_not_do(&spec).is_ok());
+        let error = refused(&spec).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Dependency);
+        assert!(error.message.contains(word), "{} does not name {word}", error.message);
+    }
+    let db: Name = "db".parse().unwrap();
+    let shares = Spec { network: Network::Container(db), hostname: "db".into(), ..plain() };
+    assert!(refuse::what_it_can_not_do(&shares).is_ok());
     for (spec, word) in [
-        (named, "names"),
-        (limited, "cgroup"),
         (Spec { mode: Mode::Boot, ..plain() }, "boot"),
-        (Spec { network: Network::None, ..plain() }, "--network host"),
+        (Spec { hostname: "other".into(), ..plain() }, "host name"),
+        (Spec { binds: vec![part], ..plain() }, "colon"),
         (Spec { user: Some("www-data".into()), ..plain() }, "user"),
         (Spec { binds: vec!["/srv:/srv:ro".parse().unwrap()], ..plain() }, "read-only"),
         (Spec { cap_add: vec!["SYS_TIME".into()], ..plain() }, "capabilities"),
