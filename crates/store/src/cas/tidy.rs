@@ -12,8 +12,9 @@ impl Cas {
     /// Drafts and leases whose makers are gone. Changes nothing.
     pub fn leftovers(&self) -> Result<Vec<PathBuf>> {
         let look = || -> Result<Vec<PathBuf>> {
+            let drafts = self.drafts()?;
             let (mut left, living) = lease::left_and_living(&self.tmp())?;
-            left.extend(self.dead_drafts(&living)?);
+            left.extend(of_the_dead(drafts, &living));
             Ok(left)
         };
         let mut left = look()?;
@@ -39,8 +40,9 @@ impl Cas {
             return Ok(());
         }
         drop(Collection::begin(&self.tmp())?);
+        let drafts = self.drafts()?;
         let (_, living) = lease::left_and_living(&self.tmp())?;
-        for path in self.dead_drafts(&living)? {
+        for path in of_the_dead(drafts, &living) {
             files::remove_file(&path)?;
         }
         Ok(())
@@ -87,14 +89,18 @@ impl Cas {
         self.refs().folders().to_vec()
     }
 
-    /// Drafts of objects whose makers hold no lease: nobody makes one without.
-    fn dead_drafts(&self, living: &HashSet<String>) -> Result<Vec<PathBuf>> {
-        let maker = |path: &Path| {
-            let name = path.file_name()?.to_str()?.strip_prefix("object-")?;
-            name.split('-').next().map(str::to_owned)
-        };
-        let mut drafts = crate::images::entries(&self.tmp())?;
-        drafts.retain(|path| maker(path).is_some_and(|pid| !living.contains(&pid)));
-        Ok(drafts)
+    /// What is in the folder of drafts. Listed before it is asked who lives: whoever has made one of these had a lease by then.
+    fn drafts(&self) -> Result<Vec<PathBuf>> {
+        crate::images::entries(&self.tmp())
     }
+}
+
+/// Drafts of objects whose makers hold no lease: nobody makes one without.
+fn of_the_dead(mut drafts: Vec<PathBuf>, living: &HashSet<String>) -> Vec<PathBuf> {
+    let maker = |path: &Path| {
+        let name = path.file_name()?.to_str()?.strip_prefix("object-")?;
+        name.split('-').next().map(str::to_owned)
+    };
+    drafts.retain(|path| maker(path).is_some_and(|pid| !living.contains(&pid)));
+    drafts
 }

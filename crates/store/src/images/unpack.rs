@@ -61,6 +61,7 @@ impl Store<'_> {
                 scope.spawn(move || work(objects, lease, queue, (&done, failed)));
             }
             drop(done);
+            let _over = Over(failed);
             let mut archives = archives.into_iter();
             let mut heard = VecDeque::new();
             loop {
@@ -277,6 +278,15 @@ impl Files {
     }
 }
 
+/// Says that nothing more is wanted when it goes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Stores small files until there are no more.
 fn work(
     objects: &Objects,
@@ -287,10 +297,12 @@ fn work(
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, bytes, meta }) = next else { return };
+        // Nobody wants it any more; but whoever reads may wait for a place in the queue.
+        if failed.load(Ordering::Relaxed) {
+            continue;
+        }
         let put = objects.put_bytes_of(lease, &bytes, Some(&meta)).map(|put| put.digest);
         failed.fetch_or(put.is_err(), Ordering::Relaxed);
-        if done.send((number, put)).is_err() {
-            return;
-        }
+        drop(done.send((number, put)));
     }
 }

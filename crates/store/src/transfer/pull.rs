@@ -54,8 +54,8 @@ impl Cas {
     /// Fetches a tree and calls it by a name: only what is not here. When this returns, all of it is on disk. What was fetched before
     /// an error stays until the next collection, and is not fetched again.
     pub fn pull_tree(&self, pull: TreePull<'_>, progress: &dyn Progress) -> Result<PulledTree> {
-        let shelf = pull.shelf;
-        self.tidy(pull.wanted)?;
+        let (shelf, wanted) = (pull.shelf, pull.wanted);
+        self.tidy(wanted)?;
         progress.step("Asking what is there");
         let Some(document) = shelf.document(None)? else {
             let reason = "the registry has no such tree".to_owned();
@@ -66,8 +66,14 @@ impl Cas {
             return Err(Error::Invalid(text.into()));
         }
         let artifact = Artifact::parse(&document)?;
-        let lease = self.lease(pull.wanted)?;
+        let lease = self.lease(wanted)?;
         let pulled = self.fetch_tree(&lease, pull, artifact, progress);
+        if let Err(Error::Full { .. }) = &pulled {
+            // A disk that is full has better uses for half a tree.
+            drop(lease);
+            drop(self.collect(wanted));
+            return pulled;
+        }
         // With all of it on disk nobody builds upon what a power cut has halved.
         if pulled.is_err()
             && let Err(error) = self.sync()
@@ -105,7 +111,12 @@ impl Cas {
         let stage = Stage::new(pull.stages, "pull")?;
         let mut fetched = 0;
         let objects = self.objects();
-        let is_here = objects.check(&about.tree)? == Some(true)
+        let whole = objects.check(&about.tree)?;
+        if whole == Some(false) {
+            // Else what is fetched would find it there.
+            self.put_away(&about.tree)?;
+        }
+        let is_here = whole == Some(true)
             && objects.pin_all(lease, &[(about.tree, objects.size(&about.tree)?)])?.is_empty();
         if !is_here {
             let one = Wanted { object: about.tree, size: None, meta: None };
