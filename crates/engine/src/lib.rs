@@ -36,7 +36,7 @@ pub use volt_store::{Progress, Silent};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use volt_host::files::{self, Locks, Reserve};
+use volt_host::files::{Locks, Reserve};
 use volt_host::systemd::{Systemd, SystemdBus};
 use volt_model::paths::Paths;
 use volt_store::{Cas, Images};
@@ -122,15 +122,6 @@ impl Engine {
 
     pub(crate) fn images(&self) -> &Images {
         &self.inner.images
-    }
-
-    /// Makes the folder of what must not be lost, and keeps it to root and the group: what containers have written there may be
-    /// set-user-id, and is root's on the disk.
-    pub(crate) fn make_lib(&self) -> error::Result<()> {
-        let lib = &self.paths().lib;
-        files::create_dirs(lib, 0o750)?;
-        files::share_with_group(lib, GROUP)?;
-        Ok(files::set_mode(lib, 0o750)?)
     }
 
     /// The content-addressed store.

@@ -180,7 +180,6 @@ impl Engine {
         }
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         write_record(stage.path(), spec, environment)?;
-        self.make_lib()?;
         files::create_dirs(&self.paths().containers(), 0o755)?;
         stage.publish(&self.paths().container(&spec.name), Publish::New)?;
         backend.install(self, spec)
@@ -403,7 +402,10 @@ fn write_record(
     files::share_with_group(&dir.join("environment.json"), crate::GROUP)?;
     files::write_json(&dir.join("config.json"), spec, 0o644)?;
     super::told::tell_new(dir)?;
-    files::set_mode(dir, 0o755)?;
+    // What its root writes is root's on the disk, set-user-id programs too: nobody else on the host is to get at them. proot, which maps no
+    // ids, looks its files up as whoever its program has become.
+    files::share_with_group(dir, crate::GROUP)?;
+    files::set_mode(dir, if spec.backend == Backend::Systemd { 0o750 } else { 0o755 })?;
     Ok(())
 }
 

@@ -6,10 +6,10 @@ use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use volt_host::files::{self, Attributes, RootDir};
-use volt_host::mounts;
+use volt_host::mounts::{self, MountAttributes};
 use volt_host::namespaces::{self, NetNs};
 use volt_host::process::Identity;
-use volt_model::container::{Mode, Network, Spec, proot, unit};
+use volt_model::container::{Backend, Mode, Network, Spec, proot, unit};
 use volt_model::initspec::{InitRlimit, InitSpec, InitUser};
 use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
@@ -126,15 +126,25 @@ impl Engine {
     /// Shows the parts of volumes that a container has at places of Volt's own: what is mounted there now can't become a link that leads
     /// elsewhere when nspawn looks it up.
     fn mount_parts(&self, spec: &Spec, run: &Path) -> Result<()> {
+        // What proot looks up it looks up as whoever its program has become.
+        let (mode, attributes) = match spec.backend {
+            Backend::ProotUnit => (0o755, MountAttributes::MOUNT_ATTR_NOSUID),
+            _ => (0o700, MountAttributes::empty()),
+        };
+        files::create_dirs(&run.join(unit::PARTS), mode)?;
         for (number, bind) in spec.binds.iter().enumerate() {
-            let Source::Part(volume, part) = &bind.source else { continue };
+            let (volume, part) = match &bind.source {
+                Source::Part(volume, part) => (volume, part.as_str()),
+                Source::Volume(volume) if spec.backend == Backend::ProotUnit => (volume, "."),
+                _ => continue,
+            };
             let (data, place) = (self.volume_data(volume), run.join(unit::part_of_volume(number)));
             if mounts::is_mount_point(&place)
                 .map_err(|e| failed("A part of a volume can't be looked at", &spec.name, e))?
             {
                 continue;
             }
-            mounts::bind_beneath(&data, part.as_ref(), &place).map_err(|e| {
+            mounts::bind_beneath(&data, part.as_ref(), &place, attributes).map_err(|e| {
                 let kind = match e.source.kind() {
                     std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                     _ => ErrorKind::General,

@@ -203,7 +203,7 @@ impl Engine {
     fn put_in_force(&self, orders: &Orders) -> Result<Facts> {
         let path = self.paths().orders();
         let old = self.orders().ok();
-        self.make_lib()?;
+        files::create_dirs(&self.paths().lib, 0o755)?;
         files::write_json(&path, orders, 0o644)?;
         // Who asks for what is in force already wants the kernel to have it, whatever it says that it has.
         let swapped = match &old {

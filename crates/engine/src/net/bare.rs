@@ -161,6 +161,11 @@ impl Engine {
         Ok(stems(&self.paths().bridges())?.iter().filter_map(read).collect())
     }
 
+    /// What they are called, those too whose records can't be read.
+    pub(crate) fn bare_bridge_names(&self) -> Result<Vec<Name>> {
+        Ok(stems(&self.paths().bridges())?)
+    }
+
     /// Makes a bridge where it is missing, and plugs in what is to be and is there.
     pub(super) fn raise_bare(&self, bridge: &Bridge) -> Result<()> {
         let mut netlink = Netlink::open()?;

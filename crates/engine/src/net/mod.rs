@@ -158,7 +158,7 @@ impl Engine {
     }
 
     pub(crate) fn addresses(&self) -> Result<Addresses> {
-        self.make_lib()?;
+        files::create_dirs(&self.paths().lib, 0o755)?;
         Addresses::open(&self.paths().database())
     }
 

@@ -75,6 +75,7 @@ impl Engine {
                     (before, again) = (lost, Some(Instant::now() + pause));
                 }
                 Err(error) => {
+                    again = Some(Instant::now() + LONGEST);
                     tracing::error!(error = %error.chain().join(": "), "networks can't be looked at");
                 }
             }

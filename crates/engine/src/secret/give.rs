@@ -31,9 +31,9 @@ impl Engine {
     pub(crate) fn hold_secrets(&self, all: &[Credential]) -> Result<Vec<Lock>> {
         // In the order of their names, as for containers.
         let names: BTreeSet<&Name> = all.iter().map(|one| &one.name).collect();
-        let hold = |name: &Name| match self.secret_path(name).exists() {
-            true => self.lock_secret(name),
-            false => Err(self.no_secret(name)),
+        let hold = |name: &Name| {
+            let lock = self.lock_secret(name)?;
+            if self.secret_path(name).exists() { Ok(lock) } else { Err(self.no_secret(name)) }
         };
         names.into_iter().map(hold).collect()
     }

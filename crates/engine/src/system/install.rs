@@ -82,8 +82,10 @@ impl Engine {
             .run()?;
         self.systemd().daemon_reload()?;
         // Where it runs, it is to leave Volt's interfaces alone.
-        if self.systemd().unit_status(NETWORKD)?.active.is_up() {
-            Command::new("networkctl").arg("reload").time_limit(LIMIT).run()?;
+        if self.systemd().unit_status(NETWORKD)?.active.is_up()
+            && let Err(error) = Command::new("networkctl").arg("reload").time_limit(LIMIT).run()
+        {
+            tracing::warn!(%error, "systemd-networkd can't be told to leave Volt's interfaces alone");
         }
         let mut done = vec![format!("made the group {} and Volt's folders", crate::GROUP)];
         if !options.leave_stopped {

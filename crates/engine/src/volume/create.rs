@@ -50,15 +50,15 @@ impl Engine {
             .about(name)
             .hinted(format!("Use it, or remove it with `volt volume delete {name}`")));
         }
-        self.make_lib()?;
         files::create_dirs(&self.paths().volumes(), 0o755)?;
         let stage = Stage::new(&self.paths().stages(), &format!("volume-{name}"))?;
         let data = stage.path().join("_data");
         files::create_dirs(&data, 0o755)?;
-        // Exact, whatever the umask: a container's own users must get at the content.
-        for folder in [&data, stage.path()] {
-            set_mode(folder, 0o755)?;
-        }
+        // Exact, whatever the umask: a container's own users must get at the content, by its mount. Nobody else on the host is to get at what
+        // its root writes, which is root's on the disk, set-user-id programs too.
+        set_mode(&data, 0o755)?;
+        files::share_with_group(stage.path(), crate::GROUP)?;
+        set_mode(stage.path(), 0o750)?;
         let mounted = create.mounted(name)?;
         // What is mounted later would hide it.
         if mounted.is_none() {

@@ -117,7 +117,12 @@ pub fn bind(
 
 /// Shows a file or folder below a folder at another place, which is made. No link on the way is followed, and nothing that is mounted
 /// there is crossed.
-pub fn bind_beneath(dir: &Path, part: &Path, target: &Path) -> Result<()> {
+pub fn bind_beneath(
+    dir: &Path,
+    part: &Path,
+    target: &Path,
+    attributes: MountAttributes,
+) -> Result<()> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let folder = openat(CWD, dir, flags | OFlags::DIRECTORY, Mode::empty()).on("open", dir)?;
     let resolve = ResolveFlags::BENEATH
@@ -138,7 +143,11 @@ pub fn bind_beneath(dir: &Path, part: &Path, target: &Path) -> Result<()> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
-    attach(open_tree(&found, "", flags).on("clone the mount of", &whole)?, target)
+    let tree = open_tree(&found, "", flags).on("clone the mount of", &whole)?;
+    if !attributes.is_empty() {
+        idmap::set_attributes(tree.as_fd(), None, attributes).on("limit the mount of", &whole)?;
+    }
+    attach(tree, target)
 }
 
 /// Mounts an empty file system in memory that only root enters and that is never written to swap. Up to `size` bytes fit in.

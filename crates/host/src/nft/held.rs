@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
+use std::time::Duration;
 use volt_model::net::ruleset::{Element, Family, Field, TABLE};
 
 /// `NFT_MSG_GETCHAIN`, `NFT_MSG_GETRULE`, `NFT_MSG_GETSETELEM`.
@@ -28,6 +29,10 @@ const TABLE_USERDATA: u16 = 6;
 /// `NFTNL_UDATA_TABLE_COMMENT` of libnftnl, in front of its length.
 const COMMENT: u8 = 0;
 
+/// How long is waited before each look at a set that is not as it is to be.
+const LOOKS: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(20), Duration::from_millis(200)];
+
 /// The keys and values of a set or map.
 type Held = BTreeSet<(Vec<u8>, Vec<u8>)>;
 
@@ -40,14 +45,26 @@ pub fn has_elements(
     wanted: &[Element],
 ) -> io::Result<bool> {
     for (family, set) in sets {
-        match held(family, &set) {
-            Ok(held) if held == own(family, &set, wanted) => {}
-            Ok(_) => return Ok(false),
+        if !holds(family, &set, &own(family, &set, wanted))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a set holds this and nothing else. While the kernel spreads a set that has grown over more buckets, a list of it passes over
+/// some of what is in it, and says nothing of that: so another look is taken before it is believed.
+fn holds(family: Family, set: &str, wanted: &Held) -> io::Result<bool> {
+    for pause in LOOKS {
+        std::thread::sleep(pause);
+        match held(family, set) {
+            Ok(held) if held == *wanted => return Ok(true),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         }
     }
-    Ok(true)
+    Ok(false)
 }
 
 /// Has these sets and maps hold these elements, each its own and no others; whatever they hold now, in one transaction.

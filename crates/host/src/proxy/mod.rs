@@ -130,9 +130,16 @@ struct Onward {
 
 impl Onward {
     async fn to(all: &[SocketAddr]) -> io::Result<Self> {
-        let mut sockets = Vec::new();
+        let (mut sockets, mut failed) = (Vec::new(), None);
         for to in all {
-            sockets.push(towards(*to).await?);
+            match towards(*to).await {
+                Ok(socket) => sockets.push(socket),
+                // The host has no way there, as without IPv6.
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed.filter(|_| sockets.is_empty()) {
+            return Err(error);
         }
         Ok(Self {
             sockets,

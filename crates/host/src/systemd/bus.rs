@@ -437,7 +437,12 @@ async fn awake<T>(news: &str, work: impl Future<Output = T>) -> T {
             return done;
         }
         // It is no news to systemd, but wakes it; where there is nobody who listens, nobody sleeps.
-        drop(UnixDatagram::unbound().and_then(|socket| socket.send_to(b"X_VOLT_WAITS=1", news)));
+        let told = UnixDatagram::unbound().and_then(|socket| {
+            // Where it has not read what others have told it, it is awake.
+            socket.set_nonblocking(true)?;
+            socket.send_to(b"X_VOLT_WAITS=1", news)
+        });
+        drop(told);
     }
 }
 
@@ -471,6 +476,13 @@ fn already_subscribed(error: zbus::Error) -> zbus::Result<()> {
 mod tests {
     use super::*;
 
+    /// Sends some that nobody reads. Whether there was room for it.
+    fn fills(path: &str) -> bool {
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.send_to(b"more", path).is_ok()
+    }
+
     #[tokio::test]
     async fn systemd_is_kept_awake_while_somebody_waits() {
         let folder = tempfile::tempdir().unwrap();
@@ -484,6 +496,9 @@ mod tests {
         let mut bytes = [0; 64];
         let length = news.recv(&mut bytes).unwrap();
         assert_eq!(&bytes[..length], b"X_VOLT_WAITS=1");
+        // Nor where nothing more goes in.
+        while fills(path) {}
+        awake(path, tokio::time::sleep(SILENCE + SILENCE / 2)).await;
         // Without anybody there it is waited all the same.
         awake("/nowhere", tokio::time::sleep(SILENCE + SILENCE / 2)).await;
     }

@@ -19,9 +19,10 @@ pub const INIT: &str = "/run/.volt/init";
 pub const INIT_SPEC: &str = "/run/.volt/spec";
 /// The folder in a run folder that a container of proot sees: in it init's spec, and a file upon which init is mounted.
 pub const SHOWN: &str = "shown";
-/// Where nspawn and proot are.
+/// nspawn as units run it.
 const NSPAWN: &str = "/usr/bin/systemd-nspawn";
-const PROOT: &str = "/usr/bin/proot";
+/// proot as units run it.
+pub const PROOT: &str = "/usr/bin/proot";
 /// How much longer than the relay systemd waits before it kills, in seconds.
 const STOP_SLACK: u64 = 15;
 /// The drop-in's file name.
@@ -299,18 +300,23 @@ fn data_of(paths: &Paths, volume: &Name) -> PathBuf {
     paths.volumes().join(volume.as_str()).join("_data")
 }
 
+/// The folder, in a run folder, of the parts of volumes that the container has; of one that proot runs, of its volumes.
+pub const PARTS: &str = "parts";
+
 /// Where a part of a volume is found while the container is prepared: it was looked up when nobody could lead elsewhere.
 #[must_use]
 pub fn part_of_volume(number: usize) -> String {
-    format!("parts/{number}")
+    format!("{PARTS}/{number}")
 }
 
 /// Where what is mounted lies on the host.
 fn source_of(spec: &Spec, (number, bind): (usize, &Bind), paths: &Paths) -> PathBuf {
     match &bind.source {
         Source::Host(path) => path.into(),
-        Source::Volume(name) => data_of(paths, name),
-        Source::Part(..) => paths.container_run(&spec.name).join(part_of_volume(number)),
+        Source::Volume(name) if spec.backend != Backend::ProotUnit => data_of(paths, name),
+        Source::Volume(_) | Source::Part(..) => {
+            paths.container_run(&spec.name).join(part_of_volume(number))
+        }
     }
 }
 

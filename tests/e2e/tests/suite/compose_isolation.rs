@@ -146,6 +146,11 @@ on_hosts! {
         host.sh("volt container copy /usr/bin/id free:/tmp/ && volt exec free sh -c 'chown 0:0 /tmp/id && chmod 4755 /tmp/id'").ok();
         host.sh("test -u /var/lib/volt/containers/free/rootfs/tmp/id && findmnt -rno OPTIONS /var/lib/volt/containers/free/rootfs | grep -w nosuid").ok();
         host.volt(&["container", "delete", "--force", "free"]).ok();
+        // Whoever a program becomes, it has its files and its volumes.
+        host.debian();
+        let become_another = "id -u > /kept/a && setpriv --reuid 1000 --clear-groups cat /etc/passwd /kept/a";
+        assert!(host.volt(&["run", "--rm", "--backend", "proot", "-v", "freed:/kept", "debian", "sh", "-c", become_another]).ok().contains("root:"));
+        host.volt(&["volume", "delete", "freed"]).ok();
         assert_eq!(host.sh("pgrep -a proot; true").ok(), "");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
     }

@@ -222,7 +222,7 @@ on_hosts! {
 on_hosts! {
     fn system_users_without_the_daemon_look_or_have_their_own(host) {
         let host = host.private("own");
-        host.sh("useradd -m joe; systemctl mask --now volt.socket volt.service").ok();
+        host.sh("useradd -m -G volt joe; useradd -m stranger; systemctl mask --now volt.socket volt.service").ok();
         let joe = |line: &str| host.run(&["runuser", "-u", "joe", "--", "sh", "-c", &format!("cd; {line}")]);
         // What is there can be looked at, and a daemon that is down is no reason to begin elsewhere.
         host.sh("volt volume create seen").ok();
@@ -237,6 +237,11 @@ on_hosts! {
         }
         assert_eq!(host.sh("volt container inspect shown -o json | grep '\"pid\"'").ok(), joe("volt container inspect shown -o json | grep '\"pid\"'").ok());
         assert!(joe("volt ps").ok().contains("shown"));
+        // Who is not of the group is told that it is not for them.
+        for command in ["ps", "volume list", "container inspect shown"] {
+            let error = host.sh(&format!("runuser -u stranger -- volt {command}")).fails(5);
+            assert!(error.contains("needs more rights"), "{error}");
+        }
         let check = joe("volt system check");
         assert!(check.stdout.contains("systemd"), "{check:?}");
         let told = joe("(sleep 1; echo) | timeout 2 volt events");

@@ -88,10 +88,12 @@ on_hosts! {
         host.tiny();
         let _guard = host.container("setuid");
         host.sh("id tester > /dev/null 2>&1 || useradd -m tester").ok();
-        host.sh("volt volume delete setuid 2>/dev/null; volt run -d --name setuid -v setuid:/kept tiny sleep 1000 && volt container copy /usr/bin/id setuid:/ && \
-            volt exec setuid sh -c 'cp /id /kept/ && chown 0:0 /id /kept/id && chmod 4755 /id /kept/id'").ok();
-        for place in ["containers/setuid/upper", "containers/setuid/rootfs", "volumes/setuid/_data"] {
-            let file = format!("/var/lib/volt/{place}/id");
+        host.sh("volt volume delete setuid 2>/dev/null; volt volume create setuid && mkdir /var/lib/volt/volumes/setuid/_data/sub && \
+            volt run -d --name setuid -v setuid:/kept -v setuid/sub:/part tiny sleep 1000 && volt container copy /usr/bin/id setuid:/ && \
+            volt exec setuid sh -c 'for at in / /kept/ /part/; do test $at = / || cp /id $at; chown 0:0 $at/id; chmod 4755 $at/id; done'").ok();
+        let lib = ["containers/setuid/upper", "containers/setuid/rootfs", "volumes/setuid/_data"];
+        let lib = lib.map(|place| format!("/var/lib/volt/{place}/id"));
+        for file in lib.into_iter().chain(["/run/volt/containers/setuid/parts/1/id".to_owned()]) {
             host.sh(&format!("test -u {file}")).ok();
             assert_eq!(host.sh(&format!("runuser -u tester -- {file}")).code, 126, "{file}");
         }

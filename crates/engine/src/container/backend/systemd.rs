@@ -58,7 +58,7 @@ impl Backend for Systemd {
         }
         if self.by_proot {
             refuse::what_it_can_not_do(spec)?;
-            proot::found()?;
+            proot::is_there(unit::PROOT.as_ref())?;
         } else if program("systemd-nspawn").is_none() {
             return Err(Error::new(
                 ErrorKind::Dependency,

@@ -85,8 +85,8 @@ impl Engine {
         links: &[Link],
     ) -> Vec<Found> {
         let mut bridges: BTreeSet<String> = networks.iter().map(Network::bridge).collect();
-        let bare = self.bare_bridges().unwrap_or_default();
-        bridges.extend(bare.into_iter().map(|bridge| bridge.name.to_string()));
+        let bare = self.bare_bridge_names().unwrap_or_default();
+        bridges.extend(bare.iter().map(ToString::to_string));
         let mut ports: BTreeSet<String> = attached
             .iter()
             .flat_map(|one| one.endpoints.iter().map(|endpoint| endpoint.port.clone()))

@@ -25,7 +25,7 @@ use processes::Processes;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_model::container::{self, Network, Spec};
@@ -230,10 +230,17 @@ impl Backend for Proot {
 
 /// Where proot is.
 pub(super) fn found() -> Result<PathBuf> {
-    program("proot").ok_or_else(|| {
-        Error::new(ErrorKind::Dependency, "The program proot is not installed")
-            .hinted("Install it: apt install proot")
-    })
+    program("proot").ok_or_else(missing)
+}
+
+/// Whether the proot at this place can be run.
+pub(super) fn is_there(path: &Path) -> Result<()> {
+    if path.is_file() { Ok(()) } else { Err(missing()) }
+}
+
+fn missing() -> Error {
+    Error::new(ErrorKind::Dependency, "The program proot is not installed")
+        .hinted("Install it: apt install proot")
 }
 
 fn is_supervised(engine: &Engine, name: &Name) -> bool {
