@@ -188,13 +188,15 @@ impl Host {
         eprintln!("[{:>6.1} s] {}$ {}", BEGUN.elapsed().as_secs_f64(), self.name, words.join(" "));
     }
 
-    /// Writes down what the host's journal says of the last seconds.
+    /// Writes down what the host's journal says of the last seconds. What its kernel says of bridges and mounts, of all test hosts, would
+    /// bury it.
     #[expect(clippy::print_stderr, reason = "the runner shows it")]
     fn tell_journal(&self) {
         let since = ["journalctl", "--since=-20s", "--no-pager", "--output=short-precise"];
         let said = self.run_untold(&since, b"");
-        let lines: Vec<&str> = said.stdout.lines().collect();
-        let last = lines.len().saturating_sub(300);
+        let lines: Vec<&str> =
+            said.stdout.lines().filter(|line| !line.contains(" kernel: ")).collect();
+        let last = lines.len().saturating_sub(150);
         eprintln!("--- the journal of {}", self.name);
         for line in [&lines[last..], &[&said.stderr]].concat() {
             eprintln!("{line}");

@@ -119,4 +119,7 @@ pub struct FirewallStatus {
     pub pending: Option<String>,
     /// Whether the kernel shows what crosses a bridge to the rules for what is routed, too.
     pub bridge_nf: bool,
+    /// Chains of other programs that drop what they do not know, of what comes to the host or is passed on: family, table and chain.
+    #[serde(default)]
+    pub closed: Vec<String>,
 }

@@ -74,6 +74,7 @@ pub(crate) fn status(status: &FirewallStatus) -> Output {
         .row("Policies", status.policies.to_string())
         .row("Rules", status.rules.to_string())
         .row("Files", status.pending.as_deref().unwrap_or("in force"))
-        .row("Bridges filtered twice", yes_no(status.bridge_nf));
+        .row("Bridges filtered twice", yes_no(status.bridge_nf))
+        .row("Others that drop", or_dash(Some(&status.closed.join(", "))));
     Output::details(status, "firewall", details)
 }

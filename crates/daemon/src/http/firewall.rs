@@ -127,5 +127,6 @@ fn status(status: Status) -> wire::FirewallStatus {
         rules: status.rules as u64,
         pending: status.pending,
         bridge_nf: status.bridge_nf,
+        closed: status.closed,
     }
 }

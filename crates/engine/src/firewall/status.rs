@@ -1,9 +1,9 @@
 //! How the firewall stands.
 
-use super::Facts;
+use super::{Facts, asked};
 use crate::Engine;
 use crate::error::Result;
-use volt_host::files;
+use volt_host::{files, nft};
 
 /// How the firewall stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Status {
     pub pending: Option<String>,
     /// Whether the kernel shows what crosses a bridge to the rules for what is routed, too.
     pub bridge_nf: bool,
+    /// Chains of other programs that drop what they do not know, of what comes to the host or is passed on.
+    pub closed: Vec<String>,
 }
 
 impl Engine {
@@ -55,6 +57,7 @@ impl Engine {
             rules: facts.orders.rules.rules.len(),
             pending,
             bridge_nf: files::read_text(switch.as_ref(), 16).is_ok_and(|text| text.trim() == "1"),
+            closed: nft::closed().map_err(asked)?.iter().map(ToString::to_string).collect(),
         })
     }
 }

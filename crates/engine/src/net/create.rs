@@ -185,43 +185,60 @@ impl Engine {
 
     /// What nobody else may have: other networks' subnets, and where the host sends packets by interfaces that are not Volt's.
     fn taken(&self) -> Result<Vec<Taken>> {
-        let mut taken = Vec::new();
         let networks = self.networks()?;
+        let mut taken = taken_by_others(&networks)?;
         for network in &networks {
             let by = format!("the network {}", network.name);
             taken.push(Taken::new(IpNet::V4(network.subnet), by.clone()));
             taken.extend(network.ipv6.map(|subnet| Taken::new(IpNet::V6(subnet), by)));
         }
-        let mut netlink = Netlink::open()?;
-        let links = netlink.links()?;
-        let name = |interface: Option<u32>| {
-            let link = links.iter().find(|link| Some(link.index) == interface);
-            link.map_or("another interface", |link| link.name.as_str())
-        };
-        let is_own = |name: &str| networks.iter().any(|network| network.bridge() == name);
-        for route in netlink.routes()? {
-            match route.interface {
-                _ if route.is_sink => {
-                    let by = "a route of the host that leads nowhere".to_owned();
-                    taken.push(Taken { is_sink: true, ..Taken::new(route.to, by) });
-                }
-                None => taken.push(Taken::new(route.to, "a route of the host")),
-                Some(_) if is_own(name(route.interface)) => {}
-                by => taken.push(Taken::new(route.to, format!("the host's route by {}", name(by)))),
-            }
-        }
-        // One without a subnet has no route there.
-        for address in netlink.addresses()? {
-            let by = name(Some(address.interface));
-            if !is_own(by) {
-                taken.push(Taken::new(
-                    address.own.addr().into(),
-                    format!("the host's address at {by}"),
-                ));
-            }
-        }
         Ok(taken)
     }
+
+    /// Networks whose addresses something else of the host's has had since they were made, and what.
+    pub(crate) fn doubly_taken(&self, networks: &[Network]) -> Result<Vec<(Name, String)>> {
+        let taken = taken_by_others(networks)?;
+        let subnets = |network: &Network| {
+            [Some(IpNet::V4(network.subnet)), network.ipv6.map(IpNet::V6)].into_iter().flatten()
+        };
+        let of = |network: &Network| {
+            let refused = subnets(network).find_map(|own| refuse_overlap(own, &taken).err());
+            refused.map(|error| (network.name.clone(), error.message))
+        };
+        Ok(networks.iter().filter_map(of).collect())
+    }
+}
+
+/// Where the host sends packets by interfaces that are not Volt's, and the addresses that it has there.
+fn taken_by_others(networks: &[Network]) -> Result<Vec<Taken>> {
+    let mut taken = Vec::new();
+    let mut netlink = Netlink::open()?;
+    let links = netlink.links()?;
+    let name = |interface: Option<u32>| {
+        let link = links.iter().find(|link| Some(link.index) == interface);
+        link.map_or("another interface", |link| link.name.as_str())
+    };
+    let is_own = |name: &str| networks.iter().any(|network| network.bridge() == name);
+    for route in netlink.routes()? {
+        match route.interface {
+            _ if route.is_sink => {
+                let by = "a route of the host that leads nowhere".to_owned();
+                taken.push(Taken { is_sink: true, ..Taken::new(route.to, by) });
+            }
+            None => taken.push(Taken::new(route.to, "a route of the host")),
+            Some(_) if is_own(name(route.interface)) => {}
+            by => taken.push(Taken::new(route.to, format!("the host's route by {}", name(by)))),
+        }
+    }
+    // One without a subnet has no route there.
+    for address in netlink.addresses()? {
+        let by = name(Some(address.interface));
+        if !is_own(by) {
+            taken
+                .push(Taken::new(address.own.addr().into(), format!("the host's address at {by}")));
+        }
+    }
+    Ok(taken)
 }
 
 fn check(create: &Create) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What the kernel has of Volt's tables, compared with what it is to have.
 
+use super::chains::GET_CHAINS;
 use super::dump::{attribute, attributes, dump, undisturbed};
 use super::elements::{
     DATA, GET_TABLE, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, Raw,
@@ -14,8 +15,7 @@ use std::io;
 use std::time::Duration;
 use volt_model::net::ruleset::{Element, Family, Field, TABLE};
 
-/// `NFT_MSG_GETCHAIN`, `NFT_MSG_GETRULE`, `NFT_MSG_GETSETELEM`.
-const GET_CHAINS: u16 = NFTABLES << 8 | 4;
+/// `NFT_MSG_GETRULE`, `NFT_MSG_GETSETELEM`.
 const GET_RULES: u16 = NFTABLES << 8 | 7;
 const GET_ELEMENTS: u16 = NFTABLES << 8 | 13;
 /// `NFTA_CHAIN_TABLE`, `NFTA_RULE_TABLE`.

@@ -4,6 +4,7 @@
 //! Either is one transaction: all of it or nothing. To start a program for one element would take several times as long as all
 //! else that connects a workload.
 
+mod chains;
 mod conntrack;
 mod dump;
 mod elements;
@@ -12,6 +13,7 @@ mod held;
 #[cfg(test)]
 mod tests;
 
+pub use chains::{Closed, closed};
 pub use conntrack::forget_datagrams;
 pub use elements::{Change, change, has_table};
 pub use held::{Rules, comment, flows, has_elements, rules, settle};

@@ -81,6 +81,16 @@ on_hosts! {
         let seen = host.volt(&["firewall", "status", "-o", "json"]).json();
         let counted = ["rules", "networks", "connected", "published"].map(|key| seen[key].as_u64().unwrap());
         assert_eq!((counted, seen["whole"].as_bool()), ([2, 2, 2, 1], Some(true)), "{seen}");
+        // Who wonders why nothing gets in or out sees who else drops it, and what has come to have a network's addresses.
+        assert_eq!(seen["closed"], serde_json::json!([]));
+        host.sh("nft 'add table inet other; add chain inet other in { type filter hook input priority 5; policy drop; }; \
+            add chain inet other out { type filter hook output priority 5; policy drop; }; add rule inet other out accept; \
+            add rule inet other in accept; add chain inet other on { type filter hook forward priority 5; policy accept; }'").ok();
+        assert_eq!(host.volt(&["firewall", "status", "-o", "json"]).json()["closed"], serde_json::json!(["inet other in"]));
+        host.sh("nft delete table inet other && ip link add lan type veth peer name lan-peer && ip link set lan up && ip address add 10.0.0.77/16 dev lan").ok();
+        let check = host.volt(&["system", "check"]);
+        assert!(check.stdout.contains("overlaps with 10.0.0.0/16 of the host's route by lan"), "{check:?}");
+        host.sh("ip link delete lan").ok();
         // By hand, and put back when others take it away.
         host.sh("sed -i 's/\"81\\/tcp\"/\"82\\/tcp\"/' /etc/volt/firewall-rules.json && volt firewall reload").ok();
         assert!(hears(&host, Some("wall1"), "10.0.0.1", 81) && !hears(&host, Some("wall2"), "10.68.0.1", 81));

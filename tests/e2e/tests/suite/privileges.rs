@@ -88,8 +88,11 @@ on_hosts! {
         host.tiny();
         let _guard = host.container("setuid");
         host.sh("id tester > /dev/null 2>&1 || useradd -m tester").ok();
-        host.sh("volt volume delete setuid 2>/dev/null; volt volume create setuid && mkdir /var/lib/volt/volumes/setuid/_data/sub && \
-            volt run -d --name setuid -v setuid:/kept -v setuid/sub:/part tiny sleep 1000 && volt container copy /usr/bin/id setuid:/ && \
+        let stack = "{name: setuid, services: {setuid: {image: tiny, command: sleep 1000, container_name: setuid, stop_grace_period: 1s, volumes: ['kept:/kept', \
+            {type: volume, source: kept, target: /part, volume: {subpath: sub}}]}}, volumes: {kept: {name: setuid, external: true}}}";
+        host.run_with(&["sh", "-c", "cat > /tmp/setuid.yaml"], stack.as_bytes()).ok();
+        host.sh("volt volume create setuid && mkdir /var/lib/volt/volumes/setuid/_data/sub && volt compose -f /tmp/setuid.yaml up -d && \
+            volt container copy /usr/bin/id setuid:/ && \
             volt exec setuid sh -c 'for at in / /kept/ /part/; do test $at = / || cp /id $at; chown 0:0 $at/id; chmod 4755 $at/id; done'").ok();
         let lib = ["containers/setuid/upper", "containers/setuid/rootfs", "volumes/setuid/_data"];
         let lib = lib.map(|place| format!("/var/lib/volt/{place}/id"));
@@ -97,7 +100,7 @@ on_hosts! {
             host.sh(&format!("test -u {file}")).ok();
             assert_eq!(host.sh(&format!("runuser -u tester -- {file}")).code, 126, "{file}");
         }
-        host.sh("volt delete --force setuid && volt volume delete setuid").ok();
+        host.sh("volt compose -f /tmp/setuid.yaml down && volt volume delete setuid").ok();
     }
 }
 

@@ -45,6 +45,9 @@ impl Engine {
         if !unread {
             found.extend(self.links_left(&networks, &attached, &links));
         }
+        for (name, why) in self.doubly_taken(&networks).unwrap_or_default() {
+            found.push(Found::new(&format!("network {name}"), why, Mend::Nothing));
+        }
         found.extend(self.connection_findings(facts));
         found.extend(self.address_findings(facts));
         found
