@@ -11,7 +11,7 @@ impl From<files::Error> for Error {
             _ if error.is_full() => full_disk(),
             std::io::ErrorKind::PermissionDenied => {
                 Self::new(ErrorKind::Permission, "This needs more rights")
-                    .hinted("Run it as root, or start the daemon: systemctl start volt.socket")
+                    .hinted("Run it as root or as a member of the group volt, or start the daemon: systemctl start volt.socket")
             }
             _ => Self::new(ErrorKind::General, "A file operation failed"),
         }

@@ -77,6 +77,8 @@ impl Engine {
             match self.spec(&name) {
                 Ok(spec) => specs.push(spec),
                 Err(e) if e.kind == ErrorKind::NotFound => {}
+                // None is damaged: they are for others.
+                Err(e) if e.kind == ErrorKind::Permission => return Err(e),
                 Err(e) => {
                     tracing::warn!(%name, error = %e.chain().join(": "), "a container's record can't be read");
                     unreadable.push(name);
