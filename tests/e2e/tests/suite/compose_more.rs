@@ -560,6 +560,26 @@ on_hosts! {
     }
 }
 
+on_hosts! {
+    fn compose_gives_nobody_an_address_that_another_is_to_have(host) {
+        host.tiny();
+        let service = "image: tiny, command: sleep 1000, stop_grace_period: 1s";
+        let network = "networks: {default: {ipam: {config: [{subnet: 10.97.0.0/24}]}}}\n";
+        stack(host, "pinned", &format!("name: pinned\nservices:\n  a: {{{service}}}\n  b: {{{service}}}\n{network}"));
+        within(host, "pinned", "volt compose up -d").ok();
+        // `c` is made first, and would be given the next one.
+        let pin = "networks: {default: {ipv4_address: 10.97.0.4}}";
+        stack(host, "pinned", &format!("name: pinned\nservices:\n  a: {{{service}, {pin}}}\n  b: {{{service}}}\n  c: {{{service}}}\n{network}"));
+        let done = steps(&within(host, "pinned", "volt compose up -d -o json").json());
+        assert!(done.contains(&"recreate workload pinned-a-1".to_owned()), "{done:?}");
+        let members = host.volt(&["net", "inspect", "pinned-default", "-o", "json"]).json()["members"].clone();
+        let ip = |name: &str| members.as_array().unwrap().iter().find(|one| one["workload"] == name).unwrap()["ip"].clone();
+        assert_eq!((ip("pinned-a-1"), ip("pinned-c-1")), ("10.97.0.4".into(), "10.97.0.5".into()), "{members}");
+        within(host, "pinned", "volt compose down").ok();
+        is_gone(host, "pinned");
+    }
+}
+
 const GIVEN: &str = "\
 name: given
 services:
