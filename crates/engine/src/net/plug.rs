@@ -110,7 +110,7 @@ impl Engine {
             network: network.name.clone(),
             interface,
             port: port_name(workload, &network.name),
-            mac: mac_of(workload, &network.name),
+            mac: attachment.mac.unwrap_or_else(|| mac_of(workload, &network.name)),
             ip: ip_of(network.subnet, number),
             ipv6: network.ipv6.map(|subnet| ipv6_of(subnet, number)),
             aliases: attachment.aliases.clone(),
