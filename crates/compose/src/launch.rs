@@ -180,6 +180,7 @@ fn owner_of_network<'s>(
 fn around(container: &Container) -> Around {
     let sysctls = container.sysctls.iter().filter(|(key, _)| is_of_network(key));
     Around {
+        domain: container.domainname.clone(),
         hosts: container.extra_hosts.clone(),
         dns_search: container.dns_search.clone(),
         dns_options: container.dns_opt.clone(),
@@ -223,7 +224,7 @@ fn attachments(stack: &Stack, key: &str, container: &Container) -> Vec<Attachmen
     all.sort_by_key(|(_, connection)| std::cmp::Reverse(connection.gw_priority));
     let attachment = |(name, connection): (&String, &crate::stack::Connection)| {
         let mut attachment = Attachment::to(names::of_network(stack, name));
-        attachment.ip = connection.ipv4_address;
+        (attachment.ip, attachment.mac) = (connection.ipv4_address, connection.mac_address);
         let own = names::plain(key).map(Alias::from);
         let words = std::iter::once(key).chain(connection.aliases.iter().map(String::as_str));
         for alias in own.into_iter().chain(words.filter_map(|word| word.parse().ok())) {
@@ -295,7 +296,7 @@ mod tests {
     #[test]
     fn a_container_in_the_engines_words() {
         let found = launched(
-            "build: .\nports: ['80:80']\nvolumes: [data:/d:ro, ./x:/x, /anon]\nnetworks: {back: {aliases: [w_w, web]}, front: {gw_priority: 5}}\nstop_grace_period: 1500ms\nlabels: {a: b}\nisolation: proot",
+            "build: .\nports: ['80:80']\nvolumes: [data:/d:ro, ./x:/x, /anon]\nnetworks: {back: {aliases: [w_w, web]}, front: {gw_priority: 5}}\nmac_address: '02:00:00:00:00:07'\nstop_grace_period: 1500ms\nlabels: {a: b}\nisolation: proot",
         );
         let texts: Vec<String> = found.binds.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["app-data:/d:ro", "/srv/app/x:/x", "app-web-1-anon:/anon"]);
@@ -304,7 +305,10 @@ mod tests {
             (1, &["/srv/app/x".to_owned()][..])
         );
         let texts: Vec<String> = found.networks.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["app-front:alias=web", "app-back:alias=web:alias=w_w"]);
+        assert_eq!(
+            texts,
+            ["app-front:mac=02-00-00-00-00-07:alias=web", "app-back:alias=web:alias=w_w"]
+        );
         assert_eq!((found.stop_timeout, found.backend), (Some(2), Some(Backend::Proot)));
         assert_eq!(found.labels["a"], "b");
         assert_eq!(
@@ -322,13 +326,13 @@ mod tests {
         let traced = launched("isolation: proot");
         assert_eq!((traced.network, traced.networks.len()), (Network::None, 1));
         let around = launched(
-            "extra_hosts: ['a=1.2.3.4']\ndns_search: x.y\ndns_opt: ['ndots:3']\nsysctls: {net.core.somaxconn: 5, kernel.x: 6}\nshm_size: 64m",
+            "extra_hosts: ['a=1.2.3.4']\ndomainname: d.e\ndns_search: x.y\ndns_opt: ['ndots:3']\nsysctls: {net.core.somaxconn: 5, kernel.x: 6}\nshm_size: 64m",
         );
         assert_eq!(around.tmpfs[0].to_string(), "/dev/shm:size=67108864");
         let around = serde_json::to_value(around.around).unwrap();
         assert_eq!(
             around,
-            serde_json::json!({"hosts": ["a=1.2.3.4"], "dns_search": ["x.y"], "dns_options": ["ndots:3"], "sysctls": {"net.core.somaxconn": "5"}})
+            serde_json::json!({"domain": "d.e", "hosts": ["a=1.2.3.4"], "dns_search": ["x.y"], "dns_options": ["ndots:3"], "sysctls": {"net.core.somaxconn": "5"}})
         );
         let standing = launched(
             "mem_reservation: 1m\ncpuset: 0-1,3\noom_score_adj: -5\ndeploy: {restart_policy: {delay: 1500ms}}\ngroup_add: [mail, 5]",

@@ -28,6 +28,7 @@ pub fn verify(
     verifier.references(stack);
     verifier.ports(stack);
     verifier.addresses(stack);
+    verifier.hardware_addresses(stack);
     verifier.subnets(stack);
     verifier.names(stack);
     verifier.targets(stack);
@@ -300,6 +301,28 @@ impl Verifier<'_> {
                     self.report.error(problem.hinted("Give one of them another port of the host"));
                 }
                 taken.push((key, port));
+            }
+        }
+    }
+
+    /// Nobody else in a network has a hardware address that is asked for.
+    fn hardware_addresses(&mut self, stack: &Stack) {
+        let mut taken: BTreeMap<(&str, String), &str> = BTreeMap::new();
+        for (key, service) in &stack.services {
+            let connections =
+                network(&service.workload).into_iter().flat_map(NetworkMode::connections);
+            for (name, mac) in connections.filter_map(|(name, to)| Some((name, to.mac_address?))) {
+                let other = taken.insert((name, mac.to_string()), key);
+                let text = match other {
+                    Some(other) => format!("`{other}` has the hardware address {mac} too"),
+                    None if service.replicas > 1 => {
+                        let count = service.replicas;
+                        format!("{count} replicas can't all have the hardware address {mac}")
+                    }
+                    None => continue,
+                };
+                let problem = self.wrong(key, &format!("networks.{name}"), &text);
+                self.report.error(problem);
             }
         }
     }

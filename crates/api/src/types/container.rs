@@ -38,7 +38,7 @@ pub struct ContainerCreate {
     /// Boot the image's own init; by the image where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<bool>,
-    /// `none`, `host`, `container:NAME`, or networks as `NAME[:ip=ADDRESS][:alias=NAME]…`; by the configuration where nothing is said.
+    /// `none`, `host`, `container:NAME`, or networks as `NAME[:ip=ADDRESS][:mac=ADDRESS][:alias=NAME]…`; by the configuration where nothing is said.
     pub networks: Vec<String>,
     /// `[HOST_IP:][HOST:]CONTAINER[/tcp|udp]`, each a port or a range.
     pub publish: Vec<String>,

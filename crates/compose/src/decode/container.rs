@@ -19,8 +19,8 @@ impl Decoder<'_> {
             user: self.text_of(at, "user"),
             group_add: self.texts(at, "group_add"),
             working_dir: self.text_of(at, "working_dir"),
-            hostname: self.hostname(at),
-            domainname: self.text_of(at, "domainname"),
+            hostname: self.host_name(at, "hostname"),
+            domainname: self.host_name(at, "domainname"),
             tty: self.flag(at, "tty"),
             stdin_open: self.flag(at, "stdin_open"),
             read_only: self.flag(at, "read_only"),
@@ -107,8 +107,8 @@ impl Decoder<'_> {
         }
     }
 
-    fn hostname(&mut self, at: &At<'_>) -> Option<String> {
-        let host = at.said("hostname")?;
+    fn host_name(&mut self, at: &At<'_>, key: &str) -> Option<String> {
+        let host = at.said(key)?;
         let text = self.text(&host)?;
         let label = |l: &str| {
             let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';

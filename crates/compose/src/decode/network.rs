@@ -3,6 +3,7 @@
 use super::{At, Decoder};
 use crate::stack::{Connection, Container, External, Network, NetworkMode, Pool};
 use crate::yaml::Value;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -14,6 +15,7 @@ use volt_model::net::{Alias, Publish};
 impl Decoder<'_> {
     pub(super) fn network_fields(&mut self, at: &At<'_>, container: &mut Container) {
         container.network = self.network_mode(at);
+        self.mac_of_first(at, &mut container.network);
         self.found_as_called(at, container);
         container.links = self.links(at);
         container.ports = self.ports(at);
@@ -49,6 +51,19 @@ impl Decoder<'_> {
                 connection.aliases.sort();
                 connection.aliases.dedup();
             }
+        }
+    }
+
+    /// The hardware address of a service without a network's name: that of the connection which is its way out.
+    fn mac_of_first(&mut self, at: &At<'_>, network: &mut NetworkMode) {
+        let Some(field) = at.said("mac_address") else { return };
+        let NetworkMode::Networks(map) = network else {
+            self.wrong_hinted(&field, "it has no network of its own", "Remove it");
+            return;
+        };
+        let mac = self.parse_of(at, "mac_address");
+        if let Some(first) = map.values_mut().min_by_key(|one| Reverse(one.gw_priority)) {
+            first.mac_address = first.mac_address.or(mac);
         }
     }
 

@@ -182,11 +182,13 @@ fn ports_of_services() {
 
 #[test]
 fn networks_of_services() {
-    let found =
-        container("networks:\n  front:\n    aliases: [b, a, b]\n  back: {ipv4_address: 10.7.0.9}");
+    let found = container(
+        "networks:\n  front:\n    aliases: [b, a, b]\n  back: {ipv4_address: 10.7.0.9, mac_address: '02:00:00:00:00:0a'}",
+    );
     let NetworkMode::Networks(networks) = found.network else { panic!() };
     assert_eq!(networks["front"].aliases, ["a", "b"]);
     assert_eq!(networks["back"].ipv4_address, Some("10.7.0.9".parse().unwrap()));
+    assert_eq!(networks["back"].mac_address.unwrap().to_string(), "02:00:00:00:00:0a");
     let NetworkMode::Networks(listed) = container("networks: [front]").network else { panic!() };
     assert_eq!(listed.keys().collect::<Vec<_>>(), ["front"]);
     assert_eq!(container("").network, NetworkMode::default());
@@ -195,6 +197,14 @@ fn networks_of_services() {
     assert_eq!(container("network_mode: service:db").network, NetworkMode::Service("db".into()));
     let other = NetworkMode::Container("x".parse().unwrap());
     assert_eq!(container("network_mode: container:x").network, other);
+    for (mac, why) in [("03:00:00:00:00:01", "of an interface"), ("02:00", "is no hardware")] {
+        assert!(refused_service(&format!("mac_address: '{mac}'"))[0].contains(why));
+    }
+    let mac = "mac_address: '02:00:00:00:00:01'";
+    assert!(refused_service(&format!("{mac}\nscale: 2"))[0].contains("can't all have"));
+    assert!(
+        refused_service(&format!("{mac}\nnetwork_mode: host"))[0].contains("no network of its own")
+    );
     assert!(refused_service("network_mode: of:x")[0].contains("is no network mode"));
     assert!(
         refused_service("network_mode: service:db\nports: ['80:80']")[0]
@@ -528,12 +538,13 @@ fn confinement_of_services() {
 #[test]
 fn users_and_hosts() {
     let found = container(
-        "user: '1000:1000'\nworking_dir: /x\nhostname: a.b\ntty: true\nstdin_open: yes\nread_only: 'true'\nboot: false\ngroup_add: [mail, 5]\nextra_hosts: ['a=1.2.3.4', 'b:::1', 'c=[::2]', 'd:host-gateway']\ndns: 1.1.1.1\ndevices: ['/dev/fuse:/dev/x:rw']\nsysctls: {net.core.somaxconn: 5}\nshm_size: 64m",
+        "user: '1000:1000'\nworking_dir: /x\nhostname: a.b\ndomainname: c.d\ntty: true\nstdin_open: yes\nread_only: 'true'\nboot: false\ngroup_add: [mail, 5]\nextra_hosts: ['a=1.2.3.4', 'b:::1', 'c=[::2]', 'd:host-gateway']\ndns: 1.1.1.1\ndevices: ['/dev/fuse:/dev/x:rw']\nsysctls: {net.core.somaxconn: 5}\nshm_size: 64m",
     );
     assert_eq!(
         (found.user.as_deref(), found.working_dir.as_deref(), found.hostname.as_deref()),
         (Some("1000:1000"), Some("/x"), Some("a.b"))
     );
+    assert_eq!(found.domainname.as_deref(), Some("c.d"));
     assert!(found.tty && found.stdin_open && found.read_only && found.boot == Some(false));
     assert_eq!(
         found.extra_hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -547,6 +558,7 @@ fn users_and_hosts() {
     assert_eq!(warned.len(), 1, "{warned:?}");
     assert!(refused_service("extra_hosts: ['a=b']")[0].contains("`b` is no address"));
     assert!(refused_service("hostname: a_b")[0].contains("is no host name"));
+    assert!(refused_service("domainname: 'a b'")[0].contains("is no host name"));
     assert!(refused_service("tty: perhaps")[0].contains("is neither true nor false"));
 }
 

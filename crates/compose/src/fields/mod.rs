@@ -44,9 +44,6 @@ pub struct Row {
     pub added: bool,
 }
 
-/// Why some fields do nothing for now.
-const LATER: &str = "it is read, checked and converted, but containers don't have it yet";
-
 const fn works(path: &'static str, test: &'static str) -> Row {
     Row { path, verdict: Verdict::Works(test), added: false }
 }

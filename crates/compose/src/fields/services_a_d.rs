@@ -1,6 +1,9 @@
 //! Fields of services, from `annotations` to `domainname`.
 
-use super::{LATER, Row, warned, works};
+use super::{Row, warned, works};
+
+/// Why a container has no device of the host.
+const DEVICES: &str = "it is read and converted, but containers have ids of their own, to which devices of the host belong to nobody";
 
 /// The rows.
 pub(super) const ROWS: &[Row] = &[
@@ -223,13 +226,16 @@ pub(super) const ROWS: &[Row] = &[
     works("services.*.develop.watch[].initial_sync", "watch_of_services"),
     works("services.*.develop.watch[].path", "watch_of_services"),
     works("services.*.develop.watch[].target", "watch_of_services"),
-    warned("services.*.device_cgroup_rules", LATER),
-    warned("services.*.devices", LATER),
-    warned("services.*.devices[].permissions", LATER),
-    warned("services.*.devices[].source", LATER),
-    warned("services.*.devices[].target", LATER),
-    warned("services.*.dns", LATER),
+    warned("services.*.device_cgroup_rules", DEVICES),
+    warned("services.*.devices", DEVICES),
+    warned("services.*.devices[].permissions", DEVICES),
+    warned("services.*.devices[].source", DEVICES),
+    warned("services.*.devices[].target", DEVICES),
+    warned(
+        "services.*.dns",
+        "names are asked of Volt, which knows the stack's own and asks whom the host asks for others",
+    ),
     works("services.*.dns_opt", "a_container_in_the_engines_words"),
     works("services.*.dns_search", "a_container_in_the_engines_words"),
-    warned("services.*.domainname", LATER),
+    works("services.*.domainname", "users_and_hosts"),
 ];

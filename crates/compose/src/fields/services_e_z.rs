@@ -1,6 +1,6 @@
 //! Fields of services, from `entrypoint` to `working_dir`.
 
-use super::{LATER, Row, refused, warned, works};
+use super::{Row, refused, warned, works};
 
 /// The rows.
 pub(super) const ROWS: &[Row] = &[
@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
     warned("services.*.logging", "the log goes to the journal"),
     warned("services.*.logging.driver", "the log goes to the journal"),
     warned("services.*.logging.options", "the log goes to the journal"),
-    warned("services.*.mac_address", LATER),
+    works("services.*.mac_address", "networks_of_services"),
     works("services.*.mem_limit", "limits_of_services"),
     works("services.*.mem_reservation", "a_container_in_the_engines_words"),
     warned("services.*.mem_swappiness", "systemd decides by memory.swap.max alone"),
@@ -60,9 +60,12 @@ pub(super) const ROWS: &[Row] = &[
         "interfaces are called eth0, eth1 in the order of the file",
     ),
     works("services.*.networks.*.ipv4_address", "networks_of_services"),
-    warned("services.*.networks.*.ipv6_address", LATER),
+    warned(
+        "services.*.networks.*.ipv6_address",
+        "the addresses of a container in a network follow from one number; ipv4_address chooses it",
+    ),
     warned("services.*.networks.*.link_local_ips", "Volt gives link-local addresses out by itself"),
-    warned("services.*.networks.*.mac_address", LATER),
+    works("services.*.networks.*.mac_address", "networks_of_services"),
     warned(
         "services.*.networks.*.priority",
         "interfaces are called eth0, eth1 in the order of the file",

@@ -27,7 +27,6 @@ pub fn up(stack: &Stack, have: &Have, hashes: &Hashes, options: &Options) -> Pla
         first: BTreeSet::new(),
         gone: BTreeMap::new(),
         makes_way: BTreeMap::new(),
-        addressed: BTreeSet::new(),
     };
     if options.before.is_none() {
         planner.surplus(&chosen);
@@ -36,9 +35,7 @@ pub fn up(stack: &Stack, have: &Have, hashes: &Hashes, options: &Options) -> Pla
     planner.volumes(&chosen);
     planner.secrets(&chosen);
     planner.make_way(&order);
-    let (certain, any): (Vec<&String>, Vec<&String>) =
-        order.iter().partition(|key| wants_address(stack, key));
-    certain.iter().chain(&any).for_each(|key| planner.missing(key));
+    order.iter().for_each(|key| planner.missing(key));
     order.iter().for_each(|key| planner.service(key));
     planner.plan
 }
@@ -78,15 +75,6 @@ struct Planner<'a> {
     gone: BTreeMap<String, (usize, String)>,
     /// The steps after which a workload can have what others had.
     makes_way: BTreeMap<String, BTreeSet<usize>>,
-    /// What is made with a certain address. Who is given any comes after that, lest he be given it.
-    addressed: BTreeSet<usize>,
-}
-
-/// Whether a service asks for a certain address.
-fn wants_address(stack: &Stack, key: &str) -> bool {
-    let service = stack.services.get(key);
-    let wanted = service.map(|service| hold::wanted(stack, service)).unwrap_or_default();
-    wanted.iter().any(|hold| matches!(hold, Hold::Address(..)))
 }
 
 /// The workloads of a service: what each is called, and which one it is.
@@ -285,8 +273,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Makes what a service lacks. What is made waits for nobody, but for those with certain addresses, so all of a stack is made at the
-    /// same time.
+    /// Makes what a service lacks. What is made waits for nobody, so all of a stack is made at the same time.
     fn missing(&mut self, key: &str) {
         let Some(service) = self.stack.services.get(key) else { return };
         for (name, number) in replicas(self.stack, key) {
@@ -298,14 +285,7 @@ impl Planner<'_> {
             let used = uses(self.stack, service);
             let used = used.iter().filter_map(|id| self.last.get(id));
             step.after = used.chain(self.makes_way.get(&name)).flatten().copied().collect();
-            let is_certain = wants_address(self.stack, key);
-            if !is_certain {
-                step.after.extend(&self.addressed);
-            }
             let step = self.plan.push(step);
-            if is_certain {
-                self.addressed.insert(step);
-            }
             self.first.insert(step);
             self.last.entry(format!("service {key}")).or_default().insert(step);
         }

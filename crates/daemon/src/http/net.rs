@@ -45,7 +45,7 @@ pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
             let ip = fields.maybe("ip", body.ip.as_deref());
             let network = fields.one("network", body.network.as_deref().unwrap_or(DEFAULT));
             let (name, network) = fields.finish(name.zip(network))?;
-            let attachment = Attachment { network, ip, aliases: Vec::new() };
+            let attachment = Attachment { ip, ..Attachment::to(network) };
             Ok(tap(cx.state.net_tap_create(&name, &attachment, body.owner.as_deref())?))
         })
         .plain::<NetTapListOp>(|cx, _, _| {
@@ -99,7 +99,7 @@ fn connection(network: &str, body: &wire::NetConnect) -> Result<(Name, Attachmen
     let ip = fields.maybe("ip", body.ip.as_deref());
     let aliases = fields.all("aliases", &body.aliases);
     let (name, network) = fields.finish(name.zip(network))?;
-    Ok((name, Attachment { network, ip, aliases }))
+    Ok((name, Attachment { ip, aliases, ..Attachment::to(network) }))
 }
 
 fn captured(params: wire::NetCapture) -> Result<Capture, Failure> {

@@ -251,9 +251,24 @@ impl<'a> Doer<'a> {
                 create.binds.push(bind.clone());
             }
         }
+        self.keep_addresses(&create)?;
         self.engine.container_create(create)?;
         self.undone_by(Undo::Made(name.clone()));
         self.engine.write_stack_dropin(self.stack, key, step.replica).map(drop)
+    }
+
+    /// Keeps the addresses that the file gives to others from a container that is given any, so that it has none of them by chance.
+    fn keep_addresses(&self, create: &ContainerCreate) -> Result<()> {
+        let networks = create.network.iter().flat_map(|(_, networks)| networks);
+        let any: Vec<&Name> = networks.filter(|to| to.ip.is_none()).map(|to| &to.network).collect();
+        let containers = self.stack.services.values().filter_map(|service| service.container());
+        for (key, connection) in containers.flat_map(|container| container.network.connections()) {
+            let name = names::of_network(self.stack, key);
+            if let Some(ip) = connection.ipv4_address.filter(|_| any.contains(&&name)) {
+                self.engine.keep_address(&name, ip)?;
+            }
+        }
+        Ok(())
     }
 
     /// A volume without a name in the file, which the container that takes this one's place gets too.

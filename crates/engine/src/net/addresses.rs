@@ -138,6 +138,26 @@ impl Addresses {
         Ok(number)
     }
 
+    /// Keeps a number that nobody holds for whoever wants that one: who wants any is given it last.
+    pub(crate) fn keep(&mut self, network: &Name, number: u32) -> Result<()> {
+        // No workload is called so.
+        let (network, nobody) = (network.as_str(), format!("kept {number}"));
+        let change = self.change()?;
+        let kept = "SELECT 1 FROM address WHERE network = ?1 AND number = ?2 AND (held = 1 OR workload = ?3)";
+        let mut kept = change.prepare(kept).map_err(failed)?;
+        if kept.exists(params![network, number, nobody]).map_err(failed)? {
+            return Ok(());
+        }
+        drop(kept);
+        change
+            .execute(
+                "INSERT OR REPLACE INTO address VALUES (?1, ?3, ?2, 0, unixepoch())",
+                params![network, number, nobody],
+            )
+            .map_err(failed)?;
+        change.commit().map_err(failed)
+    }
+
     /// Takes back what a workload has, in one network or all.
     pub(crate) fn give_back(&mut self, workload: &Name, network: Option<&Name>) -> Result<()> {
         self.run(

@@ -140,13 +140,14 @@ impl Engine {
             .find(|one| one.network == network.name && one.workload == *workload)
             .map(|one| one.number);
         let attached = self.attached(workload);
+        let endpoints = attached.iter().flat_map(|all| &all.endpoints);
+        let endpoint = endpoints.into_iter().find(|one| one.network == network.name);
         Member {
             workload: workload.clone(),
-            connected: attached
-                .is_some_and(|all| all.endpoints.iter().any(|e| e.network == network.name)),
+            connected: endpoint.is_some(),
             ip: number.map(|number| ip_of(network.subnet, number)),
             ipv6: number.and_then(|number| Some(ipv6_of(network.ipv6?, number))),
-            mac: mac_of(workload, &network.name),
+            mac: endpoint.map_or_else(|| mac_of(workload, &network.name), |one| one.mac),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use volt_host::files;
 use volt_host::namespaces::{self, NetNs};
 use volt_host::netlink::{Inside, Netlink, Veth};
@@ -18,7 +18,8 @@ use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::{
-    Attached, Attachment, Endpoint, Network, Protocol, Published, ip_of, ipv6_of, mac_of, port_name,
+    Attached, Attachment, Endpoint, Network, Protocol, Published, ip_of, ipv6_of, mac_of,
+    number_of, port_name,
 };
 
 /// What one of a workload's connections is to it.
@@ -109,7 +110,7 @@ impl Engine {
             network: network.name.clone(),
             interface,
             port: port_name(workload, &network.name),
-            mac: mac_of(workload, &network.name),
+            mac: attachment.mac.unwrap_or_else(|| mac_of(workload, &network.name)),
             ip: ip_of(network.subnet, number),
             ipv6: network.ipv6.map(|subnet| ipv6_of(subnet, number)),
             aliases: attachment.aliases.clone(),
@@ -129,6 +130,15 @@ impl Engine {
         match table.number(&network.name, workload)? {
             Some(number) if wanted.is_none_or(|wanted| wanted == number) => Ok(number),
             _ => table.claim(network, workload, wanted),
+        }
+    }
+
+    /// Keeps an address that nobody has from whoever is given any.
+    pub(crate) fn keep_address(&self, network: &Name, ip: Ipv4Addr) -> Result<()> {
+        match number_of(self.network(network)?.subnet, ip) {
+            Some(number) => self.addresses()?.keep(network, number),
+            // Whoever asks for it is told.
+            None => Ok(()),
         }
     }
 

@@ -14,8 +14,12 @@ const RESOLV_CONF: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv
 impl Engine {
     /// What a container's `/etc/hosts` says.
     pub(crate) fn hosts_file(&self, spec: &Spec, attached: Option<&Attached>) -> String {
+        let names = spec.around.own_names(&spec.hostname);
         if spec.network == Network::Host {
-            let text = files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default();
+            let mut text = files::read_text("/etc/hosts".as_ref(), 1 << 20).unwrap_or_default();
+            if spec.around.domain.is_some() {
+                let _ = writeln!(text, "127.0.1.1 {names}");
+            }
             return text + &spec.around.hosts_lines(Some(Ipv4Addr::LOCALHOST.into()));
         }
         let mut out = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost\n");
@@ -27,10 +31,10 @@ impl Engine {
             .flatten()
             .collect();
         if own.is_empty() {
-            let _ = writeln!(out, "127.0.1.1 {}", spec.hostname);
+            let _ = writeln!(out, "127.0.1.1 {names}");
         }
         for ip in own {
-            let _ = writeln!(out, "{ip} {}", spec.hostname);
+            let _ = writeln!(out, "{ip} {names}");
         }
         let gateway = attached.and_then(|attached| self.host_of(attached));
         out + &spec.around.hosts_lines(gateway)

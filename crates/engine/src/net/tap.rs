@@ -106,8 +106,7 @@ impl Engine {
     /// Makes a TAP where it is missing, and lets through what its machine sends.
     pub(super) fn raise_tap(&self, tap: &Tap) -> Result<()> {
         let network = self.network(&tap.network)?;
-        let attachment =
-            Attachment { network: network.name.clone(), ip: tap.ip, aliases: Vec::new() };
+        let attachment = Attachment { ip: tap.ip, ..Attachment::to(network.name.clone()) };
         let mut endpoint = self.endpoint(&network, &tap.name, &attachment, String::new())?;
         // What the machine calls it is its own business.
         endpoint.interface.clone_from(&endpoint.port);

@@ -66,6 +66,30 @@ fn addresses_stay_with_their_names_and_are_reused_last() {
 }
 
 #[test]
+fn an_address_that_somebody_is_to_have_is_given_to_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volt.db");
+    let net = network("back", "10.9.0.0/29");
+    let mut table = Addresses::open(&path).unwrap();
+    let claim = |table: &mut Addresses, who: &str, wanted| table.claim(&net, &name(who), wanted);
+    assert_eq!(claim(&mut table, "gone", None).unwrap(), 2);
+    table.give_back(&name("gone"), None).unwrap();
+    // Neither the next number nor that of one who comes back, and as often as it is said.
+    for number in [2, 3, 3] {
+        table.keep(&net.name, number).unwrap();
+    }
+    assert_eq!(claim(&mut table, "any", None).unwrap(), 4);
+    table.keep(&net.name, 4).unwrap();
+    assert_eq!(table.number(&net.name, &name("any")).unwrap(), Some(4), "who has it keeps it");
+    assert_eq!(claim(&mut table, "gone", None).unwrap(), 5);
+    assert_eq!(claim(&mut table, "certain", Some(3)).unwrap(), 3);
+    assert_eq!(table.held().unwrap().len(), 3);
+    // It is no address less.
+    assert_eq!(claim(&mut table, "more", None).unwrap(), 6);
+    assert_eq!(claim(&mut table, "last", None).unwrap(), 2);
+}
+
+#[test]
 fn no_address_is_given_out_twice() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("volt.db");

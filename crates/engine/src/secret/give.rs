@@ -12,6 +12,9 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::secret::{Credential, MAX};
 
+/// The most that systemd gives a unit of credentials, with their names, in bytes (its `CREDENTIALS_TOTAL_SIZE_MAX`).
+const MOST_OF_A_UNIT: usize = 1 << 20;
+
 impl Engine {
     /// Refuses a container that is to have secrets that there are not.
     pub(crate) fn check_secrets(&self, spec: &Spec) -> Result<()> {
@@ -21,10 +24,11 @@ impl Engine {
         }
     }
 
-    /// Keeps the secrets that a service is to have from being removed until its record tells of them, if systemd can load each.
+    /// Keeps the secrets that a service is to have from being removed until its record tells of them, if systemd can load each, and all.
     pub(crate) fn hold_credentials(&self, all: &[Credential]) -> Result<Vec<Lock>> {
         let locks = self.hold_secrets(all)?;
-        all.iter().try_for_each(|one| self.check_credential(one)).map(|()| locks)
+        all.iter().try_for_each(|one| self.check_credential(one))?;
+        self.check_size(all).map(|()| locks)
     }
 
     /// Keeps secrets from being removed, if there are all of them.
@@ -56,6 +60,29 @@ impl Engine {
         Err(Error::new(ErrorKind::Conflict, title).about(name).hinted(format!(
             "Give it its value again, which frees it of that: volt secret create --replace {name} FILE"
         )))
+    }
+
+    /// Refuses secrets that are too much for one unit.
+    fn check_size(&self, all: &[Credential]) -> Result<()> {
+        // Encrypted each is longer; and it takes its time to decrypt them.
+        let most = |one: &Credential| Ok(one.target.len() + self.encrypted(&one.name)?.len());
+        if all.iter().map(most).sum::<Result<usize>>()? <= MOST_OF_A_UNIT {
+            return Ok(());
+        }
+        let size = |one: &Credential| {
+            let value = credentials::decrypt(one.name.as_str(), &self.encrypted(&one.name)?);
+            let value = value.map_err(|error| undecryptable(&one.name, error))?;
+            Ok(one.target.len() + value.len())
+        };
+        let size = all.iter().map(size).sum::<Result<usize>>()?;
+        if size <= MOST_OF_A_UNIT {
+            return Ok(());
+        }
+        let title = format!("These secrets and their names are {size} bytes together");
+        let hint = format!(
+            "systemd gives a service or task {MOST_OF_A_UNIT} at most, but a container may have more"
+        );
+        Err(Error::new(ErrorKind::Resource, title).hinted(hint))
     }
 
     /// A secret as it lies on the disk.

@@ -109,6 +109,23 @@ fn a_fresh_host_and_a_whole_container_have_no_findings() {
 }
 
 #[test]
+fn what_is_no_unit_is_not_asked_for_one() {
+    let (_dir, engine) = engine();
+    let traced = Spec { backend: Backend::Proot, network: Network::Host, ..spec("traced") };
+    write_record(&engine, &traced);
+    // What a stack says of it, and what a run that was killed has left until the next one.
+    let dropin = engine.dropin_dir(&traced.name).join("60-volt-stack.conf");
+    touch(&dropin, "");
+    touch(&engine.paths().container_run(&traced.name).join("spec"), "");
+    assert_eq!(problems(&engine), [""; 0]);
+    let unit = Spec { backend: Backend::ProotUnit, ..traced };
+    write_record(&engine, &unit);
+    assert_eq!(problems(&engine).len(), 2, "its drop-in, and its run: {:?}", problems(&engine));
+    engine.container_delete(&unit.name, true).unwrap();
+    assert!(!dropin.exists());
+}
+
+#[test]
 fn what_a_crash_leaves_is_found_and_mended() {
     let (_dir, engine) = engine();
     let paths = engine.paths().clone();

@@ -14,6 +14,9 @@ const GATEWAY: &str = "host-gateway";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Around {
+    /// The domain of its own name, in its `/etc/hosts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
     /// Names with their addresses, in its `/etc/hosts`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<ExtraHost>,
@@ -72,7 +75,8 @@ impl Around {
     /// # Errors
     /// When a file would say something else than what is meant, or a setting is not the container's own.
     pub fn validate(&self) -> Result<(), AroundError> {
-        self.hosts.iter().try_for_each(|host| check_name(&host.name))?;
+        let names = self.hosts.iter().map(|host| &host.name);
+        names.chain(&self.domain).try_for_each(|name| check_name(name))?;
         let words = self.dns_search.iter().chain(&self.dns_options);
         for word in words {
             if word.is_empty() || word.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -92,6 +96,16 @@ impl Around {
     #[must_use]
     pub fn has_names(&self) -> bool {
         !(self.hosts.is_empty() && self.dns_search.is_empty() && self.dns_options.is_empty())
+            || self.domain.is_some()
+    }
+
+    /// What `/etc/hosts` calls it that is called so: its whole name first, which `hostname -f` says.
+    #[must_use]
+    pub fn own_names(&self, hostname: &str) -> String {
+        match &self.domain {
+            Some(domain) => format!("{hostname}.{domain} {hostname}"),
+            None => hostname.to_owned(),
+        }
     }
 
     /// What of it `/etc/hosts` says; `gateway` is the host's address, where it has one for the container.
@@ -235,12 +249,15 @@ mod tests {
     #[test]
     fn files_say_what_is_meant() {
         let around = Around {
+            domain: Some("lan.example".into()),
             hosts: ["a=1.2.3.4", "b=host-gateway"].map(|text| text.parse().unwrap()).into(),
             dns_search: vec!["one.example".into(), "two".into()],
             dns_options: vec!["ndots:2".into()],
             sysctls: BTreeMap::new(),
         };
         assert_eq!(around.validate(), Ok(()));
+        assert_eq!(around.own_names("web"), "web.lan.example web");
+        assert_eq!(Around::default().own_names("web"), "web");
         assert_eq!(around.hosts_lines(None), "1.2.3.4 a\n");
         let gateway = Some("10.0.0.1".parse().unwrap());
         assert_eq!(around.hosts_lines(gateway), "1.2.3.4 a\n10.0.0.1 b\n");
@@ -249,6 +266,8 @@ mod tests {
         assert_eq!(around.resolv(text), wanted);
         assert_eq!(Around::default().resolv(text), text);
         let several = Around { dns_search: vec!["a\nnameserver".into()], ..Around::default() };
+        assert!(several.validate().is_err());
+        let several = Around { domain: Some("a\n1.2.3.4 b".into()), ..Around::default() };
         assert!(several.validate().is_err());
     }
 

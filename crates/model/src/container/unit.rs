@@ -478,7 +478,7 @@ mod tests {
         let text = rendered(&Spec { backend: Backend::ProotUnit, ids: None, ..spec() });
         for part in [
             " --stop-timeout 10 --traced -- /usr/bin/proot --verbose=-1 -r /var/lib/volt/containers/web/rootfs -b /proc:/proc -b /sys:/sys -b /dev:/dev -b /run/volt/containers/web/hosts:/etc/hosts -b /run/volt/containers/web/resolv.conf:/etc/resolv.conf ",
-            " -b /var/lib/volt/volumes/pg/_data:/var/lib/pg -b /run/volt/containers/web/parts/2:/etc/pg ",
+            " -b /run/volt/containers/web/parts/1:/var/lib/pg -b /run/volt/containers/web/parts/2:/etc/pg ",
             " -b /run/volt/containers/web/shown:/run/.volt -b /usr/lib/volt/volt-init:/run/.volt/init -w / /run/.volt/init\n",
             "NetworkNamespacePath=/run/netns/volt-web\n",
             "MemoryMax=1073741824\n",

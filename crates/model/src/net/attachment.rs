@@ -1,6 +1,6 @@
-//! How a workload is to be connected: `--network NAME[:ip=ADDRESS][:alias=NAME]…`, or `none`, `host` or `container:NAME` alone.
+//! How a workload is to be connected: `--network NAME[:ip=ADDRESS][:mac=ADDRESS][:alias=NAME]…`, or `none`, `host` or `container:NAME` alone.
 
-use super::Alias;
+use super::{Alias, Mac};
 use crate::container::Network as Whose;
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ pub struct Attachment {
     /// The IPv4 address that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
+    /// The hardware address that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
     /// Further names for it in this network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
@@ -26,7 +29,7 @@ impl Attachment {
     /// A connection with nothing particular about it.
     #[must_use]
     pub fn to(network: Name) -> Self {
-        Self { network, ip: None, aliases: Vec::new() }
+        Self { network, ip: None, mac: None, aliases: Vec::new() }
     }
 }
 
@@ -63,10 +66,19 @@ impl FromStr for Attachment {
                     attachment.ip =
                         Some(ip.parse().map_err(|_| wrong(&"its ip is no IPv4 address"))?);
                 }
+                // A colon begins the next part.
+                Some(("mac", mac)) if attachment.mac.is_none() => {
+                    let mac = mac.replace('-', ":").parse().map_err(|e| wrong(&e))?;
+                    attachment.mac = Some(mac);
+                }
                 Some(("alias", alias)) => {
                     attachment.aliases.push(alias.parse().map_err(|e| wrong(&e))?);
                 }
-                _ => return Err(wrong(&"behind the name comes ip=ADDRESS once, or alias=NAME")),
+                _ => {
+                    return Err(wrong(
+                        &"behind the name comes ip=ADDRESS or mac=ADDRESS once, or alias=NAME",
+                    ));
+                }
             }
         }
         Ok(attachment)
@@ -78,6 +90,9 @@ impl fmt::Display for Attachment {
         f.write_str(self.network.as_str())?;
         if let Some(ip) = self.ip {
             write!(f, ":ip={ip}")?;
+        }
+        if let Some(mac) = self.mac {
+            write!(f, ":mac={}", mac.to_string().replace(':', "-"))?;
         }
         self.aliases.iter().try_for_each(|alias| write!(f, ":alias={alias}"))
     }

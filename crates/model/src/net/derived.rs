@@ -94,7 +94,7 @@ impl fmt::Display for Mac {
 /// A text that is no hardware address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is no hardware address: write six pairs of hexadecimal digits, such as 02:00:5e:10:00:01"
+    "`{0}` is no hardware address of an interface: write six pairs of hexadecimal digits, such as 02:00:5e:10:00:01"
 )]
 pub struct MacError(String);
 
@@ -109,7 +109,9 @@ impl FromStr for Mac {
             let part = parts.next().filter(|p| p.len() == 2).ok_or_else(wrong)?;
             *octet = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
         }
-        if parts.next().is_some() { Err(wrong()) } else { Ok(Self(octets)) }
+        // That of a group, and none, are no interface's.
+        let is_ones = octets[0] & 1 == 0 && octets != [0; 6];
+        if parts.next().is_some() || !is_ones { Err(wrong()) } else { Ok(Self(octets)) }
     }
 }
 

@@ -127,10 +127,11 @@ fn connections_are_said_in_words() {
         |words: &[&str]| connections(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
     assert_eq!(said(&["none"]), Ok((Whose::None, vec![])));
     assert_eq!(said(&["host"]), Ok((Whose::Host, vec![])));
-    let (whose, all) = said(&["back:ip=10.9.0.5:alias=db:alias=store", "volt0"]).unwrap();
+    let (whose, all) =
+        said(&["back:ip=10.9.0.5:mac=02-00-00-00-00-0b:alias=db:alias=store", "volt0"]).unwrap();
     assert_eq!(
         (whose, all.len(), all[0].to_string()),
-        (Whose::None, 2, "back:ip=10.9.0.5:alias=db:alias=store".into())
+        (Whose::None, 2, "back:ip=10.9.0.5:mac=02-00-00-00-00-0b:alias=db:alias=store".into())
     );
     for bad in [
         &["none", "volt0"][..],
@@ -140,6 +141,8 @@ fn connections_are_said_in_words() {
         &["a:ip=x"],
         &["a:ip=1.2.3.4:ip=1.2.3.5"],
         &["a:alias=b c"],
+        &["a:mac=01-00-5e-00-00-01"],
+        &["a:mac=02:00:00:00:00:0b"],
         &["a:alias=b.volt"],
         &["a:b"],
         &["A"],

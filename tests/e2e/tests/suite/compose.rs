@@ -340,6 +340,9 @@ on_hosts! {
         host.until(Duration::from_secs(10), "volt compose -p reach logs a | grep -q 'hello from a'");
         host.until(Duration::from_secs(10), "journalctl -q VOLT_STACK=reach VOLT_STACK_SERVICE=a VOLT_STACK_REPLICA=1 | grep -q 'hello from a'");
         assert!(within(host, "reach", "volt compose logs").ok().contains("reach-a-1: hello from a"));
+        // As it is written, and of the next run too.
+        let lines = |count: u8| format!("for i in $(seq 300); do test $(grep -c 'reach-a-1: hello from a' /tmp/reach.follow) = {count} && break; sleep 0.1; done");
+        within(host, "reach", &format!("timeout 60 volt compose logs -f > /tmp/reach.follow & follow=$!; {}; volt compose restart a && {}; kill $follow && grep -c 'reach-a-1: hello from a' /tmp/reach.follow", lines(1), lines(2))).ok();
         assert!(within(host, "reach", "volt compose images -o json").ok().contains("tiny"));
         within(host, "reach", "volt compose exec b test -e /bin/busybox").ok();
         within(host, "reach", "volt compose exec b sh -c 'exit 9'").fails(9);

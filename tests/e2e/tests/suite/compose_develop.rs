@@ -162,6 +162,19 @@ on_hosts! {
         within(host, "volt compose build --no-cache").ok();
         host.sh("rm /srv/develop/.env; volt run --rm develop/app:latest grep -qx WRITTEN /result").ok();
 
+        // `up` takes the image that is there; with --build it is built of what the source is now.
+        let ups = |more: &str, said: &str| {
+            within(host, &format!("BUILD_KEY=hidden volt compose up -d {more}")).ok();
+            host.until(PATIENCE, &format!("volt logs -n 1 --grep '^source' develop-app-1 | grep -qx 'source {said}'"));
+        };
+        ups("", "1");
+        write(host, "/srv/develop/app/source", "source 0\n");
+        ups("", "1");
+        ups("--build", "0");
+        write(host, "/srv/develop/app/source", "source 1\n");
+        ups("--build", "1");
+        within(host, "volt compose down").ok();
+
         // What can't be done is said before anything is.
         let wrong = |from: &str, to: &str, what: &str| {
             write(host, "/srv/develop/compose.yaml", &BUILT.replace(from, to));

@@ -363,6 +363,9 @@ services:
     image: tiny
     command: sleep 1000
     stop_grace_period: 1s
+    hostname: front
+    domainname: corp.example
+    mac_address: '02:5e:00:00:00:21'
     extra_hosts: ['db.example=192.0.2.7', 'host.docker.internal:host-gateway']
     dns_search: [one.example, two.example]
     dns_opt: ['ndots:2']
@@ -383,6 +386,7 @@ on_hosts! {
             let hosts = inside("cat /etc/hosts").ok();
             assert!(hosts.contains("192.0.2.7 db.example\n") && hosts.contains(&format!("{gateway} host.docker.internal")), "{hosts}");
             let resolv = inside("cat /etc/resolv.conf").ok();
+            assert!(hosts.contains(" front.corp.example front\n"), "{hosts}");
             assert!(resolv.contains("nameserver ") && resolv.ends_with("search one.example two.example\noptions ndots:2"), "{resolv}");
             assert_eq!(inside("cat /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/conf/eth0/forwarding").ok(), "321\n1");
             assert_eq!(inside("df -k /dev/shm | tail -1").ok().split_whitespace().nth(1).unwrap(), "3072");
@@ -392,6 +396,8 @@ on_hosts! {
         assert_eq!(host_of("/proc/sys/net/core/somaxconn"), somaxconn);
         host.sh("systemctl restart volt-container@around-a-1").ok();
         looks();
+        // Who is connected by hand has the address that follows from the names.
+        assert_eq!(inside("hostname; cat /sys/class/net/eth0/address").ok(), "front\n02:5e:00:00:00:21");
         // Another network while it runs: the files stay what they are.
         host.volt(&["net", "disconnect", "around-default", "around-a-1"]).ok();
         host.volt(&["net", "connect", "around-default", "around-a-1"]).ok();
@@ -401,7 +407,7 @@ on_hosts! {
         let said = within(host, "around", "volt compose up -d").fails(1);
         assert!(said.contains("net/ipv4/conf/eth9/forwarding"), "{said}");
         looks();
-        stack(host, "around", &format!("{AROUND}    network_mode: host\n"));
+        stack(host, "around", &format!("{AROUND}    network_mode: host\n").replace("    mac_address: '02:5e:00:00:00:21'\n", ""));
         within(host, "around", "volt compose up -d").fails(2);
         host.volt(&["compose", "-p", "around", "down"]).ok();
         is_gone(host, "around");
@@ -557,6 +563,26 @@ on_hosts! {
         within(host, "moves", "volt compose down").ok();
         is_gone(host, "moves");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_hosts! {
+    fn compose_gives_nobody_an_address_that_another_is_to_have(host) {
+        host.tiny();
+        let service = "image: tiny, command: sleep 1000, stop_grace_period: 1s";
+        let network = "networks: {default: {ipam: {config: [{subnet: 10.97.0.0/24}]}}}\n";
+        stack(host, "pinned", &format!("name: pinned\nservices:\n  a: {{{service}}}\n  b: {{{service}}}\n{network}"));
+        within(host, "pinned", "volt compose up -d").ok();
+        // `c` is made first, and would be given the next one.
+        let pin = "networks: {default: {ipv4_address: 10.97.0.4}}";
+        stack(host, "pinned", &format!("name: pinned\nservices:\n  a: {{{service}, {pin}}}\n  b: {{{service}}}\n  c: {{{service}}}\n{network}"));
+        let done = steps(&within(host, "pinned", "volt compose up -d -o json").json());
+        assert!(done.contains(&"recreate workload pinned-a-1".to_owned()), "{done:?}");
+        let members = host.volt(&["net", "inspect", "pinned-default", "-o", "json"]).json()["members"].clone();
+        let ip = |name: &str| members.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()["ip"].clone();
+        assert_eq!((ip("pinned-a-1"), ip("pinned-c-1")), ("10.97.0.4".into(), "10.97.0.5".into()), "{members}");
+        within(host, "pinned", "volt compose down").ok();
+        is_gone(host, "pinned");
     }
 }
 

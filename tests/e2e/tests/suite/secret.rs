@@ -82,6 +82,17 @@ on_hosts! {
         host.volt(&["task", "delete", "secret-task"]).ok();
         host.volt(&["secret", "delete", "e2e-word"]).ok();
         assert_eq!(host.run_with(&["sh"], b"journalctl -b | grep -q '[b]arracuda'").code, 1);
+        // As much as systemd takes, and no byte more.
+        let large = |size: u32| host.sh(&format!("head -c {size} /dev/urandom | volt secret create --replace e2e-word -"));
+        let task = |more: &[&str]| host.volt(&[&["task", "create", "--every", "1h"], more, &["secret-task", "--", "/bin/sh", "-c", "wc -c < $CREDENTIALS_DIRECTORY/word"]].concat());
+        large((1 << 19) - 6).ok();
+        task(&both).ok();
+        assert_eq!(host.volt(&["task", "run", "secret-task"]).ok().trim(), "524282");
+        host.volt(&["task", "delete", "secret-task"]).ok();
+        large((1 << 19) - 5).ok();
+        assert!(task(&both).fails(11).contains("1048578 bytes"));
+        assert!(create(&both).fails(11).contains("1048578 bytes"));
+        host.gone(&["/etc/systemd/system/*secret-*", "/var/lib/volt/services/secret-svc", "/var/lib/volt/tasks/secret-task"]);
         leave();
     }
 }

@@ -71,6 +71,18 @@ on_hosts! {
             host.volt(&["service", "delete", "--force", &name]).ok();
             host.gone(&[&format!("/var/lib/svc-{name}"), &format!("/var/lib/private/svc-{name}")]);
         }
+        // Who asks for the page of a service that listens at a low port gets an answer, if it is there or not.
+        let low = |profile: &str| {
+            without(host, "svc-low");
+            host.volt(&["service", "create", "svc-low", "--profile", profile, "--", "/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:907", "-h", "/srv"]).ok();
+            host.volt(&["service", "start", "svc-low"])
+        };
+        drop(low("standard"));
+        host.until(Duration::from_secs(10), "systemctl is-failed -q svc-low && volt service logs svc-low | grep -q 'ermission denied'");
+        low("web").ok();
+        host.until(Duration::from_secs(10), "curl -s -o /dev/null http://127.0.0.1:907/");
+        assert_ne!(host.sh("ps -o user= -p $(systemctl show -P MainPID svc-low)").ok(), "root");
+        host.volt(&["service", "delete", "--force", "svc-low"]).ok();
         // As whom, where and with what it is told.
         without(host, "svc-told");
         host.sh("mkdir -p '/srv/a b' && chown nobody '/srv/a b'").ok();

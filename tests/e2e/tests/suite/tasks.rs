@@ -93,7 +93,7 @@ mod system_package_is_installed_used_upgraded_and_purged {
 mod system_benches_measure {
     #[test]
     fn t2_hosts() {
-        for (bench, figures) in [("container", 10), ("store", 26)] {
+        for (bench, figures) in [("container", 10), ("store", 26), ("compose", 5), ("health", 3)] {
             let words =
                 ["bench", bench, "--pairs", "1", "--profile", "host", "--no-build", "--json"];
             let output = volt_e2e::xtask_command().args(words).output().unwrap();

@@ -200,7 +200,7 @@ pub(crate) struct CreateFlags {
     #[arg(long, overrides_with = "boot")]
     no_boot: bool,
     /// Connect it to a network [default: volt0, or what container.network says]; none leaves it its own loopback alone, host shares the host's, container:NAME that of another container
-    #[arg(long, value_name = "NETWORK[:ip=ADDRESS][:alias=NAME]", add = ArgValueCompleter::new(complete::networks))]
+    #[arg(long, value_name = "NETWORK[:ip=ADDRESS][:mac=ADDRESS][:alias=NAME]", add = ArgValueCompleter::new(complete::networks))]
     network: Vec<String>,
     /// The address that it is to have in the first network
     #[arg(long, value_name = "ADDRESS", requires = "network")]
