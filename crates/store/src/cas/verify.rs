@@ -183,7 +183,7 @@ impl Cas {
                 others(&lease, lost)?;
             }
         }
-        self.sync()?;
+        lease.sync()?;
         for damage in &mut verified.damages {
             if let Some(digest) = damage.object {
                 let is_back = self.objects().check(&digest)? == Some(true);

@@ -67,25 +67,36 @@ impl Cas {
         }
         let artifact = Artifact::parse(&document)?;
         let lease = self.lease(wanted)?;
-        let pulled = self.fetch_tree(&lease, pull, artifact, progress);
-        if let Err(Error::Full { .. }) = &pulled {
+        let fetched = self.fetch_tree(&lease, pull, artifact, progress);
+        if let Err(Error::Full { .. }) = &fetched {
             // A disk that is full has better uses for half a tree.
             drop(lease);
             drop(self.collect(wanted));
-            return pulled;
+            return fetched;
         }
-        // With all of it on disk nobody builds upon what a power cut has halved.
-        if pulled.is_err()
-            && let Err(error) = self.sync()
-        {
-            tracing::warn!(%error, "what was fetched of a tree goes with the next collection");
-            return pulled;
-        }
+        progress.step("Writing it to disk");
+        // Half a tree too: nobody builds upon what a power cut has halved.
+        lease.sync()?;
+        let named = fetched.and_then(|pulled| match progress.cancelled() {
+            true => Err(Error::Cancelled),
+            false => self.name_pulled(pull.name, &pulled).map(|()| pulled),
+        });
         lease.end()?;
-        pulled
+        named
     }
 
-    /// Fetches it and writes the name, under a lease.
+    fn name_pulled(&self, name: &TreeName, pulled: &PulledTree) -> Result<()> {
+        let named = Manifest {
+            version: 1,
+            name: name.as_str(),
+            tree: pulled.tree.to_string(),
+            created: jiff::Timestamp::now(),
+            source: None,
+        };
+        self.refs().write(RefKind::Manifests, &name.encoded(), &named)
+    }
+
+    /// Fetches it, under a lease.
     fn fetch_tree(
         &self,
         lease: &Lease,
@@ -130,19 +141,6 @@ impl Cas {
         let donors = donors(&tree, old.as_ref(), &missing);
         let places = self.places(donors.into_iter(), &missing, &recipes)?;
         fetched += Fetch { places: &places, ..fetch }.all(&missing, stage.path())?;
-        progress.step("Writing it to disk");
-        self.sync()?;
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let named = Manifest {
-            version: 1,
-            name: name.as_str(),
-            tree: tree.digest.to_string(),
-            created: jiff::Timestamp::now(),
-            source: None,
-        };
-        self.refs().write(RefKind::Manifests, &name.encoded(), &named)?;
         let size = tree.contents().map(|(_, content)| content.size).sum();
         Ok(PulledTree { tree: tree.digest, entries: tree.nodes.len() as u64, size, fetched })
     }
