@@ -7,9 +7,9 @@ use super::recipes;
 use super::{CHUNK, ENTRIES, LISTS, Shelf, TREE, small};
 use crate::cas::{Cas, Lease, Manifest, RefKind, Tree, TreeName, Wanted as Standing};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::progress::Progress;
-use crate::tree::EntryPath;
+use crate::tree::{EntryPath, keeps_xattr};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use volt_host::files::Stage;
@@ -136,6 +136,7 @@ impl Cas {
             fetched += Fetch { places: &places, ..fetch }.all(needed, stage.path())?;
         }
         let tree = self.tree_of_at_most(&about.tree, ENTRIES)?;
+        refuse_steering(&tree)?;
         fetch.limit = pull.limit;
         let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
@@ -201,6 +202,17 @@ impl Cas {
         }
         Ok(places)
     }
+}
+
+/// Refuses attributes that no archive may bring either: roots would set them on files of this host.
+fn refuse_steering(tree: &Tree) -> Result<()> {
+    for node in &tree.nodes {
+        if let Some((name, _)) = node.meta.xattrs.iter().find(|(name, _)| !keeps_xattr(name)) {
+            let reason = format!("it has the attribute {}", printable(name));
+            return Err(Error::refused(node.path.as_bytes(), reason));
+        }
+    }
+    Ok(())
 }
 
 /// The local files that are likely to have parts of what is missing: the large ones at the same paths of the old tree.

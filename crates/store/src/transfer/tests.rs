@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::Silent;
-use crate::cas::{Cas, TreeName};
+use crate::cas::{Cas, RefKind, TreeName};
 use crate::digest::Digest;
+use crate::manifest::{Encoder, Node, NodeKind};
+use crate::tree::{EntryPath, Meta};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,6 +99,16 @@ impl Side {
         let name: &TreeName = &name.parse().unwrap();
         let (cache, stages) = (&*cache, &*stages);
         self.cas.pull_tree(TreePull { shelf, name, limit, cache, stages, wanted: &nobody }, &Silent)
+    }
+
+    /// Stores a manifest under a name, as no writer of ours makes it.
+    fn store_manifest(&self, name: &str, bytes: &[u8]) -> Digest {
+        let lease = self.cas.lease(&nobody).unwrap();
+        let tree = self.cas.objects().put_bytes(&lease, bytes).unwrap().digest;
+        let value = serde_json::json!({ "tree": tree.to_string() });
+        self.cas.refs().write(RefKind::Manifests, name, &value).unwrap();
+        lease.end().unwrap();
+        tree
     }
 
     /// Stores a folder with these files.
@@ -248,4 +260,22 @@ fn what_is_not_what_it_says_is_refused() {
     let error = here.push(empty.at("1"), "site").unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     assert!(empty.manifests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn no_tree_brings_attributes_that_steer_the_host() {
+    for name in ["security.selinux", "security.SMACK64", "trusted.overlay.opaque"] {
+        let mut encoder = Encoder::new(Vec::new()).unwrap();
+        for (path, xattrs) in [("", Vec::new()), ("labelled", vec![(name.into(), b"x".to_vec())])] {
+            let path = EntryPath::parse(path.as_bytes()).unwrap_or_default();
+            let meta = Meta { xattrs, ..Meta::default() };
+            encoder.put(&Node { path, kind: NodeKind::Directory, meta }).unwrap();
+        }
+        let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+        here.store_manifest("site", &encoder.finish().unwrap());
+        here.push(shelf.at("1"), "site").unwrap();
+        let error = there.pull(&shelf, "copy", u64::MAX).unwrap_err().to_string();
+        assert!(error.contains("labelled") && error.contains(name), "{error}");
+        assert!(there.cas.list().unwrap().is_empty());
+    }
 }
