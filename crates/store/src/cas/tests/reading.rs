@@ -2,6 +2,8 @@
 
 use crate::cas::{Cas, Copies, Difference, Pointer, TreeName, Verified};
 use crate::digest::Digest;
+use crate::manifest::{Encoder, Node, NodeKind};
+use crate::tree::{EntryPath, Meta};
 use crate::{Error, Progress, Silent};
 use std::cell::Cell;
 use std::fs;
@@ -96,6 +98,26 @@ fn break_object(path: &Path, how: &str) {
         "cut" => fs::write(path, &bytes[..bytes.len() - 1]).unwrap(),
         _ => fs::remove_file(path).unwrap(),
     }
+}
+
+/// Of so few bytes that a hundred MiB of it would be gigabytes in memory.
+#[test]
+fn a_tree_of_somebody_else_fits_into_memory() {
+    let store = Store::new();
+    let pair = |number: u16| (format!("user.{number:04}").into_bytes(), Vec::new());
+    let xattrs: Vec<_> = (0..4096).map(pair).collect();
+    let mut encoder = Encoder::new(Vec::new()).unwrap();
+    for number in 0..1300 {
+        let name = if number == 0 { String::new() } else { format!("{number:04}") };
+        let path = EntryPath::parse(name.as_bytes()).unwrap_or_default();
+        let meta = Meta { xattrs: xattrs.clone(), ..Meta::default() };
+        encoder.put(&Node { path, kind: NodeKind::Directory, meta }).unwrap();
+    }
+    let lease = store.cas.lease(&nobody).unwrap();
+    let manifest = encoder.finish().unwrap();
+    let tree = store.cas.objects().put_bytes(&lease, &manifest).unwrap().digest;
+    let error = store.cas.tree_of_at_most(&tree, 1_000_000).unwrap_err();
+    assert!(matches!(error, Error::Damaged(_)), "{error}");
 }
 
 #[test]
