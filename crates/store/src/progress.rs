@@ -1,5 +1,6 @@
 //! How a long operation tells its caller where it is, and learns that nobody wants it any more.
 
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -41,7 +42,15 @@ pub trait Progress {
     fn cancelled(&self) -> bool {
         false
     }
+
+    /// The same for other threads, which may ask for as long as they wait for somebody.
+    fn cancellation(&self) -> Cancellation {
+        Arc::new(|| false)
+    }
 }
+
+/// Says whether to give up.
+pub type Cancellation = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Hears nothing.
 #[derive(Debug, Clone, Copy, Default)]

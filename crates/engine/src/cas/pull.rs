@@ -25,7 +25,7 @@ impl Engine {
             Some(name) => name,
             None => name_of(from)?,
         };
-        let repository = self.repository(from, account)?;
+        let repository = self.repository(from, account, progress)?;
         let pull = TreePull {
             shelf: &repository,
             name: &name,

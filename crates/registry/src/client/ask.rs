@@ -39,6 +39,7 @@ impl Client {
         let mut wait = FIRST_WAIT;
         let mut tries = 1;
         loop {
+            self.refuse_over()?;
             let failure = match self.ask_once(ask, path, make) {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) if is_passing(response.status()) => {
@@ -56,7 +57,7 @@ impl Client {
             }
             tries += 1;
             tracing::info!(%failure, ?wait, "asked again");
-            std::thread::sleep(wait);
+            self.pause(wait)?;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

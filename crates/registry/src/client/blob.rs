@@ -14,6 +14,9 @@ use volt_model::registry::{Digest, Hasher, Remote};
 /// How often in a row a download may break off without a byte in between, before another place is asked.
 const BREAKS: u32 = 5;
 
+/// The piece in which is read what is not handed on, in bytes.
+const PIECE: usize = 64 << 10;
+
 /// A blob on its way. What was read of it is only sure once it was read to its end without an error.
 #[derive(Debug)]
 pub struct Blob<'a> {
@@ -97,7 +100,7 @@ impl Blob<'_> {
     /// # Errors
     /// When that can't be read.
     pub fn resume(&mut self, earlier: &mut impl Read) -> io::Result<u64> {
-        let mut piece = vec![0; 64 << 10];
+        let mut piece = vec![0; PIECE];
         let mut limited = earlier.take(self.size);
         loop {
             let length = limited.read(&mut piece)?;
@@ -179,15 +182,20 @@ impl Blob<'_> {
             // It sends all of it again: what we have is passed over.
             _ => {
                 let mut response = response;
-                let passed = io::copy(&mut response.by_ref().take(at), &mut io::sink());
-                if passed.is_ok_and(|passed| passed == at) {
-                    Ok(response)
-                } else {
-                    Err(Error::Unreachable {
-                        host: self.place.host.clone(),
-                        reason: "it breaks off".into(),
-                    })
+                let mut passed = 0;
+                let mut piece = vec![0; PIECE];
+                while passed < at {
+                    self.client.refuse_over()?;
+                    let most = usize::try_from(at - passed).unwrap_or(PIECE).min(PIECE);
+                    passed += match response.read(&mut piece[..most]) {
+                        Ok(length @ 1..) => length as u64,
+                        _ => {
+                            let (host, reason) = (self.place.host.clone(), "it breaks off".into());
+                            return Err(Error::Unreachable { host, reason });
+                        }
+                    };
                 }
+                Ok(response)
             }
         }
     }
@@ -220,6 +228,7 @@ impl Read for Blob<'_> {
             return Ok(0);
         }
         loop {
+            self.client.refuse_over().map_err(io::Error::other)?;
             let left = self.size.saturating_sub(self.at);
             if left == 0 {
                 self.response = None;

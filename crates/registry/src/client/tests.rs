@@ -516,3 +516,58 @@ fn where_nobody_listens_is_said_at_once() {
     back.join().unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
+
+/// A client that gives up after a moment, and since when it is there.
+fn impatient() -> (Client, std::time::Instant) {
+    let begun = std::time::Instant::now();
+    let is_over = IsOver::new(move || begun.elapsed() > Duration::from_millis(200));
+    (Client::new(Settings { is_over, ..Settings::default() }).unwrap(), begun)
+}
+
+#[test]
+fn whoever_is_waited_for_can_be_given_up() {
+    let busy = answering(|_, _| reply("503 Service Unavailable", "retry-after: 60\r\n", ""));
+    let (client, begun) = impatient();
+    let error = client.manifest(&remote(busy, "v1")).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    // It takes the upload, and nothing after that.
+    let taken = answering(move |first, _| match first.split(' ').next() {
+        Some("HEAD") => reply("404 Not Found", "", ""),
+        Some("POST") => reply("202 Accepted", "location: /v2/team/app/blobs/uploads/1\r\n", ""),
+        _ => reply("503 Service Unavailable", "", ""),
+    });
+    let (client, begun) = impatient();
+    let error = push(&client, &remote(taken, "v1"), b"some", None).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn what_comes_slowly_can_be_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(std::result::Result::ok) {
+            std::thread::spawn(move || {
+                let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
+                let mut went = stream.write_all(head.as_bytes());
+                while went.is_ok() {
+                    std::thread::sleep(Duration::from_millis(20));
+                    went = stream.write_all(b"x");
+                }
+            });
+        }
+    });
+    // Of one who knows no parts, what is here comes once more.
+    for had in [0, 900] {
+        let (client, begun) = impatient();
+        client.reached(&address.to_string(), "http");
+        let mut blob = client.blob_to_resume(&remote(address, "v1"), &Digest::of(b"none"), 1000);
+        blob.resume(&mut &vec![0; had][..]).unwrap();
+        let error = std::io::copy(&mut blob, &mut std::io::sink()).unwrap_err();
+        let error = error.downcast::<Error>().unwrap();
+        assert!(matches!(error, Error::Cancelled), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
