@@ -77,6 +77,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::blocking::Client,
+    /// For secrets in bodies, which are sent again wherever a redirect leads: follows none to another host.
+    givers: reqwest::blocking::Client,
     settings: Settings,
     /// By registry, repository and what is done there.
     tokens: Mutex<HashMap<String, Auth>>,
@@ -132,16 +134,16 @@ impl Client {
                 attempt.follow()
             }
         });
-        let http = reqwest::blocking::Client::builder()
-            .user_agent(concat!("volt/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_LIMIT)
-            // Of each answer and each piece of one, not of the whole.
-            .timeout(SILENCE_LIMIT)
-            .redirect(redirect)
-            .build()
-            .map_err(|e| Error::Invalid(format!("no TLS is possible here: {}", reason(&e))))?;
+        let at_home = reqwest::redirect::Policy::custom(|attempt| {
+            let origin = attempt.previous().first().map(reqwest::Url::origin);
+            match origin == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS {
+                true => attempt.follow(),
+                false => attempt.stop(),
+            }
+        });
+        let (http, givers) = (http(redirect)?, http(at_home)?);
         let (tokens, schemes, distrusted) = <(Mutex<_>, Mutex<_>, Mutex<_>)>::default();
-        Ok(Self { http, settings, tokens, schemes, distrusted })
+        Ok(Self { http, givers, settings, tokens, schemes, distrusted })
     }
 
     /// Refuses to go on where nobody waits any more.
@@ -222,6 +224,17 @@ impl Client {
         let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
         schemes.insert(host.to_owned(), scheme);
     }
+}
+
+fn http(redirect: reqwest::redirect::Policy) -> Result<reqwest::blocking::Client> {
+    reqwest::blocking::Client::builder()
+        .user_agent(concat!("volt/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_LIMIT)
+        // Of each answer and each piece of one, not of the whole.
+        .timeout(SILENCE_LIMIT)
+        .redirect(redirect)
+        .build()
+        .map_err(|e| Error::Invalid(format!("no TLS is possible here: {}", reason(&e))))
 }
 
 /// Where a registry serves the protocol.

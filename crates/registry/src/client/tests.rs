@@ -355,6 +355,31 @@ fn whoever_it_redirects_to_gets_no_account() {
 }
 
 #[test]
+fn a_giver_of_tokens_passes_no_identity_on() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let thief = answering(move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        reply("200 OK", "", r#"{"token":"any"}"#)
+    });
+    let giver = answering(move |_, _| {
+        reply("307 Temporary Redirect", &format!("location: http://{thief}/t\r\n"), "")
+    });
+    let registry = answering(move |_, _| {
+        let challenge = format!("www-authenticate: Bearer realm=\"http://{giver}/t\"\r\n");
+        reply("401 Unauthorized", &challenge, "")
+    });
+    let mut credentials = Credentials::default();
+    credentials.insert(&registry.to_string(), Account::Identity("secret".into()));
+    let client = Client::new(Settings { credentials, ..Settings::default() }).unwrap();
+    let place = remote(registry, "v1");
+    let ask = ask::Ask { remote: &place, access: Access::Pull, what: "v1" };
+    let error = client.ask_once(&ask, "manifests/v1", &|http, url| http.get(url)).unwrap_err();
+    assert!(error.to_string().contains("307"), "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the token went to another host");
+}
+
+#[test]
 fn a_mirror_is_asked_first_and_may_fail() {
     let (Some(origin), Some(mirror)) = (Registry::start(false), Registry::start(false)) else {
         return;
