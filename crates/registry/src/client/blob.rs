@@ -1,6 +1,6 @@
 //! Contents by digest: read as they come, checked as they are read, and gone on with where they break off.
 
-use super::ask::Ask;
+use super::ask::{Ask, FIRST_WAIT};
 use super::{Access, Client};
 use crate::error::{Error, Result};
 use reqwest::StatusCode;
@@ -255,12 +255,16 @@ impl Read for Blob<'_> {
                         if !self.goes_elsewhere(&text) {
                             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                         }
+                        continue;
                     }
+                    let wait = FIRST_WAIT * 2_u32.pow(self.breaks - 1);
                     tracing::info!(
                         host = self.place.host,
                         at = self.at,
+                        ?wait,
                         "a download broke off, and goes on"
                     );
+                    self.client.pause(wait).map_err(io::Error::other)?;
                 }
             }
         }

@@ -596,3 +596,20 @@ fn what_comes_slowly_can_be_given_up() {
         assert!(begun.elapsed() < Duration::from_secs(1));
     }
 }
+
+#[test]
+fn whoever_breaks_off_is_given_time() {
+    let begun = std::time::Instant::now();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    // Answers at once and sends nothing, as a proxy whose registry begins anew.
+    let beginning = answering(move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        match begun.elapsed() < Duration::from_secs(2) {
+            true => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_owned(),
+            false => reply("200 OK", "", "some"),
+        }
+    });
+    assert_eq!(pull(&client(), &remote(beginning, "v1"), b"some").unwrap(), b"some");
+    assert!(asked.load(Ordering::SeqCst) <= 5, "{asked:?}");
+}
