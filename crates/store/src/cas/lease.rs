@@ -1,6 +1,6 @@
 //! Leases: what somebody who is storing something counts on.
 //!
-//! `cas/tmp/lease-BOOT-PID-N` is held by a shared flock while its holder lives, and has the digests in it, 32 bytes each. One
+//! `cas/tmp/lease-BOOT-PID-CHANCE` is held by a shared flock while its holder lives, and has the digests in it, 32 bytes each. One
 //! that ends while garbage is collected becomes `ended-…` and counts until that is over: the collection may have read the
 //! refs before its ref was written. One whose holder is gone becomes `dead-…`, which protects nothing, and goes when all that
 //! was put under it, and is still there, is on disk: until then it tells whoever comes after a loss of power. One whose objects
@@ -19,7 +19,6 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use volt_host::files::{self, Lock, LockError, LockMode, Wait};
 
 /// How the files of leases are called.
@@ -45,9 +44,7 @@ pub(crate) struct Lease {
 impl Lease {
     /// Takes a lease.
     pub(super) fn take(tmp: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = tmp.join(format!("{PREFIX}{}-{}-{number}", boot()?, std::process::id()));
+        let path = tmp.join(format!("{PREFIX}{}-{}", boot()?, name_of_own()));
         let lock = Lock::take(&path, LockMode::Shared, Wait::Forever)?;
         let disk = open_disk(tmp)?;
         // It has to be on disk before the first object can be.
@@ -176,7 +173,8 @@ impl Drop for Collection {
 #[derive(Debug)]
 pub(super) struct Pinned {
     own: String,
-    read: HashMap<PathBuf, u64>,
+    /// How far, by inode: one that ends meanwhile gets another name.
+    read: HashMap<u64, u64>,
     digests: HashSet<Digest>,
 }
 
@@ -204,16 +202,16 @@ impl Pinned {
         Ok(())
     }
 
-    /// Reads what was written to one of them since the last time; false where it is not there. One that has ended since is read anew,
-    /// by its new name; its digests are in the set already.
+    /// Reads what was written to one of them since the last time; false where it is not there.
     fn read_on(&mut self, path: &Path) -> Result<bool> {
-        use std::os::unix::fs::FileExt;
+        use std::os::unix::fs::{FileExt, MetadataExt};
         let failed = |error| Error::io("read", path, error);
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file.map_err(failed)?,
         };
-        let at = self.read.entry(path.to_owned()).or_default();
+        let inode = file.metadata().map_err(failed)?.ino();
+        let at = self.read.entry(inode).or_default();
         let mut bytes = [0; 32 * 128];
         loop {
             let length = file.read_at(&mut bytes, *at).map_err(failed)?;
@@ -330,6 +328,13 @@ fn own_prefix() -> Result<String> {
     Ok(format!("{PREFIX}{}-", boot()?))
 }
 
+/// A name for one file of this process. Another one may have its id, in a namespace of its own or later on.
+pub(super) fn name_of_own() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let chance = RandomState::new().build_hasher().finish();
+    format!("{}-{chance:016x}", std::process::id())
+}
+
 /// The id of this boot, without dashes.
 pub(super) fn boot() -> Result<String> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
@@ -355,6 +360,21 @@ mod tests {
         assert!(pinned.read_on(&ended(&path)).unwrap() && pinned.has(&digest));
         drop(collection);
         assert!(!ended(&path).exists());
+    }
+
+    #[test]
+    fn one_by_the_same_name_is_read_from_its_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let _collection = Collection::begin(dir.path()).unwrap();
+        let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
+        let path = dir.path().join(format!("{}1-1", own_prefix().unwrap()));
+        fs::write(&path, first.as_bytes()).unwrap();
+        let mut pinned = Pinned::read(dir.path()).unwrap();
+        assert!(pinned.has(&first));
+        fs::rename(&path, ended(&path)).unwrap();
+        fs::write(&path, second.as_bytes()).unwrap();
+        pinned.refresh(dir.path()).unwrap();
+        assert!(pinned.has(&second));
     }
 
     /// What was put under it may not be on disk when a collection begins.

@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use volt_host::files;
 
@@ -183,8 +183,6 @@ impl Objects {
             return Ok(Put { digest, size, is_new: false });
         }
         let (path, held) = (self.draft_path(), format!("/proc/self/fd/{}", file.as_raw_fd()));
-        // One that is left of a process that had the same id is nobody's.
-        files::remove_file(&path)?;
         let is_linked = rustix::fs::fchmod(&*file, Mode::from_raw_mode(0o444)).is_ok()
             && rustix::fs::linkat(CWD, &held, CWD, &path, AtFlags::SYMLINK_FOLLOW).is_ok();
         if is_linked {
@@ -315,23 +313,12 @@ impl Objects {
 
     /// Where nothing is, for one draft.
     fn draft_path(&self) -> PathBuf {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        self.tmp.join(format!("object-{}-{number}", std::process::id()))
+        self.tmp.join(format!("object-{}", super::lease::name_of_own()))
     }
 
     fn draft(&self) -> Result<Draft> {
         let path = self.draft_path();
-        let open = || File::options().write(true).create_new(true).mode(0o444).open(&path);
-        let file = match open() {
-            // One that is left of a process that had the same id is nobody's.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                files::remove_file(&path)?;
-                open()
-            }
-            opened => opened,
-        };
-        match file {
+        match File::options().write(true).create_new(true).mode(0o444).open(&path) {
             Ok(file) => Ok(Draft { file, path, is_placed: false }),
             Err(error) => Err(Error::io("write", &path, error)),
         }
