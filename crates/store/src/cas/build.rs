@@ -10,7 +10,7 @@ use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
 use crate::parallel::{ASK, Room};
 use crate::progress::Progress;
 use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, OFlags};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
@@ -508,8 +508,15 @@ impl Gathered {
         let node = &self.nodes[number];
         let failed = |error| Error::io("read", dir, error);
         let root = crate::tree::open_root(dir).map_err(failed)?;
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW;
+        // What is there by now may be a pipe that nobody writes to.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let fd = crate::tree::open_in_root(&root, node.path.as_bytes(), flags).map_err(failed)?;
+        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        let is_it = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && self.stamp_of.get(&number).is_none_or(|stamp| stamp.inode() == stat.st_ino);
+        if !is_it {
+            return Err(Error::refused(node.path.as_bytes(), "it changed while it was read"));
+        }
         let NodeKind::File(content) = &node.kind else { unreachable!("only files are known") };
         objects.put_of(lease, &mut File::from(fd).take(content.size), Some(&node.meta))
     }
