@@ -279,3 +279,14 @@ fn no_tree_brings_attributes_that_steer_the_host() {
         assert!(there.cas.list().unwrap().is_empty());
     }
 }
+
+#[test]
+fn nothing_is_published_that_nobody_pulls() {
+    let key = || (BlobDigest::of(b""), 0);
+    let of = |packs: usize| {
+        let packs = (0..packs).map(|_| artifact::PackOf::new(key(), key())).collect();
+        artifact::Artifact::new(key(), key(), packs).encode()
+    };
+    assert!(artifact::Artifact::parse(&of(2000).unwrap()).is_ok());
+    assert!(matches!(of(2001), Err(Error::Unsupported { .. })));
+}
