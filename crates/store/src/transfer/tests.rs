@@ -290,3 +290,16 @@ fn nothing_is_published_that_nobody_pulls() {
     assert!(artifact::Artifact::parse(&of(2000).unwrap()).is_ok());
     assert!(matches!(of(2001), Err(Error::Unsupported { .. })));
 }
+
+#[test]
+fn lists_that_cannot_be_kept_are_in_nobodys_way() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    here.store("site", &files());
+    for side in [&here, &there] {
+        std::fs::write(side.dir.path().join("cache"), "").unwrap();
+    }
+    here.push(shelf.at("1"), "site").unwrap();
+    there.pull(&shelf, "copy", u64::MAX).unwrap();
+    here.push(shelf.at("1"), "site").unwrap();
+    there.is_whole();
+}
