@@ -31,7 +31,6 @@ impl Engine {
             name: &name,
             limit: self.config()?.image.max_size.0,
             cache: &self.paths().cache.join("lists"),
-            stages: &self.paths().stages(),
             wanted: &|| self.wanted_trees(),
         };
         let pulled = self.cas().pull_tree(pull, progress);

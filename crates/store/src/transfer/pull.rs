@@ -12,7 +12,6 @@ use crate::progress::Progress;
 use crate::tree::{EntryPath, keeps_xattr};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use volt_host::files::Stage;
 
 /// What to pull.
 #[derive(Clone, Copy)]
@@ -25,8 +24,6 @@ pub struct TreePull<'a> {
     pub limit: u64,
     /// Where small lists lie that were read before.
     pub cache: &'a Path,
-    /// Where stages are made.
-    pub stages: &'a Path,
     /// What containers stand on.
     pub wanted: Standing<'a>,
 }
@@ -72,17 +69,21 @@ impl Cas {
             // A disk that is full has better uses for half a tree.
             drop(lease);
             drop(self.collect(wanted));
-            return fetched;
+            return fetched.map(|(pulled, _)| pulled);
         }
         progress.step("Writing it to disk");
         // Half a tree too: nobody builds upon what a power cut has halved.
         lease.sync()?;
-        let named = fetched.and_then(|pulled| match progress.cancelled() {
+        let named = fetched.and_then(|(pulled, has_chunks)| match progress.cancelled() {
             true => Err(Error::Cancelled),
-            false => self.name_pulled(pull.name, &pulled).map(|()| pulled),
+            false => self.name_pulled(pull.name, &pulled).map(|()| (pulled, has_chunks)),
         });
         lease.end()?;
-        named
+        let (pulled, has_chunks) = named?;
+        if has_chunks && let Err(error) = self.collect(wanted) {
+            tracing::warn!(%error, "chunks that large files were made of remain as garbage");
+        }
+        Ok(pulled)
     }
 
     fn name_pulled(&self, name: &TreeName, pulled: &PulledTree) -> Result<()> {
@@ -96,14 +97,14 @@ impl Cas {
         self.refs().write(RefKind::Manifests, &name.encoded(), &named)
     }
 
-    /// Fetches it, under a lease.
+    /// Fetches it, under a lease. Whether there are chunks beside it that nothing reaches.
     fn fetch_tree(
         &self,
         lease: &Lease,
         pull: TreePull<'_>,
         artifact: Artifact,
         progress: &dyn Progress,
-    ) -> Result<PulledTree> {
+    ) -> Result<(PulledTree, bool)> {
         let TreePull { shelf, name, cache, .. } = pull;
         let about = About::parse(&small(shelf, cache, artifact.about.key())?)?;
         let recipes = recipes::decode(&small(shelf, cache, artifact.recipes.key())?)?;
@@ -119,7 +120,6 @@ impl Cas {
             limit: TREE,
             progress,
         };
-        let stage = Stage::new(pull.stages, "pull")?;
         let mut fetched = 0;
         let objects = self.objects();
         let whole = objects.check(&about.tree)?;
@@ -133,7 +133,7 @@ impl Cas {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
             let places = self.places(old.iter().map(|old| old.digest), needed, fetch.recipes)?;
-            fetched += Fetch { places: &places, ..fetch }.all(needed, stage.path())?;
+            fetched += Fetch { places: &places, ..fetch }.all(needed)?;
         }
         let tree = self.tree_of_at_most(&about.tree, ENTRIES)?;
         refuse_steering(&tree)?;
@@ -141,9 +141,11 @@ impl Cas {
         let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
         let places = self.places(donors.into_iter(), &missing, &recipes)?;
-        fetched += Fetch { places: &places, ..fetch }.all(&missing, stage.path())?;
+        fetched += Fetch { places: &places, ..fetch }.all(&missing)?;
         let size = tree.contents().map(|(_, content)| content.size).sum();
-        Ok(PulledTree { tree: tree.digest, entries: tree.nodes.len() as u64, size, fetched })
+        let entries = tree.nodes.len() as u64;
+        let has_chunks = !recipes.is_empty() && (!is_here || !missing.is_empty());
+        Ok((PulledTree { tree: tree.digest, entries, size, fetched }, has_chunks))
     }
 
     /// The tree that a name stands for now, where it can be read.

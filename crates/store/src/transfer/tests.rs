@@ -17,6 +17,8 @@ struct Memory {
     blobs: Mutex<BTreeMap<String, Vec<u8>>>,
     manifests: Mutex<BTreeMap<String, Vec<u8>>>,
     read: AtomicU64,
+    /// How many more parts of packs are given.
+    left: Mutex<Option<u64>>,
 }
 
 impl Memory {
@@ -43,6 +45,9 @@ impl Shelf for Memory {
 
     fn read(&self, digest: &str, _: u64, part: Range<u64>) -> Result<Vec<u8>> {
         let index = |at: u64| usize::try_from(at).unwrap();
+        if let Some(left) = self.left.lock().unwrap().as_mut() {
+            *left = left.checked_sub(1).ok_or(Error::Damaged("it breaks off".into()))?;
+        }
         self.read.fetch_add(part.end - part.start, Ordering::SeqCst);
         let blobs = self.blobs.lock().unwrap();
         let blob = blobs.get(digest).ok_or(Error::Damaged("there is none".into()))?;
@@ -95,10 +100,9 @@ impl Side {
     }
 
     fn pull(&self, shelf: &Memory, name: &str, limit: u64) -> Result<PulledTree> {
-        let (cache, stages) = (self.dir.path().join("cache"), self.dir.path().join("tmp"));
         let name: &TreeName = &name.parse().unwrap();
-        let (cache, stages) = (&*cache, &*stages);
-        self.cas.pull_tree(TreePull { shelf, name, limit, cache, stages, wanted: &nobody }, &Silent)
+        let cache = &self.dir.path().join("cache");
+        self.cas.pull_tree(TreePull { shelf, name, limit, cache, wanted: &nobody }, &Silent)
     }
 
     /// Stores a manifest under a name, as no writer of ours makes it.
@@ -302,4 +306,36 @@ fn lists_that_cannot_be_kept_are_in_nobodys_way() {
     there.pull(&shelf, "copy", u64::MAX).unwrap();
     here.push(shelf.at("1"), "site").unwrap();
     there.is_whole();
+}
+
+#[test]
+fn what_was_fetched_of_a_large_file_is_not_fetched_again() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    here.store("site", &BTreeMap::from([("large".into(), bytes(1, 90 << 20))]));
+    here.push(shelf.at("1"), "site").unwrap();
+    // The lists, the manifest, and less than half of the packs.
+    *shelf.left.lock().unwrap() = Some(3 + 2 + 1 + 2);
+    there.pull(&shelf, "copy", u64::MAX).unwrap_err();
+    *shelf.left.lock().unwrap() = None;
+    let came = shelf.was_read();
+    assert!(came > 16 << 20 && came < 60 << 20, "{came}");
+    // One that has rotted since is fetched.
+    let mut rotten = None;
+    let objects = there.cas.objects();
+    let mut look = |digest| {
+        rotten = Some(digest).filter(|chunk| objects.size(chunk).unwrap() > 64 << 10).or(rotten);
+        Ok(())
+    };
+    objects.each(&mut look).unwrap();
+    let path = objects.path(&rotten.unwrap());
+    let mut contents = std::fs::read(&path).unwrap();
+    contents[0] ^= 1;
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, contents).unwrap();
+    let pulled = there.pull(&shelf, "copy", u64::MAX).unwrap();
+    assert!(pulled.fetched < (92 << 20) - came + (20 << 20), "{came} {pulled:?}");
+    there.is_whole();
+    let mut left = 0;
+    there.cas.objects().each(&mut |_| Ok(left += 1)).unwrap();
+    assert_eq!(left, 2, "only the file and the manifest stay");
 }
