@@ -49,6 +49,14 @@ pub trait Progress {
     }
 }
 
+/// What came of something, unless it failed because nobody wants it any more.
+pub(crate) fn unless_over<T>(done: crate::Result<T>, progress: &dyn Progress) -> crate::Result<T> {
+    match done {
+        Err(_) if progress.cancelled() => Err(crate::Error::Cancelled),
+        done => done,
+    }
+}
+
 /// Says whether to give up.
 pub type Cancellation = Arc<dyn Fn() -> bool + Send + Sync>;
 

@@ -110,7 +110,11 @@ fn the_rest(
     told: &dyn Fn(u64) -> bool,
 ) -> volt_store::Result<()> {
     let had = to.seek(SeekFrom::Start(0)).and_then(|_| blob.resume(to));
-    told(had.map_err(volt_store::Error::Output)?);
+    let had = had.map_err(|error| match error.downcast::<volt_registry::Error>() {
+        Ok(error) => elsewhere(&error),
+        Err(error) => volt_store::Error::Output(error),
+    });
+    told(had?);
     let mut piece = vec![0; PIECE];
     loop {
         let length = match blob.read(&mut piece).map_err(|error| unread(&error))? {

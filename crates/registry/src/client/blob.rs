@@ -103,6 +103,7 @@ impl Blob<'_> {
         let mut piece = vec![0; PIECE];
         let mut limited = earlier.take(self.size);
         loop {
+            self.client.refuse_over().map_err(io::Error::other)?;
             let length = limited.read(&mut piece)?;
             if length == 0 {
                 break;

@@ -7,7 +7,7 @@ use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
-use crate::parallel::{ASK, Room};
+use crate::parallel::{ASK, Room, Until};
 use crate::progress::Progress;
 use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
 use rustix::fs::{FileType, OFlags};
@@ -221,21 +221,6 @@ fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Resul
     jobs.send(job).map_err(|_| Error::Cancelled)
 }
 
-/// What can be read until it is over.
-struct Until<'a, R> {
-    inner: R,
-    is_over: &'a AtomicBool,
-}
-
-impl<R: Read> Read for Until<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.is_over.load(Ordering::Relaxed) {
-            return Err(std::io::Error::other("nobody waits for it"));
-        }
-        self.inner.read(buffer)
-    }
-}
-
 /// Stores files until there are no more.
 fn work(
     objects: &Objects,
@@ -247,6 +232,7 @@ fn work(
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
         room.leave();
+        let is_over = &|| is_over.load(Ordering::Relaxed);
         let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
         let put = match lease {
             Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),

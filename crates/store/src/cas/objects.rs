@@ -6,6 +6,7 @@
 use super::{Lease, Marks};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::parallel::Until;
 use crate::tree::{Meta, keeps_xattr};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, XattrFlags,
@@ -173,11 +174,16 @@ impl Objects {
     }
 
     /// Stores a file that nobody writes to any more: by a further name of it where the file system can do that, else as a copy.
-    pub(crate) fn adopt(&self, lease: &Lease, file: &mut File) -> Result<Put> {
+    pub(crate) fn adopt(
+        &self,
+        lease: &Lease,
+        file: &mut File,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Put> {
         use std::os::fd::AsRawFd as _;
         let mut hasher = blake3::Hasher::new();
         file.rewind().map_err(Error::Input)?;
-        hasher.update_reader(&mut *file).map_err(Error::Input)?;
+        hasher.update_reader(Until { inner: &mut *file, is_over }).map_err(Error::Input)?;
         let (digest, size) = (Digest::from(hasher.finalize()), hasher.count());
         if self.pin_present(lease, &digest, size)? {
             return Ok(Put { digest, size, is_new: false });
@@ -192,7 +198,7 @@ impl Objects {
             return Ok(Put { digest, size, is_new });
         }
         file.rewind().map_err(Error::Input)?;
-        self.put(lease, file)
+        self.put(lease, &mut Until { inner: file, is_over })
     }
 
     /// Writes down that this object is counted on, if it is there. One of another size is as good as none.

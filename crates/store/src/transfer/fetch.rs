@@ -7,7 +7,8 @@ use super::recipes::Recipes;
 use crate::cas::{Cas, Lease};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::progress::{Progress, at_once};
+use crate::parallel::Until;
+use crate::progress::{Progress, at_once, unless_over};
 use crate::tree::Meta;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -222,8 +223,10 @@ impl Fetch<'_> {
         let place = |chunk: &Digest| places.get(chunk).copied();
         let places = recipe.map(place).collect::<Option<_>>();
         let places = places.ok_or_else(|| Error::Damaged("not all chunks came".into()))?;
-        let mut input = Chunks { cas: self.cas, places, open: None };
-        let put = self.cas.objects().put_of(self.lease, &mut input, one.meta.as_ref())?;
+        let chunks = Chunks { cas: self.cas, places, open: None };
+        let mut input = Until { inner: chunks, is_over: &|| self.progress.cancelled() };
+        let put = self.cas.objects().put_of(self.lease, &mut input, one.meta.as_ref());
+        let put = unless_over(put, self.progress)?;
         if put.digest == one.object {
             return Ok(());
         }

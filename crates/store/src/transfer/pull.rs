@@ -132,7 +132,8 @@ impl Cas {
         if !is_here {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
-            let places = self.places(old.iter().map(|old| old.digest), needed, fetch.recipes)?;
+            let donors = old.iter().map(|old| old.digest);
+            let places = self.places(donors, needed, &recipes, progress)?;
             fetched += Fetch { places: &places, ..fetch }.all(needed)?;
         }
         let tree = self.tree_of_at_most(&about.tree, ENTRIES)?;
@@ -140,7 +141,7 @@ impl Cas {
         fetch.limit = pull.limit;
         let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
-        let places = self.places(donors.into_iter(), &missing, &recipes)?;
+        let places = self.places(donors.into_iter(), &missing, &recipes, progress)?;
         fetched += Fetch { places: &places, ..fetch }.all(&missing)?;
         let size = tree.contents().map(|(_, content)| content.size).sum();
         let entries = tree.nodes.len() as u64;
@@ -181,6 +182,7 @@ impl Cas {
         donors: impl Iterator<Item = Digest>,
         needed: &[Wanted],
         recipes: &recipes::Recipes,
+        progress: &dyn Progress,
     ) -> Result<Places> {
         let chunks: HashSet<&Digest> =
             needed.iter().filter_map(|one| recipes.get(&one.object)).flatten().collect();
@@ -189,6 +191,9 @@ impl Cas {
             let mut at = 0;
             let mut found = Vec::new();
             let cut = self.cut_object(&donor, &mut |bytes| {
+                if progress.cancelled() {
+                    return Err(Error::Cancelled);
+                }
                 let (chunk, length) = (Digest::of(bytes), bytes.len() as u64);
                 if chunks.contains(&chunk) {
                     found.push((chunk, (donor, at, length)));
@@ -198,6 +203,7 @@ impl Cas {
             });
             match cut {
                 Ok(()) => places.extend(found),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
                 // What is damaged here is fetched.
                 Err(error) => tracing::warn!(%error, "a local file is of no help"),
             }

@@ -155,6 +155,9 @@ impl Cas {
             }
             let mut recipe = Vec::new();
             self.cut_object(&object, &mut |bytes| {
+                if progress.cancelled() {
+                    return Err(Error::Cancelled);
+                }
                 let chunk = Digest::of(bytes);
                 recipe.push(chunk);
                 add(chunk, bytes.len() as u64);

@@ -4,7 +4,7 @@ use super::*;
 use crate::Silent;
 use crate::cas::{Cas, RefKind, TreeName};
 use crate::digest::Digest;
-use crate::manifest::{Encoder, Node, NodeKind};
+use crate::manifest::{Content, Encoder, Node, NodeKind};
 use crate::tree::{EntryPath, Meta};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -338,4 +338,48 @@ fn what_was_fetched_of_a_large_file_is_not_fetched_again() {
     let mut left = 0;
     there.cas.objects().each(&mut |_| Ok(left += 1)).unwrap();
     assert_eq!(left, 2, "only the file and the manifest stay");
+}
+
+/// Who wants nothing any more after a moment.
+struct Impatient(std::time::Instant);
+
+impl Progress for Impatient {
+    fn step(&self, _: &str) {}
+    fn bytes(&self, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.elapsed() > std::time::Duration::from_millis(300)
+    }
+}
+
+#[test]
+fn a_vast_file_keeps_nobody_waiting() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    here.store("site", &BTreeMap::from([("large".into(), bytes(1, 2 << 20))]));
+    here.push(shelf.at("1"), "site").unwrap();
+    // Hours of zeros, by a name that they don't have.
+    let vast = Digest::of(b"vast");
+    let size = 4 << 40;
+    let mut encoder = Encoder::new(Vec::new()).unwrap();
+    let kind = NodeKind::File(Content { size, digest: vast, segments: Vec::new() });
+    for (path, kind) in [("", NodeKind::Directory), ("large", kind)] {
+        let path = EntryPath::parse(path.as_bytes()).unwrap_or_default();
+        encoder.put(&Node { path, kind, meta: Meta::default() }).unwrap();
+    }
+    there.store_manifest("copy", &encoder.finish().unwrap());
+    std::fs::File::create(there.cas.objects().path(&vast)).unwrap().set_len(size).unwrap();
+    let (cache, stages) = (there.dir.path().join("cache"), there.dir.path().join("tmp"));
+    let (cache, stages) = (&*cache, &*stages);
+    let (tree, name) = (&"copy".parse().unwrap(), &"copy".parse().unwrap());
+    let push = TreePush { tree, shelf: &shelf, cache, stages };
+    let pull = TreePull { shelf: &shelf, name, limit: u64::MAX, cache, wanted: &nobody };
+    let begun = std::time::Instant::now();
+    let soon = || Impatient(std::time::Instant::now());
+    let verified = there.cas.verify(&|| Ok(Vec::new()), &soon());
+    assert!(matches!(verified, Err(Error::Cancelled)));
+    let pushed = there.cas.push_tree(push, &soon());
+    assert!(matches!(pushed, Err(Error::Cancelled)), "{pushed:?}");
+    let pulled = there.cas.pull_tree(pull, &soon());
+    assert!(matches!(pulled, Err(Error::Cancelled)), "{pulled:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20));
 }
