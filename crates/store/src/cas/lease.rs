@@ -149,8 +149,19 @@ impl Collection {
     /// Waits for another collection to end.
     pub(super) fn begin(tmp: &Path) -> Result<Self> {
         files::create_dirs(tmp, 0o700)?;
-        let path = tmp.join(GATE);
-        let gate = Lock::take(&path, LockMode::Exclusive, Wait::Forever)?;
+        let gate = Lock::take(&tmp.join(GATE), LockMode::Exclusive, Wait::Forever)?;
+        Self::behind(tmp, gate)
+    }
+
+    /// Nothing where another one goes on.
+    pub(super) fn begin_at_once(tmp: &Path) -> Result<Option<Self>> {
+        match Lock::take(&tmp.join(GATE), LockMode::Exclusive, Wait::No) {
+            Err(LockError::Held { .. }) => Ok(None),
+            gate => Self::behind(tmp, gate?).map(Some),
+        }
+    }
+
+    fn behind(tmp: &Path, gate: Lock) -> Result<Self> {
         let disk = open_disk(tmp)?;
         sweep(tmp)?;
         Ok(Self { tmp: tmp.to_owned(), disk, _gate: gate })

@@ -38,6 +38,12 @@ const EARLY: u64 = 8 << 20;
 const SEAL_TRIES: u32 = 100;
 const SEAL_PAUSE: Duration = Duration::from_millis(2);
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has read an object to check it.
+    pub(super) static CHECKS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// What became of something that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Put {
@@ -301,6 +307,8 @@ impl Objects {
 
     /// Whether the contents are what the name says; nothing where it is gone.
     pub(crate) fn check(&self, digest: &Digest) -> Result<Option<bool>> {
+        #[cfg(test)]
+        CHECKS.set(CHECKS.get() + 1);
         let path = self.path(digest);
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

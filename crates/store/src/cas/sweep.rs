@@ -21,7 +21,7 @@ const PIECE: usize = 128 << 10;
 const TOLD: u64 = 4 << 20;
 
 /// What was found of the objects.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     /// Those that are what their name says, with their sizes in bytes.
     pub(super) good: HashMap<Digest, u64>,

@@ -1,5 +1,7 @@
 //! Storing folders under names and getting them back: whole, or not silently.
 
+use crate::cas::lease::Collection;
+use crate::cas::objects::CHECKS;
 use crate::cas::{Cas, Copies, Difference, Pointer, TreeName, Verified};
 use crate::digest::Digest;
 use crate::manifest::{Encoder, Node, NodeKind};
@@ -348,4 +350,30 @@ fn the_store_is_not_stored_in_itself() {
     for dir in [store.dir.path().to_owned(), store.dir.path().join("lib/cas/objects")] {
         assert!(store.cas.store(&dir, &name, &nobody, &Silent).is_err(), "{dir:?}");
     }
+}
+
+#[test]
+fn a_repair_reads_nothing_that_was_good() {
+    let store = Store::new();
+    store.build(&store.fill(), "root");
+    break_object(&store.object(b"one"), "flip");
+    let mut found = store.verify();
+    CHECKS.set(0);
+    store.repair(&mut found, &[]);
+    assert!(found.damages[0].is_repaired);
+    assert!(CHECKS.get() <= 5, "{} were read", CHECKS.get());
+}
+
+#[test]
+fn whoever_stores_waits_for_no_collection() {
+    let store = Store::new();
+    store.build(&store.fill(), "root");
+    let tmp = store.dir.path().join("lib/cas/tmp");
+    let _collection = Collection::begin(&tmp).unwrap();
+    let boot = crate::cas::lease::boot().unwrap();
+    fs::write(tmp.join(format!("lease-{boot}-4000001-0")), "").unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let cas = store.cas.clone();
+    std::thread::spawn(move || done.send(cas.tidy(&nobody).is_ok()));
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(10)), Ok(true));
 }
