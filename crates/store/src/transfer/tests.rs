@@ -336,7 +336,11 @@ fn what_was_fetched_of_a_large_file_is_not_fetched_again() {
     assert!(pulled.fetched < (92 << 20) - came + (20 << 20), "{came} {pulled:?}");
     there.is_whole();
     let mut left = 0;
-    there.cas.objects().each(&mut |_| Ok(left += 1)).unwrap();
+    let mut count = |_| {
+        left += 1;
+        Ok(())
+    };
+    there.cas.objects().each(&mut count).unwrap();
     assert_eq!(left, 2, "only the file and the manifest stay");
 }
 
