@@ -31,7 +31,7 @@ pub mod volume;
 pub mod workload;
 
 pub use error::{Error, Result};
-pub use volt_store::{Progress, Silent};
+pub use volt_store::{Cancellation, Progress, Silent};
 
 use std::fmt;
 use std::path::PathBuf;

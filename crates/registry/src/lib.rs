@@ -10,6 +10,6 @@ pub mod challenge;
 pub mod client;
 mod error;
 
-pub use client::{Blob, Client, Open, Outgoing, Settings, Told};
+pub use client::{Blob, Client, IsOver, Open, Outgoing, Settings, Told};
 pub use error::{Error, Result};
 pub use volt_model::registry::Digest;

@@ -43,7 +43,7 @@ pub use images::{
     NothingMeant, Problem, Pulled, ReadyBlob, ReadyImage, Recipe, Source, Steps, Users, Work,
 };
 pub use oci::{Origin, Platform, forget_downloads};
-pub use progress::{Progress, Silent, at_once};
+pub use progress::{Cancellation, Progress, Silent, at_once};
 pub use roots::{Form, Root, Roots, SweptRoots};
 pub use transfer::{PulledTree, PushedTree, Shelf, TreePull, TreePush};
 pub use tree::Neutralised;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -72,6 +73,21 @@ pub(crate) fn meanwhile<T: Send>(
         }
         working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// What can be read until it is over.
+pub(crate) struct Until<'a, R> {
+    pub(crate) inner: R,
+    pub(crate) is_over: &'a dyn Fn() -> bool,
+}
+
+impl<R: Read> Read for Until<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if (self.is_over)() {
+            return Err(std::io::Error::other("nobody waits for it"));
+        }
+        self.inner.read(buffer)
+    }
 }
 
 /// Places for what waits to be worked on.

@@ -1,5 +1,6 @@
 //! How a long operation tells its caller where it is, and learns that nobody wants it any more.
 
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -41,7 +42,23 @@ pub trait Progress {
     fn cancelled(&self) -> bool {
         false
     }
+
+    /// The same for other threads, which may ask for as long as they wait for somebody.
+    fn cancellation(&self) -> Cancellation {
+        Arc::new(|| false)
+    }
 }
+
+/// What came of something, unless it failed because nobody wants it any more.
+pub(crate) fn unless_over<T>(done: crate::Result<T>, progress: &dyn Progress) -> crate::Result<T> {
+    match done {
+        Err(_) if progress.cancelled() => Err(crate::Error::Cancelled),
+        done => done,
+    }
+}
+
+/// Says whether to give up.
+pub type Cancellation = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Hears nothing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -24,8 +24,9 @@ mod volume;
 mod workload;
 
 use crate::router::{Cx, Failure, Reporter, Routes};
+use std::sync::Arc;
 use volt_api::Problem;
-use volt_engine::{Engine, Progress};
+use volt_engine::{Cancellation, Engine, Progress};
 
 /// The handlers of all operations.
 #[must_use]
@@ -62,6 +63,11 @@ impl Progress for Reporter<'_> {
     fn cancelled(&self) -> bool {
         self.is_cancelled()
     }
+
+    fn cancellation(&self) -> Cancellation {
+        let cancel = self.cancel().clone();
+        Arc::new(move || cancel.is_cancelled())
+    }
 }
 
 /// Progress of what has no room for it in its answer.
@@ -76,5 +82,10 @@ impl Progress for Unseen<'_> {
 
     fn cancelled(&self) -> bool {
         self.0.cancel.is_cancelled()
+    }
+
+    fn cancellation(&self) -> Cancellation {
+        let cancel = self.0.cancel.clone();
+        Arc::new(move || cancel.is_cancelled())
     }
 }

@@ -59,6 +59,11 @@ impl<'a> Reporter<'a> {
         self.cancel.is_cancelled()
     }
 
+    /// Cancelled when nobody waits for the answer any more.
+    pub(crate) fn cancel(&self) -> &CancellationToken {
+        self.cancel
+    }
+
     /// A step begins; one sentence.
     pub fn step(&self, text: &str) {
         self.running.doing(text);

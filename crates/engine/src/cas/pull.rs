@@ -25,13 +25,12 @@ impl Engine {
             Some(name) => name,
             None => name_of(from)?,
         };
-        let repository = self.repository(from, account)?;
+        let repository = self.repository(from, account, progress)?;
         let pull = TreePull {
             shelf: &repository,
             name: &name,
             limit: self.config()?.image.max_size.0,
             cache: &self.paths().cache.join("lists"),
-            stages: &self.paths().stages(),
             wanted: &|| self.wanted_trees(),
         };
         let pulled = self.cas().pull_tree(pull, progress);

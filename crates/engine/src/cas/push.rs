@@ -1,7 +1,7 @@
 //! Sending a tree to a registry.
 
 use crate::error::{Error, Result};
-use crate::registry::Repository;
+use crate::registry::{Repository, over};
 use crate::{Engine, Progress};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
@@ -25,7 +25,7 @@ impl Engine {
             let message = "A tree can't be given a digest for its name in a registry";
             return Err(Error::new(ErrorKind::Usage, message).about(to));
         }
-        let repository = self.repository(to, account)?;
+        let repository = self.repository(to, account, progress)?;
         let push = TreePush {
             tree,
             shelf: &repository,
@@ -40,9 +40,11 @@ impl Engine {
         &self,
         name: &ImageRef,
         account: Option<(String, Account)>,
+        progress: &dyn Progress,
     ) -> Result<Repository> {
         let remote = Remote::of(name, &self.config()?.image.registry);
-        let client = self.registry_client(account).map_err(|error| error.about(name))?;
+        let client = self.registry_client(account, over(progress));
+        let client = client.map_err(|error| error.about(name))?;
         Ok(Repository { client, remote })
     }
 }

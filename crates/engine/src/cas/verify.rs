@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::image::Asked;
+use crate::registry::over;
 use crate::{Engine, Progress};
 use std::path::PathBuf;
 use volt_model::container::Backend;
 use volt_model::kind::ErrorKind;
 use volt_model::registry::Remote;
+use volt_registry::IsOver;
 use volt_store::{Copies, Limits, Menders, Origin, Verified, Work};
 
 impl Engine {
@@ -39,7 +41,8 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<()> {
         let wanted = || self.wanted_trees();
-        let ask = |remote: &Remote| self.ask(remote, from);
+        let is_over = over(progress);
+        let ask = |remote: &Remote| self.ask(remote, from, is_over.clone());
         let beside = if from.is_empty() { self.copies()? } else { Vec::new() };
         let menders = Menders {
             copies: Copies { named: from, beside: &beside },
@@ -52,12 +55,17 @@ impl Engine {
     }
 
     /// Asks a registry for an image, as nobody. Whoever names folders wants nothing else.
-    fn ask(&self, remote: &Remote, from: &[PathBuf]) -> volt_store::Result<Box<dyn Origin>> {
+    fn ask(
+        &self,
+        remote: &Remote,
+        from: &[PathBuf],
+        is_over: IsOver,
+    ) -> volt_store::Result<Box<dyn Origin>> {
         if !from.is_empty() {
             let reason = "other folders were named".to_owned();
             return Err(volt_store::Error::Elsewhere { reason, kind: ErrorKind::Usage });
         }
-        let client = self.registry_client(None).map_err(|error: Error| {
+        let client = self.registry_client(None, is_over).map_err(|error: Error| {
             let reason = error.chain().join(": ");
             volt_store::Error::Elsewhere { reason, kind: error.kind }
         })?;

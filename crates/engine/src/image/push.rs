@@ -1,7 +1,7 @@
 //! Sending an image to a registry.
 
 use crate::error::{Error, Result};
-use crate::registry::{Parcel, send};
+use crate::registry::{Parcel, over, send};
 use crate::{Engine, Progress};
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
@@ -54,7 +54,7 @@ impl Engine {
         };
         super::refuse_digest(to)?;
         let remote = Remote::of(to, &config.registry);
-        let client = self.registry_client(push.account).map_err(|e| e.about(to))?;
+        let client = self.registry_client(push.account, over(progress)).map_err(|e| e.about(to))?;
         let names = std::iter::once(&push.image).chain(&push.with);
         let images: Vec<ReadyImage> = names
             .map(|name| Ok(self.images().ready(name, push.compression, progress)?))

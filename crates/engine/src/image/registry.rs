@@ -2,6 +2,7 @@
 
 use super::{View, existing};
 use crate::error::{Error, Result};
+use crate::registry::over;
 use crate::{Engine, Progress};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -33,7 +34,8 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<View> {
         let config = self.config()?.image;
-        let client = self.registry_client(from.account).map_err(|e| e.about(name))?;
+        let client =
+            self.registry_client(from.account, over(progress)).map_err(|e| e.about(name))?;
         let remote = Remote::of(name, &config.registry);
         let platform = match &from.platform {
             Some(text) => text.parse().map_err(|e| Error::from(e).about(name))?,
@@ -108,7 +110,11 @@ fn the_rest(
     told: &dyn Fn(u64) -> bool,
 ) -> volt_store::Result<()> {
     let had = to.seek(SeekFrom::Start(0)).and_then(|_| blob.resume(to));
-    told(had.map_err(volt_store::Error::Output)?);
+    let had = had.map_err(|error| match error.downcast::<volt_registry::Error>() {
+        Ok(error) => elsewhere(&error),
+        Err(error) => volt_store::Error::Output(error),
+    });
+    told(had?);
     let mut piece = vec![0; PIECE];
     loop {
         let length = match blob.read(&mut piece).map_err(|error| unread(&error))? {
@@ -129,7 +135,10 @@ pub(crate) fn blob_digest(text: &str) -> volt_store::Result<volt_registry::Diges
 
 /// An error of a registry as the store has it.
 pub(crate) fn elsewhere(error: &volt_registry::Error) -> volt_store::Error {
-    volt_store::Error::Elsewhere { reason: error.to_string(), kind: error.kind() }
+    match error {
+        volt_registry::Error::Cancelled => volt_store::Error::Cancelled,
+        error => volt_store::Error::Elsewhere { reason: error.to_string(), kind: error.kind() },
+    }
 }
 
 /// What a download ended by: the registry's own error where there is one in it.

@@ -4,6 +4,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use volt_model::kind::ErrorKind;
 use volt_model::registry::{Account, host};
+use volt_registry::IsOver;
 
 /// An account that a registry let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::Usage, message));
         }
         let account = Account::Password { user: user.to_owned(), password: password.to_owned() };
-        let client = self.registry_client(Some((registry.clone(), account)))?;
+        let client = self.registry_client(Some((registry.clone(), account)), IsOver::default())?;
         let is_checked = client.login(&registry).map_err(|error| match error {
             volt_registry::Error::Denied { .. } => {
                 let message = format!("The registry {registry} does not know this account");

@@ -52,9 +52,14 @@ impl Stage {
         &self.path
     }
 
+    /// Makes all durable that was written since the stage was made, also what is in its place already.
+    pub fn sync(&self) -> Result<()> {
+        syncfs(&self.folder).on("sync", &self.path)
+    }
+
     /// Makes what was built durable and moves it to its place, in one step.
     pub fn publish(mut self, to: &Path, how: Publish) -> Result<()> {
-        syncfs(&self.folder).on("sync", &self.path)?;
+        self.sync()?;
         self.move_to(to, how).on("publish", to)?;
         sync_dir(super::atomic::parent(to))
     }

@@ -14,7 +14,7 @@ use volt_model::registry::Remote;
 /// How often is tried in all.
 const TRIES: u32 = 5;
 /// How long is waited before the second try; each further one waits twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait, whatever the registry asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How much of what a registry says about a failure is read, in bytes.
@@ -39,12 +39,13 @@ impl Client {
         let mut wait = FIRST_WAIT;
         let mut tries = 1;
         loop {
+            self.refuse_over()?;
             let failure = match self.ask_once(ask, path, make) {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) if is_passing(response.status()) => {
                     let asked = response.headers().get(RETRY_AFTER);
                     let asked = asked.and_then(|text| text.to_str().ok()?.parse().ok());
-                    wait = asked.map_or(wait, Duration::from_secs).min(LONGEST_WAIT);
+                    wait = asked.map_or(wait, Duration::from_secs).clamp(FIRST_WAIT, LONGEST_WAIT);
                     self.failed(ask, response)
                 }
                 Ok(response) => return Err(self.failed(ask, response)),
@@ -56,7 +57,7 @@ impl Client {
             }
             tries += 1;
             tracing::info!(%failure, ?wait, "asked again");
-            std::thread::sleep(wait);
+            self.pause(wait)?;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

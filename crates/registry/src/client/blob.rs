@@ -1,6 +1,6 @@
 //! Contents by digest: read as they come, checked as they are read, and gone on with where they break off.
 
-use super::ask::Ask;
+use super::ask::{Ask, FIRST_WAIT};
 use super::{Access, Client};
 use crate::error::{Error, Result};
 use reqwest::StatusCode;
@@ -13,6 +13,9 @@ use volt_model::registry::{Digest, Hasher, Remote};
 
 /// How often in a row a download may break off without a byte in between, before another place is asked.
 const BREAKS: u32 = 5;
+
+/// The piece in which is read what is not handed on, in bytes.
+const PIECE: usize = 64 << 10;
 
 /// A blob on its way. What was read of it is only sure once it was read to its end without an error.
 #[derive(Debug)]
@@ -97,9 +100,10 @@ impl Blob<'_> {
     /// # Errors
     /// When that can't be read.
     pub fn resume(&mut self, earlier: &mut impl Read) -> io::Result<u64> {
-        let mut piece = vec![0; 64 << 10];
+        let mut piece = vec![0; PIECE];
         let mut limited = earlier.take(self.size);
         loop {
+            self.client.refuse_over().map_err(io::Error::other)?;
             let length = limited.read(&mut piece)?;
             if length == 0 {
                 break;
@@ -179,15 +183,20 @@ impl Blob<'_> {
             // It sends all of it again: what we have is passed over.
             _ => {
                 let mut response = response;
-                let passed = io::copy(&mut response.by_ref().take(at), &mut io::sink());
-                if passed.is_ok_and(|passed| passed == at) {
-                    Ok(response)
-                } else {
-                    Err(Error::Unreachable {
-                        host: self.place.host.clone(),
-                        reason: "it breaks off".into(),
-                    })
+                let mut passed = 0;
+                let mut piece = vec![0; PIECE];
+                while passed < at {
+                    self.client.refuse_over()?;
+                    let most = usize::try_from(at - passed).unwrap_or(PIECE).min(PIECE);
+                    passed += match response.read(&mut piece[..most]) {
+                        Ok(length @ 1..) => length as u64,
+                        _ => {
+                            let (host, reason) = (self.place.host.clone(), "it breaks off".into());
+                            return Err(Error::Unreachable { host, reason });
+                        }
+                    };
                 }
+                Ok(response)
             }
         }
     }
@@ -220,6 +229,7 @@ impl Read for Blob<'_> {
             return Ok(0);
         }
         loop {
+            self.client.refuse_over().map_err(io::Error::other)?;
             let left = self.size.saturating_sub(self.at);
             if left == 0 {
                 self.response = None;
@@ -246,12 +256,16 @@ impl Read for Blob<'_> {
                         if !self.goes_elsewhere(&text) {
                             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                         }
+                        continue;
                     }
+                    let wait = FIRST_WAIT * 2_u32.pow(self.breaks - 1);
                     tracing::info!(
                         host = self.place.host,
                         at = self.at,
+                        ?wait,
                         "a download broke off, and goes on"
                     );
+                    self.client.pause(wait).map_err(io::Error::other)?;
                 }
             }
         }

@@ -19,8 +19,8 @@ mod token;
 
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use volt_model::registry::{Credentials, Digest};
 use volt_model::registry::{Remote, api_host, is_loopback};
 
@@ -32,8 +32,33 @@ pub use push::{Open, Outgoing, Told};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a registry may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// How often is asked whether anybody still waits.
+const LOOK: Duration = Duration::from_millis(50);
 /// How often a request is redirected.
 const REDIRECTS: usize = 10;
+
+/// Says whether nobody waits any more for what is asked. By default somebody always does.
+#[derive(Clone)]
+pub struct IsOver(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl IsOver {
+    /// Asks this, again and again.
+    pub fn new(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+}
+
+impl Default for IsOver {
+    fn default() -> Self {
+        Self::new(|| false)
+    }
+}
+
+impl std::fmt::Debug for IsOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IsOver({})", (self.0)())
+    }
+}
 
 /// What a client goes by.
 #[derive(Debug, Clone, Default)]
@@ -44,12 +69,16 @@ pub struct Settings {
     pub insecure: Vec<String>,
     /// Registries to ask first in place of one, in their order.
     pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Whether to give up, asked between two pieces of an answer and while a registry is waited for.
+    pub is_over: IsOver,
 }
 
 /// Asks registries.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::blocking::Client,
+    /// For secrets in bodies, which are sent again wherever a redirect leads: follows none to another host.
+    givers: reqwest::blocking::Client,
     settings: Settings,
     /// By registry, repository and what is done there.
     tokens: Mutex<HashMap<String, Auth>>,
@@ -105,16 +134,33 @@ impl Client {
                 attempt.follow()
             }
         });
-        let http = reqwest::blocking::Client::builder()
-            .user_agent(concat!("volt/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_LIMIT)
-            // Of each answer and each piece of one, not of the whole.
-            .timeout(SILENCE_LIMIT)
-            .redirect(redirect)
-            .build()
-            .map_err(|e| Error::Invalid(format!("no TLS is possible here: {}", reason(&e))))?;
+        let at_home = reqwest::redirect::Policy::custom(|attempt| {
+            let origin = attempt.previous().first().map(reqwest::Url::origin);
+            match origin == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS {
+                true => attempt.follow(),
+                false => attempt.stop(),
+            }
+        });
+        let (http, givers) = (http(redirect)?, http(at_home)?);
         let (tokens, schemes, distrusted) = <(Mutex<_>, Mutex<_>, Mutex<_>)>::default();
-        Ok(Self { http, settings, tokens, schemes, distrusted })
+        Ok(Self { http, givers, settings, tokens, schemes, distrusted })
+    }
+
+    /// Refuses to go on where nobody waits any more.
+    fn refuse_over(&self) -> Result<()> {
+        if (self.settings.is_over.0)() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Does nothing for a while.
+    fn pause(&self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            self.refuse_over()?;
+            match end.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return Ok(()),
+                left => std::thread::sleep(left.min(LOOK)),
+            }
+        }
     }
 
     /// The registries that may have what `remote` has, the mirrors first.
@@ -178,6 +224,17 @@ impl Client {
         let mut schemes = self.schemes.lock().unwrap_or_else(PoisonError::into_inner);
         schemes.insert(host.to_owned(), scheme);
     }
+}
+
+fn http(redirect: reqwest::redirect::Policy) -> Result<reqwest::blocking::Client> {
+    reqwest::blocking::Client::builder()
+        .user_agent(concat!("volt/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_LIMIT)
+        // Of each answer and each piece of one, not of the whole.
+        .timeout(SILENCE_LIMIT)
+        .redirect(redirect)
+        .build()
+        .map_err(|e| Error::Invalid(format!("no TLS is possible here: {}", reason(&e))))
 }
 
 /// Where a registry serves the protocol.

@@ -103,7 +103,7 @@ impl Client {
                 return Err(error);
             }
             tracing::info!(%error, at = upload.at, "an upload broke off, and goes on");
-            std::thread::sleep(wait);
+            self.pause(wait)?;
             wait *= 2;
             upload = match self.stands_at(remote, blob, &upload)? {
                 Some(upload) => upload,

@@ -355,6 +355,31 @@ fn whoever_it_redirects_to_gets_no_account() {
 }
 
 #[test]
+fn a_giver_of_tokens_passes_no_identity_on() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let thief = answering(move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        reply("200 OK", "", r#"{"token":"any"}"#)
+    });
+    let giver = answering(move |_, _| {
+        reply("307 Temporary Redirect", &format!("location: http://{thief}/t\r\n"), "")
+    });
+    let registry = answering(move |_, _| {
+        let challenge = format!("www-authenticate: Bearer realm=\"http://{giver}/t\"\r\n");
+        reply("401 Unauthorized", &challenge, "")
+    });
+    let mut credentials = Credentials::default();
+    credentials.insert(&registry.to_string(), Account::Identity("secret".into()));
+    let client = Client::new(Settings { credentials, ..Settings::default() }).unwrap();
+    let place = remote(registry, "v1");
+    let ask = ask::Ask { remote: &place, access: Access::Pull, what: "v1" };
+    let error = client.ask_once(&ask, "manifests/v1", &|http, url| http.get(url)).unwrap_err();
+    assert!(error.to_string().contains("307"), "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the token went to another host");
+}
+
+#[test]
 fn a_mirror_is_asked_first_and_may_fail() {
     let (Some(origin), Some(mirror)) = (Registry::start(false), Registry::start(false)) else {
         return;
@@ -515,4 +540,76 @@ fn where_nobody_listens_is_said_at_once() {
     assert!(client.manifest(&remote(address, "v1")).is_ok());
     back.join().unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+/// A client that gives up after a moment, and since when it is there.
+fn impatient() -> (Client, std::time::Instant) {
+    let begun = std::time::Instant::now();
+    let is_over = IsOver::new(move || begun.elapsed() > Duration::from_millis(200));
+    (Client::new(Settings { is_over, ..Settings::default() }).unwrap(), begun)
+}
+
+#[test]
+fn whoever_is_waited_for_can_be_given_up() {
+    let busy = answering(|_, _| reply("503 Service Unavailable", "retry-after: 60\r\n", ""));
+    let (client, begun) = impatient();
+    let error = client.manifest(&remote(busy, "v1")).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    // It takes the upload, and nothing after that.
+    let taken = answering(move |first, _| match first.split(' ').next() {
+        Some("HEAD") => reply("404 Not Found", "", ""),
+        Some("POST") => reply("202 Accepted", "location: /v2/team/app/blobs/uploads/1\r\n", ""),
+        _ => reply("503 Service Unavailable", "", ""),
+    });
+    let (client, begun) = impatient();
+    let error = push(&client, &remote(taken, "v1"), b"some", None).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn what_comes_slowly_can_be_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(std::result::Result::ok) {
+            std::thread::spawn(move || {
+                let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
+                let mut went = stream.write_all(head.as_bytes());
+                while went.is_ok() {
+                    std::thread::sleep(Duration::from_millis(20));
+                    went = stream.write_all(b"x");
+                }
+            });
+        }
+    });
+    // Of one who knows no parts, what is here comes once more.
+    for had in [0, 900] {
+        let (client, begun) = impatient();
+        client.reached(&address.to_string(), "http");
+        let mut blob = client.blob_to_resume(&remote(address, "v1"), &Digest::of(b"none"), 1000);
+        blob.resume(&mut &vec![0; had][..]).unwrap();
+        let error = std::io::copy(&mut blob, &mut std::io::sink()).unwrap_err();
+        let error = error.downcast::<Error>().unwrap();
+        assert!(matches!(error, Error::Cancelled), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn whoever_breaks_off_is_given_time() {
+    let begun = std::time::Instant::now();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    // Answers at once and sends nothing, as a proxy whose registry begins anew.
+    let beginning = answering(move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        match begun.elapsed() < Duration::from_secs(2) {
+            true => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_owned(),
+            false => reply("200 OK", "", "some"),
+        }
+    });
+    assert_eq!(pull(&client(), &remote(beginning, "v1"), b"some").unwrap(), b"some");
+    assert!(asked.load(Ordering::SeqCst) <= 5, "{asked:?}");
 }

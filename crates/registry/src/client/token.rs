@@ -70,7 +70,7 @@ impl Client {
                     ("client_id", CLIENT),
                     ("refresh_token", token),
                 ];
-                self.http.post(url).form(&[&grant, fields].concat())
+                self.givers.post(url).form(&[&grant, fields].concat())
             }
             Some(Account::Password { user, password }) => self
                 .http

@@ -14,6 +14,8 @@ use std::io::{self, Read};
 
 /// The most an extension header may hold, in bytes: names, links, attributes.
 const EXTENSION_LIMIT: u64 = 1 << 20;
+/// Of how much that was left out of an entry each is told.
+const DROPPED: usize = 16;
 
 /// One entry with what was left out of it.
 #[derive(Debug)]
@@ -314,18 +316,26 @@ impl<R: Read> TarReader<R> {
             u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or("its owner is absurd")
         };
         let mtime = records.time(b"mtime")?.or(self.globals.time(b"mtime")?);
+        let mut more = 0;
+        let mut drop = |what: String| match dropped.len() {
+            DROPPED.. => more += 1,
+            _ => dropped.push(what),
+        };
         let mut xattrs: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (key, value) in &records.0 {
             if key.starts_with(b"SCHILY.acl.") {
-                dropped.push("its access control list in text form was left out".into());
+                drop("its access control list in text form was left out".into());
             }
             let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { continue };
             if !keeps_xattr(name) || name.contains(&0) {
                 let name = crate::error::printable(name);
-                dropped.push(format!("its attribute {name} was left out"));
+                drop(format!("its attribute {name} was left out"));
                 continue;
             }
             xattrs.insert(name.to_vec(), value.clone());
+        }
+        if more > 0 {
+            dropped.push(format!("{more} more of its attributes were left out"));
         }
         Ok(Meta {
             mode: header.mode,

@@ -7,10 +7,10 @@ use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Content, Device, Encoder, Node, NodeKind};
-use crate::parallel::{ASK, Room};
+use crate::parallel::{ASK, Room, Until};
 use crate::progress::Progress;
 use crate::tree::{DenseReader, Flow, Found, Kind, Meta, Notes, Quota, Shape, SparseReader, walk};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, OFlags};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
@@ -221,21 +221,6 @@ fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Resul
     jobs.send(job).map_err(|_| Error::Cancelled)
 }
 
-/// What can be read until it is over.
-struct Until<'a, R> {
-    inner: R,
-    is_over: &'a AtomicBool,
-}
-
-impl<R: Read> Read for Until<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.is_over.load(Ordering::Relaxed) {
-            return Err(std::io::Error::other("nobody waits for it"));
-        }
-        self.inner.read(buffer)
-    }
-}
-
 /// Stores files until there are no more.
 fn work(
     objects: &Objects,
@@ -247,6 +232,7 @@ fn work(
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
         room.leave();
+        let is_over = &|| is_over.load(Ordering::Relaxed);
         let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
         let put = match lease {
             Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
@@ -508,8 +494,15 @@ impl Gathered {
         let node = &self.nodes[number];
         let failed = |error| Error::io("read", dir, error);
         let root = crate::tree::open_root(dir).map_err(failed)?;
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW;
+        // What is there by now may be a pipe that nobody writes to.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let fd = crate::tree::open_in_root(&root, node.path.as_bytes(), flags).map_err(failed)?;
+        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        let is_it = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && self.stamp_of.get(&number).is_none_or(|stamp| stamp.inode() == stat.st_ino);
+        if !is_it {
+            return Err(Error::refused(node.path.as_bytes(), "it changed while it was read"));
+        }
         let NodeKind::File(content) = &node.kind else { unreachable!("only files are known") };
         objects.put_of(lease, &mut File::from(fd).take(content.size), Some(&node.meta))
     }

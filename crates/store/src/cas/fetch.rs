@@ -3,7 +3,8 @@
 use super::{Cas, Lease};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::progress::Progress;
+use crate::parallel::Until;
+use crate::progress::{Progress, unless_over};
 use crate::tree::{DenseReader, Flow, Kind, walk};
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
@@ -35,13 +36,15 @@ impl Cas {
             }
             let Some((entry, data)) = found.read()? else { return Ok(Flow::Skip) };
             let Kind::File(shape) = &entry.kind else { return Ok(Flow::Descend) };
-            let mut reader = DenseReader::new(data, shape);
+            let inner = DenseReader::new(data, shape);
+            let mut reader = Until { inner, is_over: &|| progress.cancelled() };
             if shape.size > WHOLE {
-                objects.put(lease, &mut reader)?;
+                unless_over(objects.put(lease, &mut reader), progress)?;
                 return Ok(Flow::Descend);
             }
             let mut bytes = Vec::new();
-            reader.read_to_end(&mut bytes).map_err(crate::Error::Input)?;
+            let read = reader.read_to_end(&mut bytes).map_err(crate::Error::Input);
+            unless_over(read, progress)?;
             if needed.contains_key(&Digest::of(&bytes)) {
                 objects.put_bytes(lease, &bytes)?;
             }

@@ -38,6 +38,10 @@ impl Stamp {
         Self(bytes)
     }
 
+    pub(super) fn inode(&self) -> u64 {
+        u64::from_le_bytes(self.0[..8].try_into().expect("it begins with eight bytes"))
+    }
+
     fn changed(&self) -> i128 {
         i128::from_le_bytes(self.0[32..].try_into().expect("sixteen bytes are left"))
     }

@@ -1,18 +1,24 @@
 //! Leases: what somebody who is storing something counts on.
 //!
-//! `cas/tmp/lease-BOOT-PID-N` is held by a shared flock while its holder lives, and has the digests in it, 32 bytes each. One
+//! `cas/tmp/lease-BOOT-PID-CHANCE` is held by a shared flock while its holder lives, and has the digests in it, 32 bytes each. One
 //! that ends while garbage is collected becomes `ended-…` and counts until that is over: the collection may have read the
 //! refs before its ref was written. One whose holder is gone becomes `dead-…`, which protects nothing, and goes when all that
-//! was put under it, and is still there, is on disk: until then it tells whoever comes after a loss of power.
+//! was put under it, and is still there, is on disk: until then it tells whoever comes after a loss of power. One whose objects
+//! could not be put on disk becomes `lease-LOST-…`, which is taken for one of an earlier boot: a disk that fails to write loses
+//! no less than one without power.
+//!
+//! What the kernel could not write it tells each descriptor of the file system that was open by then, once; to one that is
+//! opened later it may say nothing. So a lease has its own from the beginning. Of what was put by a process that was killed
+//! and failed to come to disk before a collection begins, nobody may learn, where somebody else was told.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use volt_host::files::{self, Lock, LockError, LockMode, Wait};
 
 /// How the files of leases are called.
@@ -21,6 +27,8 @@ const PREFIX: &str = "lease-";
 const ENDED: &str = "ended-";
 /// How those are called whose holders are gone.
 const DEAD: &str = "dead-";
+/// In place of the id of its boot, where not all that was put under it came to disk.
+const LOST: &str = "00000000000000000000000000000000";
 /// Held alone while garbage is collected, and with others while a lease ends.
 const GATE: &str = "collecting";
 
@@ -29,22 +37,23 @@ const GATE: &str = "collecting";
 pub(crate) struct Lease {
     lock: Lock,
     list: Mutex<File>,
+    /// Of the store's file system, opened before there was anything to write.
+    disk: OwnedFd,
 }
 
 impl Lease {
     /// Takes a lease.
     pub(super) fn take(tmp: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = tmp.join(format!("{PREFIX}{}-{}-{number}", boot()?, std::process::id()));
+        let path = tmp.join(format!("{PREFIX}{}-{}", boot()?, name_of_own()));
         let lock = Lock::take(&path, LockMode::Shared, Wait::Forever)?;
+        let disk = open_disk(tmp)?;
         // It has to be on disk before the first object can be.
         files::sync_dir(tmp)?;
         let list = File::options()
             .append(true)
             .open(&path)
             .map_err(|error| Error::io("write", &path, error))?;
-        Ok(Self { lock, list: Mutex::new(list) })
+        Ok(Self { lock, list: Mutex::new(list), disk })
     }
 
     /// Writes down that these objects are counted on. The lock on their folder must be held.
@@ -52,6 +61,16 @@ impl Lease {
         let bytes = digests.iter().map(|digest| *digest.as_bytes()).collect::<Vec<_>>().concat();
         let mut list = self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         list.write_all(&bytes).map_err(|error| Error::io("write", self.lock.path(), error))
+    }
+
+    /// Puts all that was stored on disk. To be called before the ref is written. Where it fails nobody builds upon what was put under
+    /// this lease.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let path = self.lock.path();
+        rustix::fs::syncfs(&self.disk).map_err(|error| {
+            call_lost(path);
+            Error::io("sync", path, error)
+        })
     }
 
     /// Ends it: all that was put under it is reached by a ref that is on disk, or wanted by nobody.
@@ -65,6 +84,20 @@ impl Lease {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Opens what is asked later on whether all came to disk.
+fn open_disk(tmp: &Path) -> Result<OwnedFd> {
+    crate::tree::open_root(tmp).map_err(|error| Error::io("open", tmp, error))
+}
+
+/// Has a lease tell that what was put under it may be half on disk, until what no ref reaches is gone.
+fn call_lost(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let holder = name.strip_prefix(DEAD).unwrap_or(&name).splitn(3, '-').last().unwrap_or_default();
+    if let Err(error) = fs::rename(path, path.with_file_name(format!("{PREFIX}{LOST}-{holder}"))) {
+        tracing::warn!(path = %path.display(), %error, "what is not on disk may be taken for good");
     }
 }
 
@@ -108,6 +141,7 @@ impl Drop for Reading {
 #[derive(Debug)]
 pub(super) struct Collection {
     tmp: PathBuf,
+    disk: OwnedFd,
     _gate: Lock,
 }
 
@@ -115,17 +149,31 @@ impl Collection {
     /// Waits for another collection to end.
     pub(super) fn begin(tmp: &Path) -> Result<Self> {
         files::create_dirs(tmp, 0o700)?;
-        let path = tmp.join(GATE);
-        let gate = Lock::take(&path, LockMode::Exclusive, Wait::Forever)?;
+        let gate = Lock::take(&tmp.join(GATE), LockMode::Exclusive, Wait::Forever)?;
+        Self::behind(tmp, gate)
+    }
+
+    /// Nothing where another one goes on.
+    pub(super) fn begin_at_once(tmp: &Path) -> Result<Option<Self>> {
+        match Lock::take(&tmp.join(GATE), LockMode::Exclusive, Wait::No) {
+            Err(LockError::Held { .. }) => Ok(None),
+            gate => Self::behind(tmp, gate?).map(Some),
+        }
+    }
+
+    fn behind(tmp: &Path, gate: Lock) -> Result<Self> {
+        let disk = open_disk(tmp)?;
         sweep(tmp)?;
-        Ok(Self { tmp: tmp.to_owned(), _gate: gate })
+        Ok(Self { tmp: tmp.to_owned(), disk, _gate: gate })
     }
 }
 
 impl Drop for Collection {
     fn drop(&mut self) {
         // What was collected is not written to disk for this any more.
-        if let Err(error) = forget_ended(&self.tmp).and_then(|()| forget_dead(&self.tmp)) {
+        if let Err(error) =
+            forget_ended(&self.tmp).and_then(|()| forget_dead(&self.tmp, &self.disk))
+        {
             tracing::warn!(%error, "leases that have ended remain until the next collection");
         }
     }
@@ -136,7 +184,8 @@ impl Drop for Collection {
 #[derive(Debug)]
 pub(super) struct Pinned {
     own: String,
-    read: HashMap<PathBuf, u64>,
+    /// How far, by inode: one that ends meanwhile gets another name.
+    read: HashMap<u64, u64>,
     digests: HashSet<Digest>,
 }
 
@@ -164,16 +213,16 @@ impl Pinned {
         Ok(())
     }
 
-    /// Reads what was written to one of them since the last time; false where it is not there. One that has ended since is read anew,
-    /// by its new name; its digests are in the set already.
+    /// Reads what was written to one of them since the last time; false where it is not there.
     fn read_on(&mut self, path: &Path) -> Result<bool> {
-        use std::os::unix::fs::FileExt;
+        use std::os::unix::fs::{FileExt, MetadataExt};
         let failed = |error| Error::io("read", path, error);
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file.map_err(failed)?,
         };
-        let at = self.read.entry(path.to_owned()).or_default();
+        let inode = file.metadata().map_err(failed)?.ino();
+        let at = self.read.entry(inode).or_default();
         let mut bytes = [0; 32 * 128];
         loop {
             let length = file.read_at(&mut bytes, *at).map_err(failed)?;
@@ -227,13 +276,15 @@ fn dead(tmp: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Removes the dead ones of this boot, once all that is there is on disk.
-fn forget_dead(tmp: &Path) -> Result<()> {
+fn forget_dead(tmp: &Path, disk: &OwnedFd) -> Result<()> {
     let dead = dead(tmp)?;
     if dead.is_empty() {
         return Ok(());
     }
-    let failed = |error| Error::io("sync", tmp, error);
-    rustix::fs::syncfs(crate::tree::open_root(tmp).map_err(failed)?).map_err(failed)?;
+    rustix::fs::syncfs(disk).map_err(|error| {
+        dead.iter().for_each(|path| call_lost(path));
+        Error::io("sync", tmp, error)
+    })?;
     dead.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
 }
 
@@ -288,6 +339,13 @@ fn own_prefix() -> Result<String> {
     Ok(format!("{PREFIX}{}-", boot()?))
 }
 
+/// A name for one file of this process. Another one may have its id, in a namespace of its own or later on.
+pub(super) fn name_of_own() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let chance = RandomState::new().build_hasher().finish();
+    format!("{}-{chance:016x}", std::process::id())
+}
+
 /// The id of this boot, without dashes.
 pub(super) fn boot() -> Result<String> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
@@ -313,6 +371,21 @@ mod tests {
         assert!(pinned.read_on(&ended(&path)).unwrap() && pinned.has(&digest));
         drop(collection);
         assert!(!ended(&path).exists());
+    }
+
+    #[test]
+    fn one_by_the_same_name_is_read_from_its_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let _collection = Collection::begin(dir.path()).unwrap();
+        let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
+        let path = dir.path().join(format!("{}1-1", own_prefix().unwrap()));
+        fs::write(&path, first.as_bytes()).unwrap();
+        let mut pinned = Pinned::read(dir.path()).unwrap();
+        assert!(pinned.has(&first));
+        fs::rename(&path, ended(&path)).unwrap();
+        fs::write(&path, second.as_bytes()).unwrap();
+        pinned.refresh(dir.path()).unwrap();
+        assert!(pinned.has(&second));
     }
 
     /// What was put under it may not be on disk when a collection begins.

@@ -13,8 +13,8 @@
 //!
 //! - **Durable.** An object takes its place before it is on disk. A ref is written only when one syncfs has put all
 //!   that it reaches there. Whoever stores something holds a lease from before its first object until its ref is
-//!   written. A lease of an earlier boot tells that power was cut: what no ref reaches may be half on disk then, and is
-//!   removed before anybody builds upon it.
+//!   written. A lease of an earlier boot tells that power was cut, and one of a sync that failed that the disk has not
+//!   taken all: what no ref reaches may be half there then, and is removed before anybody builds upon it.
 //! - **Garbage.** A lease lists the objects that its holder counts on, each written down before it is found to be there.
 //!   Writing down and removing exclude each other by a lock on the object's folder, so nothing depends on clocks.
 //!
@@ -131,13 +131,6 @@ impl Cas {
         files::create_dirs(&self.dir, 0o755)?;
         files::create_dirs(&self.tmp(), 0o700)?;
         self.objects().make_folders()
-    }
-
-    /// Puts all that was stored on disk. To be called once, before the ref is written.
-    pub(crate) fn sync(&self) -> Result<()> {
-        let failed = |error| Error::io("sync", &self.dir, error);
-        let fd = crate::tree::open_root(&self.dir).map_err(failed)?;
-        rustix::fs::syncfs(fd).map_err(failed)
     }
 
     fn tmp(&self) -> PathBuf {

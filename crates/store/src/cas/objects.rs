@@ -6,6 +6,7 @@
 use super::{Lease, Marks};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::parallel::Until;
 use crate::tree::{Meta, keeps_xattr};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, XattrFlags,
@@ -19,7 +20,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use volt_host::files;
 
@@ -36,6 +37,12 @@ const EARLY: u64 = 8 << 20;
 /// How often, and how long after one another, is tried to seal an object that is still open for writing elsewhere.
 const SEAL_TRIES: u32 = 100;
 const SEAL_PAUSE: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has read an object to check it.
+    pub(super) static CHECKS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
 
 /// What became of something that was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,18 +180,21 @@ impl Objects {
     }
 
     /// Stores a file that nobody writes to any more: by a further name of it where the file system can do that, else as a copy.
-    pub(crate) fn adopt(&self, lease: &Lease, file: &mut File) -> Result<Put> {
+    pub(crate) fn adopt(
+        &self,
+        lease: &Lease,
+        file: &mut File,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Put> {
         use std::os::fd::AsRawFd as _;
         let mut hasher = blake3::Hasher::new();
         file.rewind().map_err(Error::Input)?;
-        hasher.update_reader(&mut *file).map_err(Error::Input)?;
+        hasher.update_reader(Until { inner: &mut *file, is_over }).map_err(Error::Input)?;
         let (digest, size) = (Digest::from(hasher.finalize()), hasher.count());
         if self.pin_present(lease, &digest, size)? {
             return Ok(Put { digest, size, is_new: false });
         }
         let (path, held) = (self.draft_path(), format!("/proc/self/fd/{}", file.as_raw_fd()));
-        // One that is left of a process that had the same id is nobody's.
-        files::remove_file(&path)?;
         let is_linked = rustix::fs::fchmod(&*file, Mode::from_raw_mode(0o444)).is_ok()
             && rustix::fs::linkat(CWD, &held, CWD, &path, AtFlags::SYMLINK_FOLLOW).is_ok();
         if is_linked {
@@ -194,7 +204,7 @@ impl Objects {
             return Ok(Put { digest, size, is_new });
         }
         file.rewind().map_err(Error::Input)?;
-        self.put(lease, file)
+        self.put(lease, &mut Until { inner: file, is_over })
     }
 
     /// Writes down that this object is counted on, if it is there. One of another size is as good as none.
@@ -297,6 +307,8 @@ impl Objects {
 
     /// Whether the contents are what the name says; nothing where it is gone.
     pub(crate) fn check(&self, digest: &Digest) -> Result<Option<bool>> {
+        #[cfg(test)]
+        CHECKS.set(CHECKS.get() + 1);
         let path = self.path(digest);
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -315,23 +327,12 @@ impl Objects {
 
     /// Where nothing is, for one draft.
     fn draft_path(&self) -> PathBuf {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        self.tmp.join(format!("object-{}-{number}", std::process::id()))
+        self.tmp.join(format!("object-{}", super::lease::name_of_own()))
     }
 
     fn draft(&self) -> Result<Draft> {
         let path = self.draft_path();
-        let open = || File::options().write(true).create_new(true).mode(0o444).open(&path);
-        let file = match open() {
-            // One that is left of a process that had the same id is nobody's.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                files::remove_file(&path)?;
-                open()
-            }
-            opened => opened,
-        };
-        match file {
+        match File::options().write(true).create_new(true).mode(0o444).open(&path) {
             Ok(file) => Ok(Draft { file, path, is_placed: false }),
             Err(error) => Err(Error::io("write", &path, error)),
         }

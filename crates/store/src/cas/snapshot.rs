@@ -119,7 +119,7 @@ impl Cas {
             let read = self.read_layer(Some(&lease), layer, work.progress)?;
             let tree = self.manifest(&lease, &read.nodes)?;
             work.progress.step("Writing it to disk");
-            self.sync()?;
+            lease.sync()?;
             if work.progress.cancelled() {
                 return Err(Error::Cancelled);
             }

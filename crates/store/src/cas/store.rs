@@ -47,7 +47,7 @@ impl Cas {
         let lease = self.lease(wanted)?;
         let built = self.build(&lease, dir, &BuildOptions::default(), progress)?;
         progress.step("Writing it to disk");
-        self.sync()?;
+        lease.sync()?;
         let named = Manifest {
             version: 1,
             name: name.as_str(),

@@ -4,7 +4,7 @@ use super::Objects;
 use super::index::{Index, Stamp};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::parallel::{self, ASK};
+use crate::parallel::{self, ASK, Until};
 use crate::progress::Progress;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
@@ -21,7 +21,7 @@ const PIECE: usize = 128 << 10;
 const TOLD: u64 = 4 << 20;
 
 /// What was found of the objects.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     /// Those that are what their name says, with their sizes in bytes.
     pub(super) good: HashMap<Digest, u64>,
@@ -113,7 +113,12 @@ impl Objects {
                 return Err(Error::Cancelled);
             }
             let folder = todo.folders[usize::from(digest.as_bytes()[0])].as_ref();
-            let looked = folder.map_or(Ok(None), |folder| look(folder, digest, &mut buffer));
+            let is_over = &|| todo.is_over.load(Ordering::Relaxed);
+            let look = |folder| look(folder, digest, (&mut buffer[..], is_over));
+            let looked = folder.map_or(Ok(None), look);
+            if looked.is_err() && is_over() {
+                return Err(Error::Cancelled);
+            }
             match looked.map_err(|error| Error::io("read", &self.path(digest), error))? {
                 None => {}
                 Some((_, false)) => drop(share.seen.bad.insert(*digest)),
@@ -144,14 +149,18 @@ fn tell(done: &Sender<u64>, read: &mut u64) -> Result<()> {
 }
 
 /// What an object's file was before it was read, and whether its contents are what the name says; nothing where it is gone.
-fn look(folder: &OwnedFd, digest: &Digest, buffer: &mut [u8]) -> io::Result<Option<(Stat, bool)>> {
+fn look(
+    folder: &OwnedFd,
+    digest: &Digest,
+    (buffer, is_over): (&mut [u8], &dyn Fn() -> bool),
+) -> io::Result<Option<(Stat, bool)>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = match openat(folder, digest.hex(), flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
         opened => File::from(opened?),
     };
     let stat = fstat(&file)?;
-    match hash(&mut file, buffer) {
+    match hash(&mut Until { inner: &mut file, is_over }, buffer) {
         // A disk that can't read it has not got it.
         Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
             Ok(Some((stat, false)))
@@ -160,7 +169,7 @@ fn look(folder: &OwnedFd, digest: &Digest, buffer: &mut [u8]) -> io::Result<Opti
     }
 }
 
-fn hash(file: &mut File, buffer: &mut [u8]) -> io::Result<Digest> {
+fn hash(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     loop {
         let length = match file.read(buffer) {

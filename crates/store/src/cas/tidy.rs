@@ -39,7 +39,9 @@ impl Cas {
         if self.leftovers()?.is_empty() && !lease::has_dead(&self.tmp())? {
             return Ok(());
         }
-        drop(Collection::begin(&self.tmp())?);
+        // One that goes on sees to the leases itself, and may take long.
+        let Some(collection) = Collection::begin_at_once(&self.tmp())? else { return Ok(()) };
+        drop(collection);
         let drafts = self.drafts()?;
         let (_, living) = lease::left_and_living(&self.tmp())?;
         for path in of_the_dead(drafts, &living) {

@@ -12,6 +12,9 @@ use std::io::{self, BufReader, Read};
 /// How many symbolic links are followed on the way to one entry: as many as the kernel does.
 const LINKS: usize = 40;
 
+/// The most that entries of a tree of somebody else's may take in memory beside themselves, in bytes.
+const HEAVY: usize = 512 << 20;
+
 /// The entries of a tree, in their order.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -42,20 +45,34 @@ impl Cas {
         Ok(tree)
     }
 
-    /// Reads a tree that somebody else has made, with at most so many entries.
+    /// Reads a tree that somebody else has made, with at most so many entries, and no more at them than fits into memory.
     pub(crate) fn tree_of_at_most(&self, digest: &Digest, entries: usize) -> Result<Tree> {
-        let (mut nodes, mut count) = (Vec::new(), 0);
+        let (mut nodes, mut count, mut more) = (Vec::new(), 0, 0);
         each_node(&self.objects(), digest, &mut |node| {
             count += 1;
-            if count <= entries {
+            more += weight(&node);
+            if count <= entries && more <= HEAVY {
                 nodes.push(node);
             }
         })?;
         if count > entries {
             return Err(Error::Damaged(format!("it has {count} entries, more than {entries}")));
         }
+        if more > HEAVY {
+            return Err(Error::Damaged("its entries have too many attributes and segments".into()));
+        }
         Ok(Tree { digest: *digest, nodes })
     }
+}
+
+/// About what it takes to keep an entry beside itself, in bytes.
+fn weight(node: &Node) -> usize {
+    let more = match &node.kind {
+        NodeKind::File(content) => size_of_val(&content.segments[..]),
+        NodeKind::Symlink(target) => target.len(),
+        _ => 0,
+    };
+    node.path.as_bytes().len() + node.meta.weight() + more
 }
 
 /// Calls `each` with the entries of a tree. That the manifest is the one of that name is known only when this returns:

@@ -32,6 +32,8 @@ pub struct Verified {
     pub trees: u64,
     /// What is amiss, or was.
     pub damages: Vec<Damage>,
+    /// What was read, for a repair.
+    seen: Seen,
 }
 
 /// Something that is not what it should be.
@@ -114,7 +116,7 @@ impl Cas {
             }
         }
         progress.step("Reading the trees");
-        let needed = self.needs(stands, &mut seen, &mut verified)?;
+        let needed = self.needs(stands, &mut seen, &mut verified, progress)?;
         let unneeded = seen.bad.iter().filter(|digest| !needed.contains_key(*digest));
         for digest in unneeded {
             // Nothing reaches it: in quarantine it harms nobody.
@@ -135,12 +137,13 @@ impl Cas {
         for one in &mut verified.damages {
             one.is_quarantined = one.object.is_some_and(|digest| quarantined.contains(&digest));
         }
+        verified.seen = seen;
         Ok(verified)
     }
 
     /// Gets back what a verification found damaged, from folders that may have it, then from others.
     ///
-    /// To be called behind [`Cas::verify`], with what that found: what is there then is taken for good.
+    /// To be called behind [`Cas::verify`], with what that found: what was good then is not read again.
     pub(crate) fn repair(
         &self,
         verified: &mut Verified,
@@ -157,8 +160,7 @@ impl Cas {
         // A tree that is back tells what else is missing.
         for _ in 0..2 {
             let mut ignored = Verified::default();
-            let mut seen = Seen::default();
-            let needed = self.needs(stands, &mut seen, &mut ignored)?;
+            let needed = self.needs(stands, &mut verified.seen, &mut ignored, progress)?;
             if needed.is_empty() {
                 break;
             }
@@ -183,7 +185,7 @@ impl Cas {
                 others(&lease, lost)?;
             }
         }
-        self.sync()?;
+        lease.sync()?;
         for damage in &mut verified.damages {
             if let Some(digest) = damage.object {
                 let is_back = self.objects().check(&digest)? == Some(true);
@@ -234,6 +236,7 @@ impl Cas {
         stands: Stands<'_>,
         seen: &mut Seen,
         verified: &mut Verified,
+        progress: &dyn Progress,
     ) -> Result<Needed> {
         let objects = self.objects();
         // What loses its name meanwhile is still there until this is over.
@@ -266,6 +269,9 @@ impl Cas {
         }
         for (tree, names) in trees {
             verified.trees += 1;
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
             let whole = |name: &String| Touch { name: name.clone(), paths: Vec::new(), more: 0 };
             if !is_there(&objects, seen, &tree)? {
                 needed.entry(tree).or_default().0.extend(names.iter().map(whole));

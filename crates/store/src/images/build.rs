@@ -225,7 +225,7 @@ impl Images {
         let folder = stage.join("folder");
         self.cas().roots().copy(&tree, &folder)?;
         // No ref comes to reach what was stored, and nobody may build upon what a loss of power would halve.
-        self.cas().sync()?;
+        lease.sync()?;
         lease.end()?;
         Ok(folder)
     }

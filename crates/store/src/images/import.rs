@@ -323,7 +323,7 @@ impl Images {
                 pulled: made.pulled,
             };
             // While others wait for nothing.
-            self.cas.sync()?;
+            lease.sync()?;
             if work.progress.cancelled() {
                 return Err(Error::Cancelled);
             }

@@ -167,8 +167,8 @@ fn weight(told: &Told) -> usize {
         Kind::File(shape) => size_of_val(&shape.segments[..]),
         _ => 0,
     };
-    let attributes: usize = meta.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-    ENTRY + path.as_bytes().len() + more + attributes
+    let dropped: usize = member.dropped.iter().map(|note| size_of_val(note) + note.len()).sum();
+    ENTRY + path.as_bytes().len() + more + meta.weight() + dropped
 }
 
 /// Goes through archives, several at once.

@@ -13,7 +13,7 @@ use crate::oci::{Blobs, DOCUMENT_LIMIT, Origin, Platform, Remote};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
@@ -40,6 +40,9 @@ impl std::fmt::Debug for Menders<'_> {
         write!(f, "Menders({:?})", self.copies)
     }
 }
+
+/// The piece in which what is kept is copied, in bytes.
+const PIECE: usize = 256 << 10;
 
 /// Why a registry did not help, by the image.
 type Failures = BTreeMap<ImageRef, String>;
@@ -222,7 +225,15 @@ impl Origin for Kept<'_> {
             return (self.ask)(self.from)?.fetch(digest, size, to, told);
         };
         to.set_len(0).and_then(|()| to.rewind()).map_err(Error::Output)?;
-        let copied = std::io::copy(&mut file, to).map_err(Error::Output)?;
-        if told(copied) { Ok(()) } else { Err(Error::Cancelled) }
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = file.read(&mut piece).map_err(Error::Input)?;
+            to.write_all(&piece[..length]).map_err(Error::Output)?;
+            match (length, told(length as u64)) {
+                (_, false) => return Err(Error::Cancelled),
+                (0, true) => return Ok(()),
+                _ => {}
+            }
+        }
     }
 }

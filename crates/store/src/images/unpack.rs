@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::memtree::{MemTree, Number};
 use crate::oci::{self, Blobs, LayerBlob, Platform, Remote};
 use crate::parallel;
-use crate::progress::Progress;
+use crate::progress::{Progress, unless_over};
 use crate::tree::Neutralised;
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -217,7 +217,9 @@ impl Store<'_> {
             let Some((digest, _)) = &layer.stored else { continue };
             let digest = digest.to_string();
             if kept.iter().all(|blob| blob.digest != digest) {
-                let put = objects.adopt(self.lease, &mut layer.open(blobs)?)?;
+                let is_over = || self.progress.cancelled();
+                let put = objects.adopt(self.lease, &mut layer.open(blobs)?, &is_over);
+                let put = unless_over(put, self.progress)?;
                 kept.push(KeptBlob { digest, object: put.digest, size: put.size });
             }
         }

@@ -303,23 +303,18 @@ pub fn forget_downloads(dir: &Path, dry_run: bool) -> Result<u64> {
     let mut bytes = 0;
     for path in crate::images::entries(dir)? {
         let is_lock = path.extension().is_some_and(|kind| kind == "lock");
-        let lock = path.with_extension("lock");
-        let held = match lock.exists() {
-            true => match Lock::take(&lock, LockMode::Exclusive, Wait::No) {
-                Ok(held) => Some(held),
-                Err(LockError::Held { .. }) => continue,
-                Err(error) => return Err(error.into()),
-            },
-            false => None,
+        // Made where there is none: who fetches something takes it first.
+        let held = match Lock::take(&path.with_extension("lock"), LockMode::Exclusive, Wait::No) {
+            Err(LockError::Held { .. }) => continue,
+            held => held?,
         };
-        bytes += fs::symlink_metadata(&path).map_or(0, |data| data.len());
-        if dry_run {
-            continue;
+        if !is_lock {
+            bytes += fs::symlink_metadata(&path).map_or(0, |data| data.len());
+            if !dry_run {
+                files::remove_file(&path)?;
+            }
         }
-        match held {
-            Some(held) if is_lock => held.remove()?,
-            _ => drop(files::remove_file(&path)?),
-        }
+        held.remove()?;
     }
     Ok(bytes)
 }

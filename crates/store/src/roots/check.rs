@@ -96,6 +96,7 @@ impl Roots {
             (stage.path().join("rootfs"), self.variants.making(&self.objects, drafts.path()));
         let made = links::write(&|| self.nodes(tree), &fresh, making)?;
         links::replace(self.nodes(tree)?, (&fresh, &root), bad)?;
+        stage.sync()?;
         made.publish(&self.variants)
     }
 

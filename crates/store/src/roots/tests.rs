@@ -117,7 +117,7 @@ impl Place {
     fn build_as(&self, from: &Path, name: &str) -> Digest {
         let lease = self.cas.lease(&nobody).unwrap();
         let tree = self.cas.build(&lease, from, &Default::default(), &Silent).unwrap().tree;
-        self.cas.sync().unwrap();
+        lease.sync().unwrap();
         let value = json!({ "tree": tree.to_string() });
         self.cas.refs().write(RefKind::Manifests, name, &value).unwrap();
         lease.end().unwrap();
@@ -545,7 +545,7 @@ fn variants_share_their_data_where_the_file_system_can() {
     }
     let tree = place.build(&place.at("from"));
     let free = || {
-        place.cas.sync().unwrap();
+        rustix::fs::syncfs(fs::File::open(&at).unwrap()).unwrap();
         rustix::fs::statvfs(&at).map(|stat| stat.f_bfree * stat.f_frsize).unwrap()
     };
     let before = free();

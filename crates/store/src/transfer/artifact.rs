@@ -15,7 +15,7 @@ const INDEX: &str = "application/vnd.volt.tree.index.v1";
 const PACK: &str = "application/vnd.volt.tree.pack.v1";
 
 /// The most packs of a tree.
-pub(super) const PACKS: usize = 2000;
+const PACKS: usize = 2000;
 
 /// A pointer to a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,8 +111,18 @@ impl Artifact {
         Ok(Self { about: config, recipes: recipes.clone(), packs })
     }
 
+    /// Refuses to make one of more packs than anybody reads.
+    pub(super) fn refuse_too_many(packs: usize) -> Result<()> {
+        if packs <= PACKS {
+            return Ok(());
+        }
+        let reason = format!("it takes {packs} packs, and nobody pulls more than {PACKS}");
+        Err(Error::Unsupported { what: "pushing this tree".into(), reason })
+    }
+
     /// Writes the manifest.
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
+        Self::refuse_too_many(self.packs.len())?;
         let pairs = self.packs.iter().flat_map(|one| [one.index.clone(), one.pack.clone()]);
         json(&Document {
             schema_version: 2,

@@ -7,15 +7,14 @@ use super::recipes::Recipes;
 use crate::cas::{Cas, Lease};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::progress::{Progress, at_once};
+use crate::parallel::Until;
+use crate::progress::{Progress, at_once, unless_over};
 use crate::tree::Meta;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// How many parts are fetched at the same time.
 const AT_ONCE: usize = 4;
@@ -51,21 +50,12 @@ pub(super) struct Fetch<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
-/// Chunks of large objects, one after the other in a file without a name.
-struct Spool {
-    path: PathBuf,
-    file: File,
-    end: u64,
-    chunks: HashMap<Digest, (u64, u64)>,
-}
-
-/// What a chunk is wanted for.
+/// A chunk that is wanted. It is stored as an object, which it may be, or else stays until what it is a part of is there: a pull that
+/// breaks off has it for the next.
 #[derive(Default)]
 struct Need {
-    /// The object that it is all of.
-    whole: Option<Wanted>,
-    /// Whether it is a part of a larger one.
-    is_part: bool,
+    /// The attributes of a file that it is all of.
+    meta: Option<Meta>,
     length: u64,
 }
 
@@ -84,35 +74,58 @@ impl Part<'_> {
 
 impl Fetch<'_> {
     /// Gets these objects, none of which is here. How many bytes were fetched.
-    pub(super) fn all(&self, wanted: &[Wanted], stage: &Path) -> Result<u64> {
+    pub(super) fn all(&self, wanted: &[Wanted]) -> Result<u64> {
         let (mut needs, mut large) = (HashMap::<Digest, Need>::new(), Vec::new());
         for one in wanted {
             match self.recipes.get(&one.object) {
-                None => needs.entry(one.object).or_default().whole = Some(one.clone()),
+                None => needs.entry(one.object).or_default().meta.clone_from(&one.meta),
                 Some(recipe) => {
                     for chunk in recipe.iter().filter(|chunk| !self.places.contains_key(*chunk)) {
-                        needs.entry(*chunk).or_default().is_part = true;
+                        needs.entry(*chunk).or_default();
                     }
                     large.push(one);
                 }
             }
         }
+        let mut places = self.places.clone();
+        self.find_here(&mut needs, &mut places)?;
         let parts = self.parts(&mut needs)?;
-        self.check_sizes(wanted, &needs)?;
-        let path = stage.join("chunks");
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-        let file = file.map_err(|error| Error::io("write", &path, error))?;
-        let spool = Mutex::new(Spool { path, file, end: 0, chunks: HashMap::new() });
-        let fetched = self.parts_at_once(&parts, &needs, &spool)?;
-        let spool = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
+        places.extend(needs.iter().map(|(chunk, need)| (*chunk, (*chunk, 0, need.length))));
+        self.check_sizes(wanted, &places)?;
+        let fetched = self.parts_at_once(&parts, &needs)?;
         self.progress.step("Putting large files together");
         for one in large {
             if self.progress.cancelled() {
                 return Err(Error::Cancelled);
             }
-            self.put_together(one, &spool)?;
+            self.put_together(one, &places)?;
         }
         Ok(fetched)
+    }
+
+    /// Takes out of what is needed what an earlier pull has fetched.
+    fn find_here(&self, needs: &mut HashMap<Digest, Need>, places: &mut Places) -> Result<()> {
+        let chunks = self.packs.iter().flat_map(|(_, frames)| frames).flat_map(|f| &f.chunks);
+        let wanted: Vec<_> =
+            chunks.filter(|(chunk, _)| needs.contains_key(chunk)).copied().collect();
+        let objects = self.cas.objects();
+        let missing = objects.pin_all(self.lease, &wanted)?;
+        for (chunk, length) in wanted {
+            if missing.contains(&chunk) || places.contains_key(&chunk) {
+                continue;
+            }
+            if self.progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if objects.check(&chunk)? == Some(true) {
+                needs.remove(&chunk);
+                places.insert(chunk, (chunk, 0, length));
+            } else {
+                // Else what is fetched would find it there.
+                self.cas.put_away(&chunk)?;
+            }
+        }
+        Ok(())
     }
 
     /// The parts of packs that have what is needed, whose lengths are noted.
@@ -150,13 +163,10 @@ impl Fetch<'_> {
     }
 
     /// Refuses what is not as large as the tree says, or larger than trees may be, before anything is fetched.
-    fn check_sizes(&self, wanted: &[Wanted], needs: &HashMap<Digest, Need>) -> Result<()> {
+    fn check_sizes(&self, wanted: &[Wanted], places: &Places) -> Result<()> {
         let mut all = 0_u64;
         for one in wanted {
-            let length = |chunk: &Digest| match self.places.get(chunk) {
-                Some((_, _, length)) => *length,
-                None => needs.get(chunk).map_or(0, |need| need.length),
-            };
+            let length = |chunk: &Digest| places.get(chunk).map_or(0, |(_, _, length)| *length);
             let size: u64 = match self.recipes.get(&one.object) {
                 Some(recipe) => recipe.iter().map(length).sum(),
                 None => length(&one.object),
@@ -175,12 +185,7 @@ impl Fetch<'_> {
     }
 
     /// Fetches the parts, several at once.
-    fn parts_at_once(
-        &self,
-        parts: &[Part<'_>],
-        needs: &HashMap<Digest, Need>,
-        spool: &Mutex<Spool>,
-    ) -> Result<u64> {
+    fn parts_at_once(&self, parts: &[Part<'_>], needs: &HashMap<Digest, Need>) -> Result<u64> {
         self.progress.step("Downloading");
         let length = |part: &Part<'_>| part.range().end - part.range().start;
         let total: u64 = parts.iter().map(length).sum();
@@ -192,7 +197,7 @@ impl Fetch<'_> {
                 if is_over.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
-                let one = Storing { cas, lease, needs, spool };
+                let one = Storing { cas, lease, needs };
                 one.part(shelf, part).inspect_err(|_| is_over.store(true, Ordering::Relaxed))?;
                 done.fetch_add(length(part), Ordering::Relaxed);
             }
@@ -213,18 +218,15 @@ impl Fetch<'_> {
     }
 
     /// Makes a large object of its chunks.
-    fn put_together(&self, one: &Wanted, spool: &Spool) -> Result<()> {
+    fn put_together(&self, one: &Wanted, places: &Places) -> Result<()> {
         let recipe = self.recipes.get(&one.object).into_iter().flatten();
-        let mut places = VecDeque::new();
-        for chunk in recipe {
-            places.push_back(match (spool.chunks.get(chunk), self.places.get(chunk)) {
-                (Some((offset, length)), _) => (None, *offset, *length),
-                (None, Some((object, offset, length))) => (Some(*object), *offset, *length),
-                (None, None) => return Err(Error::Damaged(format!("{chunk} did not come"))),
-            });
-        }
-        let mut input = Chunks { cas: self.cas, spool: &spool.file, places, open: None };
-        let put = self.cas.objects().put_of(self.lease, &mut input, one.meta.as_ref())?;
+        let place = |chunk: &Digest| places.get(chunk).copied();
+        let places = recipe.map(place).collect::<Option<_>>();
+        let places = places.ok_or_else(|| Error::Damaged("not all chunks came".into()))?;
+        let chunks = Chunks { cas: self.cas, places, open: None };
+        let mut input = Until { inner: chunks, is_over: &|| self.progress.cancelled() };
+        let put = self.cas.objects().put_of(self.lease, &mut input, one.meta.as_ref());
+        let put = unless_over(put, self.progress)?;
         if put.digest == one.object {
             return Ok(());
         }
@@ -237,7 +239,6 @@ struct Storing<'a> {
     cas: &'a Cas,
     lease: &'a Lease,
     needs: &'a HashMap<Digest, Need>,
-    spool: &'a Mutex<Spool>,
 }
 
 impl Storing<'_> {
@@ -273,29 +274,14 @@ impl Storing<'_> {
         if Digest::of(bytes) != *chunk {
             return Err(Error::Damaged(format!("{chunk} is not what its name says")));
         }
-        if let Some(whole) = &need.whole {
-            self.cas.objects().put_bytes_of(self.lease, bytes, whole.meta.as_ref())?;
-        }
-        if need.is_part {
-            let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
-            if !spool.chunks.contains_key(chunk) {
-                let (end, length) = (spool.end, bytes.len() as u64);
-                let wrote = spool.file.write_all(bytes);
-                wrote.map_err(|error| Error::io("write", &spool.path, error))?;
-                spool.chunks.insert(*chunk, (end, length));
-                spool.end += length;
-            }
-        }
-        Ok(())
+        self.cas.objects().put_bytes_of(self.lease, bytes, need.meta.as_ref()).map(drop)
     }
 }
 
-/// The bytes of chunks one after the other, out of the spool or out of local objects.
+/// The bytes of chunks one after the other.
 struct Chunks<'a> {
     cas: &'a Cas,
-    spool: &'a File,
-    /// The object, or none for the spool; from where; how long.
-    places: VecDeque<(Option<Digest>, u64, u64)>,
+    places: VecDeque<(Digest, u64, u64)>,
     open: Option<(Digest, File)>,
 }
 
@@ -306,17 +292,11 @@ impl Read for Chunks<'_> {
                 self.places.pop_front();
                 continue;
             }
-            let file = match object {
-                None => self.spool,
-                Some(object) => {
-                    if self.open.as_ref().is_none_or(|(open, _)| open != object) {
-                        let file = self.cas.objects().open(object).map_err(io::Error::other)?;
-                        self.open = Some((*object, file));
-                    }
-                    let Some((_, file)) = &self.open else { unreachable!("it was opened") };
-                    file
-                }
-            };
+            if self.open.as_ref().is_none_or(|(open, _)| open != object) {
+                let file = self.cas.objects().open(object).map_err(io::Error::other)?;
+                self.open = Some((*object, file));
+            }
+            let Some((_, file)) = &self.open else { unreachable!("it was opened") };
             let most = usize::try_from(*length).unwrap_or(usize::MAX).min(buffer.len());
             let got = file.read_at(&mut buffer[..most], *offset)?;
             if got == 0 {

@@ -89,8 +89,11 @@ fn small(shelf: &dyn Shelf, dir: &Path, (digest, size): (&BlobDigest, u64)) -> R
     if !is_it(&bytes) {
         return Err(Error::Damaged(format!("the blob {digest} is not what its digest says")));
     }
-    volt_host::files::create_dirs(dir, 0o700)?;
-    volt_host::files::write_atomic(&path, &bytes, 0o600)?;
+    let kept = volt_host::files::create_dirs(dir, 0o700)
+        .and_then(|()| volt_host::files::write_volatile(&path, &bytes, 0o600));
+    if let Err(error) = kept {
+        tracing::warn!(path = %path.display(), %error, "a list is not kept, and read again next time");
+    }
     Ok(bytes)
 }
 

@@ -7,12 +7,11 @@ use super::recipes;
 use super::{CHUNK, ENTRIES, LISTS, Shelf, TREE, small};
 use crate::cas::{Cas, Lease, Manifest, RefKind, Tree, TreeName, Wanted as Standing};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::progress::Progress;
-use crate::tree::EntryPath;
+use crate::tree::{EntryPath, keeps_xattr};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use volt_host::files::Stage;
 
 /// What to pull.
 #[derive(Clone, Copy)]
@@ -25,8 +24,6 @@ pub struct TreePull<'a> {
     pub limit: u64,
     /// Where small lists lie that were read before.
     pub cache: &'a Path,
-    /// Where stages are made.
-    pub stages: &'a Path,
     /// What containers stand on.
     pub wanted: Standing<'a>,
 }
@@ -67,32 +64,47 @@ impl Cas {
         }
         let artifact = Artifact::parse(&document)?;
         let lease = self.lease(wanted)?;
-        let pulled = self.fetch_tree(&lease, pull, artifact, progress);
-        if let Err(Error::Full { .. }) = &pulled {
+        let fetched = self.fetch_tree(&lease, pull, artifact, progress);
+        if let Err(Error::Full { .. }) = &fetched {
             // A disk that is full has better uses for half a tree.
             drop(lease);
             drop(self.collect(wanted));
-            return pulled;
+            return fetched.map(|(pulled, _)| pulled);
         }
-        // With all of it on disk nobody builds upon what a power cut has halved.
-        if pulled.is_err()
-            && let Err(error) = self.sync()
-        {
-            tracing::warn!(%error, "what was fetched of a tree goes with the next collection");
-            return pulled;
-        }
+        progress.step("Writing it to disk");
+        // Half a tree too: nobody builds upon what a power cut has halved.
+        lease.sync()?;
+        let named = fetched.and_then(|(pulled, has_chunks)| match progress.cancelled() {
+            true => Err(Error::Cancelled),
+            false => self.name_pulled(pull.name, &pulled).map(|()| (pulled, has_chunks)),
+        });
         lease.end()?;
-        pulled
+        let (pulled, has_chunks) = named?;
+        if has_chunks && let Err(error) = self.collect(wanted) {
+            tracing::warn!(%error, "chunks that large files were made of remain as garbage");
+        }
+        Ok(pulled)
     }
 
-    /// Fetches it and writes the name, under a lease.
+    fn name_pulled(&self, name: &TreeName, pulled: &PulledTree) -> Result<()> {
+        let named = Manifest {
+            version: 1,
+            name: name.as_str(),
+            tree: pulled.tree.to_string(),
+            created: jiff::Timestamp::now(),
+            source: None,
+        };
+        self.refs().write(RefKind::Manifests, &name.encoded(), &named)
+    }
+
+    /// Fetches it, under a lease. Whether there are chunks beside it that nothing reaches.
     fn fetch_tree(
         &self,
         lease: &Lease,
         pull: TreePull<'_>,
         artifact: Artifact,
         progress: &dyn Progress,
-    ) -> Result<PulledTree> {
+    ) -> Result<(PulledTree, bool)> {
         let TreePull { shelf, name, cache, .. } = pull;
         let about = About::parse(&small(shelf, cache, artifact.about.key())?)?;
         let recipes = recipes::decode(&small(shelf, cache, artifact.recipes.key())?)?;
@@ -108,7 +120,6 @@ impl Cas {
             limit: TREE,
             progress,
         };
-        let stage = Stage::new(pull.stages, "pull")?;
         let mut fetched = 0;
         let objects = self.objects();
         let whole = objects.check(&about.tree)?;
@@ -121,30 +132,21 @@ impl Cas {
         if !is_here {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
-            let places = self.places(old.iter().map(|old| old.digest), needed, fetch.recipes)?;
-            fetched += Fetch { places: &places, ..fetch }.all(needed, stage.path())?;
+            let donors = old.iter().map(|old| old.digest);
+            let places = self.places(donors, needed, &recipes, progress)?;
+            fetched += Fetch { places: &places, ..fetch }.all(needed)?;
         }
         let tree = self.tree_of_at_most(&about.tree, ENTRIES)?;
+        refuse_steering(&tree)?;
         fetch.limit = pull.limit;
         let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
-        let places = self.places(donors.into_iter(), &missing, &recipes)?;
-        fetched += Fetch { places: &places, ..fetch }.all(&missing, stage.path())?;
-        progress.step("Writing it to disk");
-        self.sync()?;
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let named = Manifest {
-            version: 1,
-            name: name.as_str(),
-            tree: tree.digest.to_string(),
-            created: jiff::Timestamp::now(),
-            source: None,
-        };
-        self.refs().write(RefKind::Manifests, &name.encoded(), &named)?;
+        let places = self.places(donors.into_iter(), &missing, &recipes, progress)?;
+        fetched += Fetch { places: &places, ..fetch }.all(&missing)?;
         let size = tree.contents().map(|(_, content)| content.size).sum();
-        Ok(PulledTree { tree: tree.digest, entries: tree.nodes.len() as u64, size, fetched })
+        let entries = tree.nodes.len() as u64;
+        let has_chunks = !recipes.is_empty() && (!is_here || !missing.is_empty());
+        Ok((PulledTree { tree: tree.digest, entries, size, fetched }, has_chunks))
     }
 
     /// The tree that a name stands for now, where it can be read.
@@ -180,6 +182,7 @@ impl Cas {
         donors: impl Iterator<Item = Digest>,
         needed: &[Wanted],
         recipes: &recipes::Recipes,
+        progress: &dyn Progress,
     ) -> Result<Places> {
         let chunks: HashSet<&Digest> =
             needed.iter().filter_map(|one| recipes.get(&one.object)).flatten().collect();
@@ -188,6 +191,9 @@ impl Cas {
             let mut at = 0;
             let mut found = Vec::new();
             let cut = self.cut_object(&donor, &mut |bytes| {
+                if progress.cancelled() {
+                    return Err(Error::Cancelled);
+                }
                 let (chunk, length) = (Digest::of(bytes), bytes.len() as u64);
                 if chunks.contains(&chunk) {
                     found.push((chunk, (donor, at, length)));
@@ -197,12 +203,24 @@ impl Cas {
             });
             match cut {
                 Ok(()) => places.extend(found),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
                 // What is damaged here is fetched.
                 Err(error) => tracing::warn!(%error, "a local file is of no help"),
             }
         }
         Ok(places)
     }
+}
+
+/// Refuses attributes that no archive may bring either: roots would set them on files of this host.
+fn refuse_steering(tree: &Tree) -> Result<()> {
+    for node in &tree.nodes {
+        if let Some((name, _)) = node.meta.xattrs.iter().find(|(name, _)| !keeps_xattr(name)) {
+            let reason = format!("it has the attribute {}", printable(name));
+            return Err(Error::refused(node.path.as_bytes(), reason));
+        }
+    }
+    Ok(())
 }
 
 /// The local files that are likely to have parts of what is missing: the large ones at the same paths of the old tree.

@@ -89,7 +89,9 @@ impl Cas {
         let mut packs: Vec<PackOf> = used.into_iter().map(|known| known.of).collect();
         let left: Vec<Piece> =
             pieces.into_iter().filter(|piece| missing.remove(&piece.chunk)).collect();
-        let mut sent = self.send_packs(push, &left, &mut packs, progress)?;
+        let new = in_packs(&left);
+        Artifact::refuse_too_many(packs.len() + new.len())?;
+        let mut sent = self.send_packs(push, &new, &mut packs, progress)?;
 
         let recipes = blob(recipes::encode(&recipes));
         let about = blob(About::new(tree).encode()?);
@@ -107,12 +109,19 @@ impl Cas {
         lease: &Lease,
         progress: &dyn Progress,
     ) -> Result<(Vec<Piece>, Recipes)> {
-        let (tree, objects) = (self.tree(digest)?, self.objects());
+        let objects = self.objects();
         let size = objects.size(digest)?;
-        if size > TREE || tree.nodes.len() > ENTRIES {
-            let reason = format!("nobody pulls more than {ENTRIES} entries");
-            return Err(Error::Unsupported { what: "pushing this tree".into(), reason });
+        let unpulled = |reason: String| {
+            let reason = format!("nobody pulls it: {reason}");
+            Error::Unsupported { what: "pushing this tree".into(), reason }
+        };
+        if size > TREE {
+            return Err(unpulled(format!("its manifest has {size} bytes, more than {TREE}")));
         }
+        let tree = self.tree_of_at_most(digest, ENTRIES).map_err(|error| match error {
+            Error::Damaged(reason) => unpulled(reason),
+            error => error,
+        })?;
         let contents = tree.contents().map(|(_, content)| (content.digest, content.size));
         let all: Vec<(Digest, u64)> = std::iter::once((*digest, size)).chain(contents).collect();
         if let Some(missing) = objects.pin_all(lease, &all)?.into_iter().next() {
@@ -146,6 +155,9 @@ impl Cas {
             }
             let mut recipe = Vec::new();
             self.cut_object(&object, &mut |bytes| {
+                if progress.cancelled() {
+                    return Err(Error::Cancelled);
+                }
                 let chunk = Digest::of(bytes);
                 recipe.push(chunk);
                 add(chunk, bytes.len() as u64);
@@ -176,34 +188,24 @@ impl Cas {
         Err(Error::Corrupt { path, reason })
     }
 
-    /// Makes packs of these chunks and sends them, some at a time. How many bytes were sent.
+    /// Makes packs, each of these chunks, and sends them, some at a time. How many bytes were sent.
     fn send_packs(
         &self,
         push: TreePush<'_>,
-        pieces: &[Piece],
+        new: &[&[Piece]],
         packs: &mut Vec<PackOf>,
         progress: &dyn Progress,
     ) -> Result<u64> {
         let mut sent = 0;
-        let mut rest = pieces;
-        while !rest.is_empty() {
+        for group in new.chunks(GROUP) {
             progress.step("Packing");
             let stage = Stage::new(push.stages, "push")?;
             let mut ready = Vec::new();
-            for number in 0..GROUP {
-                let (mut plain, mut count) = (0, 0);
-                while count < rest.len() && plain < FULL_PACK {
-                    plain += rest[count].length;
-                    count += 1;
-                }
-                let (now, later) = rest.split_at(count);
-                rest = later;
-                if !now.is_empty() {
-                    let path = stage.path().join(number.to_string());
-                    let (index, pack) = self.pack(now, &path, progress)?;
-                    packs.push(PackOf::new((index.0, index.1.size), (pack.0, pack.1.size)));
-                    ready.extend([index.1, pack.1]);
-                }
+            for (number, pieces) in group.iter().enumerate() {
+                let path = stage.path().join(number.to_string());
+                let (index, pack) = self.pack(pieces, &path, progress)?;
+                packs.push(PackOf::new((index.0, index.1.size), (pack.0, pack.1.size)));
+                ready.extend([index.1, pack.1]);
             }
             sent += push.shelf.send(&ready, progress)?;
         }
@@ -325,6 +327,22 @@ fn choose(known: Vec<Known>, missing: &mut HashSet<Digest>) -> Vec<Known> {
         used.push(known);
     }
     used
+}
+
+/// The chunks of each pack.
+fn in_packs(mut rest: &[Piece]) -> Vec<&[Piece]> {
+    let mut packs = Vec::new();
+    while !rest.is_empty() {
+        let (mut plain, mut count) = (0, 0);
+        while count < rest.len() && plain < FULL_PACK {
+            plain += rest[count].length;
+            count += 1;
+        }
+        let (now, later) = rest.split_at(count);
+        packs.push(now);
+        rest = later;
+    }
+    packs
 }
 
 /// Bytes as a blob.

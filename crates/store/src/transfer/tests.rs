@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::Silent;
-use crate::cas::{Cas, TreeName};
+use crate::cas::{Cas, RefKind, TreeName};
 use crate::digest::Digest;
+use crate::manifest::{Content, Encoder, Node, NodeKind};
+use crate::tree::{EntryPath, Meta};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,8 @@ struct Memory {
     blobs: Mutex<BTreeMap<String, Vec<u8>>>,
     manifests: Mutex<BTreeMap<String, Vec<u8>>>,
     read: AtomicU64,
+    /// How many more parts of packs are given.
+    left: Mutex<Option<u64>>,
 }
 
 impl Memory {
@@ -41,6 +45,9 @@ impl Shelf for Memory {
 
     fn read(&self, digest: &str, _: u64, part: Range<u64>) -> Result<Vec<u8>> {
         let index = |at: u64| usize::try_from(at).unwrap();
+        if let Some(left) = self.left.lock().unwrap().as_mut() {
+            *left = left.checked_sub(1).ok_or(Error::Damaged("it breaks off".into()))?;
+        }
         self.read.fetch_add(part.end - part.start, Ordering::SeqCst);
         let blobs = self.blobs.lock().unwrap();
         let blob = blobs.get(digest).ok_or(Error::Damaged("there is none".into()))?;
@@ -93,10 +100,19 @@ impl Side {
     }
 
     fn pull(&self, shelf: &Memory, name: &str, limit: u64) -> Result<PulledTree> {
-        let (cache, stages) = (self.dir.path().join("cache"), self.dir.path().join("tmp"));
         let name: &TreeName = &name.parse().unwrap();
-        let (cache, stages) = (&*cache, &*stages);
-        self.cas.pull_tree(TreePull { shelf, name, limit, cache, stages, wanted: &nobody }, &Silent)
+        let cache = &self.dir.path().join("cache");
+        self.cas.pull_tree(TreePull { shelf, name, limit, cache, wanted: &nobody }, &Silent)
+    }
+
+    /// Stores a manifest under a name, as no writer of ours makes it.
+    fn store_manifest(&self, name: &str, bytes: &[u8]) -> Digest {
+        let lease = self.cas.lease(&nobody).unwrap();
+        let tree = self.cas.objects().put_bytes(&lease, bytes).unwrap().digest;
+        let value = serde_json::json!({ "tree": tree.to_string() });
+        self.cas.refs().write(RefKind::Manifests, name, &value).unwrap();
+        lease.end().unwrap();
+        tree
     }
 
     /// Stores a folder with these files.
@@ -248,4 +264,126 @@ fn what_is_not_what_it_says_is_refused() {
     let error = here.push(empty.at("1"), "site").unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     assert!(empty.manifests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn no_tree_brings_attributes_that_steer_the_host() {
+    for name in ["security.selinux", "security.SMACK64", "trusted.overlay.opaque"] {
+        let mut encoder = Encoder::new(Vec::new()).unwrap();
+        for (path, xattrs) in [("", Vec::new()), ("labelled", vec![(name.into(), b"x".to_vec())])] {
+            let path = EntryPath::parse(path.as_bytes()).unwrap_or_default();
+            let meta = Meta { xattrs, ..Meta::default() };
+            encoder.put(&Node { path, kind: NodeKind::Directory, meta }).unwrap();
+        }
+        let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+        here.store_manifest("site", &encoder.finish().unwrap());
+        here.push(shelf.at("1"), "site").unwrap();
+        let error = there.pull(&shelf, "copy", u64::MAX).unwrap_err().to_string();
+        assert!(error.contains("labelled") && error.contains(name), "{error}");
+        assert!(there.cas.list().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn nothing_is_published_that_nobody_pulls() {
+    let key = || (BlobDigest::of(b""), 0);
+    let of = |packs: usize| {
+        let packs = (0..packs).map(|_| artifact::PackOf::new(key(), key())).collect();
+        artifact::Artifact::new(key(), key(), packs).encode()
+    };
+    assert!(artifact::Artifact::parse(&of(2000).unwrap()).is_ok());
+    assert!(matches!(of(2001), Err(Error::Unsupported { .. })));
+}
+
+#[test]
+fn lists_that_cannot_be_kept_are_in_nobodys_way() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    here.store("site", &files());
+    for side in [&here, &there] {
+        std::fs::write(side.dir.path().join("cache"), "").unwrap();
+    }
+    here.push(shelf.at("1"), "site").unwrap();
+    there.pull(&shelf, "copy", u64::MAX).unwrap();
+    here.push(shelf.at("1"), "site").unwrap();
+    there.is_whole();
+}
+
+#[test]
+fn what_was_fetched_of_a_large_file_is_not_fetched_again() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    here.store("site", &BTreeMap::from([("large".into(), bytes(1, 90 << 20))]));
+    here.push(shelf.at("1"), "site").unwrap();
+    // The lists, the manifest, and less than half of the packs.
+    *shelf.left.lock().unwrap() = Some(3 + 2 + 1 + 2);
+    there.pull(&shelf, "copy", u64::MAX).unwrap_err();
+    *shelf.left.lock().unwrap() = None;
+    let came = shelf.was_read();
+    assert!(came > 16 << 20 && came < 60 << 20, "{came}");
+    // One that has rotted since is fetched.
+    let mut rotten = None;
+    let objects = there.cas.objects();
+    let mut look = |digest| {
+        rotten = Some(digest).filter(|chunk| objects.size(chunk).unwrap() > 64 << 10).or(rotten);
+        Ok(())
+    };
+    objects.each(&mut look).unwrap();
+    let path = objects.path(&rotten.unwrap());
+    let mut contents = std::fs::read(&path).unwrap();
+    contents[0] ^= 1;
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, contents).unwrap();
+    let pulled = there.pull(&shelf, "copy", u64::MAX).unwrap();
+    assert!(pulled.fetched < (92 << 20) - came + (20 << 20), "{came} {pulled:?}");
+    there.is_whole();
+    let mut left = 0;
+    let mut count = |_| {
+        left += 1;
+        Ok(())
+    };
+    there.cas.objects().each(&mut count).unwrap();
+    assert_eq!(left, 2, "only the file and the manifest stay");
+}
+
+/// Who wants nothing any more after a moment.
+struct Impatient(std::time::Instant);
+
+impl Progress for Impatient {
+    fn step(&self, _: &str) {}
+    fn bytes(&self, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.elapsed() > std::time::Duration::from_millis(300)
+    }
+}
+
+#[test]
+fn a_vast_file_keeps_nobody_waiting() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    here.store("site", &BTreeMap::from([("large".into(), bytes(1, 2 << 20))]));
+    here.push(shelf.at("1"), "site").unwrap();
+    // Hours of zeros, by a name that they don't have.
+    let vast = Digest::of(b"vast");
+    let size = 4 << 40;
+    let mut encoder = Encoder::new(Vec::new()).unwrap();
+    let kind = NodeKind::File(Content { size, digest: vast, segments: Vec::new() });
+    for (path, kind) in [("", NodeKind::Directory), ("large", kind)] {
+        let path = EntryPath::parse(path.as_bytes()).unwrap_or_default();
+        encoder.put(&Node { path, kind, meta: Meta::default() }).unwrap();
+    }
+    there.store_manifest("copy", &encoder.finish().unwrap());
+    std::fs::File::create(there.cas.objects().path(&vast)).unwrap().set_len(size).unwrap();
+    let (cache, stages) = (there.dir.path().join("cache"), there.dir.path().join("tmp"));
+    let (cache, stages) = (&*cache, &*stages);
+    let (tree, name) = (&"copy".parse().unwrap(), &"copy".parse().unwrap());
+    let push = TreePush { tree, shelf: &shelf, cache, stages };
+    let pull = TreePull { shelf: &shelf, name, limit: u64::MAX, cache, wanted: &nobody };
+    let begun = std::time::Instant::now();
+    let soon = || Impatient(std::time::Instant::now());
+    let verified = there.cas.verify(&|| Ok(Vec::new()), &soon());
+    assert!(matches!(verified, Err(Error::Cancelled)));
+    let pushed = there.cas.push_tree(push, &soon());
+    assert!(matches!(pushed, Err(Error::Cancelled)), "{pushed:?}");
+    let pulled = there.cas.pull_tree(pull, &soon());
+    assert!(matches!(pulled, Err(Error::Cancelled)), "{pulled:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20));
 }

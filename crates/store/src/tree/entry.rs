@@ -159,6 +159,11 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
+    /// About what its attributes take in memory, in bytes: each its own, two allocations and where they are.
+    pub(crate) fn weight(&self) -> usize {
+        self.xattrs.iter().map(|(name, value)| 96 + name.len() + value.len()).sum()
+    }
+
     /// Its time as the kernel takes it.
     pub(crate) fn times(&self) -> Timestamps {
         let Time { seconds, nanoseconds } = self.mtime;

@@ -4,6 +4,7 @@
 use super::hostile::{neutralised, refused};
 use super::*;
 use crate::Error;
+use crate::archive::TarReader;
 use crate::oci::BlobDigest;
 use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
@@ -280,4 +281,17 @@ fn there_are_more_than_a_hundred_of_them() {
         all.insert(image_of(&layers.into_iter().map(Raw::end).collect::<Vec<_>>()));
     }
     assert!(alone >= 70 && all.len() >= 110, "{alone} alone, {} in all", all.len());
+}
+
+/// Told one by one, what is left out would take far more memory than the archive does.
+#[test]
+fn of_much_that_is_left_out_little_is_told() {
+    let records: Vec<_> =
+        (0..30_000).map(|number| (format!("SCHILY.xattr.x{number}"), &b""[..])).collect();
+    let pairs: Vec<(&str, &[u8])> =
+        records.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    let archive = Raw::default().pax(&pairs).file("f", b"").end();
+    let member = TarReader::new(&archive[..], 10).next_member().unwrap().unwrap();
+    assert_eq!(member.dropped.len(), 17);
+    assert_eq!(member.dropped[16], "29984 more of its attributes were left out");
 }

@@ -2,6 +2,7 @@
 
 use super::{Cas, count, nobody};
 use crate::cas::build::{BuildOptions, Built};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::NodeKind;
 use crate::{Progress, Silent};
@@ -175,5 +176,48 @@ proptest! {
     fn whatever_is_made_of_a_folder_is_stored(acts in prop::collection::vec(any::<u8>(), 0..150)) {
         let dir = tempfile::tempdir().unwrap();
         crate::fuzz::folder_bytes(dir.path(), &acts);
+    }
+}
+
+/// Puts something else in the place of a file that was looked at and not yet read.
+struct Swapping<'a> {
+    swap: &'a dyn Fn(),
+    asked: Cell<u32>,
+}
+
+impl Progress for Swapping<'_> {
+    fn step(&self, _: &str) {}
+    fn bytes(&self, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        // The folder and the file were asked for before.
+        if self.asked.get() == 3 {
+            (self.swap)();
+        }
+        false
+    }
+}
+
+#[test]
+fn what_takes_the_place_of_a_known_file_is_not_read_for_it() {
+    let place = Place::new();
+    let path = place.from().join("known");
+    let pipe = || assert!(special(&path, FileType::Fifo));
+    let other = || fs::write(&path, "other").unwrap();
+    for put in [&pipe as &dyn Fn(), &other] {
+        drop(fs::remove_file(&path));
+        fs::write(&path, "known").unwrap();
+        std::thread::sleep(Duration::from_millis(60));
+        place.build(&BuildOptions::default(), &Silent).unwrap();
+        fs::remove_file(place.cas.objects().path(&Digest::of(b"known"))).unwrap();
+        let swap = || {
+            // Its inode is not free for the other one.
+            fs::rename(&path, place.dir.path().join("away")).unwrap();
+            put();
+        };
+        let progress = Swapping { swap: &swap, asked: Cell::default() };
+        let error = place.build(&BuildOptions::default(), &progress).unwrap_err().to_string();
+        assert!(error.contains("it changed while it was read"), "{error}");
     }
 }

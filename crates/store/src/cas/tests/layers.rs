@@ -105,7 +105,7 @@ impl Place {
         let cas = Cas::open(&dir.path().join("lib"));
         let lease = cas.lease(&nobody).unwrap();
         let built = cas.build(&lease, &lower, &BuildOptions::default(), &Silent).unwrap();
-        cas.sync().unwrap();
+        lease.sync().unwrap();
         let named = json!({ "tree": built.tree.to_string() });
         cas.refs().write(RefKind::Images, "below", &named).unwrap();
         lease.end().unwrap();

@@ -1,6 +1,7 @@
 //! Objects, leases and garbage, one process and several threads.
 
 mod building;
+mod failing;
 mod layers;
 mod reading;
 
@@ -55,7 +56,7 @@ fn publish(cas: &Cas, name: &str, files: &[Vec<u8>]) -> Digest {
     };
     let contents: Vec<_> = files.iter().map(put).collect();
     let tree = objects.put_bytes(&lease, &manifest(&contents)).unwrap().digest;
-    cas.sync().unwrap();
+    lease.sync().unwrap();
     cas.refs().write(RefKind::Manifests, name, &json!({ "tree": tree.to_string() })).unwrap();
     lease.end().unwrap();
     tree
@@ -211,7 +212,7 @@ fn a_folder_is_stored_and_not_read_twice() {
     let build = || {
         let lease = cas.lease(&nobody).unwrap();
         let built = cas.build(&lease, &from, &Default::default(), &crate::Silent).unwrap();
-        cas.sync().unwrap();
+        lease.sync().unwrap();
         let value = json!({ "tree": built.tree.to_string() });
         cas.refs().write(RefKind::Manifests, "from", &value).unwrap();
         lease.end().unwrap();

@@ -1,7 +1,11 @@
 //! Storing folders under names and getting them back: whole, or not silently.
 
+use crate::cas::lease::Collection;
+use crate::cas::objects::CHECKS;
 use crate::cas::{Cas, Copies, Difference, Pointer, TreeName, Verified};
 use crate::digest::Digest;
+use crate::manifest::{Encoder, Node, NodeKind};
+use crate::tree::{EntryPath, Meta};
 use crate::{Error, Progress, Silent};
 use std::cell::Cell;
 use std::fs;
@@ -96,6 +100,26 @@ fn break_object(path: &Path, how: &str) {
         "cut" => fs::write(path, &bytes[..bytes.len() - 1]).unwrap(),
         _ => fs::remove_file(path).unwrap(),
     }
+}
+
+/// Of so few bytes that a hundred MiB of it would be gigabytes in memory.
+#[test]
+fn a_tree_of_somebody_else_fits_into_memory() {
+    let store = Store::new();
+    let pair = |number: u16| (format!("user.{number:04}").into_bytes(), Vec::new());
+    let xattrs: Vec<_> = (0..4096).map(pair).collect();
+    let mut encoder = Encoder::new(Vec::new()).unwrap();
+    for number in 0..1300 {
+        let name = if number == 0 { String::new() } else { format!("{number:04}") };
+        let path = EntryPath::parse(name.as_bytes()).unwrap_or_default();
+        let meta = Meta { xattrs: xattrs.clone(), ..Meta::default() };
+        encoder.put(&Node { path, kind: NodeKind::Directory, meta }).unwrap();
+    }
+    let lease = store.cas.lease(&nobody).unwrap();
+    let manifest = encoder.finish().unwrap();
+    let tree = store.cas.objects().put_bytes(&lease, &manifest).unwrap().digest;
+    let error = store.cas.tree_of_at_most(&tree, 1_000_000).unwrap_err();
+    assert!(matches!(error, Error::Damaged(_)), "{error}");
 }
 
 #[test]
@@ -326,4 +350,30 @@ fn the_store_is_not_stored_in_itself() {
     for dir in [store.dir.path().to_owned(), store.dir.path().join("lib/cas/objects")] {
         assert!(store.cas.store(&dir, &name, &nobody, &Silent).is_err(), "{dir:?}");
     }
+}
+
+#[test]
+fn a_repair_reads_nothing_that_was_good() {
+    let store = Store::new();
+    store.build(&store.fill(), "root");
+    break_object(&store.object(b"one"), "flip");
+    let mut found = store.verify();
+    CHECKS.set(0);
+    store.repair(&mut found, &[]);
+    assert!(found.damages[0].is_repaired);
+    assert!(CHECKS.get() <= 5, "{} were read", CHECKS.get());
+}
+
+#[test]
+fn whoever_stores_waits_for_no_collection() {
+    let store = Store::new();
+    store.build(&store.fill(), "root");
+    let tmp = store.dir.path().join("lib/cas/tmp");
+    let _collection = Collection::begin(&tmp).unwrap();
+    let boot = crate::cas::lease::boot().unwrap();
+    fs::write(tmp.join(format!("lease-{boot}-4000001-0")), "").unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let cas = store.cas.clone();
+    std::thread::spawn(move || done.send(cas.tidy(&nobody).is_ok()));
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(10)), Ok(true));
 }
