@@ -555,7 +555,7 @@ fn whoever_is_waited_for_can_be_given_up() {
     let (client, begun) = impatient();
     let error = client.manifest(&remote(busy, "v1")).unwrap_err();
     assert!(matches!(error, Error::Cancelled), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(10), "it was waited for");
     // It takes the upload, and nothing after that.
     let taken = answering(move |first, _| match first.split(' ').next() {
         Some("HEAD") => reply("404 Not Found", "", ""),
@@ -565,7 +565,7 @@ fn whoever_is_waited_for_can_be_given_up() {
     let (client, begun) = impatient();
     let error = push(&client, &remote(taken, "v1"), b"some", None).unwrap_err();
     assert!(matches!(error, Error::Cancelled), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(10), "it was waited for");
 }
 
 #[test]
@@ -593,7 +593,7 @@ fn what_comes_slowly_can_be_given_up() {
         let error = std::io::copy(&mut blob, &mut std::io::sink()).unwrap_err();
         let error = error.downcast::<Error>().unwrap();
         assert!(matches!(error, Error::Cancelled), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(begun.elapsed() < Duration::from_secs(10), "it was waited for");
     }
 }
 

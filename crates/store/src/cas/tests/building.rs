@@ -208,6 +208,7 @@ fn what_takes_the_place_of_a_known_file_is_not_read_for_it() {
     for put in [&pipe as &dyn Fn(), &other] {
         drop(fs::remove_file(&path));
         fs::write(&path, "known").unwrap();
+        // What has only just changed is not known by its times.
         std::thread::sleep(Duration::from_millis(60));
         place.build(&BuildOptions::default(), &Silent).unwrap();
         fs::remove_file(place.cas.objects().path(&Digest::of(b"known"))).unwrap();

@@ -71,9 +71,8 @@ fn large() -> Vec<u8> {
     (0..4_u32 << 20).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect()
 }
 
-#[test]
-fn what_the_disk_did_not_take_is_built_upon_by_nobody() {
-    let test = "what_the_disk_did_not_take_is_built_upon_by_nobody";
+/// Runs a test with such a disk, a store on it that has something, and how many objects that has; in a namespace of its own.
+fn on_disk(test: &str, body: impl FnOnce(&Disk, &Cas, usize)) {
     if !in_own_namespace(&format!("cas::tests::failing::{test}")) {
         return;
     }
@@ -81,47 +80,51 @@ fn what_the_disk_did_not_take_is_built_upon_by_nobody() {
     let cas = Cas::open(&disk.at());
     publish(&cas, "kept", &super::files(1, 3));
     let before = count(&cas);
-    let store = |lease: &Lease| {
-        let put = cas.objects().put_bytes(lease, &large()).unwrap();
-        cas.objects().put_bytes(lease, &manifest(&[(put.digest, put.size)])).unwrap();
-        put
-    };
-    disk.fail();
-    let (lease, beside) = (cas.lease(&nobody).unwrap(), cas.lease(&nobody).unwrap());
-    store(&lease);
-    assert!(Disk::sync(&disk.at()).is_err() && Disk::sync(&disk.at()).is_ok(), "told once");
-    assert!(lease.sync().is_err() && beside.sync().is_err(), "whoever else was told");
-    drop((lease, beside));
-    disk.work_again();
-    assert_eq!(count(&cas), before + 2);
-    // Found by its size it would be taken for good.
-    let lease = cas.lease(&nobody).unwrap();
-    assert_eq!(count(&cas), before);
-    let put = store(&lease);
-    assert!(put.is_new);
-    lease.sync().unwrap();
-    let value = json!({ "tree": put.digest.to_string() });
-    cas.refs().write(RefKind::Manifests, "large", &value).unwrap();
-    lease.end().unwrap();
+    body(&disk, &cas, before);
+}
+
+#[test]
+fn what_the_disk_did_not_take_is_built_upon_by_nobody() {
+    on_disk("what_the_disk_did_not_take_is_built_upon_by_nobody", |disk, cas, before| {
+        let store = |lease: &Lease| {
+            let put = cas.objects().put_bytes(lease, &large()).unwrap();
+            cas.objects().put_bytes(lease, &manifest(&[(put.digest, put.size)])).unwrap();
+            put
+        };
+        disk.fail();
+        let (lease, beside) = (cas.lease(&nobody).unwrap(), cas.lease(&nobody).unwrap());
+        store(&lease);
+        assert!(Disk::sync(&disk.at()).is_err() && Disk::sync(&disk.at()).is_ok(), "told once");
+        assert!(lease.sync().is_err() && beside.sync().is_err(), "whoever else was told");
+        drop((lease, beside));
+        disk.work_again();
+        assert_eq!(count(cas), before + 2);
+        // Found by its size it would be taken for good.
+        let lease = cas.lease(&nobody).unwrap();
+        assert_eq!(count(cas), before);
+        let put = store(&lease);
+        assert!(put.is_new);
+        lease.sync().unwrap();
+        let value = json!({ "tree": put.digest.to_string() });
+        cas.refs().write(RefKind::Manifests, "large", &value).unwrap();
+        lease.end().unwrap();
+    });
 }
 
 #[test]
 fn what_a_killed_process_left_and_the_disk_did_not_take_is_built_upon_by_nobody() {
-    let test = "what_a_killed_process_left_and_the_disk_did_not_take_is_built_upon_by_nobody";
-    if !in_own_namespace(&format!("cas::tests::failing::{test}")) {
-        return;
-    }
-    let disk = Disk::new();
-    let cas = Cas::open(&disk.at());
-    publish(&cas, "kept", &super::files(1, 3));
-    let before = count(&cas);
-    disk.fail();
-    let lease = cas.lease(&nobody).unwrap();
-    cas.objects().put_bytes(&lease, &large()).unwrap();
-    drop(lease);
-    cas.tidy(&nobody).unwrap();
-    disk.work_again();
-    assert_eq!(count(&cas), before + 1);
-    cas.tidy(&nobody).unwrap();
-    assert_eq!(count(&cas), before);
+    on_disk(
+        "what_a_killed_process_left_and_the_disk_did_not_take_is_built_upon_by_nobody",
+        |disk, cas, before| {
+            disk.fail();
+            let lease = cas.lease(&nobody).unwrap();
+            cas.objects().put_bytes(&lease, &large()).unwrap();
+            drop(lease);
+            cas.tidy(&nobody).unwrap();
+            disk.work_again();
+            assert_eq!(count(cas), before + 1);
+            cas.tidy(&nobody).unwrap();
+            assert_eq!(count(cas), before);
+        },
+    );
 }
