@@ -18,8 +18,8 @@ use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::{
-    Attached, Attachment, Endpoint, Network, Protocol, Published, ip_of, ipv6_of, mac_of,
-    number_of, port_name,
+    Attached, Attachment, Endpoint, Network, Protocol, Published, bridge_mac, bridge_name, ip_of,
+    ipv6_of, mac_of, number_of, port_name,
 };
 
 /// What one of a workload's connections is to it.
@@ -200,6 +200,7 @@ impl Engine {
         files::create_dirs(&self.paths().attached(), 0o755)?;
         let lock = self.lock_firewall()?;
         self.refuse_taken_ports(attached)?;
+        self.refuse_taken_macs(attached)?;
         let before = self.attached(&attached.workload);
         let bytes = serde_json::to_vec_pretty(attached).map_err(|e| {
             Error::new(ErrorKind::General, "A connection can't be written").because(e)
@@ -213,6 +214,30 @@ impl Engine {
         self.tell_names()?;
         self.tell_addresses()?;
         self.serve_names(attached)
+    }
+
+    /// Refuses hardware addresses that the network's own bridge has, or another workload that is plugged in: what is sent to the one would
+    /// come to the other. The firewall's lock must be held.
+    pub(super) fn refuse_taken_macs(&self, attached: &Attached) -> Result<()> {
+        let others = self.all_attached()?;
+        for own in &attached.endpoints {
+            let taken = |by: &str| {
+                let title =
+                    format!("The hardware address {} is used in {} by {by}", own.mac, own.network);
+                Error::new(ErrorKind::Conflict, title).about(&attached.workload).hinted(
+                    "Ask for another one, or for none: it gets one that follows from its name",
+                )
+            };
+            if own.mac == bridge_mac(&bridge_name(&own.network)) {
+                return Err(taken("the host"));
+            }
+            let same = |one: &Endpoint| one.network == own.network && one.mac == own.mac;
+            let mut others = others.iter().filter(|other| other.workload != attached.workload);
+            if let Some(other) = others.find(|other| other.endpoints.iter().any(same)) {
+                return Err(taken(other.workload.as_str()));
+            }
+        }
+        Ok(())
     }
 
     fn let_through_no_more(&self, name: &Name) -> Result<()> {

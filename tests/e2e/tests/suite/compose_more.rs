@@ -398,6 +398,13 @@ on_hosts! {
         looks();
         // Who is connected by hand has the address that follows from the names.
         assert_eq!(inside("hostname; cat /sys/class/net/eth0/address").ok(), "front\n02:5e:00:00:00:21");
+        // Who else asks for it is refused, as is who asks for the bridge's.
+        let bridge = host.volt(&["net", "inspect", "around-default", "-o", "json"]).json()["bridge"].as_str().unwrap().to_owned();
+        for (mac, whose) in [("02:5e:00:00:00:21".to_owned(), "around-a-1"), (host_of(&format!("/sys/class/net/{bridge}/address")), "the host")] {
+            let network = format!("around-default:mac={}", mac.replace(':', "-"));
+            let said = host.volt(&["run", "--rm", "--network", &network, "tiny", "true"]).fails(9);
+            assert!(said.contains(&format!("{mac} is used in around-default by {whose}")), "{said}");
+        }
         // Another network while it runs: the files stay what they are.
         host.volt(&["net", "disconnect", "around-default", "around-a-1"]).ok();
         host.volt(&["net", "connect", "around-default", "around-a-1"]).ok();
