@@ -36,6 +36,7 @@ mod suite {
     mod daemon;
     mod docs;
     mod firewall;
+    mod firewall_recipes;
     mod full_disk;
     mod health;
     mod hosts;

@@ -22,7 +22,7 @@ pub(crate) struct Figure {
     /// `ms`, `MiB`, `queries/s`, …
     pub(crate) unit: &'static str,
     /// `<=0.8`, `<40` or `>=1`: of the median of the pairs' ratios, or of our median where there is no
-    /// peer. `>=noise`: the peer against itself is no better. Empty where nothing is demanded.
+    /// peer. `>=noise`: no further below the peer than the peer is from itself. Empty where nothing is demanded.
     pub(crate) wanted: &'static str,
 }
 
@@ -54,7 +54,9 @@ impl Measured {
     pub(crate) fn held(&self) -> Option<bool> {
         let value = self.judged()?.median;
         if self.figure.wanted == ">=noise" {
-            return Some(value >= self.noise()?.low);
+            // Which of its two runs is held against the other says nothing.
+            let noise = self.noise()?;
+            return Some(value >= noise.low.min(noise.high.recip()));
         }
         holds(self.figure.wanted, value)
     }
@@ -255,6 +257,11 @@ mod tests {
             ("", "", None),
         ] {
             assert_eq!(measured(against, wanted).held(), held, "{against} {wanted}");
+        }
+        let mut noisy = measured("x", ">=noise");
+        for noise in [(2.0, 1.0), (1.0, 2.0)] {
+            noisy.samples.noise = vec![noise];
+            assert_eq!(noisy.held(), Some(true));
         }
         let mut nothing = measured("x", "<1");
         nothing.samples = Samples::none("f", "no peer here".into());

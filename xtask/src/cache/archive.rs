@@ -14,18 +14,21 @@ use crate::run::{Context, Result, fail, program};
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HELPER: &str = "/usr/lib/apt/apt-helper";
 /// What tests install in a host by its own apt, and the demo in an image.
-const FOR_TESTS: [&str; 12] = [
+const FOR_TESTS: [&str; 15] = [
     "bind9-dnsutils",
     "buildah",
     "crun",
     "docker-compose",
+    "firewalld",
     "fish",
+    "iptables",
     "netavark",
     "nginx",
     "podman",
     "redis-server",
     "systemd-resolved",
     "tcpdump",
+    "ufw",
     "zsh",
 ];
 

@@ -65,7 +65,9 @@ exec $B switch_root /root /sbin/init
 /// The folder with `vmlinuz`, `initrd`, `root.img`, `srv.img`; made if it is not there yet.
 pub(crate) fn get(suite: &str) -> Result<PathBuf> {
     let tree = tree::get(suite)?;
-    let ingredients = format!("{} {INIT} {} 1", tree.display(), MASKED.join(" "));
+    let parts = [&tree, &archive::place(suite), &images::place(suite)];
+    let parts = parts.map(|part| part.display().to_string()).join(" ");
+    let ingredients = format!("{parts} {INIT} {} 1", MASKED.join(" "));
     cache::get(&format!("vm-{suite}"), &ingredients, |stage| build(suite, &tree, stage))
 }
 
