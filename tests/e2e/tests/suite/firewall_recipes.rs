@@ -2,7 +2,7 @@
 
 use super::image_build::install;
 use super::net::{reaches, serve};
-use volt_e2e::on_vms;
+use volt_e2e::on_hosts;
 
 const DOCUMENT: &str = include_str!("../../../../docs/networks.md");
 
@@ -10,8 +10,10 @@ const DOCUMENT: &str = include_str!("../../../../docs/networks.md");
 fn recipe(heading: &str) -> Vec<&'static str> {
     let after = DOCUMENT.lines().skip_while(|line| !line.starts_with(heading));
     let block = after.skip_while(|line| !line.starts_with("```")).skip(1);
-    let commands: Vec<_> =
-        block.take_while(|line| *line != "```").map(|line| line.strip_prefix("$ ").unwrap()).collect();
+    let commands: Vec<_> = block
+        .take_while(|line| *line != "```")
+        .map(|line| line.strip_prefix("$ ").unwrap())
+        .collect();
     assert!(!commands.is_empty(), "{heading}");
     commands
 }
@@ -58,8 +60,9 @@ const FIREWALLS: [Firewall; 4] = [
     },
 ];
 
-on_vms! {
+on_hosts! {
     fn firewall_recipes_for_others_let_containers_work(host) {
+        let host = &*host.private("beside");
         host.tiny();
         host.sh("ip netns add far && ip link add wan type veth peer name wan netns far && ip addr add 10.202.6.1/24 dev wan && ip link set wan up && \
             ip -n far addr add 10.202.6.2/24 dev wan && ip -n far link set wan up && mkdir -p /tmp/far && echo far > /tmp/far/index.html && \
@@ -89,7 +92,7 @@ on_vms! {
             host.sh(firewall.end).ok();
             assert_eq!(works(), all, "after {}", firewall.heading);
         }
-        host.sh("volt delete --force beside1 beside2; systemctl stop far-web; ip netns delete far; ip link delete wan; true").ok();
+        host.sh("volt delete --force beside1 beside2 && volt system check").ok();
     }
 }
 
