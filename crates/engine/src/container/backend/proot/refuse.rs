@@ -11,7 +11,6 @@ type Reason = (bool, &'static str);
 
 /// Refuses a container that asks for what proot can't do, whoever starts it.
 pub(in crate::container::backend) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
-    let root = ["root", "0", "root:root", "0:0"];
     let host_name = match &spec.network {
         Network::Container(other) => other,
         Network::None | Network::Host => &spec.name,
@@ -25,22 +24,15 @@ pub(in crate::container::backend) fn what_it_can_not_do(spec: &Spec) -> Result<(
             ),
             (spec.hostname != host_name.as_str(), "have a host name of its own"),
             (spec.read_only, "make its root read-only"),
-            (
-                !spec.secrets.is_empty(),
-                "have secrets: it could not keep them from others of its user",
-            ),
-            (!spec.tmpfs.is_empty(), "mount memory file systems"),
-            (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
             (spec.binds.iter().any(has_colon), "mount a path with a colon in it"),
             (
                 !(spec.cap_add.is_empty() && spec.cap_drop.is_empty()),
                 "change capabilities: it has none to give or take",
             ),
             (
-                spec.user.as_deref().is_some_and(|user| !root.contains(&user)),
-                "run its command as another user than root",
+                !spec.secrets.is_empty() && is_anothers(spec),
+                "have secrets, which are in a folder of root's, and run its command as another user",
             ),
-            (!spec.group_add.is_empty(), "give its command further groups"),
         ],
         "The systemd backend can: --backend systemd, as root on a host with systemd",
     )
@@ -53,6 +45,14 @@ pub(super) fn what_takes_a_unit(spec: &Spec) -> Result<()> {
         &[
             (spec.network != Network::Host, "have a network of its own: use --network host"),
             (spec.around.has_names(), "find other names than the host"),
+            (
+                !spec.secrets.is_empty(),
+                "have secrets: it could not keep them from others of its user",
+            ),
+            (!spec.tmpfs.is_empty(), "mount memory file systems"),
+            (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
+            (is_anothers(spec), "run its command as another user than root"),
+            (!spec.group_add.is_empty(), "give its command further groups"),
             (!spec.publish.is_empty(), "publish ports: its ports are the host's"),
             (
                 spec.standing != Default::default(),
@@ -76,6 +76,12 @@ fn refuse_first(spec: &Spec, reasons: &[Reason], hint: &str) -> Result<()> {
         .about(&spec.name)
         .hinted(hint)),
     }
+}
+
+/// Whether its command is to be run by another user than root.
+fn is_anothers(spec: &Spec) -> bool {
+    let root = ["root", "0", "root:root", "0:0"];
+    spec.user.as_deref().is_some_and(|user| !root.contains(&user))
 }
 
 fn has_colon(bind: &Bind) -> bool {
