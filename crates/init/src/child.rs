@@ -170,10 +170,6 @@ fn prepare(spec: &Spec, account: &Account, stdio: &Stdio) -> Result<(), Failure>
     enter(Path::new(cwd), spec.make_cwd)?;
     rustix::process::umask(Mode::from_raw_mode(spec.umask));
     if spec.traced {
-        // Who is to stay what he is may have no right to be anybody.
-        if (account.uid, account.gid) != (0, 0) || !spec.add_groups.is_empty() {
-            become_user(account).map_err(|error| Failure::refused("cannot change user", error))?;
-        }
         reset_signals();
         return Ok(());
     }
@@ -225,19 +221,15 @@ fn enter(cwd: &Path, make: bool) -> Result<(), Failure> {
 }
 
 fn change_user(spec: &Spec, account: &Account) -> io::Result<()> {
-    confine::bound_capabilities(spec.caps)?;
-    rustix::thread::set_keep_capabilities(false)?;
-    become_user(account)?;
-    // For root what is left is the bounding set; for everybody else setuid has emptied the sets already.
-    confine::limit_capabilities(if account.uid == 0 { spec.caps } else { 0 })
-}
-
-fn become_user(account: &Account) -> io::Result<()> {
     let groups: Vec<Gid> = account.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
     rustix::thread::set_thread_groups(&groups)?;
+    confine::bound_capabilities(spec.caps)?;
+    rustix::thread::set_keep_capabilities(false)?;
     let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-    Ok(rustix::thread::set_thread_res_uid(uid, uid, uid)?)
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    // For root what is left is the bounding set; for everybody else setuid has emptied the sets already.
+    confine::limit_capabilities(if account.uid == 0 { spec.caps } else { 0 })
 }
 
 /// Gives the command the signals as a shell would: all at their defaults, none blocked. What was sent to this process

@@ -50,7 +50,7 @@ pub struct InitSpec {
     pub tty: bool,
     /// Keep standard input open; else it is `/dev/null`. A terminal is always open.
     pub stdin: bool,
-    /// Init is traced by what runs it (proot): it does not confine, and its user is another only where root runs it.
+    /// Init is traced, without privileges, by what runs it (proot): it neither confines nor changes the user.
     pub traced: bool,
     /// Wait for `go` on the control socket before executing.
     pub hold: bool,

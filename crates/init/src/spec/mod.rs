@@ -66,7 +66,7 @@ pub struct Spec {
     pub tty: bool,
     /// Keep standard input open.
     pub stdin: bool,
-    /// What runs this traces it: it stays open to that, and does not confine. Only where root runs it its user may be another.
+    /// What runs this traces it, without privileges: it stays open to that, and can neither confine nor change its user.
     pub traced: bool,
     /// Wait for `go` before executing.
     pub hold: bool,

@@ -134,9 +134,9 @@ on_hosts! {
         host.sh("volt container update --pids 50 free && test $(systemctl show -P TasksMax volt-container@free) = 50").ok();
         host.sh("volt container stop --timeout 1 free && volt container rename free freed && volt container clone freed freer && volt start freed freer").ok();
         assert_eq!(host.sh("volt container export freed | tar -xO tmp/page; volt container exec freer cat /etc/hostname").ok(), "one\nfreer");
-        // A terminal, a size, another user, the network of another.
+        // A terminal, a size, a user that it can't have, the network of another.
         assert!(host.sh("script -qec 'volt exec -it freed tty' /dev/null").ok().contains("/dev/pts/"));
-        assert_eq!(host.volt(&["exec", "--user", "7", "freed", "id", "-u"]).ok().trim(), "7");
+        host.volt(&["exec", "--user", "7", "freed", "true"]).fails(10);
         host.volt(&["run", "--rm", "--backend", "proot", "--network", "container:freed", "tiny", "wget", "-qO-", "http://127.0.0.1:1"]).fails(1);
         host.volt(&["container", "kill", "freed"]).ok();
         host.until(LONG, "test $(systemctl show -P NRestarts volt-container@freed) = 1 && volt exec freed true");
@@ -150,7 +150,7 @@ on_hosts! {
         host.debian();
         let become_another = "id -u > /kept/a && setpriv --reuid 1000 --clear-groups cat /etc/passwd /kept/a";
         assert!(host.volt(&["run", "--rm", "--backend", "proot", "-v", "freed:/kept", "debian", "sh", "-c", become_another]).ok().contains("root:"));
-        // Memory, what it must not write to, secrets; and by another user, who has all but these.
+        // Memory, what it must not write to, and secrets.
         host.sh("mkdir -p /srv/fixed && echo one > /srv/fixed/file").ok();
         host.run_with(&["volt", "secret", "create", "free-key", "-"], b"swordfish").ok();
         let given = ["-v", "freed:/kept:ro", "-v", "/srv/fixed:/fixed:ro", "-v", "/srv/fixed/file:/one:ro", "--tmpfs", "/fast:size=1m"];
@@ -158,9 +158,6 @@ on_hosts! {
         let reads = "cat /run/secrets/free-key /fixed/file /one /kept/a; for file in /fixed/file /one /kept/a; do echo x > $file && exit 7; done 2>/dev/null; \
             echo x > /fast/x && ! head -c 2000000 /dev/zero > /fast/y 2>/dev/null && echo so";
         assert_eq!(run(&["--secret", "free-key"], reads).ok(), "swordfishone\none\n0\nso");
-        let reads = "id -u; id -G; cat /one; cat /proc/self/status | grep -i capeff; touch /x 2>/dev/null || echo x > /fast/x && echo so";
-        assert_eq!(run(&["--user", "www-data"], reads).ok(), "33\n33\none\nCapEff:\t0000000000000000\nso");
-        run(&["--user", "www-data", "--secret", "free-key"], "true").fails(10);
         host.volt(&["secret", "delete", "free-key"]).ok();
         host.volt(&["volume", "delete", "freed"]).ok();
         assert_eq!(host.sh("pgrep -a proot; true").ok(), "");

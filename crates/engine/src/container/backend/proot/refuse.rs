@@ -11,6 +11,7 @@ type Reason = (bool, &'static str);
 
 /// Refuses a container that asks for what proot can't do, whoever starts it.
 pub(in crate::container::backend) fn what_it_can_not_do(spec: &Spec) -> Result<()> {
+    let root = ["root", "0", "root:root", "0:0"];
     let host_name = match &spec.network {
         Network::Container(other) => other,
         Network::None | Network::Host => &spec.name,
@@ -30,9 +31,10 @@ pub(in crate::container::backend) fn what_it_can_not_do(spec: &Spec) -> Result<(
                 "change capabilities: it has none to give or take",
             ),
             (
-                !spec.secrets.is_empty() && is_anothers(spec),
-                "have secrets, which are in a folder of root's, and run its command as another user",
+                spec.user.as_deref().is_some_and(|user| !root.contains(&user)),
+                "run its command as another user than root, who may not execute proot's loader",
             ),
+            (!spec.group_add.is_empty(), "give its command further groups"),
         ],
         "The systemd backend can: --backend systemd, as root on a host with systemd",
     )
@@ -51,8 +53,6 @@ pub(super) fn what_takes_a_unit(spec: &Spec) -> Result<()> {
             ),
             (!spec.tmpfs.is_empty(), "mount memory file systems"),
             (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
-            (is_anothers(spec), "run its command as another user than root"),
-            (!spec.group_add.is_empty(), "give its command further groups"),
             (!spec.publish.is_empty(), "publish ports: its ports are the host's"),
             (
                 spec.standing != Default::default(),
@@ -76,12 +76,6 @@ fn refuse_first(spec: &Spec, reasons: &[Reason], hint: &str) -> Result<()> {
         .about(&spec.name)
         .hinted(hint)),
     }
-}
-
-/// Whether its command is to be run by another user than root.
-fn is_anothers(spec: &Spec) -> bool {
-    let root = ["root", "0", "root:root", "0:0"];
-    spec.user.as_deref().is_some_and(|user| !root.contains(&user))
 }
 
 fn has_colon(bind: &Bind) -> bool {
