@@ -71,7 +71,7 @@ pub fn secrets(
         match content {
             Ok(bytes) if bytes.len() > MAX => {
                 report.error(Problem::nowhere(format!(
-                    "secrets.{key}: a secret has at most a megabyte"
+                    "secrets.{key}: a secret has at most {MAX} bytes"
                 )));
             }
             Ok(bytes) => drop(all.insert(key.clone(), Hidden(bytes))),

@@ -182,6 +182,7 @@ fn around(container: &Container) -> Around {
     Around {
         domain: container.domainname.clone(),
         hosts: container.extra_hosts.clone(),
+        dns: container.dns.clone(),
         dns_search: container.dns_search.clone(),
         dns_options: container.dns_opt.clone(),
         sysctls: sysctls.map(|(key, value)| (key.clone(), value.clone())).collect(),
@@ -326,13 +327,13 @@ mod tests {
         let traced = launched("isolation: proot");
         assert_eq!((traced.network, traced.networks.len()), (Network::None, 1));
         let around = launched(
-            "extra_hosts: ['a=1.2.3.4']\ndomainname: d.e\ndns_search: x.y\ndns_opt: ['ndots:3']\nsysctls: {net.core.somaxconn: 5, kernel.x: 6}\nshm_size: 64m",
+            "extra_hosts: ['a=1.2.3.4']\ndomainname: d.e\ndns: 9.9.9.9\ndns_search: x.y\ndns_opt: ['ndots:3']\nsysctls: {net.core.somaxconn: 5, kernel.x: 6}\nshm_size: 64m",
         );
         assert_eq!(around.tmpfs[0].to_string(), "/dev/shm:size=67108864");
         let around = serde_json::to_value(around.around).unwrap();
         assert_eq!(
             around,
-            serde_json::json!({"domain": "d.e", "hosts": ["a=1.2.3.4"], "dns_search": ["x.y"], "dns_options": ["ndots:3"], "sysctls": {"net.core.somaxconn": "5"}})
+            serde_json::json!({"domain": "d.e", "hosts": ["a=1.2.3.4"], "dns": ["9.9.9.9"], "dns_search": ["x.y"], "dns_options": ["ndots:3"], "sysctls": {"net.core.somaxconn": "5"}})
         );
         let standing = launched(
             "mem_reservation: 1m\ncpuset: 0-1,3\noom_score_adj: -5\ndeploy: {restart_policy: {delay: 1500ms}}\ngroup_add: [mail, 5]",

@@ -180,9 +180,14 @@ impl Engine {
         })
     }
 
-    fn read_if_changed(&self, unit: &str) -> Result<()> {
-        let loaded = self.systemd().unit_properties(unit, &["NeedDaemonReload"])?;
-        if loaded.flag("NeedDaemonReload") { self.reload_units() } else { Ok(()) }
+    /// Has systemd read what it has not of a unit.
+    pub(crate) fn read_if_changed(&self, unit: &str) -> Result<()> {
+        let loaded = self.systemd().unit_properties(unit, &["NeedDaemonReload", "DropInPaths"])?;
+        let folder = self.paths().units.join(format!("{unit}.d"));
+        if loaded.flag("NeedDaemonReload") || lacks_dropins(&folder, &loaded) {
+            return self.reload_units();
+        }
+        Ok(())
     }
 
     /// Has systemd remove what it made for a unit, which must be down: folders of a service, and when a timer was last due.
@@ -198,6 +203,18 @@ impl Engine {
             tracing::warn!(unit, %error, "the folders of a unit could not be removed");
         }
     }
+}
+
+/// Whether systemd has not read all drop-ins in the folder of a unit. It loads a unit because another one names it, also while that
+/// folder is not there, and then doesn't look for it when it is asked whether the unit changed.
+fn lacks_dropins(folder: &Path, loaded: &systemd::Properties) -> bool {
+    let Some(systemd::Property::Texts(read)) = loaded.0.get("DropInPaths") else { return false };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.any(|path| {
+        path.extension().is_some_and(|end| end == "conf")
+            && !read.iter().any(|known| path == Path::new(known))
+    })
 }
 
 /// Whether all processes of a unit are held still.

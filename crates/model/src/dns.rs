@@ -52,6 +52,9 @@ pub struct Member {
     /// Other names in this network; several members may share one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<net::Alias>,
+    /// Who is asked for it for names that are not Volt's, where that is not whom the host asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<IpAddr>,
 }
 
 /// The networks that have names, with all who are connected to them.
@@ -68,6 +71,7 @@ fn of(network: &net::Network, attached: &[Attached]) -> Network {
             name: attached.workload.clone(),
             addresses: addresses.into_iter().flatten().collect(),
             aliases: own.aliases.clone(),
+            servers: attached.dns.clone(),
         })
     };
     let gateways = [Some(network.gateway().into()), network.gateway_ipv6().map(IpAddr::V6)];
@@ -143,12 +147,12 @@ mod tests {
             network("mute", r#""dns":false"#),
         ];
         let attached: Attached = serde_json::from_str(
-            r#"{"workload":"web","endpoints":[
+            r#"{"workload":"web","dns":["192.0.2.1"],"endpoints":[
               {"network":"mute","interface":"eth0","port":"a","mac":"02:00:00:00:00:01","ip":"10.9.0.3","ipv6":null},
               {"network":"back","interface":"eth1","port":"b","mac":"02:00:00:00:00:02","ip":"10.9.0.2","ipv6":"fd00:9::2","aliases":["www"]}]}"#,
         )
         .unwrap();
-        let wanted = r#"[{"name":"back","gateways":["10.9.0.1","fd00:9::1"],"subnets":["10.9.0.0/24","fd00:9::/64"],"forwards":false,"members":[{"name":"web","addresses":["10.9.0.2","fd00:9::2"],"aliases":["www"]}]}]"#;
+        let wanted = r#"[{"name":"back","gateways":["10.9.0.1","fd00:9::1"],"subnets":["10.9.0.0/24","fd00:9::/64"],"forwards":false,"members":[{"name":"web","addresses":["10.9.0.2","fd00:9::2"],"aliases":["www"],"servers":["192.0.2.1"]}]}]"#;
         assert_eq!(serde_json::to_string(&networks(&all, &[attached])).unwrap(), wanted);
     }
 

@@ -6,8 +6,9 @@ use base64::prelude::BASE64_STANDARD as STANDARD;
 use std::fmt;
 use std::str::FromStr;
 
-/// The largest, in bytes: more systemd does not encrypt.
-pub const MAX: usize = 1 << 20;
+/// The largest, in bytes. systemd decrypts nothing whose text is longer than 1179648 (its `CREDENTIAL_ENCRYPTED_SIZE_MAX`), which holds
+/// four signs for three bytes, an end of a line after 79 of them, and what it is encrypted with, which a TPM makes longer.
+pub const MAX: usize = 850 << 10;
 
 /// How the file of a secret is called: encrypted, and in a folder that only root reads.
 #[must_use]

@@ -34,15 +34,8 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             engine.stand_still(name, &mut said, &mut std::io::stdin())
         }),
         Some("task-begins") => about(args, Engine::task_begins),
-        Some("task-ended") => about(args, |engine, name| {
-            let ended = Ended {
-                invocation: text("INVOCATION_ID"),
-                result: text("SERVICE_RESULT"),
-                code: text("EXIT_CODE"),
-                status: text("EXIT_STATUS"),
-            };
-            engine.task_ended(name, &ended)
-        }),
+        Some("task-ended") => about(args, |engine, name| engine.task_ended(name, &ended())),
+        Some("service-ended") => about(args, |engine, name| engine.service_ended(name, &ended())),
         Some("exited") => about(args, Engine::clear_run),
         Some("booted") => {
             volt_daemon::run::log_to_stderr();
@@ -180,6 +173,16 @@ fn engine() -> Engine {
         programs: installation.programs,
         served_by: "unit",
     })
+}
+
+/// How a unit ended, as systemd tells its `ExecStopPost=`.
+fn ended() -> Ended {
+    Ended {
+        invocation: text("INVOCATION_ID"),
+        result: text("SERVICE_RESULT"),
+        code: text("EXIT_CODE"),
+        status: text("EXIT_STATUS"),
+    }
 }
 
 fn text(name: &str) -> String {

@@ -231,10 +231,7 @@ pub(super) const ROWS: &[Row] = &[
     warned("services.*.devices[].permissions", DEVICES),
     warned("services.*.devices[].source", DEVICES),
     warned("services.*.devices[].target", DEVICES),
-    warned(
-        "services.*.dns",
-        "names are asked of Volt, which knows the stack's own and asks whom the host asks for others",
-    ),
+    works("services.*.dns", "compose_asks_the_name_servers_of_a_container"),
     works("services.*.dns_opt", "a_container_in_the_engines_words"),
     works("services.*.dns_search", "a_container_in_the_engines_words"),
     works("services.*.domainname", "users_and_hosts"),

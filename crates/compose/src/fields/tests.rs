@@ -60,7 +60,7 @@ fn what_does_nothing_is_said() {
     let report = checked(
         "version: '3'\nservices:\n  web:\n    privileged: true\n    init: false\n    dns: 1.1.1.1\n    provider: {type: x}\n    labels: {whatever: x}\n",
     );
-    assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
     assert!(
         report.warnings[1]
             .to_string()

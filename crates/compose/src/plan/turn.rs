@@ -3,7 +3,7 @@
 use super::up::network_mode;
 use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
 use crate::graph;
-use crate::stack::{Condition, NetworkMode, Stack};
+use crate::stack::{NetworkMode, Stack};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans `start`, `stop` or `restart` of the workloads that are there: starts in the order of the stack, stops against it. What is
@@ -110,10 +110,7 @@ fn wanted(
     state: State,
     action: Action,
 ) -> Option<(Action, &'static str)> {
-    let awaited = stack.services.values().any(|service| {
-        let on = service.depends_on.get(key);
-        on.is_some_and(|on| on.condition == Condition::ServiceCompletedSuccessfully)
-    });
+    let awaited = stack.is_awaited(key);
     match (action, state) {
         (Action::Stop, state) if state.is_up() => Some((Action::Stop, "it runs")),
         (Action::Start, State::Stopped | State::Starting | State::Ended { well: false }) => {

@@ -2,7 +2,7 @@
 
 use super::hold::{self, Hold};
 use super::{Action, Existing, Hashes, Have, Kind, Options, Plan, State, Step, waits};
-use crate::stack::{Condition, External, MountKind, NetworkMode, Service, Stack, Workload};
+use crate::stack::{External, MountKind, NetworkMode, Service, Stack, Workload};
 use crate::{graph, hash, names};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -340,7 +340,7 @@ impl Planner<'_> {
             }
             State::Paused => self.start(one, Action::Unpause, "it is paused", before),
             // What others wait for to be done is done once.
-            State::Ended { well: true } if self.is_awaited(one.key) => {}
+            State::Ended { well: true } if self.stack.is_awaited(one.key) => {}
             State::Ended { .. } => self.start(one, Action::Start, "it ended", before),
             State::Stopped => self.start(one, Action::Start, "it does not run", before),
             State::Starting => self.start(one, Action::Start, "it does not run yet", before),
@@ -381,17 +381,6 @@ impl Planner<'_> {
         step.waits = waits(one.service).collect();
         let number = self.plan.push(step);
         self.last.entry(format!("service {}", one.key)).or_default().insert(number);
-    }
-
-    /// Whether somebody waits for it to have ended well.
-    fn is_awaited(&self, key: &str) -> bool {
-        let waits = |service: &Service| {
-            service
-                .depends_on
-                .get(key)
-                .is_some_and(|d| d.condition == Condition::ServiceCompletedSuccessfully)
-        };
-        self.stack.services.values().any(waits)
     }
 
     /// Replicas that are too many go, where their service is asked for; so does what belongs to no service any more, where that is wanted.

@@ -46,6 +46,17 @@ pub struct Stack {
     pub secrets: BTreeMap<String, Asset>,
 }
 
+impl Stack {
+    /// Whether somebody waits for a service to have ended well.
+    #[must_use]
+    pub fn is_awaited(&self, key: &str) -> bool {
+        self.services.values().any(|service| {
+            let on = service.depends_on.get(key);
+            on.is_some_and(|on| on.condition == Condition::ServiceCompletedSuccessfully)
+        })
+    }
+}
+
 /// One thing that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

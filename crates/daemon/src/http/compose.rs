@@ -15,7 +15,7 @@ use volt_api::types::{
 use volt_engine::Engine;
 use volt_engine::compose::{Options, Plan, Run, Step, Up, View};
 use volt_model::name::Name;
-use volt_model::secret::Hidden;
+use volt_model::secret::{Hidden, MAX};
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     let routes = routes
@@ -97,8 +97,8 @@ fn asked(body: ComposeServices) -> (Vec<String>, Option<Duration>) {
 fn secrets(sent: BTreeMap<String, Sealed>) -> Result<BTreeMap<String, Hidden>, Failure> {
     let (mut fields, mut all) = (Fields::default(), BTreeMap::new());
     for (key, sealed) in sent {
-        let hidden =
-            |text: &str| Hidden::decode(text).ok_or("it is no base64 of at most a megabyte");
+        let wrong = || format!("it is no base64 of at most {MAX} bytes");
+        let hidden = |text: &str| Hidden::decode(text).ok_or_else(wrong);
         all.extend(fields.with("secrets", &sealed.0, hidden).map(|hidden| (key, hidden)));
     }
     fields.finish(Some(all))

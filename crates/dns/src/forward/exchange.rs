@@ -38,20 +38,23 @@ impl Exchange {
         Ok(Self { resolvers, preferred: AtomicUsize::new(0), random })
     }
 
-    /// The answer of the first that has one.
-    pub(super) async fn ask(&self, query: &Query) -> Option<Answer> {
-        timeout(ALL, self.ask_all(query)).await.ok()?
+    /// The answer of the first that has one, of these servers; of the host's where there are none.
+    pub(super) async fn ask(&self, query: &Query, servers: &[IpAddr]) -> Option<Answer> {
+        timeout(ALL, self.ask_all(query, servers)).await.ok()?
     }
 
-    async fn ask_all(&self, query: &Query) -> Option<Answer> {
-        let all = self.resolvers.all();
-        let first = self.preferred.load(Ordering::Relaxed);
+    async fn ask_all(&self, query: &Query, servers: &[IpAddr]) -> Option<Answer> {
+        let of_host = servers.is_empty();
+        let all = if of_host { self.resolvers.all() } else { self.resolvers.of(servers) };
+        let first = if of_host { self.preferred.load(Ordering::Relaxed) } else { 0 };
         for patience in PATIENCE {
             for turn in 0..all.len() {
                 let place = (first + turn) % all.len();
                 match self.ask_one(query, all[place], patience).await {
                     Ok(answer) => {
-                        self.preferred.store(place, Ordering::Relaxed);
+                        if of_host {
+                            self.preferred.store(place, Ordering::Relaxed);
+                        }
                         return Some(answer);
                     }
                     Err(error) => tracing::debug!(server = %all[place], %error, "no answer"),

@@ -1,4 +1,5 @@
-//! Names that are not Volt's: the host's resolvers are asked, and what they say is kept for as long as they say.
+//! Names that are not Volt's: the host's resolvers are asked, or those that the asker has, and what they say is kept for as long as they
+//! say, for whoever asks the same ones.
 //!
 //! Bounded in every way: what is kept, what is under way, what one asker may have under way, how long each takes.
 
@@ -75,9 +76,9 @@ impl Forwarder {
         self.exchange.resolvers.set_own(own);
     }
 
-    /// What is known without asking.
-    pub(crate) fn kept(&self, query: &Query) -> Kept {
-        match locked(&self.cache).get(&query.key(), Instant::now()) {
+    /// What is known without asking these servers; the host's where there are none.
+    pub(crate) fn kept(&self, query: &Query, servers: &[IpAddr]) -> Kept {
+        match locked(&self.cache).get(&key(query, servers), Instant::now()) {
             None => Kept::Nothing,
             Some((None, _)) => Kept::Silence,
             Some((Some(answer), age)) => Kept::Answer(answer, age),
@@ -85,15 +86,20 @@ impl Forwarder {
     }
 
     /// Asks for `source`; nothing where nobody answers in time, or where he has too many questions under way.
-    pub(crate) async fn ask(self: Arc<Self>, source: IpAddr, query: &Query) -> Option<Arc<Answer>> {
+    pub(crate) async fn ask(
+        self: Arc<Self>,
+        source: IpAddr,
+        query: &Query,
+        servers: Arc<[IpAddr]>,
+    ) -> Option<Arc<Answer>> {
         let _place = Place::take(&self, source)?;
-        let key = query.key();
+        let key = key(query, &servers);
         let asking = locked(&self.under_way).questions.get(&key).cloned();
         let asking = match asking {
             Some(asking) => asking,
             None => {
                 let (own, query) = (Arc::clone(&self), query.clone());
-                let asking = async move { own.find_out(&query).await }.boxed().shared();
+                let asking = async move { own.find_out(&query, &servers).await }.boxed().shared();
                 locked(&self.under_way).questions.insert(key, asking.clone());
                 asking
             }
@@ -101,14 +107,26 @@ impl Forwarder {
         asking.await
     }
 
-    async fn find_out(&self, query: &Query) -> Option<Arc<Answer>> {
-        let answer = self.exchange.ask(query).await.map(Arc::new);
-        let key = query.key();
+    async fn find_out(&self, query: &Query, servers: &[IpAddr]) -> Option<Arc<Answer>> {
+        let answer = self.exchange.ask(query, servers).await.map(Arc::new);
+        let key = key(query, servers);
         locked(&self.under_way).questions.remove(&key);
         let life = answer.as_ref().map_or(SILENCE, |answer| answer.life());
         locked(&self.cache).put(key, answer.clone(), life, Instant::now());
         answer
     }
+}
+
+/// What tells a question to these servers from others. That of the query says itself where it ends.
+fn key(query: &Query, servers: &[IpAddr]) -> Vec<u8> {
+    let mut key = query.key();
+    for server in servers {
+        match server {
+            IpAddr::V4(ip) => key.extend([&[4][..], &ip.octets()].concat()),
+            IpAddr::V6(ip) => key.extend([&[6][..], &ip.octets()].concat()),
+        }
+    }
+    key
 }
 
 /// One of the places for questions; given back when dropped.

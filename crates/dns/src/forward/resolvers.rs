@@ -47,6 +47,13 @@ impl Resolvers {
         (known.stamp, known.looked) = (None, None);
     }
 
+    /// Whom to ask for somebody who has these, which is never the server itself.
+    pub(super) fn of(&self, servers: &[IpAddr]) -> Arc<[SocketAddr]> {
+        let known = locked(&self.known);
+        let others = servers.iter().filter(|server| !known.own.contains(server));
+        others.map(|server| SocketAddr::new(*server, self.port)).take(MOST).collect()
+    }
+
     /// Whom to ask, in the host's order.
     pub(super) fn all(&self) -> Arc<[SocketAddr]> {
         let mut known = locked(&self.known);
@@ -123,6 +130,8 @@ mod tests {
         fs::write(&file, "nameserver 192.0.2.1\nnameserver 10.0.0.1\n").unwrap();
         resolvers.set_own(&HashSet::from(["10.0.0.1".parse().unwrap()]));
         assert_eq!(*resolvers.all(), ["192.0.2.1:53".parse().unwrap()]);
+        let asked = ["10.0.0.1", "192.0.2.9"].map(|text| text.parse().unwrap());
+        assert_eq!(*resolvers.of(&asked), ["192.0.2.9:53".parse().unwrap()]);
         fs::write(dir.path().join("new"), "nameserver 192.0.2.2\n").unwrap();
         fs::rename(dir.path().join("new"), &file).unwrap();
         locked(&resolvers.known).looked = None;

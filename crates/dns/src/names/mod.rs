@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use volt_model::dns::{Network, Table, ZONE};
 
@@ -24,6 +25,8 @@ pub struct Names {
     /// The networks that each member's address is on, by their place in `networks`.
     members: HashMap<IpAddr, Vec<usize>>,
     gateways: HashSet<IpAddr>,
+    /// Who is asked for members that don't ask whom the host asks, by their addresses.
+    servers: HashMap<IpAddr, Arc<[IpAddr]>>,
 }
 
 /// The names of one network.
@@ -77,15 +80,26 @@ impl Names {
                 on.entry(member.name.as_str()).or_default().push(index);
             }
         }
-        let mut members = HashMap::new();
+        let (mut members, mut servers) = (HashMap::new(), HashMap::new());
         for member in all().flat_map(|network| &network.members) {
+            let own: Arc<[IpAddr]> = member.servers.as_slice().into();
             for address in &member.addresses {
+                if !own.is_empty() {
+                    servers.insert(*address, Arc::clone(&own));
+                }
                 let seen = on.get(member.name.as_str()).cloned().unwrap_or_default();
                 members.insert(*address, seen);
             }
         }
         let gateways = all().flat_map(|network| network.gateways.iter().copied()).collect();
-        Self { generation: table.generation, zone: owner(ZONE), networks, members, gateways }
+        let (generation, zone) = (table.generation, owner(ZONE));
+        Self { generation, zone, networks, members, gateways, servers }
+    }
+
+    /// Who is asked for whoever asks from this address; nobody where those are whom the host asks.
+    #[must_use]
+    pub fn servers(&self, source: IpAddr) -> Arc<[IpAddr]> {
+        self.servers.get(&source).cloned().unwrap_or_default()
     }
 
     /// What whoever asks from this address may see; nothing where he is on none of the networks.

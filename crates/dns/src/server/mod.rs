@@ -67,13 +67,14 @@ impl Shared {
 
     /// Answers at once if that is possible.
     fn answer(&self, source: IpAddr, way: Way, bytes: &[u8], out: &mut Vec<u8>) -> Next {
-        let verdict = answer::answer(&self.names(), (source, way), bytes, out);
+        let names = self.names();
+        let verdict = answer::answer(&names, (source, way), bytes, out);
         let query = match verdict {
             Verdict::Drop => return Next::Drop,
             Verdict::Reply => return Next::Reply,
             Verdict::Forward(query) => query,
         };
-        match self.forwarder.kept(&query) {
+        match self.forwarder.kept(&query, &names.servers(source)) {
             Kept::Nothing => return Next::Ask(query),
             Kept::Answer(answer, age) => answer.tell(&query, age, query.room(way), out),
             Kept::Silence => return silence(&query, out),
@@ -83,7 +84,8 @@ impl Shared {
 
     /// Asks others, and writes what is to be told.
     async fn ask(&self, source: IpAddr, way: Way, query: &Query, out: &mut Vec<u8>) -> Next {
-        match Arc::clone(&self.forwarder).ask(source, query).await {
+        let servers = self.names().servers(source);
+        match Arc::clone(&self.forwarder).ask(source, query, servers).await {
             Some(answer) => answer.tell(query, 0, query.room(way), out),
             None => return silence(query, out),
         }

@@ -415,6 +415,15 @@ impl Engine {
 
     fn await_end(&self, name: &Name, told: &Told<'_>) -> Result<()> {
         told.say(format!("Waiting until {name} is done"));
+        if self.kind_of(name) != workload::Kind::Container {
+            return self.await_completed(name, told.gone).map_err(|error| {
+                let lines = match error.kind {
+                    ErrorKind::General => self.last_words(name, told.gone),
+                    _ => Vec::new(),
+                };
+                if lines.is_empty() { error } else { error.because(lines.join("\n  ")) }
+            });
+        }
         let exit = self.container_wait(name, told.gone)?;
         if exit.code == 0 {
             return Ok(());
@@ -426,7 +435,7 @@ impl Engine {
         Err(if lines.is_empty() { error } else { error.because(lines.join("\n  ")) })
     }
 
-    /// The last lines that a container wrote; none where they can't be read.
+    /// The last lines that a workload wrote; none where they can't be read.
     fn last_words(&self, name: &Name, gone: &AtomicBool) -> Vec<String> {
         let query = Query {
             target: Target::Workload(name.clone()),

@@ -5,6 +5,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use crate::net::Held;
 use crate::plain::{group_of, is_frozen};
+use crate::workload::Kind;
 use std::collections::BTreeMap;
 use volt_compose::launch::{HASH, REPLICA, SERVICE, STACK};
 use volt_compose::plan::{Existing, Have, Hold, State};
@@ -131,7 +132,7 @@ impl Engine {
                 state::State::Failed => State::Ended { well: false },
                 state::State::Starting => State::Starting,
                 state if state.is_alive() => State::Running,
-                _ => State::Stopped,
+                _ => self.how_it_ended_last(&name),
             };
             have.workloads.insert(name.to_string(), existing);
         }
@@ -143,10 +144,20 @@ impl Engine {
             state::State::Frozen => State::Paused,
             state::State::Starting => State::Starting,
             state if state.is_alive() => State::Running,
-            _ => match self.last_exit(name) {
-                Some(exit) => State::Ended { well: exit.code == 0 },
-                None => State::Stopped,
-            },
+            _ => self.how_it_ended_last(name),
+        }
+    }
+
+    fn how_it_ended_last(&self, name: &Name) -> State {
+        self.ended_well(name).map_or(State::Stopped, |well| State::Ended { well })
+    }
+
+    /// Whether the last run of a workload ended well; none where that isn't known, as of services that nobody waits for.
+    pub(super) fn ended_well(&self, name: &Name) -> Option<bool> {
+        match self.kind_of(name) {
+            Kind::Container => self.last_exit(name).map(|exit| exit.code == 0),
+            Kind::Service => self.service_end(name).map(|end| end.is_good()),
+            Kind::Task => None,
         }
     }
 

@@ -137,7 +137,7 @@ impl Engine {
 
     pub(super) fn stack_stop(&self, name: &Name, timeout: Option<Duration>) -> Result<()> {
         match self.kind_of(name) {
-            Kind::Container => self.container_stop(name, timeout).map(drop),
+            Kind::Container => self.bring_down(name, timeout).map(drop),
             Kind::Service => self.service_stop(&Target::Workload(name.clone())).map(drop),
             Kind::Task => {
                 {

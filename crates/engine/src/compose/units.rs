@@ -8,7 +8,7 @@ use crate::container::link;
 use crate::error::Result;
 use crate::workload::Kind;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use volt_compose::stack::{Condition, Workload};
 use volt_compose::{Stack, names};
@@ -55,14 +55,18 @@ fn before(stack: &Stack, service: &str, condition: Condition) -> Vec<String> {
             service::unit::healthy_name(name)
         }
         Condition::ServiceHealthy => unit::healthy_name(name),
-        Condition::ServiceCompletedSuccessfully => unit::completed_name(name),
+        Condition::ServiceCompletedSuccessfully => match kind_of(other) {
+            Kind::Container => unit::completed_name(name),
+            Kind::Service => service::unit::completed_name(name),
+            Kind::Task => task::unit::completed_name(name),
+        },
     };
     (1..=other.replicas).map(|n| unit(&names::of_replica(stack, service, n))).collect()
 }
 
 /// What systemd is told of one workload as one of its stack. Who is started alone starts nothing else, that is the target's; but for what
 /// has to be healthy before it.
-fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
+fn dropin(stack: &Stack, key: &str, replica: u32, volt: &Path) -> String {
     let mut out = String::from(
         "# Rendered by Volt from what was brought up last; `volt compose up` changes it.\n[Unit]\n",
     );
@@ -87,7 +91,13 @@ fn dropin(stack: &Stack, key: &str, replica: u32) -> String {
     }
     // A timer writes nothing; what it starts does.
     let is_task = matches!(workload, Some(Workload::Task(_)));
-    if is_task { out } else { out + &logged(stack, key, replica) }
+    if !is_task {
+        out.push_str(&logged(stack, key, replica));
+    }
+    if matches!(workload, Some(Workload::Service(_))) && stack.is_awaited(key) {
+        out.push_str(&service::unit::note_end(volt, &names::of_replica(stack, key, replica)));
+    }
+    out
 }
 
 /// What a workload is for people, and whose.
@@ -145,7 +155,7 @@ impl Engine {
         replica: u32,
     ) -> Result<bool> {
         let name = names::of_replica(stack, key, replica);
-        let text = dropin(stack, key, replica);
+        let text = dropin(stack, key, replica, &self.settings().programs.volt);
         let beside = |unit: String| self.paths().units.join(format!("{unit}.d"));
         match stack.services.get(key).map(kind_of) {
             Some(Kind::Service) => write(&beside(service::unit::name(&name)), DROPIN, &text),
@@ -247,7 +257,7 @@ impl Engine {
 }
 
 /// Writes a file where it says something else so far. Whether it did.
-fn write(dir: &std::path::Path, file: &str, text: &str) -> Result<bool> {
+fn write(dir: &Path, file: &str, text: &str) -> Result<bool> {
     let path = dir.join(file);
     if files::read_text(&path, MAX).ok().as_deref() == Some(text) {
         return Ok(false);
@@ -264,13 +274,14 @@ mod tests {
 
     #[test]
     fn what_systemd_is_told() {
+        let volt = Path::new("/usr/bin/volt");
         let text = "name: shop\ndescription: 100% shop\nservices:\n  web: {image: x, depends_on: [db]}\n  db: {image: x, scale: 2}\n";
         let stack = read(&"shop".parse().unwrap(), text).unwrap();
-        let web = dropin(&stack, "web", 1);
+        let web = dropin(&stack, "web", 1, volt);
         assert!(web.contains("PartOf=volt-compose@shop.target\nAfter=volt-container@shop-db-1.service\nAfter=volt-container@shop-db-2.service\n"), "{web}");
         let text = "name: shop\nservices:\n  web: {image: x, depends_on: {db: {condition: service_healthy}, init: {condition: service_completed_successfully, required: false}}}\n  db: {image: x}\n  init: {image: x}\n";
         let gated = read(&"shop".parse().unwrap(), text).unwrap();
-        let gated = dropin(&gated, "web", 1);
+        let gated = dropin(&gated, "web", 1, volt);
         for line in [
             "After=volt-healthy@shop-db-1.service\nRequires=volt-healthy@shop-db-1.service\n",
             "After=volt-completed@shop-init-1.service\nWants=volt-completed@shop-init-1.service\n",
@@ -290,9 +301,19 @@ mod tests {
             ("mail", 1, "Description=All of it: 100%% (mail 1 of the stack shop)\n"),
             ("note", 1, "Description=Volt task shop-note-1 (note 1 of the stack shop), every 5m\n"),
         ] {
-            let text = dropin(&plain, key, replica);
+            let text = dropin(&plain, key, replica, volt);
             assert!(text.contains(line), "{text}");
         }
+        let text = "name: shop\nservices:\n  web: {image: x, depends_on: {work: {condition: service_completed_successfully}, note: {condition: service_completed_successfully}}}\n  work: {exec: /x}\ntasks: {note: {exec: /x, every: 5m}}\n";
+        let awaited = read(&"shop".parse().unwrap(), text).unwrap();
+        let waits = dropin(&awaited, "web", 1, volt);
+        for gate in ["volt-service-completed@shop-work-1", "volt-task-completed@shop-note-1"] {
+            assert!(waits.contains(&format!("Requires={gate}.service\n")), "{waits}");
+        }
+        let note = "ExecStopPost=+:/usr/bin/volt internal service-ended shop-work-1\n";
+        assert!(dropin(&awaited, "work", 1, volt).ends_with(note));
+        assert!(!dropin(&awaited, "note", 1, volt).contains("ExecStopPost"));
+        assert!(!dropin(&plain, "work", 1, volt).contains("ExecStopPost"));
         assert!(web.contains("Description=Volt container shop-web-1 (web 1 of the stack shop)\n"));
         assert_eq!(stack_of_target("volt-compose@shop.target").unwrap().as_str(), "shop");
     }

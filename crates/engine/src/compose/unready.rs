@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use volt_compose::Stack;
-use volt_compose::stack::{Condition, Container, Isolation, NetworkMode, Workload};
+use volt_compose::stack::{Container, Isolation, NetworkMode, Workload};
 use volt_model::kind::ErrorKind;
 
 /// Refuses a stack that has something that can't be done yet.
@@ -19,15 +19,6 @@ pub(super) fn refuse(stack: &Stack) -> Result<()> {
             Workload::Service(_) | Workload::Task(_) => {}
             Workload::Vm(_) => all.push(format!("{key}: a stack can't have a vm yet")),
         }
-        let done = service.depends_on.iter().filter(|(other, dependency)| {
-            let ends = stack.services.get(*other).is_none_or(|other| other.container().is_some());
-            dependency.condition == Condition::ServiceCompletedSuccessfully && !ends
-        });
-        all.extend(done.map(|(other, _)| {
-            format!(
-                "{key}: only a container can be waited for until it is done, which {other} is not"
-            )
-        }));
     }
     if all.is_empty() {
         return Ok(());

@@ -149,8 +149,8 @@ impl Engine {
                 if !matches!(service.workload, Workload::Task(_)) {
                     self.await_health_of(&name, gone)?;
                 }
-                let (state, exit) = (self.stack_state(&name)?, self.last_exit(&name));
-                let ended_well = exit.is_some_and(|exit| exit.code == 0) && state == State::Stopped;
+                let state = self.stack_state(&name)?;
+                let ended_well = state == State::Stopped && self.ended_well(&name) == Some(true);
                 if !ended_well
                     && matches!(state, State::Stopped | State::Failed | State::Restarting)
                 {

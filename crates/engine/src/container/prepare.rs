@@ -124,27 +124,49 @@ impl Engine {
     }
 
     /// Shows the parts of volumes that a container has at places of Volt's own: what is mounted there now can't become a link that leads
-    /// elsewhere when nspawn looks it up.
+    /// elsewhere when nspawn looks it up. For proot, which only passes paths on, so is all that has a mount of its own: volumes, what it must
+    /// not write to, and memory.
     fn mount_parts(&self, spec: &Spec, run: &Path) -> Result<()> {
+        let by_proot = spec.backend == Backend::ProotUnit;
         // What proot looks up it looks up as whoever its program has become.
-        let (mode, attributes) = match spec.backend {
-            Backend::ProotUnit => (0o755, MountAttributes::MOUNT_ATTR_NOSUID),
-            _ => (0o700, MountAttributes::empty()),
-        };
+        let mode = if by_proot { 0o755 } else { 0o700 };
         files::create_dirs(&run.join(unit::PARTS), mode)?;
         for (number, bind) in spec.binds.iter().enumerate() {
-            let (volume, part) = match &bind.source {
-                Source::Part(volume, part) => (volume, part.as_str()),
-                Source::Volume(volume) if spec.backend == Backend::ProotUnit => (volume, "."),
-                _ => continue,
-            };
-            let (data, place) = (self.volume_data(volume), run.join(unit::part_of_volume(number)));
-            if mounts::is_mount_point(&place)
-                .map_err(|e| failed("A part of a volume can't be looked at", &spec.name, e))?
-            {
-                continue;
+            self.mount_part(spec, bind, &run.join(unit::part_of_volume(number)))?;
+        }
+        for (number, tmpfs) in spec.tmpfs.iter().enumerate().filter(|_| by_proot) {
+            let place = run.join(unit::memory_of(number));
+            if !is_mounted(spec, &place)? {
+                files::create_dirs(&run.join(unit::MEMORY), mode)?;
+                mounts::mount_memory(&place, tmpfs.size.map(|size| size.0))
+                    .map_err(|e| failed("A memory file system can't be mounted", &spec.name, e))?;
             }
-            mounts::bind_beneath(&data, part.as_ref(), &place, attributes).map_err(|e| {
+        }
+        Ok(())
+    }
+
+    fn mount_part(&self, spec: &Spec, bind: &volt_model::mount::Bind, place: &Path) -> Result<()> {
+        let by_proot = spec.backend == Backend::ProotUnit;
+        let (volume, part) = match &bind.source {
+            Source::Part(volume, part) => (volume, part.as_str()),
+            Source::Volume(volume) if by_proot => (volume, "."),
+            Source::Host(path) if by_proot && bind.read_only => {
+                if is_mounted(spec, place)? {
+                    return Ok(());
+                }
+                return mounts::bind_at(path.as_ref(), place, MountAttributes::MOUNT_ATTR_RDONLY)
+                    .map_err(|e| failed(&format!("{path} can't be mounted"), &spec.name, e));
+            }
+            Source::Volume(_) | Source::Host(_) => return Ok(()),
+        };
+        if is_mounted(spec, place)? {
+            return Ok(());
+        }
+        let mut attributes = MountAttributes::empty();
+        attributes.set(MountAttributes::MOUNT_ATTR_NOSUID, by_proot);
+        attributes.set(MountAttributes::MOUNT_ATTR_RDONLY, by_proot && bind.read_only);
+        mounts::bind_beneath(&self.volume_data(volume), part.as_ref(), place, attributes).map_err(
+            |e| {
                 let kind = match e.source.kind() {
                     std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                     _ => ErrorKind::General,
@@ -153,9 +175,8 @@ impl Engine {
                     .about(&spec.name)
                     .because(e)
                     .hinted("It must be there, and no part of the path be a link")
-            })?;
-        }
-        Ok(())
+            },
+        )
     }
 
     /// Makes the network namespace, and plugs it into the networks.
@@ -429,6 +450,12 @@ pub(super) fn clear_after_nspawn(name: &Name) -> Result<()> {
         .map_err(|e| failed("What an earlier run left can't be unmounted", name, e))?;
     files::remove_tree(&left)?;
     Ok(())
+}
+
+/// Whether something is mounted there already: whoever prepared the container before may have been killed after that.
+fn is_mounted(spec: &Spec, place: &Path) -> Result<bool> {
+    mounts::is_mount_point(place)
+        .map_err(|e| failed("A place of a mount can't be looked at", &spec.name, e))
 }
 
 fn failed(what: &str, name: &Name, error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -30,6 +30,9 @@ impl Engine {
     /// With the first thing that could not be taken away; the others are taken away all the same.
     pub fn release(&self, name: &Name) -> Result<()> {
         let root = self.paths().container(name).join("rootfs");
+        if self.is_released(name) {
+            return self.unmount(&root).and_then(|()| self.remove_if_asked(name));
+        }
         let steps: [Result<()>; 4] = [
             self.unmount(&root),
             self.plug_out(name),
@@ -43,6 +46,13 @@ impl Engine {
             Some(error) => Err(error.about(name)),
             None => self.remove_if_asked(name),
         }
+    }
+
+    /// Whether all but the root, which others mount too, is away: the run folder is the last to go.
+    fn is_released(&self, name: &Name) -> bool {
+        let paths = self.paths();
+        let left = [paths.container_run(name), paths.container_netns(name)];
+        left.iter().all(|path| path.symlink_metadata().is_err()) && !self.has_attached(name)
     }
 
     /// Keeps a container that is to be removed when it ends, because it is started again.

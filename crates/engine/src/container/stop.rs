@@ -3,6 +3,7 @@
 use crate::Engine;
 use crate::error::Result;
 use std::time::Duration;
+use volt_host::files::Lock;
 use volt_model::container::{Network, Spec};
 use volt_model::name::Name;
 use volt_model::restart::Restart;
@@ -14,7 +15,20 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `Timeout` when even the kill doesn't end it.
     pub fn container_stop(&self, name: &Name, timeout: Option<Duration>) -> Result<super::View> {
-        let _lock = self.lock_name(name)?;
+        let (_lock, spec) = self.bring_down(name, timeout)?;
+        if self.container_exists(name) {
+            return self.view(&spec);
+        }
+        Ok(super::View::gone(&spec))
+    }
+
+    /// The same, without looking at it afterwards; its name is locked.
+    pub(crate) fn bring_down(
+        &self,
+        name: &Name,
+        timeout: Option<Duration>,
+    ) -> Result<(Lock, Spec)> {
+        let lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
         let backend = self.backend_of(&spec);
         if backend.state(self, &spec)?.state == State::Frozen {
@@ -26,10 +40,7 @@ impl Engine {
             self.start_at_boot(name, false)?;
         }
         backend.stop(self, &spec, timeout)?;
-        if self.container_exists(name) {
-            return self.view(&spec);
-        }
-        Ok(super::View::gone(&spec))
+        Ok((lock, spec))
     }
 
     /// Stops a container and starts it again; one that doesn't run is started.

@@ -1,24 +1,18 @@
-//! Gates: units that others require and come after, `volt-healthy@NAME.service`, `volt-service-healthy@NAME.service` and
-//! `volt-completed@NAME.service`.
+//! Gates that open when a workload is healthy: units that others require and come after, `volt-healthy@NAME.service` and
+//! `volt-service-healthy@NAME.service`.
 
 use super::{Subject, View, make_folder, no_check};
 use crate::Engine;
 use crate::error::{Error, Result};
-use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use volt_host::systemd::ActiveState;
 use volt_host::watch::FolderWatch;
-use volt_model::container::{Exit, Spec, unit};
 use volt_model::health::{OnUnhealthy, Span, Status};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::state::State;
 
 /// How often it is asked whether the workload runs at all.
 const LOOK: Duration = Duration::from_secs(1);
-/// What is up before any container can be.
-const AT_BOOT: &str = "sysinit.target";
 /// How much longer than the check itself needs is waited.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -63,63 +57,9 @@ impl Engine {
         Err(Error::new(ErrorKind::Interrupted, "Nobody waits for it any more").about(name))
     }
 
-    /// Returns when the run of a container has ended with 0.
-    ///
-    /// # Errors
-    /// `General` where it has not begun, or ended otherwise.
-    pub fn gate_completed(&self, name: &Name) -> Result<()> {
-        let spec = self.spec(name)?;
-        let watch = FolderWatch::new(&[&self.paths().container(name)])?;
-        loop {
-            let state = self.run_state(&spec)?.state;
-            if !state.is_alive() {
-                return self.completed(&spec, state);
-            }
-            // The end is written down just before the unit ends.
-            drop(watch.next(LOOK)?);
-        }
-    }
-
     /// Whether a workload is healthy now.
     pub(crate) fn is_healthy(&self, name: &Name) -> bool {
         self.health_of(name).is_some_and(|state| state.status == Status::Healthy)
-    }
-
-    /// Whether the last run of a container is over and has ended well.
-    pub(crate) fn has_completed(&self, name: &Name) -> Result<bool> {
-        let spec = self.spec(name)?;
-        let state = self.run_state(&spec)?.state;
-        Ok(!state.is_alive() && self.completed(&spec, state).is_ok())
-    }
-
-    /// Whether the run that is over has ended well.
-    fn completed(&self, spec: &Spec, state: State) -> Result<()> {
-        let name = &spec.name;
-        let failed = |why: String| {
-            Err(Error::new(
-                ErrorKind::General,
-                format!("The container {name} has not completed: {why}"),
-            )
-            .about(name)
-            .hinted(format!("See `volt logs {name}`")))
-        };
-        // A run that was never begun has left no end, and that of an earlier one says nothing.
-        let prepare = self.systemd().unit_status(&unit::prepare_name(name))?;
-        let begun = self.systemd().unit_status(&spec.unit())?.main_started;
-        // systemd forgets a unit that has ended and that nobody asks for: then it ended since the boot, or not at all.
-        let begun = match begun {
-            None => self.systemd().unit_status(AT_BOOT)?.active_since,
-            begun => begun,
-        };
-        let begun = begun.and_then(|time| Timestamp::try_from(time).ok());
-        let end =
-            self.last_exit(name).filter(|end| begun.is_some_and(|begun| end.finished >= begun));
-        match end {
-            _ if prepare.active == ActiveState::Failed => failed("it could not be prepared".into()),
-            Some(Exit { code: 0, .. }) if state == State::Stopped => Ok(()),
-            Some(end) => failed(format!("{}, exit code {}", end.reason, end.code)),
-            None => failed("it has not run".into()),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! What is looked at stands in the record of the container or service and, over it, in `etc/volt/health/NAME.yaml`
 //! or `NAME.service.yaml`. `volt-health.service` looks (`watch`, `look`, `probe`), and keeps what it finds in `run/volt/health` and `var/lib/volt/health`; all others read it there.
 
+mod completed;
 mod configure;
 mod gate;
 mod look;

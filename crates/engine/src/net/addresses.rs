@@ -16,8 +16,15 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::{Network, ip_of, number_of, numbers};
 
-/// How long a command waits for another one's transaction.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a command sleeps before it asks again whether another one's transaction is over, and how often it asks. SQLite's own way is to sleep
+/// ever longer, up to a tenth of a second, while a transaction takes milliseconds.
+const PAUSE: Duration = Duration::from_millis(1);
+const MOST: i32 = 30_000;
+
+fn is_worth_waiting(asked: i32) -> bool {
+    std::thread::sleep(PAUSE);
+    asked < MOST
+}
 
 /// The tables, by the version that `user_version` counts.
 const SCHEMA: &str = "
@@ -50,7 +57,7 @@ impl Addresses {
     /// Opens the table for changes; makes it where there is none.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut database = Connection::open(path).map_err(failed)?;
-        database.busy_timeout(PATIENCE).map_err(failed)?;
+        database.busy_handler(Some(is_worth_waiting)).map_err(failed)?;
         let version: i64 =
             database.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
         match version {
@@ -70,8 +77,8 @@ impl Addresses {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Connection::open_with_flags(path, flags).map_err(failed)?;
-        database.busy_timeout(PATIENCE).map_err(failed)?;
+        let mut database = Connection::open_with_flags(path, flags).map_err(failed)?;
+        database.busy_handler(Some(is_worth_waiting)).map_err(failed)?;
         Ok(Some(Self { database }))
     }
 

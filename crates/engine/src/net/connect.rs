@@ -1,7 +1,7 @@
 //! Connecting a container to a network and disconnecting it, also while it runs.
 
 use super::is_member;
-use super::plug::Role;
+use super::plug::{Role, unconnected};
 use crate::Engine;
 use crate::container::View as ContainerView;
 use crate::error::{Error, Result};
@@ -123,9 +123,7 @@ impl Engine {
             return Ok(());
         }
         let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
-        let mut attached = self
-            .attached(&spec.name)
-            .unwrap_or_else(|| Attached::new(spec.name.clone(), spec.labels.clone()));
+        let mut attached = self.attached(&spec.name).unwrap_or_else(|| unconnected(spec));
         let network = self.network(&attachment.network)?;
         let interface = free_interface(&attached, &namespace)?;
         let first = attached.endpoints.is_empty();
@@ -164,9 +162,7 @@ impl Engine {
     /// Has a container that runs go out by the first network that leads out, of those that it is to have, and find names there. What it is not
     /// to have it leaves after this: by that others see whether it is done.
     fn lead_out_again(&self, spec: &Spec) -> Result<()> {
-        let mut attached = self
-            .attached(&spec.name)
-            .unwrap_or_else(|| Attached::new(spec.name.clone(), spec.labels.clone()));
+        let mut attached = self.attached(&spec.name).unwrap_or_else(|| unconnected(spec));
         attached.endpoints.retain(|endpoint| is_member(spec, &endpoint.network));
         if !self.is_prepared(&spec.name)? {
             return Ok(());

@@ -66,6 +66,11 @@ impl Engine {
         self.paths().networks().join(format!("{name}.json"))
     }
 
+    /// Whether it is written down what a workload has of networks.
+    pub(crate) fn has_attached(&self, workload: &Name) -> bool {
+        self.attached_path(workload).symlink_metadata().is_ok()
+    }
+
     fn attached_path(&self, workload: &Name) -> PathBuf {
         self.paths().attached().join(format!("{workload}.json"))
     }

@@ -37,7 +37,7 @@ impl Engine {
         if spec.networks.is_empty() {
             return Ok(None);
         }
-        let mut attached = Attached::new(spec.name.clone(), spec.labels.clone());
+        let mut attached = unconnected(spec);
         for (i, attachment) in spec.networks.iter().enumerate() {
             let network = self.network(&attachment.network)?;
             let endpoint = self.endpoint(&network, &spec.name, attachment, format!("eth{i}"))?;
@@ -257,6 +257,12 @@ impl Engine {
         redirect_datagrams(before.as_ref(), None);
         shut.and(self.tell_names()).and_then(|()| self.tell_addresses())
     }
+}
+
+/// A container that is not connected yet.
+pub(super) fn unconnected(spec: &Spec) -> Attached {
+    let dns = spec.around.dns.clone();
+    Attached { dns, ..Attached::new(spec.name.clone(), spec.labels.clone()) }
 }
 
 /// Where the kernel has led datagrams of a sender it leads further ones too. So that those to ports which come or go are led anew, it is

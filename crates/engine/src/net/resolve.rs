@@ -53,9 +53,13 @@ impl Engine {
     }
 
     fn resolvers(&self, spec: &Spec, attached: Option<&Attached>) -> Result<String> {
+        let asked_for = &spec.around.dns;
         let servers = self.config()?.container.dns;
-        if !servers.is_empty() {
-            return Ok(servers.iter().map(|server| format!("nameserver {server}\n")).collect());
+        if !servers.is_empty() && asked_for.is_empty() {
+            return Ok(name_servers(&servers));
+        }
+        if spec.network == Network::Host && !asked_for.is_empty() {
+            return Ok(name_servers(asked_for));
         }
         if spec.network == Network::Host {
             return Ok(files::read_text(RESOLV_CONF[0].as_ref(), 1 << 16).unwrap_or_default());
@@ -65,12 +69,20 @@ impl Engine {
         }
         let own = attached.map(|attached| self.name_servers(attached)).transpose()?;
         if let Some(own) = own.filter(|own| !own.is_empty()) {
-            return Ok(own.iter().map(|server| format!("nameserver {server}\n")).collect());
+            // Volt's server passes on what is not Volt's to whom the container asks.
+            return Ok(name_servers(&own));
+        }
+        if !asked_for.is_empty() {
+            return Ok(name_servers(asked_for));
         }
         Ok(upstream(
             &RESOLV_CONF.map(|path| files::read_text(path.as_ref(), 1 << 16).unwrap_or_default()),
         ))
     }
+}
+
+fn name_servers(all: &[impl std::fmt::Display]) -> String {
+    all.iter().map(|server| format!("nameserver {server}\n")).collect()
 }
 
 /// The first of these texts that names servers which can be reached from elsewhere than the host itself, with those alone.

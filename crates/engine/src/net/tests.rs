@@ -213,6 +213,7 @@ fn ports_are_refused_by_the_name_of_who_has_them() {
     let later = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let held = later.local_addr().unwrap().port();
     let attached = |who: &str, host: u16, address: Option<&str>| Attached {
+        dns: Vec::new(),
         workload: name(who),
         labels: std::collections::BTreeMap::new(),
         endpoints: vec![Endpoint {

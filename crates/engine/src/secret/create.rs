@@ -14,7 +14,7 @@ impl Engine {
     /// they are started again.
     ///
     /// # Errors
-    /// `AlreadyExists`, `Resource` for one that is too large, `Dependency` where systemd-creds is missing.
+    /// `AlreadyExists`, `Resource` for one that is too large, by itself or beside the others of a workload that it is given to, `Dependency` where systemd-creds is missing.
     pub fn secret_create(&self, name: &Name, replace: bool, from: &mut dyn Read) -> Result<View> {
         let mut secret = Vec::new();
         let most = u64::try_from(MAX).unwrap_or(u64::MAX);
@@ -22,17 +22,20 @@ impl Engine {
             Error::new(ErrorKind::General, "The secret could not be read").about(name).because(e)
         })?;
         if secret.len() > MAX {
-            return Err(
-                Error::new(ErrorKind::Resource, "A secret has at most a megabyte").about(name)
-            );
+            let title = format!("A secret has at most {MAX} bytes: systemd decrypts no more");
+            return Err(Error::new(ErrorKind::Resource, title).about(name));
         }
-        let _lock = self.lock_secret(name)?;
+        let _locks = self.lock_with_companions(name)?;
         let path = self.secret_path(name);
-        if path.exists() && !replace {
+        let is_there = path.exists();
+        if is_there && !replace {
             let title = format!("There is a secret named {name} already");
             return Err(Error::new(ErrorKind::AlreadyExists, title)
                 .about(name)
                 .hinted("Give it another value with --replace"));
+        }
+        if is_there {
+            self.check_new_size(name, secret.len())?;
         }
         files::create_dirs(&self.secrets(), 0o700)?;
         files::sweep_drafts(&self.secrets())?;

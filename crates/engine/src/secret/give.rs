@@ -64,25 +64,66 @@ impl Engine {
 
     /// Refuses secrets that are too much for one unit.
     fn check_size(&self, all: &[Credential]) -> Result<()> {
-        // Encrypted each is longer; and it takes its time to decrypt them.
-        let most = |one: &Credential| Ok(one.target.len() + self.encrypted(&one.name)?.len());
-        if all.iter().map(most).sum::<Result<usize>>()? <= MOST_OF_A_UNIT {
-            return Ok(());
+        match self.too_much(all, None)? {
+            Some(size) => {
+                Err(too_large(format!("These secrets and their names are {size} bytes together")))
+            }
+            None => Ok(()),
         }
-        let size = |one: &Credential| {
-            let value = credentials::decrypt(one.name.as_str(), &self.encrypted(&one.name)?);
-            let value = value.map_err(|error| undecryptable(&one.name, error))?;
-            Ok(one.target.len() + value.len())
+    }
+
+    /// Locks a secret that is to have another value, and all that are given to a unit with it, in the order of their names.
+    pub(super) fn lock_with_companions(&self, name: &Name) -> Result<Vec<Lock>> {
+        loop {
+            let names = self.companions(name)?;
+            let locks = names.iter().map(|name| self.lock_secret(name)).collect::<Result<_>>()?;
+            // Who is given one from now on waits for its lock.
+            if self.companions(name)?.is_subset(&names) {
+                return Ok(locks);
+            }
+        }
+    }
+
+    /// Refuses a value of this size where it is too much beside the others of a service or task. All of them must be locked.
+    pub(super) fn check_new_size(&self, name: &Name, size: usize) -> Result<()> {
+        for (kind, user, secrets) in self.units_with_secret(name)? {
+            if let Some(all) = self.too_much(&secrets, Some((name, size)))? {
+                let kind = kind.as_str();
+                let title = format!(
+                    "With it the secrets of the {kind} {user} and their names would be {all} bytes together"
+                );
+                return Err(too_large(title).about(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A secret and all that are given to a unit with it.
+    fn companions(&self, name: &Name) -> Result<BTreeSet<Name>> {
+        let units = self.units_with_secret(name)?;
+        let others = units.into_iter().flat_map(|(.., secrets)| secrets).map(|one| one.name);
+        Ok(others.chain([name.clone()]).collect())
+    }
+
+    /// How many bytes secrets and their names are, where systemd doesn't give so many to one unit. `new` is the size that the value of one
+    /// of them is to have.
+    fn too_much(&self, all: &[Credential], new: Option<(&Name, usize)>) -> Result<Option<usize>> {
+        let sum = |size: &dyn Fn(&Name) -> Result<usize>| {
+            let one = |one: &Credential| {
+                let new = new.filter(|(name, _)| **name == one.name);
+                Ok(one.target.len() + new.map_or_else(|| size(&one.name), |(_, size)| Ok(size))?)
+            };
+            all.iter().map(one).sum::<Result<usize>>()
         };
-        let size = all.iter().map(size).sum::<Result<usize>>()?;
-        if size <= MOST_OF_A_UNIT {
-            return Ok(());
+        // Encrypted each is longer; and it takes its time to decrypt them.
+        if sum(&|name| Ok(self.encrypted(name)?.len()))? <= MOST_OF_A_UNIT {
+            return Ok(None);
         }
-        let title = format!("These secrets and their names are {size} bytes together");
-        let hint = format!(
-            "systemd gives a service or task {MOST_OF_A_UNIT} at most, but a container may have more"
-        );
-        Err(Error::new(ErrorKind::Resource, title).hinted(hint))
+        let size = sum(&|name| {
+            let value = credentials::decrypt(name.as_str(), &self.encrypted(name)?);
+            Ok(value.map_err(|error| undecryptable(name, error))?.len())
+        })?;
+        Ok(Some(size).filter(|size| *size > MOST_OF_A_UNIT))
     }
 
     /// A secret as it lies on the disk.
@@ -134,6 +175,12 @@ impl Engine {
         let count = u64::try_from(spec.secrets.len() + 1).unwrap_or(u64::MAX);
         mounts::mount_unswapped(dir, each.saturating_mul(count)).map_err(failed)
     }
+}
+
+fn too_large(title: String) -> Error {
+    Error::new(ErrorKind::Resource, title).hinted(format!(
+        "systemd gives a service or task {MOST_OF_A_UNIT} at most, but a container may have more"
+    ))
 }
 
 fn undecryptable(name: &Name, error: command::Error) -> Error {

@@ -52,6 +52,20 @@ impl Engine {
     fn users_of_secret(&self, name: &Name) -> Result<Vec<(Kind, Name)>> {
         Ok(users(name, &self.specs()?, &self.service_specs()?, &self.task_specs()?))
     }
+
+    /// The services and tasks that systemd gives a secret to, each with all that it is given.
+    pub(super) fn units_with_secret(
+        &self,
+        name: &Name,
+    ) -> Result<Vec<(Kind, Name, Vec<Credential>)>> {
+        let services = self.service_specs()?.into_iter();
+        let services = services.map(|one| (Kind::Service, one.name, one.program.secrets));
+        // What is given to a container Volt decrypts itself.
+        let tasks = self.task_specs()?.into_iter().filter(|one| one.image.is_none());
+        let tasks = tasks.map(|one| (Kind::Task, one.name, one.program.secrets));
+        let has = |(.., all): &(Kind, Name, Vec<Credential>)| all.iter().any(|s| s.name == *name);
+        Ok(services.chain(tasks).filter(has).collect())
+    }
 }
 
 /// The workloads that are to have a secret.

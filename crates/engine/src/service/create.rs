@@ -63,6 +63,7 @@ impl Engine {
     /// As [`Engine::service_create`].
     pub(crate) fn service_replace(&self, spec: &Spec, environment: &Environment) -> Result<()> {
         let _lock = self.lock_name(&spec.name)?;
+        self.forget_service_end(&spec.name)?;
         self.make_service(spec, environment, Publish::Replace)
     }
 

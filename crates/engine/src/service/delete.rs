@@ -37,6 +37,7 @@ impl Engine {
         // It may be wanted by a target that Volt doesn't know of.
         drop(self.systemd().disable(&[&unit], Lifetime::Persistent));
         files::remove_tree(&self.paths().service(name))?;
+        self.forget_service_end(name)?;
         self.forget_health(name)?;
         self.settle_units(name)?;
         self.fulfil(name)

@@ -11,6 +11,7 @@ mod create;
 mod delete;
 mod edit;
 mod enable;
+mod ended;
 mod list;
 mod profiles;
 mod record;

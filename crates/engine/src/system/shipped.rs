@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 26] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -44,6 +44,14 @@ const FILES: [(&str, &str); 24] = [
     (
         "etc/systemd/system/volt-completed@.service",
         include_str!("../../../../systemd/volt-completed@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-service-completed@.service",
+        include_str!("../../../../systemd/volt-service-completed@.service"),
+    ),
+    (
+        "etc/systemd/system/volt-task-completed@.service",
+        include_str!("../../../../systemd/volt-task-completed@.service"),
     ),
     (
         "etc/systemd/system/volt-reopen@.service",

@@ -26,7 +26,7 @@ pub struct Ended {
 
 impl Ended {
     /// As a shell has it.
-    fn exit_code(&self) -> Option<i32> {
+    pub(crate) fn exit_code(&self) -> Option<i32> {
         match self.code.as_str() {
             "exited" => self.status.parse().ok(),
             "killed" | "dumped" => {

@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// Has systemd begin with a run.
-    fn begin_run(&self, name: &Name) -> Result<()> {
+    pub(crate) fn begin_run(&self, name: &Name) -> Result<()> {
         self.require_units()?;
         let service = unit::service(name);
         if self.systemd().unit_status(&service)?.active.is_up() {

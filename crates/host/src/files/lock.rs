@@ -94,11 +94,18 @@ pub struct Lock {
     path: PathBuf,
 }
 
+/// How often a lock is asked for at most while that has not taken long, and after that.
+const OFTEN: Duration = Duration::from_millis(2);
+const RARELY: Duration = Duration::from_millis(20);
+/// What is not long.
+const SHORT: Duration = Duration::from_secs(1);
+
 impl Lock {
     /// Takes the lock on this file, which is made when it is missing.
     pub fn take(path: &Path, mode: LockMode, wait: Wait) -> Result<Self, LockError> {
+        let begun = Instant::now();
         let deadline = match wait {
-            Wait::For(time) => Some(Instant::now() + time),
+            Wait::For(time) => Some(begun + time),
             Wait::No | Wait::Forever => None,
         };
         let mut pause = Duration::from_micros(500);
@@ -110,9 +117,11 @@ impl Lock {
                 // The holder removed the file while we waited for it; the lock is the new one now.
                 true => {}
                 false if deadline.is_some_and(|end| Instant::now() < end) => {
-                    // flock knows no time limit, so ask again, ever more rarely.
+                    // flock knows no time limit, so ask again, more rarely where it takes long. Most are held for a moment, and while all who
+                    // want one sleep nobody gets on.
                     std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(20));
+                    let most = if begun.elapsed() < SHORT { OFTEN } else { RARELY };
+                    pause = (pause * 2).min(most);
                 }
                 false => {
                     return Err(LockError::Held { path: path.to_owned(), holder: holder(path) });

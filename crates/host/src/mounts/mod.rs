@@ -132,14 +132,7 @@ pub fn bind_beneath(
     let whole = dir.join(part);
     let found = openat2(&folder, part, flags, Mode::empty(), resolve).on("open", &whole)?;
     let is_folder = fstat(&found).map(|data| FileType::from_raw_mode(data.st_mode).is_dir());
-    let made = match is_folder.on("look at", &whole)? {
-        true => std::fs::create_dir_all(target),
-        false => target
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::File::create(target).map(drop)),
-    };
-    made.on("make", target)?;
+    make_place(target, is_folder.on("look at", &whole)?)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
@@ -148,6 +141,35 @@ pub fn bind_beneath(
         idmap::set_attributes(tree.as_fd(), None, attributes).on("limit the mount of", &whole)?;
     }
     attach(tree, target)
+}
+
+/// Shows a file or folder of the host at another place, which is made, with attributes.
+pub fn bind_at(source: &Path, target: &Path, attributes: MountAttributes) -> Result<()> {
+    let data = std::fs::metadata(source).on("look at", source)?;
+    make_place(target, data.is_dir())?;
+    bind(source, target, None, attributes)
+}
+
+/// Makes what a folder or file is mounted upon.
+fn make_place(target: &Path, is_folder: bool) -> Result<()> {
+    let made = match is_folder {
+        true => std::fs::create_dir_all(target),
+        false => target
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::File::create(target).map(drop)),
+    };
+    made.on("make", target)
+}
+
+/// Mounts an empty file system in memory to which everybody may write. At most `size` bytes fit in, where that is said.
+pub fn mount_memory(target: &Path, size: Option<u64>) -> Result<()> {
+    make_place(target, true)?;
+    let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+    let options =
+        CString::new(format!("mode=1777{size}")).map_err(io::Error::from).on("mount on", target)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("volt", target, "tmpfs", flags, options.as_c_str()).on("mount on", target)
 }
 
 /// Mounts an empty file system in memory that only root enters and that is never written to swap. Up to `size` bytes fit in.

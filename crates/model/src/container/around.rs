@@ -20,6 +20,9 @@ pub struct Around {
     /// Names with their addresses, in its `/etc/hosts`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<ExtraHost>,
+    /// Whom it asks for names that are not Volt's, in the place of those whom the host asks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
     /// Domains in which names are looked up, in its `/etc/resolv.conf`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns_search: Vec<String>,
@@ -61,6 +64,9 @@ pub enum AroundError {
     /// A word that would be more than one.
     #[error("`{0}` is no single word")]
     Word(String),
+    /// A name server that is another one for each who asks.
+    #[error("{0} can't be asked for names: for Volt it is the host itself")]
+    Server(IpAddr),
     /// A setting that is not the namespace's.
     #[error("only what is below net. can be set for a container alone, which {0} is not")]
     Setting(String),
@@ -83,6 +89,10 @@ impl Around {
                 return Err(AroundError::Word(shown(word)));
             }
         }
+        let mut own = self.dns.iter().filter(|ip| ip.is_loopback() || ip.is_unspecified());
+        if let Some(own) = own.next() {
+            return Err(AroundError::Server(*own));
+        }
         for (key, value) in &self.sysctls {
             sysctl_path(key)?;
             if value.contains(['\n', '\0']) {
@@ -95,8 +105,8 @@ impl Around {
     /// Whether it says how names are found.
     #[must_use]
     pub fn has_names(&self) -> bool {
-        !(self.hosts.is_empty() && self.dns_search.is_empty() && self.dns_options.is_empty())
-            || self.domain.is_some()
+        let told = [self.dns_search.is_empty(), self.dns_options.is_empty(), self.dns.is_empty()];
+        !self.hosts.is_empty() || told.contains(&false) || self.domain.is_some()
     }
 
     /// What `/etc/hosts` calls it that is called so: its whole name first, which `hostname -f` says.
@@ -251,6 +261,7 @@ mod tests {
         let around = Around {
             domain: Some("lan.example".into()),
             hosts: ["a=1.2.3.4", "b=host-gateway"].map(|text| text.parse().unwrap()).into(),
+            dns: Vec::new(),
             dns_search: vec!["one.example".into(), "two".into()],
             dns_options: vec!["ndots:2".into()],
             sysctls: BTreeMap::new(),
@@ -265,6 +276,8 @@ mod tests {
         let wanted = "nameserver 10.0.0.1\nsearch one.example two\noptions ndots:2\n";
         assert_eq!(around.resolv(text), wanted);
         assert_eq!(Around::default().resolv(text), text);
+        let own = Around { dns: vec!["127.0.0.53".parse().unwrap()], ..Around::default() };
+        assert!(matches!(own.validate(), Err(AroundError::Server(_))));
         let several = Around { dns_search: vec!["a\nnameserver".into()], ..Around::default() };
         assert!(several.validate().is_err());
         let several = Around { domain: Some("a\n1.2.3.4 b".into()), ..Around::default() };

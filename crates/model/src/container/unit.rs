@@ -222,6 +222,11 @@ pub fn traced(spec: &Spec, paths: &Paths, init: &Path) -> Vec<String> {
     binds.extend([guest(&names, "hosts"), guest(&names, "resolv.conf"), guest(&run, "hostname")]);
     let asked = spec.binds.iter().enumerate();
     binds.extend(asked.map(|bind| (source_of(spec, bind, paths), bind.1.target.clone())));
+    let memory = spec.tmpfs.iter().enumerate();
+    binds.extend(memory.map(|(n, tmpfs)| (run.join(memory_of(n)), tmpfs.target.clone())));
+    let secrets = spec.secrets.iter().enumerate();
+    let file = |number| run.join(SECRETS).join(secret_file(number));
+    binds.extend(secrets.map(|(number, secret)| (file(number), secret.target.clone())));
     let root = paths.container(&spec.name).join("rootfs");
     let traced = Traced { root: &root, run: &run, init, binds, seem_root: false };
     traced.words(Path::new(PROOT))
@@ -300,7 +305,8 @@ fn data_of(paths: &Paths, volume: &Name) -> PathBuf {
     paths.volumes().join(volume.as_str()).join("_data")
 }
 
-/// The folder, in a run folder, of the parts of volumes that the container has; of one that proot runs, of its volumes.
+/// The folder, in a run folder, of the parts of volumes that the container has; of one that proot runs, of its volumes, and of what it must
+/// not write to.
 pub const PARTS: &str = "parts";
 
 /// Where a part of a volume is found while the container is prepared: it was looked up when nobody could lead elsewhere.
@@ -309,12 +315,22 @@ pub fn part_of_volume(number: usize) -> String {
     format!("{PARTS}/{number}")
 }
 
+/// The folder, in a run folder, of the memory file systems of a container that proot runs, which mounts none.
+pub const MEMORY: &str = "memory";
+
+/// Where such a memory file system is while the container is prepared.
+#[must_use]
+pub fn memory_of(number: usize) -> String {
+    format!("{MEMORY}/{number}")
+}
+
 /// Where what is mounted lies on the host.
 fn source_of(spec: &Spec, (number, bind): (usize, &Bind), paths: &Paths) -> PathBuf {
+    let by_proot = spec.backend == Backend::ProotUnit;
     match &bind.source {
-        Source::Host(path) => path.into(),
-        Source::Volume(name) if spec.backend != Backend::ProotUnit => data_of(paths, name),
-        Source::Volume(_) | Source::Part(..) => {
+        Source::Host(path) if !(by_proot && bind.read_only) => path.into(),
+        Source::Volume(name) if !by_proot => data_of(paths, name),
+        Source::Host(_) | Source::Volume(_) | Source::Part(..) => {
             paths.container_run(&spec.name).join(part_of_volume(number))
         }
     }
@@ -488,6 +504,19 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(!text.contains("nspawn"), "{text}");
+        let given = Spec {
+            binds: ["/srv:/srv:ro", "/opt:/opt"].map(|text| text.parse().unwrap()).into(),
+            tmpfs: vec!["/tmp".parse().unwrap()],
+            secrets: vec!["key".parse().unwrap()],
+            backend: Backend::ProotUnit,
+            ids: None,
+            ..spec()
+        };
+        let run = "/run/volt/containers/web";
+        let all = format!(
+            " -b {run}/parts/0:/srv -b /opt:/opt -b {run}/memory/0:/tmp -b {run}/secrets/0:/run/secrets/key -b "
+        );
+        assert!(rendered(&given).contains(&all), "{}", rendered(&given));
         let shares = Network::Container("db".parse().unwrap());
         let text =
             rendered(&Spec { backend: Backend::ProotUnit, ids: None, network: shares, ..spec() });

@@ -4,7 +4,7 @@ use super::{Alias, BitRate, Mac, Published};
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// All that a workload has. What is in such a file the firewall lets through, and names lead to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Attached {
     /// Free words of the user, by which policies name it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Whom it asks for names that are not Volt's, where that is not whom the host asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
     /// One for each network.
     pub endpoints: Vec<Endpoint>,
     /// The host's ports that lead to it.
@@ -26,7 +29,8 @@ impl Attached {
     /// A workload that is not connected yet.
     #[must_use]
     pub const fn new(workload: Name, labels: BTreeMap<String, String>) -> Self {
-        Self { workload, labels, endpoints: Vec::new(), published: Vec::new() }
+        let dns = Vec::new();
+        Self { workload, labels, dns, endpoints: Vec::new(), published: Vec::new() }
     }
 }
 

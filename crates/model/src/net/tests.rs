@@ -27,6 +27,7 @@ pub(super) fn network(text: &str, subnet: &str) -> Network {
 
 fn attached(port: &str) -> Attached {
     Attached {
+        dns: Vec::new(),
         workload: name("web"),
         labels: BTreeMap::new(),
         endpoints: vec![Endpoint {

@@ -6,7 +6,7 @@ use crate::limits::Limits;
 use crate::name::Name;
 use crate::restart::Restart;
 use crate::secret;
-use crate::unitfile::{command_line, escape, sentence};
+use crate::unitfile::{command_line, escape, quote, sentence};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -25,6 +25,18 @@ pub fn name(service: &Name) -> String {
 #[must_use]
 pub fn healthy_name(service: &Name) -> String {
     format!("volt-service-healthy@{service}.service")
+}
+
+/// `volt-service-completed@NAME.service`: who requires it and comes after it begins when the service has ended with 0.
+#[must_use]
+pub fn completed_name(service: &Name) -> String {
+    format!("volt-service-completed@{service}.service")
+}
+
+/// What has it written down how a run of a service ended, which systemd forgets: as root and outside of the sandbox.
+#[must_use]
+pub fn note_end(volt: &Path, service: &Name) -> String {
+    format!("ExecStopPost=+:{} internal service-ended {service}\n", quote(&volt.to_string_lossy()))
 }
 
 /// Files that a program is given by systemd.
@@ -109,7 +121,7 @@ pub(crate) fn program(out: &mut String, program: &Program, own: &str, files: Fil
         line(format_args!("{directive}"));
     }
     for path in &program.writable {
-        line(format_args!("ReadWritePaths={}", crate::unitfile::quote(path)));
+        line(format_args!("ReadWritePaths={}", quote(path)));
     }
     for property in program.limits.properties() {
         line(format_args!("{}={}", property.directive, property.value));

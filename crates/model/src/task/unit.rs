@@ -26,6 +26,12 @@ pub fn timer(task: &Name) -> String {
     format!("volt-task-{task}.timer")
 }
 
+/// `volt-task-completed@NAME.service`: who requires it and comes after it begins when a run of the task has ended well.
+#[must_use]
+pub fn completed_name(task: &Name) -> String {
+    format!("volt-task-completed@{task}.service")
+}
+
 /// The task whose service or timer this is.
 #[must_use]
 pub fn task_of(unit: &str) -> Option<Name> {
@@ -234,7 +240,8 @@ mod tests {
     fn names_lead_back() {
         let name: Name = "backup".parse().unwrap();
         assert_eq!(task_of(&service(&name)), Some(name.clone()));
-        assert_eq!(task_of(&timer(&name)), Some(name));
+        assert_eq!(task_of(&timer(&name)), Some(name.clone()));
+        assert_eq!(task_of(&completed_name(&name)), None);
         assert_eq!(task_of("volt-task-A.timer"), None);
         let long: Name = format!("{}-{}", "a".repeat(57), "b".repeat(4)).parse().unwrap();
         assert!(container(&long).as_str().len() <= Name::MAX);

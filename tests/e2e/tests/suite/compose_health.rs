@@ -159,3 +159,86 @@ on_hosts! {
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
     }
 }
+
+const DONE: &str = "\
+name: done
+services:
+  first:
+    exec: [/bin/sh, -c, 'echo at work; sleep 2; test ! -e /srv/done/bad || exit 3']
+    sandbox: strict
+  web:
+    image: tiny
+    command: sleep 1000
+    stop_grace_period: 1s
+    depends_on: {first: {condition: service_completed_successfully}, migrate: {condition: service_completed_successfully}}
+  last: {exec: /bin/sleep 1000, depends_on: {boxed: {condition: service_completed_successfully}}}
+tasks:
+  migrate: {exec: [/bin/sh, -c, 'sleep 1; test ! -e /srv/done/bad || exit 4'], every: 1h, depends_on: [first]}
+  boxed: {exec: [sh, -c, 'sleep 1'], container: tiny, on_calendar: '03:00'}
+";
+
+on_hosts! {
+    fn compose_waits_until_services_and_tasks_are_done(host) {
+        let host = &*host.private("done");
+        host.tiny();
+        host.sh("mkdir -p /srv/done").ok();
+        stack(host, "done", DONE);
+        let inside = |line: &str| within(host, "done", line);
+        let minute = Duration::from_secs(60);
+        let web = "volt-container@done-web-1";
+        let active = |unit: &str| host.sh(&format!("systemctl is-active {unit}")).stdout.trim().to_owned();
+        let runs = |task: &str| -> Vec<String> {
+            let past = host.volt(&["task", "history", task, "-o", "json"]).json();
+            past.as_array().unwrap().iter().map(|run| run["result"].as_str().unwrap().to_owned()).collect()
+        };
+
+        // What somebody waits for is done before he begins, a task by a run of its own, and is not done again.
+        inside("volt compose up -d --wait").ok();
+        assert_eq!((active(web), active("done-last-1"), active("done-first-1")), ("active".into(), "active".into(), "inactive".into()));
+        assert_eq!((runs("done-migrate-1"), runs("done-boxed-1")), (vec!["success".to_owned()], vec!["success".to_owned()]));
+        let ended = host.sh("date -d \"$(sed 's/.*finished\":\"\\([^\"]*\\).*/\\1/' /run/volt/done/done-first-1.json)\" +%s%3N").ok();
+        let begun = host.sh(&format!("date -d \"$(systemctl show -P ExecMainStartTimestamp --timestamp=us {web})\" +%s%3N")).ok();
+        assert!(begun.parse::<u64>().unwrap() >= ended.parse::<u64>().unwrap(), "{begun} {ended}");
+        assert_eq!(steps(&inside("volt compose up -d -o json").json()), [""; 0]);
+        let gates = host.sh(&format!("systemctl show -P Requires {web} done-last-1")).ok();
+        for gate in ["service-completed@done-first-1", "task-completed@done-migrate-1", "task-completed@done-boxed-1"] {
+            assert!(gates.contains(&format!("volt-{gate}.service")), "{gates}");
+        }
+
+        // At boot too, with no daemon.
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
+        host.reboot();
+        host.until(minute, &format!("systemctl is-active {web} done-last-1"));
+        assert_eq!((runs("done-migrate-1").len(), runs("done-boxed-1").len()), (2, 2));
+
+        // Neither is done well: the boot has its end, and he begins when both are.
+        host.sh("touch /srv/done/bad").ok();
+        host.reboot();
+        let up = "systemctl is-active multi-user.target volt-reopen@done-first-1 volt-reopen@done-migrate-1 done-last-1";
+        host.until(minute, &format!("test \"$({up} | sort -u)\" = active"));
+        assert_eq!(active(web), "inactive");
+        host.sh("rm /srv/done/bad; systemctl start done-first-1").ok();
+        std::thread::sleep(Duration::from_secs(6));
+        assert_eq!(active(web), "inactive");
+        host.volt(&["task", "run", "done-migrate-1"]).ok();
+        host.until(minute, &format!("systemctl is-active {web}"));
+        host.until(minute, "test -z \"$(systemctl list-units --plain --no-legend 'volt-reopen@*')\"");
+        assert_eq!(steps(&inside("volt compose up -d -o json").json()), [""; 0]);
+
+        // One that is another now is done anew.
+        stack(host, "done", &DONE.replace("echo at work", "echo at other work").replace("sleep 1; test", "sleep 2; test"));
+        let done = steps(&inside("volt compose up -d -o json").json());
+        assert!(done.contains(&"start workload done-first-1".to_owned()), "{done:?}");
+        host.until(minute, "journalctl -b -u done-first-1 --no-pager | grep 'at other work'");
+        inside("volt compose down").ok();
+        is_gone(host, "done");
+        assert_eq!(host.sh("ls /run/volt/done").ok(), "");
+
+        // Its last words, and all is as it was.
+        host.sh("touch /srv/done/bad").ok();
+        let said = inside("volt compose up -d").fails(1);
+        assert!(said.contains("The service done-first-1 has not completed: exit-code, exit code 3") && said.contains("at other work"), "{said}");
+        is_gone(host, "done");
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}

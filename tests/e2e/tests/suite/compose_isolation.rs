@@ -150,6 +150,15 @@ on_hosts! {
         host.debian();
         let become_another = "id -u > /kept/a && setpriv --reuid 1000 --clear-groups cat /etc/passwd /kept/a";
         assert!(host.volt(&["run", "--rm", "--backend", "proot", "-v", "freed:/kept", "debian", "sh", "-c", become_another]).ok().contains("root:"));
+        // Memory, what it must not write to, and secrets.
+        host.sh("mkdir -p /srv/fixed && echo one > /srv/fixed/file").ok();
+        host.run_with(&["volt", "secret", "create", "free-key", "-"], b"swordfish").ok();
+        let given = ["-v", "freed:/kept:ro", "-v", "/srv/fixed:/fixed:ro", "-v", "/srv/fixed/file:/one:ro", "--tmpfs", "/fast:size=1m"];
+        let run = |more: &[&str], script: &str| host.volt(&[&["run", "--rm", "--backend", "proot"], &given[..], more, &["debian", "sh", "-c", script]].concat());
+        let reads = "cat /run/secrets/free-key /fixed/file /one /kept/a; for file in /fixed/file /one /kept/a; do echo x > $file && exit 7; done 2>/dev/null; \
+            echo x > /fast/x && ! head -c 2000000 /dev/zero > /fast/y 2>/dev/null && echo so";
+        assert_eq!(run(&["--secret", "free-key"], reads).ok(), "swordfishone\none\n0\nso");
+        host.volt(&["secret", "delete", "free-key"]).ok();
         host.volt(&["volume", "delete", "freed"]).ok();
         assert_eq!(host.sh("pgrep -a proot; true").ok(), "");
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));

@@ -179,8 +179,6 @@ on_hosts! {
         within(host, "mixed", "volt compose up -d").fails(3);
         stack(host, "mixed", "name: mixed\nservices: {a: {exec: /bin/sleep 1000, sandbox: lax}}\n");
         within(host, "mixed", "volt compose up -d").fails(12);
-        stack(host, "mixed", "name: mixed\nservices: {a: {exec: /bin/sleep 1000}}\ntasks: {t: {exec: /bin/true, every: 1h, depends_on: {a: {condition: service_completed_successfully}}}}\n");
-        within(host, "mixed", "volt compose up -d").fails(10);
         host.volt(&["service", "create", "mixed-a-1", "--exec", "/bin/sleep 1000"]).ok();
         stack(host, "mixed", "name: mixed\nservices: {a: {exec: /bin/sleep 1000}}\n");
         within(host, "mixed", "volt compose up -d").fails(4);

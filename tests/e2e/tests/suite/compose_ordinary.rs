@@ -60,3 +60,42 @@ on_hosts! {
         is_gone(host, "ordinary");
     }
 }
+
+on_hosts! {
+    fn compose_asks_the_name_servers_of_a_container(host) {
+        let host = &*host.private("asks");
+        host.tiny();
+        host.sh("apt-get -qq -o Acquire::Languages=none update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends bind9-dnsutils > /dev/null").ok();
+        // Two servers, each with an answer of its own: the host's, and another one.
+        for (last, answer) in [(7, 8), (9, 10)] {
+            host.sh(&format!(
+                "ip addr add 198.51.100.{last}/32 dev lo && systemd-run --quiet dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file \
+                 --no-resolv --no-hosts --bind-interfaces --listen-address=198.51.100.{last} --host-record=b.example,192.0.2.{answer}"
+            ))
+            .ok();
+        }
+        host.sh("echo nameserver 198.51.100.7 > /etc/resolv.conf").ok();
+        let service = "image: tiny, command: sleep 1000, stop_grace_period: 1s";
+        let text = format!("name: asks\nservices:\n  plain: {{{service}}}\n  own: {{{service}, dns: [198.51.100.9]}}\n  alone: {{{service}, dns: 198.51.100.9, network_mode: host}}\n");
+        stack(host, "asks", &text);
+        assert!(!within(host, "asks", "volt compose up -d 2>&1").ok().contains("does nothing"));
+        let asked = |who: &str, name: &str| {
+            let server = format!("$(awk '/^nameserver/ {{ print $2; exit }}' /run/volt/containers/asks-{who}-1/resolv.conf)");
+            host.sh(&format!("ip netns exec volt-asks-{who}-1 dig +short {name} @{server}")).ok().trim().to_owned()
+        };
+        // What the one is told the other is not, though it was asked for a moment ago; and both know the stack.
+        for _ in 0..2 {
+            assert_eq!((asked("plain", "b.example"), asked("own", "b.example")), ("192.0.2.8".into(), "192.0.2.10".into()));
+        }
+        assert!(!asked("own", "plain").is_empty());
+        assert_eq!(asked("own", "plain"), asked("plain", "plain"));
+        assert_eq!(host.sh("cat /run/volt/containers/asks-alone-1/resolv.conf").ok(), "nameserver 198.51.100.9");
+        host.sh("systemctl restart volt-container@asks-own-1").ok();
+        assert_eq!(asked("own", "b.example"), "192.0.2.10");
+        within(host, "asks", "volt compose down").ok();
+        is_gone(host, "asks");
+        stack(host, "asks", &text.replace("198.51.100.9]", "127.0.0.1]"));
+        assert!(within(host, "asks", "volt compose up -d").fails(2).contains("127.0.0.1 can't be asked"));
+        is_gone(host, "asks");
+    }
+}

@@ -11,7 +11,7 @@ use crate::workload::{Listener, Query, Usage, usage_of_unit};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use volt_host::cgroup::Cgroup;
 use volt_host::journal;
@@ -112,15 +112,17 @@ impl Backend for Systemd {
 
     fn uninstall(&self, engine: &Engine, name: &Name) -> Result<()> {
         if engine.can_use_systemd() {
-            for unit in [unit::name(name), unit::prepare_name(name)] {
-                engine
-                    .systemd()
-                    .stop(&unit, START_LIMIT)
-                    .map_err(|e| Error::from(e).about(name))?;
-                // A unit that isn't loaded has no failure to forget.
-                drop(engine.systemd().reset_failed(&unit));
+            let units = [unit::name(name), unit::prepare_name(name), unit::exited_name(name)];
+            // To ask anything of a unit that isn't loaded would load it.
+            let loaded = engine.systemd().list_units(&units.each_ref().map(String::as_str))?;
+            for unit in &loaded {
+                if unit.name != units[2] && (unit.active.is_up() || unit.job.is_some()) {
+                    let stopped = engine.systemd().stop(&unit.name, START_LIMIT);
+                    stopped.map_err(|e| Error::from(e).about(name))?;
+                }
+                // One that didn't fail has no failure to forget.
+                drop(engine.systemd().reset_failed(&unit.name));
             }
-            drop(engine.systemd().reset_failed(&unit::exited_name(name)));
             engine.release(name)?;
         }
         engine.remove_units(name)
@@ -173,8 +175,12 @@ impl Backend for Systemd {
         // The relay asks systemd for more time where it needs it.
         let patience = engine.stop_patience(spec, timeout)?;
         engine.systemd().run_job(JobKind::Stop, &spec.unit(), patience + STOP_SLACK)?;
-        // The container is down; its root and namespace go with the unit that prepared them.
-        engine.systemd().stop(&unit::prepare_name(&spec.name), STOP_SLACK)?;
+        // The container is down; its root and namespace go with the unit that prepared them, or have gone with its main process.
+        let prepare = unit::prepare_name(&spec.name);
+        let loaded = engine.systemd().list_units(&[&prepare])?;
+        if loaded.iter().any(|unit| unit.active.is_up() || unit.job.is_some()) {
+            engine.systemd().stop(&prepare, STOP_SLACK)?;
+        }
         engine.clear_run(&spec.name)
     }
 
@@ -252,28 +258,12 @@ fn get_ready(engine: &Engine, spec: &Spec) -> Result<()> {
     // A unit that is loaded since the boot, or for a container that had the name before, has the old text. To ask about one that
     // isn't loaded would load it.
     if listed.iter().any(|unit| unit.name == units[0]) {
-        let asked = ["NeedDaemonReload", "DropInPaths"];
-        let loaded = engine.systemd().unit_properties(&units[0], &asked)?;
-        if loaded.flag("NeedDaemonReload") || lacks_dropins(engine, spec, &loaded) {
-            engine.reload_units()?;
-        }
+        engine.read_if_changed(&units[0])?;
     }
     if listed.iter().any(|unit| unit.active.is_up() || unit.job.is_some()) {
         return Ok(());
     }
     engine.prepare_ahead(spec)
-}
-
-/// Whether systemd has not read all drop-ins of a container. It loads a unit because another one names it, also while their folder
-/// is not there, and then doesn't look for that folder when it is asked whether the unit changed.
-fn lacks_dropins(engine: &Engine, spec: &Spec, loaded: &systemd::Properties) -> bool {
-    let Some(systemd::Property::Texts(read)) = loaded.0.get("DropInPaths") else { return false };
-    let entries = std::fs::read_dir(engine.dropin_dir(&spec.name)).into_iter().flatten().flatten();
-    let mut paths = entries.map(|entry| entry.path());
-    paths.any(|path| {
-        path.extension().is_some_and(|end| end == "conf")
-            && !read.iter().any(|known| path == Path::new(known))
-    })
 }
 
 /// What systemd's list tells of a container.

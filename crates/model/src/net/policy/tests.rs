@@ -145,6 +145,7 @@ impl Scene {
             let workload = name(&format!("w{number}"));
             let own = networks.iter().enumerate().filter(|(i, _)| on & (1 << i) != 0);
             Attached {
+                dns: Vec::new(),
                 labels: [("role".to_owned(), format!("{label}"))].into(),
                 endpoints: own
                     .map(|(_, network)| endpoint(&workload, network, number + 2))

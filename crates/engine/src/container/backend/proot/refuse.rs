@@ -25,12 +25,6 @@ pub(in crate::container::backend) fn what_it_can_not_do(spec: &Spec) -> Result<(
             ),
             (spec.hostname != host_name.as_str(), "have a host name of its own"),
             (spec.read_only, "make its root read-only"),
-            (
-                !spec.secrets.is_empty(),
-                "have secrets: it could not keep them from others of its user",
-            ),
-            (!spec.tmpfs.is_empty(), "mount memory file systems"),
-            (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
             (spec.binds.iter().any(has_colon), "mount a path with a colon in it"),
             (
                 !(spec.cap_add.is_empty() && spec.cap_drop.is_empty()),
@@ -38,7 +32,7 @@ pub(in crate::container::backend) fn what_it_can_not_do(spec: &Spec) -> Result<(
             ),
             (
                 spec.user.as_deref().is_some_and(|user| !root.contains(&user)),
-                "run its command as another user than root",
+                "run its command as another user than root, who may not execute proot's loader",
             ),
             (!spec.group_add.is_empty(), "give its command further groups"),
         ],
@@ -53,6 +47,12 @@ pub(super) fn what_takes_a_unit(spec: &Spec) -> Result<()> {
         &[
             (spec.network != Network::Host, "have a network of its own: use --network host"),
             (spec.around.has_names(), "find other names than the host"),
+            (
+                !spec.secrets.is_empty(),
+                "have secrets: it could not keep them from others of its user",
+            ),
+            (!spec.tmpfs.is_empty(), "mount memory file systems"),
+            (spec.binds.iter().any(|bind| bind.read_only), "mount anything read-only"),
             (!spec.publish.is_empty(), "publish ports: its ports are the host's"),
             (
                 spec.standing != Default::default(),

@@ -28,7 +28,17 @@ fn what_it_can_not_do_is_refused_with_the_reason() {
     let mut named = plain();
     named.around.dns_search = vec!["x.example".into()];
     let unconnected = Spec { network: Network::None, ..plain() };
-    for (spec, word) in [(named, "names"), (limited, "cgroup"), (unconnected, "--network host")] {
+    let fixed = Spec { binds: vec!["/srv:/srv:ro".parse().unwrap()], ..plain() };
+    let secret = Spec { secrets: vec!["key".parse().unwrap()], ..plain() };
+    let memory = Spec { tmpfs: vec!["/tmp".parse().unwrap()], ..plain() };
+    for (spec, word) in [
+        (named, "names"),
+        (limited, "cgroup"),
+        (unconnected, "--network host"),
+        (fixed, "read-only"),
+        (secret, "secrets"),
+        (memory, "memory"),
+    ] {
         // A unit can.
         assert!(refuse::what_it_can_not_do(&spec).is_ok());
         let error = refused(&spec).unwrap_err();
@@ -43,7 +53,6 @@ fn what_it_can_not_do_is_refused_with_the_reason() {
         (Spec { hostname: "other".into(), ..plain() }, "host name"),
         (Spec { binds: vec![part], ..plain() }, "colon"),
         (Spec { user: Some("www-data".into()), ..plain() }, "user"),
-        (Spec { binds: vec!["/srv:/srv:ro".parse().unwrap()], ..plain() }, "read-only"),
         (Spec { cap_add: vec!["SYS_TIME".into()], ..plain() }, "capabilities"),
     ] {
         let error = refuse::what_it_can_not_do(&spec).unwrap_err();
