@@ -123,9 +123,9 @@ impl Refs {
         self.dir.join(kind.folder())
     }
 
-    /// Writes a ref, which must have a member `tree`. All that the tree reaches is on disk already.
+    /// Writes a ref, which must have a member `tree`. All that the tree reaches is on disk already, and so is the ref's folder, which
+    /// was there before the first lease was.
     pub(crate) fn write(&self, kind: RefKind, name: &str, value: &impl Serialize) -> Result<()> {
-        files::create_dirs(&self.dir.join(kind.folder()), 0o755)?;
         Ok(files::write_json(&self.path(kind, name), value, 0o644)?)
     }
 
