@@ -32,7 +32,7 @@ pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Commit, Existing, ImportOptions, Limits, Pulled, Work};
 pub(crate) use import::{Made, Target};
 pub use meant::{FoundImage, Meant, NothingMeant};
-pub use mend::{Ask, Menders};
+pub use mend::{Ask, AskTree, Menders};
 pub use push::{ReadyBlob, ReadyImage, Source};
 pub use record::{Image, ImageConfig, KeptBlob};
 
