@@ -19,6 +19,9 @@ pub(crate) enum Intent {
         /// The volumes that are made for it alone.
         #[serde(default)]
         volumes: Vec<Name>,
+        /// The tree that it is to stand on, which stays meanwhile.
+        #[serde(default)]
+        tree: String,
     },
     /// A container is being removed; finished.
     Delete {
@@ -135,7 +138,7 @@ impl Engine {
             Intent::Create { name, .. } if self.container_exists(name) => {
                 self.finish_create(name)?;
             }
-            Intent::Create { name, volumes } => {
+            Intent::Create { name, volumes, .. } => {
                 let _locks = self.lock_volumes(volumes)?;
                 self.undo_create(name, volumes)?;
             }
@@ -150,6 +153,22 @@ impl Engine {
             Intent::Still { name } => self.let_go(name)?,
         }
         self.fulfil(name)
+    }
+
+    /// The containers that are being made, and the trees that they are to stand on. Not knowing is an error.
+    pub(crate) fn creations(&self) -> Result<Vec<(Name, String)>> {
+        let mut creations = Vec::new();
+        for name in self.intended_names() {
+            match files::read_json(&self.intent_path(&name), MAX) {
+                Ok(Intent::Create { name, tree, .. }) if !tree.is_empty() => {
+                    creations.push((name, tree));
+                }
+                Ok(_) => {}
+                Err(e) if e.is_not_found() => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(creations)
     }
 
     /// The tree that a restore of this container which broke off was to put it on.

@@ -38,7 +38,7 @@ pub use debian::{DebianOptions, Verify, is_mirror};
 pub use digest::{Digest, NoDigest};
 pub use error::{Error, Result};
 pub use images::{
-    Ask, Commit, Containerfile, Existing, ExportFormat, ExportOptions, Exported, Folder,
+    Ask, AskTree, Commit, Containerfile, Existing, ExportFormat, ExportOptions, Exported, Folder,
     FoundImage, Hold, Image, ImageConfig, Images, ImportOptions, KeptBlob, Limits, Meant, Menders,
     NothingMeant, Problem, Pulled, ReadyBlob, ReadyImage, Recipe, Source, Steps, Users, Work,
 };

@@ -1,5 +1,6 @@
 //! Registries of others.
 
+use super::Unseen;
 use crate::router::Routes;
 use volt_api::operations::*;
 use volt_api::types::*;
@@ -8,7 +9,8 @@ use volt_model::registry::Account;
 
 pub(super) fn routes(routes: Routes<Engine>) -> Routes<Engine> {
     routes.plain::<RegistryLoginOp>(|cx, _, body| {
-        let known = cx.state.registry_login(&body.name, &body.user, &body.password)?;
+        let account = (body.user.as_str(), body.password.as_str());
+        let known = cx.state.registry_login(&body.name, account, &Unseen(cx))?;
         Ok(RegistryKnown { name: known.registry, user: known.user, checked: known.is_checked })
     })
 }

@@ -27,13 +27,16 @@ use crate::error::{Error, Result};
 use std::path::Path;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
 use volt_store::{Digest, Standing};
 
 impl Engine {
-    /// Which containers stand on which tree of the store. Not knowing is an error: it must never be taken for nobody.
+    /// Which containers stand on which tree of the store, or are about to. Not knowing is an error: it must never be taken for nobody.
     pub(crate) fn standing(&self) -> Result<Standing> {
         let mut before = None;
         loop {
+            // Before the records are looked at: an intent goes when the record is there.
+            let creations = self.creations()?;
             let names = self.container_names()?;
             let (mut standing, mut missing) = (Standing::new(), Vec::new());
             for name in &names {
@@ -46,6 +49,11 @@ impl Engine {
             // One that was renamed meanwhile is missing under its old name and was not looked for under the new one.
             let seen = Some((names, missing));
             if seen.as_ref().is_some_and(|(_, missing)| missing.is_empty()) || seen == before {
+                for (name, tree) in creations {
+                    standing.push((format!("container {name}"), digest_of(&name, &tree)?));
+                }
+                standing.sort_unstable();
+                standing.dedup();
                 return Ok(standing);
             }
             before = seen;
@@ -69,9 +77,13 @@ impl Engine {
 
 /// The tree that a container stands on.
 fn tree_of(spec: &Spec) -> Result<Digest> {
-    spec.tree.parse().map_err(|error| {
-        let message = format!("The record of {} names no tree", spec.name);
-        Error::new(ErrorKind::General, message).about(&spec.name).because(error)
+    digest_of(&spec.name, &spec.tree)
+}
+
+fn digest_of(container: &Name, tree: &str) -> Result<Digest> {
+    tree.parse().map_err(|error| {
+        let message = format!("The record of {container} names no tree");
+        Error::new(ErrorKind::General, message).about(container).because(error)
     })
 }
 

@@ -2,19 +2,19 @@
 
 use crate::error::{Error, Result};
 use crate::image::Asked;
-use crate::registry::over;
+use crate::registry::{Repository, over};
 use crate::{Engine, Progress};
 use std::path::PathBuf;
 use volt_model::container::Backend;
 use volt_model::kind::ErrorKind;
 use volt_model::registry::Remote;
-use volt_registry::IsOver;
-use volt_store::{Copies, Limits, Menders, Origin, Verified, Work};
+use volt_registry::{Client, IsOver};
+use volt_store::{Copies, Limits, Menders, Origin, Shelf, Verified, Work};
 
 impl Engine {
     /// Reads every object and tree; what is not what its name says goes to quarantine. With `repair`, what is damaged is
     /// fetched again from these folders; where there are none, from whatever has it: the folders that the trees were made of,
-    /// containers, and what images were pulled as, which is kept or a registry has.
+    /// containers, and what images and trees were pulled as, which is kept or a registry has.
     ///
     /// # Errors
     /// `Usage` and `NotFound` for what is no folder; when the store can't be read.
@@ -42,34 +42,36 @@ impl Engine {
     ) -> Result<()> {
         let wanted = || self.wanted_trees();
         let is_over = over(progress);
-        let ask = |remote: &Remote| self.ask(remote, from, is_over.clone());
+        let client = || self.client_of_nobody(from, is_over.clone());
+        let ask = |remote: &Remote| -> volt_store::Result<Box<dyn Origin>> {
+            Ok(Box::new(Asked { client: client()?, remote: remote.clone() }))
+        };
+        let ask_tree = |remote: &Remote| -> volt_store::Result<Box<dyn Shelf>> {
+            Ok(Box::new(Repository { client: client()?, remote: remote.clone() }))
+        };
         let beside = if from.is_empty() { self.copies()? } else { Vec::new() };
         let menders = Menders {
             copies: Copies { named: from, beside: &beside },
             ask: &ask,
+            ask_tree: &ask_tree,
             dir: &self.paths().downloads(),
+            lists: &self.paths().cache.join("lists"),
             limits: Limits { bytes: self.config()?.image.max_size.0, ..Limits::default() },
         };
         let work = Work { wanted: &wanted, progress };
         Ok(self.images().mend(verified, menders, &|| self.stands(), work)?)
     }
 
-    /// Asks a registry for an image, as nobody. Whoever names folders wants nothing else.
-    fn ask(
-        &self,
-        remote: &Remote,
-        from: &[PathBuf],
-        is_over: IsOver,
-    ) -> volt_store::Result<Box<dyn Origin>> {
+    /// Asks registries as nobody. Whoever names folders wants nothing else.
+    fn client_of_nobody(&self, from: &[PathBuf], is_over: IsOver) -> volt_store::Result<Client> {
         if !from.is_empty() {
             let reason = "other folders were named".to_owned();
             return Err(volt_store::Error::Elsewhere { reason, kind: ErrorKind::Usage });
         }
-        let client = self.registry_client(None, is_over).map_err(|error: Error| {
+        self.registry_client(None, is_over).map_err(|error: Error| {
             let reason = error.chain().join(": ");
             volt_store::Error::Elsewhere { reason, kind: error.kind }
-        })?;
-        Ok(Box::new(Asked { client, remote: remote.clone() }))
+        })
     }
 
     /// Folders that have single files of trees at best: what was committed lies in containers' layers, what the

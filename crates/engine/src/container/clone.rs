@@ -74,7 +74,7 @@ impl Engine {
             let title = format!("The environment of the container {} can't be read", from.name);
             return Err(Error::new(ErrorKind::General, title).about(&from.name));
         };
-        self.make_whole(&mut spec, &environment, &own)?;
+        self.make_whole(&mut spec, &environment, (&own, None))?;
         self.dress_layer(&spec)?;
         self.view(&spec)
     }

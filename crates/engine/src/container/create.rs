@@ -17,7 +17,7 @@ use volt_model::name::Name;
 use volt_model::net::{self, Attachment, connections};
 use volt_model::restart::Restart;
 use volt_model::secret::SecretMount;
-use volt_store::{Image, Meant};
+use volt_store::{Hold, Image, Meant};
 
 /// How often a name is made up anew that another command took meanwhile.
 const NAME_TRIES: usize = 50;
@@ -120,7 +120,7 @@ impl Engine {
         };
         // Names of containers before those of images, as everywhere: whoever has one and waits for the other is in nobody's way.
         let _lock = self.lock_name(&name)?;
-        // While it is held no tree vanishes; after it the record pins this one.
+        // While it is held no tree vanishes; after it the intent keeps this one, and then the record.
         let hold = self.images().hold()?;
         let found = self.images().find(&create.image);
         let found = found.map_err(|e| missing_image(e.into(), &create.image))?;
@@ -143,21 +143,24 @@ impl Engine {
         let _volumes = self.lock_volumes(spec.binds.iter().filter_map(volume_of))?;
         self.check_mounted(&spec)?;
         self.make_missing_volumes(&spec.binds, &own)?;
-        self.make_whole(&mut spec, &environment, &own)?;
-        drop((hold, found));
+        self.make_whole(&mut spec, &environment, (&own, Some(hold)))?;
+        drop(found);
         self.view(&spec)
     }
 
-    /// Makes a container and its own volumes, or nothing. The name and the volumes must be locked, and its tree wanted by somebody.
+    /// Makes a container and its own volumes, or nothing. The name and the volumes must be locked, and its tree wanted by somebody until
+    /// the intent wants it; names of images are let go then.
     pub(super) fn make_whole(
         &self,
         spec: &mut Spec,
         environment: &super::record::Environment,
-        own: &[Name],
+        (own, hold): (&[Name], Option<Hold>),
     ) -> Result<()> {
         // From here on the disk changes; what a killed command leaves is found by its intent.
         let name = spec.name.clone();
-        self.intend(&Intent::Create { name: name.clone(), volumes: own.to_vec() })?;
+        let (volumes, tree) = (own.to_vec(), spec.tree.clone());
+        self.intend(&Intent::Create { name: name.clone(), volumes, tree })?;
+        drop(hold);
         let made = self.make_image_volumes(spec, own).and_then(|()| self.make(spec, environment));
         if let Err(error) = made {
             let undone = self.undo_create(&name, own).and_then(|()| self.fulfil(&name));

@@ -79,13 +79,20 @@ impl Engine {
 
     /// Who stands on a tree, as the store asks for it: looked up anew each time, since it asks while it holds its lock.
     pub(crate) fn users_of_tree(&self, tree: &Digest) -> Vec<String> {
-        match self.every_spec().map(by_tree) {
-            Ok(mut users) => users
-                .remove(&tree.to_string())
-                .unwrap_or_default()
-                .iter()
-                .map(Name::to_string)
-                .collect(),
+        let users = || -> Result<Vec<Name>> {
+            // Before the records are looked at: an intent goes when the record is there.
+            let creations = self.creations()?.into_iter();
+            let begun: Vec<Name> =
+                creations.filter(|(_, of)| *of == tree.to_string()).map(|(name, _)| name).collect();
+            let mut users =
+                by_tree(self.every_spec()?).remove(&tree.to_string()).unwrap_or_default();
+            users.extend(begun);
+            users.sort_unstable();
+            users.dedup();
+            Ok(users)
+        };
+        match users() {
+            Ok(users) => users.iter().map(Name::to_string).collect(),
             // Not knowing must never be taken for nobody.
             Err(error) => vec![format!("containers that can't be read ({error})")],
         }

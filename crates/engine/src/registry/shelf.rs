@@ -16,6 +16,10 @@ pub(crate) struct Repository {
 }
 
 impl Shelf for Repository {
+    fn place(&self) -> Remote {
+        self.remote.clone()
+    }
+
     fn document(&self, reference: Option<&str>) -> Result<Option<Vec<u8>>> {
         let remote = reference.map_or_else(|| self.remote.clone(), |other| self.remote.at(other));
         match self.client.manifest(&remote) {

@@ -110,7 +110,7 @@ impl Client {
                 Some(Auth::Basic { user, password }) => request.basic_auth(user, Some(password)),
                 None => request,
             };
-            match request.send() {
+            match self.answer_to(request)? {
                 Ok(response) => {
                     self.reached(host, scheme);
                     return Ok(response);

@@ -18,7 +18,9 @@ mod tests;
 mod token;
 
 use crate::error::{Error, Result};
+use reqwest::blocking::{RequestBuilder, Response};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use volt_model::registry::{Credentials, Digest};
@@ -149,6 +151,19 @@ impl Client {
     /// Refuses to go on where nobody waits any more.
     fn refuse_over(&self) -> Result<()> {
         if (self.settings.is_over.0)() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Sends a request. Whoever gives up does not wait for the answer.
+    fn answer_to(&self, request: RequestBuilder) -> Result<reqwest::Result<Response>> {
+        let (done, is_done) = channel::<()>();
+        let waiting = std::thread::spawn(move || {
+            let _done = done;
+            request.send()
+        });
+        while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(LOOK) {
+            self.refuse_over()?;
+        }
+        Ok(waiting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 
     /// Does nothing for a while.

@@ -556,6 +556,13 @@ fn whoever_is_waited_for_can_be_given_up() {
     let error = client.manifest(&remote(busy, "v1")).unwrap_err();
     assert!(matches!(error, Error::Cancelled), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10), "it was waited for");
+    // It takes a connection, and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let (client, begun) = impatient();
+    let error = client.manifest(&remote(silent, "v1")).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "it was waited for");
     // It takes the upload, and nothing after that.
     let taken = answering(move |first, _| match first.split(' ').next() {
         Some("HEAD") => reply("404 Not Found", "", ""),

@@ -79,7 +79,7 @@ impl Client {
                 .basic_auth(user, Some(password)),
             None => self.http.get(url).query(fields),
         };
-        let response = request.send().map_err(|error| Error::Unreachable {
+        let response = self.answer_to(request)?.map_err(|error| Error::Unreachable {
             host: host.clone(),
             reason: format!("its giver of tokens: {}", reason(&error)),
         })?;

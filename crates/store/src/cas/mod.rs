@@ -130,6 +130,10 @@ impl Cas {
     fn make_folders(&self) -> Result<()> {
         files::create_dirs(&self.dir, 0o755)?;
         files::create_dirs(&self.tmp(), 0o700)?;
+        // What puts all on disk that a ref reaches puts the way to the ref there too.
+        for folder in self.refs().folders() {
+            files::create_dirs(&folder, 0o755)?;
+        }
         self.objects().make_folders()
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use volt_host::files;
+use volt_model::registry::Remote;
 
 /// What kinds of refs there are: a folder each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,8 @@ struct Named {
     source: Option<serde_json::Value>,
     #[serde(default)]
     blobs: Vec<KeptBlob>,
+    #[serde(default)]
+    pulled: Option<Remote>,
 }
 
 /// What a ref of a tree that a person has named says.
@@ -66,6 +69,9 @@ pub(crate) struct Manifest<'a> {
     pub(crate) created: jiff::Timestamp,
     /// The folder it was made of, where its name is text.
     pub(crate) source: Option<&'a str>,
+    /// The registry that it was pulled from, by digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pulled: Option<Remote>,
 }
 
 /// A ref as it was found.
@@ -85,6 +91,8 @@ pub(crate) struct Found {
     pub(crate) source: Option<PathBuf>,
     /// What is kept of it beside the tree.
     pub(crate) blobs: Vec<KeptBlob>,
+    /// Where it can be had again, by digest.
+    pub(crate) pulled: Option<Remote>,
 }
 
 impl Found {
@@ -123,9 +131,9 @@ impl Refs {
         self.dir.join(kind.folder())
     }
 
-    /// Writes a ref, which must have a member `tree`. All that the tree reaches is on disk already.
+    /// Writes a ref, which must have a member `tree`. All that the tree reaches is on disk already, and so is the ref's folder, which
+    /// was there before the first lease was.
     pub(crate) fn write(&self, kind: RefKind, name: &str, value: &impl Serialize) -> Result<()> {
-        files::create_dirs(&self.dir.join(kind.folder()), 0o755)?;
         Ok(files::write_json(&self.path(kind, name), value, 0o644)?)
     }
 
@@ -224,5 +232,6 @@ fn read(kind: RefKind, path: &Path) -> Result<Option<Found>> {
         created: text(named.created).and_then(|time| time.parse().ok()),
         source: text(named.source).map(PathBuf::from),
         blobs: named.blobs,
+        pulled: named.pulled,
     }))
 }

@@ -54,6 +54,7 @@ impl Cas {
             tree: built.tree.to_string(),
             created: jiff::Timestamp::now(),
             source: dir.to_str(),
+            pulled: None,
         };
         self.refs().write(RefKind::Manifests, &name.encoded(), &named)?;
         lease.end()?;

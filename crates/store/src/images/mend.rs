@@ -1,26 +1,29 @@
-//! Getting back what is damaged of images that were pulled: out of the blobs that are kept of them, else from their registries, by the
-//! digests that were written down when they were pulled.
+//! Getting back what is damaged of images and trees that were pulled: out of the blobs that are kept of them, else from their
+//! registries, by the digests that were written down when they were pulled.
 //!
 //! Nothing is put anywhere by what others say it is: an image is unpacked as by a pull, each blob checked against its digest, each file
-//! stored under its own hash. What was damaged is among them, or is not.
+//! stored under its own hash; of a tree is fetched what it lacks. What was damaged is among them, or is not.
 
 use super::unpack::Store;
 use super::{Image, Images, KeptBlob, Limits, Work};
-use crate::cas::{Cas, Copies, Damage, Lease, Objects, Stands, Verified};
+use crate::cas::{Cas, Copies, Damage, Lease, Objects, RefKind, Stands, Verified, read_record};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::oci::{Blobs, DOCUMENT_LIMIT, Origin, Platform, Remote};
+use crate::transfer::{Shelf, TreePull};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
-use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::registry::{self, Digest as BlobDigest};
 
 /// Who is to be asked for the image that a registry has.
 pub type Ask<'a> = &'a (dyn Fn(&registry::Remote) -> Result<Box<dyn Origin>> + Sync);
+
+/// Who is to be asked for the tree that a registry has.
+pub type AskTree<'a> = &'a dyn Fn(&registry::Remote) -> Result<Box<dyn Shelf>>;
 
 /// Who may have what is damaged.
 #[derive(Clone, Copy)]
@@ -29,8 +32,12 @@ pub struct Menders<'a> {
     pub copies: Copies<'a>,
     /// Who has images that were pulled.
     pub ask: Ask<'a>,
+    /// Who has trees that were pulled.
+    pub ask_tree: AskTree<'a>,
     /// Where what is fetched lies until it is stored.
     pub dir: &'a Path,
+    /// Where small lists of trees lie that were read before.
+    pub lists: &'a Path,
     /// What an image may at most become.
     pub limits: Limits,
 }
@@ -44,19 +51,58 @@ impl std::fmt::Debug for Menders<'_> {
 /// The piece in which what is kept is copied, in bytes.
 const PIECE: usize = 256 << 10;
 
-/// Why a registry did not help, by the image.
-type Failures = BTreeMap<ImageRef, String>;
+/// Why a registry did not help, by the name of what was pulled.
+type Failures = BTreeMap<String, String>;
 
 /// Who was asked already: to ask again gives nothing else.
 #[derive(Default)]
 struct Asked {
-    images: HashSet<(Digest, registry::Remote)>,
+    places: HashSet<(Digest, registry::Remote)>,
     failures: Failures,
 }
 
+/// Something with a name that was pulled.
+struct Pulled {
+    /// What it is called in findings.
+    shown: String,
+    tree: Digest,
+    from: registry::Remote,
+    what: What,
+}
+
+enum What {
+    Image(Box<Image>),
+    /// A tree of files, by its name.
+    Tree(String),
+}
+
+impl Pulled {
+    /// The command that pulls it again.
+    fn command(&self) -> String {
+        match &self.what {
+            What::Image(image) => format!("volt image pull --force {}", image.name),
+            What::Tree(name) => format!("volt cas pull --ref {name} {}", self.from),
+        }
+    }
+
+    /// Whether it has something of what is lost. Of one whose tree can't be read nobody knows.
+    fn has_any(&self, cas: &Cas, lost: &HashSet<Digest>) -> bool {
+        let blobs: &[KeptBlob] = match &self.what {
+            What::Image(image) => &image.blobs,
+            What::Tree(_) => &[],
+        };
+        let is_lost = |tree: crate::cas::Tree| {
+            tree.contents().any(|(_, content)| lost.contains(&content.digest))
+        };
+        lost.contains(&self.tree)
+            || blobs.iter().any(|blob| lost.contains(&blob.object))
+            || cas.tree(&self.tree).is_ok_and(is_lost)
+    }
+}
+
 impl Images {
-    /// Gets back what a verification found damaged: from folders, else from what images were pulled as. What stays damaged says
-    /// what would mend it.
+    /// Gets back what a verification found damaged: from folders, else from what images and trees were pulled as. What stays damaged
+    /// says what would mend it.
     pub fn mend(
         &self,
         verified: &mut Verified,
@@ -72,24 +118,40 @@ impl Images {
         self.advise(verified, &asked.into_inner().failures, true)
     }
 
+    /// What was pulled, images first.
+    fn pulled(&self) -> Result<Vec<Pulled>> {
+        let mut all = Vec::new();
+        for found in self.cas.refs().all()? {
+            let (shown, tree) = (found.shown(), found.tree);
+            let Some(from) = found.pulled else { continue };
+            let what = match found.kind {
+                RefKind::Manifests => Some(What::Tree(found.name)),
+                RefKind::Images => {
+                    read_record(&found.path)?.map(|image| What::Image(Box::new(image)))
+                }
+                RefKind::Registry | RefKind::Snapshots => None,
+            };
+            all.extend(what.map(|what| Pulled { shown, tree, from, what }));
+        }
+        Ok(all)
+    }
+
     /// Says of each damage what would mend it; `is_tried` says whether that was asked already, and with what failures.
     fn advise(&self, verified: &mut Verified, failures: &Failures, is_tried: bool) -> Result<()> {
         let is_open = |damage: &&mut Damage| !damage.is_repaired && damage.is_object();
-        let images = self.list()?;
+        let pulled = self.pulled()?;
         for damage in verified.damages.iter_mut().filter(is_open) {
-            let pulled = images.iter().find_map(|image| {
-                let name = volt_model::percent::decode(&image.name.encoded())?;
-                let name = format!("images/{name}");
-                let is_touched = damage.touches.iter().any(|touch| touch.name == name);
-                Some((&image.name, image.pulled.as_ref().filter(|_| is_touched)?))
-            });
-            damage.hint = Some(match pulled {
-                Some((_, from)) if !is_tried => {
-                    format!("`volt cas verify --repair` fetches it from {from}")
+            let touches = &damage.touches;
+            let is_touched = |one: &&Pulled| touches.iter().any(|touch| touch.name == one.shown);
+            damage.hint = Some(match pulled.iter().find(is_touched) {
+                Some(one) if !is_tried => {
+                    format!("`volt cas verify --repair` fetches it from {}", one.from)
                 }
-                Some((name, from)) if failures.contains_key(name) => format!(
-                    "{from} has it, but {}; `volt image pull --force {name}` asks there with your account",
-                    failures[name]
+                Some(one) if failures.contains_key(&one.shown) => format!(
+                    "{} has it, but {}; `{}` asks there with your account",
+                    one.from,
+                    failures[&one.shown],
+                    one.command()
                 ),
                 _ => "`volt cas verify --repair DIR` takes it from a folder that has it".to_owned(),
             });
@@ -102,7 +164,7 @@ impl Images {
         self.advise(verified, &Failures::new(), false)
     }
 
-    /// Unpacks those images again that have something which is lost, until nothing is.
+    /// Fetches again what was pulled and has something which is lost, until nothing is.
     fn fetch_lost(
         &self,
         lease: &Lease,
@@ -110,22 +172,29 @@ impl Images {
         (menders, work): (Menders<'_>, Work<'_>),
         asked: &mut Asked,
     ) -> Result<()> {
-        for image in self.list()? {
-            if !has_any(&self.cas, &image, &lost) {
+        for one in self.pulled()? {
+            if !one.has_any(&self.cas, &lost) || !asked.places.insert((one.tree, one.from.clone()))
+            {
                 continue;
             }
-            let Some(from) = image.pulled.clone() else { continue };
-            if !asked.images.insert((image.tree, from.clone())) {
-                continue;
-            }
-            work.progress.step(&format!("Fetching what is damaged of {}", image.name));
-            match self.unpack_again(lease, &image, &from, (menders, work)) {
-                Ok(()) => {}
+            let fetched = match &one.what {
+                What::Image(image) => {
+                    work.progress.step(&format!("Fetching what is damaged of {}", image.name));
+                    self.unpack_again(lease, image, &one.from, (menders, work))
+                }
+                What::Tree(name) => {
+                    work.progress.step(&format!("Fetching what is damaged of {name}"));
+                    self.fetch_tree_again(lease, name, &one.from, (menders, work))
+                }
+            };
+            match fetched {
+                Ok(tree) if tree != one.tree => {
+                    tracing::warn!(name = one.shown, %tree, "what was pulled is another tree by now");
+                }
+                Ok(_) => {}
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error @ Error::Full { .. }) => return Err(error),
-                Err(error) => {
-                    asked.failures.insert(image.name.clone(), error.to_string());
-                }
+                Err(error) => drop(asked.failures.insert(one.shown, error.to_string())),
             }
             let mut left = HashSet::new();
             for digest in lost {
@@ -138,14 +207,34 @@ impl Images {
         Ok(())
     }
 
-    /// Stores all that an image was pulled as once more: only what is not there is written.
+    /// Fetches what is not here of a tree.
+    fn fetch_tree_again(
+        &self,
+        lease: &Lease,
+        name: &str,
+        from: &registry::Remote,
+        (menders, work): (Menders<'_>, Work<'_>),
+    ) -> Result<Digest> {
+        let name = name.parse().map_err(|_| Error::NoTree(name.to_owned()))?;
+        let shelf = (menders.ask_tree)(from)?;
+        let pull = TreePull {
+            shelf: &*shelf,
+            name: &name,
+            limit: menders.limits.bytes,
+            cache: menders.lists,
+            wanted: work.wanted,
+        };
+        self.cas.fetch_tree_again(lease, pull, work.progress)
+    }
+
+    /// Stores all that an image was pulled as once more: only what is not there is written. The tree that it unpacks to.
     fn unpack_again(
         &self,
         lease: &Lease,
         image: &Image,
         from: &registry::Remote,
         (menders, work): (Menders<'_>, Work<'_>),
-    ) -> Result<()> {
+    ) -> Result<Digest> {
         let kept =
             Kept { objects: self.cas.objects(), blobs: &image.blobs, from, ask: menders.ask };
         let blobs = Blobs::Remote(Remote::new(&kept, menders.dir)?);
@@ -155,21 +244,8 @@ impl Images {
         if let Blobs::Remote(remote) = &blobs {
             remote.forget();
         }
-        let made = made?;
-        if made.tree != image.tree {
-            tracing::warn!(image = %image.name, tree = %made.tree, "what was pulled unpacks to another tree by now");
-        }
-        Ok(())
+        Ok(made?.tree)
     }
-}
-
-/// Whether an image has something of what is lost. Of one whose tree can't be read nobody knows.
-fn has_any(cas: &Cas, image: &Image, lost: &HashSet<Digest>) -> bool {
-    let is_lost =
-        |tree: crate::cas::Tree| tree.contents().any(|(_, content)| lost.contains(&content.digest));
-    lost.contains(&image.tree)
-        || image.blobs.iter().any(|blob| lost.contains(&blob.object))
-        || cas.tree(&image.tree).is_ok_and(is_lost)
 }
 
 /// An image by what is kept of it; what is not, or is damaged, a registry is asked for.

@@ -8,8 +8,9 @@
 //!
 //! - **Publishing.** The tree is stored under a lease; one syncfs; the ref is written (temporary file, fsync, rename); the lease
 //!   ends. A crash before the ref leaves objects that nothing reaches: garbage.
-//! - A tree lives as long as a ref or a container ([`Users`]) stands on it. A container pins its tree by writing its own config
-//!   while it holds [`Images::hold`]: a collection reads the refs first and the containers then, under the same lock.
+//! - A tree lives as long as a ref or a container ([`Users`]) stands on it. A container pins its tree by writing down what it
+//!   intends, and then its own config, the first while it holds [`Images::hold`]: a collection reads the refs first and those then,
+//!   under the same lock.
 
 mod build;
 mod check;
@@ -32,7 +33,7 @@ pub use export::{ExportFormat, ExportOptions, Exported};
 pub use import::{Commit, Existing, ImportOptions, Limits, Pulled, Work};
 pub(crate) use import::{Made, Target};
 pub use meant::{FoundImage, Meant, NothingMeant};
-pub use mend::{Ask, Menders};
+pub use mend::{Ask, AskTree, Menders};
 pub use push::{ReadyBlob, ReadyImage, Source};
 pub use record::{Image, ImageConfig, KeptBlob};
 
@@ -105,7 +106,7 @@ impl Images {
         }
     }
 
-    /// Keeps all names as they are. A container is created under it: look up the image, write the config that names the tree,
+    /// Keeps all names as they are. A container is created under it: look up the image, write down what names the tree,
     /// let go.
     pub fn hold(&self) -> Result<Hold> {
         self.cas.lock_refs(LockMode::Shared).map(|lock| Hold { _lock: lock })

@@ -11,7 +11,7 @@ use crate::oci::{self, Blobs, LayerBlob, Platform, Remote};
 use crate::parallel;
 use crate::progress::{Progress, unless_over};
 use crate::tree::Neutralised;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -75,15 +75,15 @@ impl Store<'_> {
                 if are_layers {
                     tree.begin_layer()?;
                 }
-                self.put(&next, remote, (&mut tree, &mut files))?;
+                self.put(&next, remote, (&mut tree, &mut files), &results)?;
                 if failed.load(Ordering::Relaxed) {
                     break;
                 }
             }
             // Without these the threads end.
             drop((heard, jobs));
-            for (number, put) in results {
-                files.fill(&mut tree, number, put?);
+            for result in results {
+                files.fill(&mut tree, result)?;
             }
             Ok::<_, Error>(())
         })?;
@@ -97,9 +97,13 @@ impl Store<'_> {
         archive: &Hearing,
         remote: Option<&Remote<'_>>,
         (tree, files): (&mut MemTree, &mut Files),
+        results: &Receiver<Stored>,
     ) -> Result<()> {
         let (mut read, mut waits) = (None, false);
         loop {
+            for result in results.try_iter() {
+                files.fill(tree, result)?;
+            }
             if self.progress.cancelled() {
                 return Err(Error::Cancelled);
             }
@@ -253,9 +257,15 @@ fn is_wrong(blobs: &Blobs<'_>, layer: &LayerBlob, is_over: &AtomicBool) -> Resul
     Ok(read != *size || hasher.finish() != *digest)
 }
 
-/// Which files wait for which jobs.
+/// What came of a job, by its number.
+type Stored = (usize, Result<Digest>);
+
+/// Which files wait for which jobs, and what has come of jobs before it was heard which files wait for them.
 #[derive(Default)]
-struct Files(Vec<Option<Number>>);
+struct Files {
+    waiting: HashMap<usize, Number>,
+    early: HashMap<usize, Digest>,
+}
 
 impl Files {
     /// Says what is in a file, or notes which job will.
@@ -263,20 +273,21 @@ impl Files {
         match contents {
             Contents::Nothing => {}
             Contents::Stored(digest) => tree.fill(file, *digest),
-            Contents::Job(number) => {
-                if self.0.len() <= *number {
-                    self.0.resize(number + 1, None);
-                }
-                self.0[*number] = Some(file);
-            }
+            Contents::Job(number) => match self.early.remove(number) {
+                Some(digest) => tree.fill(file, digest),
+                None => drop(self.waiting.insert(*number, file)),
+            },
         }
     }
 
     /// Says what a job has found.
-    fn fill(&self, tree: &mut MemTree, number: usize, digest: Digest) {
-        if let Some(file) = self.0.get(number).copied().flatten() {
-            tree.fill(file, digest);
+    fn fill(&mut self, tree: &mut MemTree, (number, put): Stored) -> Result<()> {
+        let digest = put?;
+        match self.waiting.remove(&number) {
+            Some(file) => tree.fill(file, digest),
+            None => drop(self.early.insert(number, digest)),
         }
+        Ok(())
     }
 }
 
@@ -294,7 +305,7 @@ fn work(
     objects: &Objects,
     lease: &Lease,
     queue: &Mutex<Receiver<Job>>,
-    (done, failed): (&Sender<(usize, Result<Digest>)>, &AtomicBool),
+    (done, failed): (&Sender<Stored>, &AtomicBool),
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -28,9 +28,13 @@ use std::fs;
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
+use volt_model::registry::Remote;
 
 /// A repository of a registry, in which trees are kept.
 pub trait Shelf: Sync {
+    /// Where it is, and the tag or digest that is meant.
+    fn place(&self) -> Remote;
+
     /// The document that a tag or digest names, or the one that is meant; nothing where there is none.
     ///
     /// # Errors

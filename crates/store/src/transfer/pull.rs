@@ -8,10 +8,12 @@ use super::{CHUNK, ENTRIES, LISTS, Shelf, TREE, small};
 use crate::cas::{Cas, Lease, Manifest, RefKind, Tree, TreeName, Wanted as Standing};
 use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
+use crate::oci::BlobDigest;
 use crate::progress::Progress;
 use crate::tree::{EntryPath, keeps_xattr};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use volt_model::registry::Remote;
 
 /// What to pull.
 #[derive(Clone, Copy)]
@@ -54,15 +56,7 @@ impl Cas {
         let (shelf, wanted) = (pull.shelf, pull.wanted);
         self.tidy(wanted)?;
         progress.step("Asking what is there");
-        let Some(document) = shelf.document(None)? else {
-            let reason = "the registry has no such tree".to_owned();
-            return Err(Error::Elsewhere { reason, kind: volt_model::kind::ErrorKind::NotFound });
-        };
-        if !Artifact::is_one(&document) {
-            let text = "what the registry has of this name is no tree of files: is it an image?";
-            return Err(Error::Invalid(text.into()));
-        }
-        let artifact = Artifact::parse(&document)?;
+        let (artifact, from) = ask(shelf)?;
         let lease = self.lease(wanted)?;
         let fetched = self.fetch_tree(&lease, pull, artifact, progress);
         if let Err(Error::Full { .. }) = &fetched {
@@ -76,7 +70,7 @@ impl Cas {
         lease.sync()?;
         let named = fetched.and_then(|(pulled, has_chunks)| match progress.cancelled() {
             true => Err(Error::Cancelled),
-            false => self.name_pulled(pull.name, &pulled).map(|()| (pulled, has_chunks)),
+            false => self.name_pulled(pull.name, &pulled, from).map(|()| (pulled, has_chunks)),
         });
         lease.end()?;
         let (pulled, has_chunks) = named?;
@@ -86,13 +80,25 @@ impl Cas {
         Ok(pulled)
     }
 
-    fn name_pulled(&self, name: &TreeName, pulled: &PulledTree) -> Result<()> {
+    /// Fetches what is not here of a tree that was pulled, under a lease: nothing is named.
+    pub(crate) fn fetch_tree_again(
+        &self,
+        lease: &Lease,
+        pull: TreePull<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Digest> {
+        let (artifact, _) = ask(pull.shelf)?;
+        self.fetch_tree(lease, pull, artifact, progress).map(|(pulled, _)| pulled.tree)
+    }
+
+    fn name_pulled(&self, name: &TreeName, pulled: &PulledTree, from: Remote) -> Result<()> {
         let named = Manifest {
             version: 1,
             name: name.as_str(),
             tree: pulled.tree.to_string(),
             created: jiff::Timestamp::now(),
             source: None,
+            pulled: Some(from),
         };
         self.refs().write(RefKind::Manifests, &name.encoded(), &named)
     }
@@ -132,8 +138,11 @@ impl Cas {
         if !is_here {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
-            let donors = old.iter().map(|old| old.digest);
-            let places = self.places(donors, needed, &recipes, progress)?;
+            let donors = match &old {
+                Some(old) => vec![(old.digest, objects.size(&old.digest)?)],
+                None => Vec::new(),
+            };
+            let places = self.places(lease, &donors, (needed, &recipes), progress)?;
             fetched += Fetch { places: &places, ..fetch }.all(needed)?;
         }
         let tree = self.tree_of_at_most(&about.tree, ENTRIES)?;
@@ -141,7 +150,7 @@ impl Cas {
         fetch.limit = pull.limit;
         let missing = self.missing(&tree, lease)?;
         let donors = donors(&tree, old.as_ref(), &missing);
-        let places = self.places(donors.into_iter(), &missing, &recipes, progress)?;
+        let places = self.places(lease, &donors, (&missing, &recipes), progress)?;
         fetched += Fetch { places: &places, ..fetch }.all(&missing)?;
         let size = tree.contents().map(|(_, content)| content.size).sum();
         let entries = tree.nodes.len() as u64;
@@ -176,18 +185,22 @@ impl Cas {
         Ok(missing)
     }
 
-    /// Where chunks that are needed are in local objects.
+    /// Where chunks that are needed are in local objects, which stay while the lease lives: they are read only when all else has come.
     fn places(
         &self,
-        donors: impl Iterator<Item = Digest>,
-        needed: &[Wanted],
-        recipes: &recipes::Recipes,
+        lease: &Lease,
+        donors: &[(Digest, u64)],
+        (needed, recipes): (&[Wanted], &recipes::Recipes),
         progress: &dyn Progress,
     ) -> Result<Places> {
         let chunks: HashSet<&Digest> =
             needed.iter().filter_map(|one| recipes.get(&one.object)).flatten().collect();
         let mut places = Places::new();
-        for donor in donors.filter(|_| !chunks.is_empty()) {
+        if chunks.is_empty() {
+            return Ok(places);
+        }
+        let gone = self.objects().pin_all(lease, donors)?;
+        for donor in donors.iter().map(|(donor, _)| *donor).filter(|donor| !gone.contains(donor)) {
             let mut at = 0;
             let mut found = Vec::new();
             let cut = self.cut_object(&donor, &mut |bytes| {
@@ -212,6 +225,20 @@ impl Cas {
     }
 }
 
+/// What the registry has, and where that is whatever its tag means later.
+fn ask(shelf: &dyn Shelf) -> Result<(Artifact, Remote)> {
+    let Some(document) = shelf.document(None)? else {
+        let reason = "the registry has no such tree".to_owned();
+        return Err(Error::Elsewhere { reason, kind: volt_model::kind::ErrorKind::NotFound });
+    };
+    if !Artifact::is_one(&document) {
+        let text = "what the registry has of this name is no tree of files: is it an image?";
+        return Err(Error::Invalid(text.into()));
+    }
+    let from = shelf.place().at(BlobDigest::of(&document).as_str());
+    Ok((Artifact::parse(&document)?, from))
+}
+
 /// Refuses attributes that no archive may bring either: roots would set them on files of this host.
 fn refuse_steering(tree: &Tree) -> Result<()> {
     for node in &tree.nodes {
@@ -224,16 +251,16 @@ fn refuse_steering(tree: &Tree) -> Result<()> {
 }
 
 /// The local files that are likely to have parts of what is missing: the large ones at the same paths of the old tree.
-fn donors(tree: &Tree, old: Option<&Tree>, missing: &[Wanted]) -> Vec<Digest> {
+fn donors(tree: &Tree, old: Option<&Tree>, missing: &[Wanted]) -> Vec<(Digest, u64)> {
     let missing: HashSet<Digest> = missing.iter().map(|one| one.object).collect();
     let Some(old) = old else { return Vec::new() };
-    let before: HashMap<&EntryPath, Digest> = old
+    let before: HashMap<&EntryPath, (Digest, u64)> = old
         .contents()
         .filter(|(_, content)| content.size > CHUNK)
-        .map(|(node, content)| (&node.path, content.digest))
+        .map(|(node, content)| (&node.path, (content.digest, content.size)))
         .collect();
     let changed = tree.contents().filter(|(_, content)| missing.contains(&content.digest));
-    let mut all: Vec<Digest> =
+    let mut all: Vec<(Digest, u64)> =
         changed.filter_map(|(node, _)| before.get(&node.path).copied()).collect();
     all.sort_unstable();
     all.dedup();

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::Silent;
-use crate::cas::{Cas, RefKind, TreeName};
+use crate::cas::{Cas, Copies, RefKind, TreeName};
 use crate::digest::Digest;
+use crate::images::{Images, Limits, Menders, Work};
 use crate::manifest::{Content, Encoder, Node, NodeKind};
 use crate::tree::{EntryPath, Meta};
 use std::collections::BTreeMap;
@@ -19,12 +20,23 @@ struct Memory {
     read: AtomicU64,
     /// How many more parts of packs are given.
     left: Mutex<Option<u64>>,
+    /// What is done before a part is given.
+    meanwhile: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 impl Memory {
     fn at(&self, tag: &str) -> &Self {
         tag.clone_into(&mut self.tag.lock().unwrap());
         self
+    }
+
+    /// Another one with the same in it.
+    fn copy_at(&self, tag: &str) -> Self {
+        let copy = Self::default();
+        copy.blobs.lock().unwrap().clone_from(&self.blobs.lock().unwrap());
+        copy.manifests.lock().unwrap().clone_from(&self.manifests.lock().unwrap());
+        tag.clone_into(&mut copy.tag.lock().unwrap());
+        copy
     }
 
     /// Bytes that were read since the last time.
@@ -34,6 +46,11 @@ impl Memory {
 }
 
 impl Shelf for Memory {
+    fn place(&self) -> Remote {
+        let (host, repository) = ("registry.example".into(), "site".into());
+        Remote { host, repository, reference: self.tag.lock().unwrap().clone() }
+    }
+
     fn document(&self, reference: Option<&str>) -> Result<Option<Vec<u8>>> {
         let tag = reference.map_or_else(|| self.tag.lock().unwrap().clone(), str::to_owned);
         Ok(self.manifests.lock().unwrap().get(&tag).cloned())
@@ -47,6 +64,9 @@ impl Shelf for Memory {
         let index = |at: u64| usize::try_from(at).unwrap();
         if let Some(left) = self.left.lock().unwrap().as_mut() {
             *left = left.checked_sub(1).ok_or(Error::Damaged("it breaks off".into()))?;
+        }
+        if let Some(meanwhile) = self.meanwhile.lock().unwrap().as_ref() {
+            meanwhile();
         }
         self.read.fetch_add(part.end - part.start, Ordering::SeqCst);
         let blobs = self.blobs.lock().unwrap();
@@ -342,6 +362,90 @@ fn what_was_fetched_of_a_large_file_is_not_fetched_again() {
     };
     there.cas.objects().each(&mut count).unwrap();
     assert_eq!(left, 2, "only the file and the manifest stay");
+}
+
+#[test]
+fn what_helps_stays_though_its_name_goes() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    let mut files = files();
+    here.store("site", &files);
+    here.push(shelf.at("1"), "site").unwrap();
+    there.pull(&shelf, "copy", u64::MAX).unwrap();
+    files.get_mut("large").unwrap().splice(3_000_000..3_000_000, *b"put in");
+    let second = here.store("site", &files);
+    here.push(shelf.at("2"), "site").unwrap();
+    // The lists are read before anything is counted on.
+    let lists = there.dir.path().join("cache");
+    let of = artifact::Artifact::parse(&shelf.document(None).unwrap().unwrap()).unwrap();
+    for list in of.packs.iter().map(|of| &of.index).chain([&of.about, &of.recipes]) {
+        small(&shelf, &lists, list.key()).unwrap();
+    }
+    shelf.was_read();
+    let (cas, copy) = (there.cas.clone(), "copy".parse().unwrap());
+    let reads = AtomicU64::new(0);
+    let take_away = move || {
+        // The first part has the manifest, by which is known what helps.
+        if reads.fetch_add(1, Ordering::SeqCst) == 1 {
+            cas.forget(&copy).unwrap();
+            assert!(cas.collect(&nobody).unwrap().objects > 0);
+        }
+    };
+    *shelf.meanwhile.lock().unwrap() = Some(Box::new(take_away));
+    let pulled = there.pull(&shelf, "copy", u64::MAX).unwrap();
+    assert_eq!(pulled.tree, second);
+    assert!(pulled.fetched < 2 << 20, "{pulled:?}");
+    there.is_whole();
+}
+
+#[test]
+fn what_is_damaged_is_fetched_again_as_it_was() {
+    let (here, there, shelf) = (Side::new(), Side::new(), Memory::default());
+    let mut files = files();
+    let first = here.store("site", &files);
+    here.push(shelf.at("1"), "site").unwrap();
+    there.pull(&shelf, "copy", u64::MAX).unwrap();
+    let document = shelf.document(None).unwrap().unwrap();
+    // By its digest: the tag means something else meanwhile.
+    let digest = BlobDigest::of(&document).to_string();
+    shelf.manifests.lock().unwrap().insert(digest.clone(), document);
+    files.insert("small-7".into(), bytes(999, 2000));
+    here.store("site", &files);
+    here.push(&shelf, "site").unwrap();
+    let objects = there.cas.objects();
+    let paths = [first, Digest::of(&bytes(9, 2000)), Digest::of(&bytes(1, 6 << 20))];
+    for path in paths.map(|object| objects.path(&object)) {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "rotten").unwrap();
+    }
+    let images = Images::open(&there.dir.path().join("lib"), true);
+    let mend = |is_there: bool| {
+        let mut verified = there.cas.verify(&|| Ok(Vec::new()), &Silent).unwrap();
+        let ask_tree = |remote: &Remote| -> Result<Box<dyn Shelf>> {
+            assert_eq!(remote.to_string(), format!("registry.example/site@{digest}"));
+            match is_there {
+                true => Ok(Box::new(shelf.copy_at(&remote.reference))),
+                false => Err(Error::Damaged("nobody is there".into())),
+            }
+        };
+        let menders = Menders {
+            copies: Copies { named: &[], beside: &[] },
+            ask: &|_| unreachable!("no image was pulled"),
+            ask_tree: &ask_tree,
+            dir: &there.dir.path().join("blobs"),
+            lists: &there.dir.path().join("cache"),
+            limits: Limits::default(),
+        };
+        let work = Work { wanted: &nobody, progress: &Silent };
+        images.mend(&mut verified, menders, &|| Ok(Vec::new()), work).unwrap();
+        verified.damages
+    };
+    let hint = mend(false).into_iter().find_map(|damage| damage.hint).unwrap();
+    let command = format!("`volt cas pull --ref copy registry.example/site@{digest}`");
+    assert!(hint.contains(&command) && hint.contains("nobody is there"), "{hint}");
+    let damages = mend(true);
+    assert!(!damages.is_empty() && damages.iter().all(|one| one.is_repaired), "{damages:?}");
+    there.is_whole();
+    assert_eq!(there.cas.list().unwrap()[0].tree, first);
 }
 
 /// Who wants nothing any more after a moment.

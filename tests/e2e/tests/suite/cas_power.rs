@@ -21,6 +21,7 @@ mount /dev/mapper/volt-cut /mnt/cut
 /// Every third time somebody else begins to store what is stored next, and more, and is killed: before that begins, or beside it. What
 /// he has put there is in the page cache and perhaps nowhere else when the one who goes on counts on it. Now and then an
 /// image is imported or pulled, a container snapshot and committed, a tree pulled; and once the manifest of a tree rots and is repaired.
+/// It begins with a disk on which no store was ever.
 const WORK: &str = "
 set -e
 mark() { dmsetup message volt-cut 0 mark \"$1\"; }
@@ -54,12 +55,13 @@ pulled() {
 died=0
 mkdir -p /dev/shm/cut/tree/deep && cd /dev/shm/cut/tree
 cp /bin/ls . && ln ls same && ln -s ls link
-tar -c . > ../import.tar; volt --root /mnt/cut image import -q ../import.tar im0
-volt --root /mnt/cut container create --name c im0 true > /dev/null; sync -f /mnt/cut
+sync -f /mnt/cut
+mark begin
+tar -c . > ../import.tar; volt --root /mnt/cut image import -q ../import.tar im0; acked images/im0:latest
+volt --root /mnt/cut container create --name c im0 true > /dev/null
 printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: /dev/shm/cut/registry}}\nhttp: {addr: 127.0.0.1:5000}\n' > ../config.yml
 /tmp/docker-registry serve ../config.yml > /dev/null 2>&1 & registry=$!
 for n in $(seq 100); do if curl -sf http://127.0.0.1:5000/v2/; then break; fi; sleep 0.1; done
-mark begin
 for i in $(seq 1 31); do
   echo $i > changes; echo $i > deep/$i; head -c 30000 /dev/urandom > file$((i % 7)); rm -f deep/$((i - 9))
   if [ $((i % 3)) = 0 ]; then doomed $i; fi

@@ -594,6 +594,15 @@ on_hosts! {
         assert_eq!(listed, "site\nsite:2");
         host.volt(&["--root", "/srv/there", "cas", "verify"]).ok();
 
+        // What rots of it is fetched again, as it was then: the tag means something else by now.
+        host.sh("volt --root /srv/there cas pull --ref site 127.0.0.1:5000/trees/site:1 && volt cas push site 127.0.0.1:5000/trees/site:1").ok();
+        let large = host.sh("find /srv/there/var/lib/volt/cas/objects -size +9M | head -n 1").ok();
+        host.sh(&format!("truncate -s -1 {large}")).ok();
+        let found = host.volt(&["--root", "/srv/there", "cas", "verify"]);
+        assert!(found.code == 1 && found.stdout.contains(&format!("--repair` fetches it from {AT}/trees/site@sha256:")), "{found:?}");
+        assert!(host.volt(&["--root", "/srv/there", "cas", "verify", "--repair"]).ok().contains("all good again"));
+        assert_eq!(host.volt(&["--root", "/srv/there", "cas", "list", "-o", "json"]).json()[0]["tree"], first["tree"]);
+
         // Broken off on the way, with a part of it stored: that is not fetched again.
         host.sh("mkdir /tmp/many && cd /tmp/many && for i in $(seq 90); do head -c 900000 /dev/urandom > $i; done && volt cas build --ref many . && volt cas push many 127.0.0.1:5000/trees/many:1").ok();
         let many = format!("{AT}/trees/many:1");
@@ -622,5 +631,63 @@ on_hosts! {
         host.volt(&["--root", "/srv/rotten", "cas", "pull", &name("1")]).fails(12);
         assert_eq!(host.volt(&["--root", "/srv/rotten", "cas", "list", "-o", "name"]).ok(), "");
         host.volt(&["--root", "/srv/rotten", "cas", "verify"]).ok();
+    }
+}
+
+/// The most memory that a command had, in MiB. It does its work itself.
+fn peak(host: &Host, words: &str) -> u64 {
+    let look = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)";
+    host.sh(&format!("python3 -c '{look}' {words}")).ok().parse().unwrap()
+}
+
+on_hosts! {
+    fn cas_pull_of_much_that_breaks_off(host) {
+        let served = Served::new(host, "registry-cut");
+        let host = &served.host;
+        let large = format!("{AT}/trees/large:1");
+        host.sh("systemctl mask --now volt.socket volt.service").ok();
+        host.sh(&format!("mkdir /var/tmp/large && cd /var/tmp/large && head -c 200000000 /dev/urandom > large && volt cas build --ref large . && volt cas push large {large} && rm large")).ok();
+        let pull = format!("volt --root /srv/cut cas pull {large}");
+        let stored = "du -sb /srv/cut/var/lib/volt/cas/objects | cut -f 1";
+        let has = |bytes: u64| format!("test \"$({stored})\" -gt {bytes} 2> /dev/null");
+        // By its own end.
+        let had: u64 = killed_on_the_way(host, &format!("exec {pull}"), &has(40_000_000), stored).parse().unwrap();
+        assert!(had < 160_000_000, "{had}");
+        // By that of who serves.
+        let line = format!(
+            "tc qdisc add dev lo root tbf rate 100mbit burst 256kb latency 2s; {pull} > /tmp/said 2>&1 & p=$!
+             until {}; do kill -0 $p || exit 1; sleep 0.01; done; systemctl kill --signal KILL registry; wait $p; echo $?; cat /tmp/said >&2",
+            has(had + 20_000_000)
+        );
+        let broken = host.sh(&line);
+        host.sh("tc qdisc del dev lo root").ok();
+        assert_eq!(broken.ok(), "8");
+        let had: u64 = host.sh(stored).ok().parse().unwrap();
+        assert!(had < 190_000_000, "{had}");
+        // Only the rest is sent then.
+        served.serve("");
+        let sent = || host.sh("cat /sys/class/net/lo/statistics/tx_bytes").ok().parse::<u64>().unwrap();
+        let before = sent();
+        let most = peak(host, &pull);
+        let (sent, rest) = (sent() - before, 200_000_000 - had);
+        assert!(sent < rest + rest / 10 + 4_000_000, "{sent} for {rest}");
+        assert!(most < 200, "{most} MiB");
+        host.sh("cd /var/tmp/large && volt cas cat large large > large && volt --root /srv/cut cas verify && volt --root /srv/cut cas cat large:1 large | cmp - large && rm -r /srv/cut").ok();
+
+        // All that is much is done in little memory: one file, and many.
+        host.sh("cd /var/tmp/large && python3 -c 'import os; [open(str(n), \"wb\").write(os.urandom(3000)) for n in range(20000)]'").ok();
+        let (image, all) = (format!("{AT}/team/large:1"), format!("{AT}/trees/all:1"));
+        for words in [
+            "volt cas build --ref all /var/tmp/large".to_owned(),
+            format!("volt cas push all {all}"),
+            format!("volt --root /srv/all cas pull {all}"),
+            "volt image import stellarium://all large".to_owned(),
+            format!("volt image push large {image}"),
+            format!("volt --root /srv/image image pull {image}"),
+        ] {
+            let most = peak(host, &words);
+            assert!(most < 200, "{words}: {most} MiB");
+        }
+        assert!(host.volt(&["--root", "/srv/all", "cas", "verify"]).ok().contains("all good"));
     }
 }

@@ -295,3 +295,42 @@ fn of_much_that_is_left_out_little_is_told() {
     assert_eq!(member.dropped.len(), 17);
     assert_eq!(member.dropped[16], "29984 more of its attributes were left out");
 }
+
+/// An archive whose end never comes while somebody has the other end of the line.
+struct Standing(std::io::Cursor<Vec<u8>>, std::sync::mpsc::Receiver<()>);
+
+impl std::io::Read for Standing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.read(buffer)?;
+        if length == 0 {
+            self.1.recv().unwrap_err();
+        }
+        Ok(length)
+    }
+}
+
+/// What becomes of small files is told as it comes, and not kept until all of the archive has come.
+#[test]
+fn a_file_that_cannot_be_stored_ends_it_at_once() {
+    let place = Place::new();
+    place.import(&Raw::default().file("first", b"1").end(), ROOMY).unwrap();
+    let object = place.images.cas().objects().path(&crate::Digest::of(b"fails"));
+    let folder = object.parent().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    std::fs::write(folder, "").unwrap();
+    let (held, line) = std::sync::mpsc::channel();
+    let start = (0..600).fold(Raw::default().file("f", b"fails"), |archive, number| {
+        archive.file(&format!("{number}"), &[b'x'; 1000])
+    });
+    let archive = Standing(std::io::Cursor::new(start.0), line);
+    let (done, is_done) = std::sync::mpsc::channel();
+    let images = place.images.clone();
+    std::thread::spawn(move || {
+        let name = "other".parse().unwrap();
+        done.send(images.import_tar(&name, archive, Default::default(), work())).unwrap();
+    });
+    let ended = is_done.recv_timeout(std::time::Duration::from_secs(20));
+    drop(held);
+    let error = ended.expect("it waits for the end of the archive").unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}

@@ -72,7 +72,9 @@ impl Place {
         let menders = Menders {
             copies: Copies { named: &[], beside: &[] },
             ask,
+            ask_tree: &|remote| Err(crate::Error::NoTree(remote.to_string())),
             dir: &self.dir.path().join("blobs"),
+            lists: &self.dir.path().join("lists"),
             limits: Limits::default(),
         };
         self.images.mend(&mut verified, menders, &|| Ok(Vec::new()), work()).unwrap();
