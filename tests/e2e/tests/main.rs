@@ -46,6 +46,7 @@ mod suite {
     mod kernel;
     mod net;
     mod net_hosts;
+    mod net_mend;
     mod net_names;
     mod net_policy;
     mod net_ports;

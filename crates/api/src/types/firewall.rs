@@ -122,4 +122,7 @@ pub struct FirewallStatus {
     /// Chains of other programs that drop what they do not know, of what comes to the host or is passed on: family, table and chain.
     #[serde(default)]
     pub closed: Vec<String>,
+    /// Networks that policies, rules or defaults name, and that there are not.
+    #[serde(default)]
+    pub unknown: Vec<String>,
 }

@@ -64,6 +64,12 @@ pub(crate) fn default(network: &Network) -> Output {
     Output::text(network, &network.name, text)
 }
 
+/// The networks that are named and are not there, in words.
+fn unknown(status: &FirewallStatus) -> String {
+    let each = status.unknown.iter().map(|name| format!("network {name}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// How the firewall stands.
 pub(crate) fn status(status: &FirewallStatus) -> Output {
     let details = Details::new()
@@ -75,6 +81,7 @@ pub(crate) fn status(status: &FirewallStatus) -> Output {
         .row("Rules", status.rules.to_string())
         .row("Files", status.pending.as_deref().unwrap_or("in force"))
         .row("Bridges filtered twice", yes_no(status.bridge_nf))
-        .row("Others that drop", or_dash(Some(&status.closed.join(", "))));
+        .row("Others that drop", or_dash(Some(&status.closed.join(", "))))
+        .row("Named, but not there", or_dash(Some(&unknown(status))));
     Output::details(status, "firewall", details)
 }

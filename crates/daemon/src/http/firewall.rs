@@ -128,5 +128,6 @@ fn status(status: Status) -> wire::FirewallStatus {
         pending: status.pending,
         bridge_nf: status.bridge_nf,
         closed: status.closed,
+        unknown: status.unknown.iter().map(ToString::to_string).collect(),
     }
 }

@@ -16,7 +16,7 @@ use volt_host::files;
 use volt_model::container::Network;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::policy::{self, Kind, Orders, Statement, Who};
+use volt_model::net::policy::{self, FirewallRules, Kind, Orders, Policies, Statement, Who};
 
 /// The most that such a file may hold, in bytes.
 const MAX: usize = 4 << 20;
@@ -44,12 +44,27 @@ impl Engine {
     /// What the two files say.
     ///
     /// # Errors
-    /// `InvalidConfig`, with file, line and reason, for one that can't be used.
+    /// `InvalidConfig`, with file, line and reason, for one that can't be used; and for one that is gone from which something is in force:
+    /// whoever asks for something else doesn't ask for its end.
     pub(super) fn written_orders(&self) -> Result<Orders> {
-        Ok(Orders {
-            policies: read(&self.paths().network_policies())?,
-            rules: read(&self.paths().firewall_rules())?,
-        })
+        let (policies, rules) = (self.paths().network_policies(), self.paths().firewall_rules());
+        let written = Orders {
+            policies: read(&policies)?.unwrap_or_default(),
+            rules: read(&rules)?.unwrap_or_default(),
+        };
+        let now = self.orders().unwrap_or_default();
+        for (path, is_lost) in [
+            (&policies, now.policies != Policies::default() && !policies.exists()),
+            (&rules, now.rules != FirewallRules::default() && !rules.exists()),
+        ] {
+            if is_lost {
+                let title = format!("{} is gone, and what it said is in force", path.display());
+                return Err(Error::new(ErrorKind::InvalidConfig, title)
+                    .about(&path.display())
+                    .hinted("Put the file back, or end what it said: volt firewall reload"));
+            }
+        }
+        Ok(written)
     }
 
     /// Reads both files and puts in force what they say.
@@ -59,7 +74,10 @@ impl Engine {
     pub fn firewall_reload(&self) -> Result<Status> {
         self.refuse_without_networks()?;
         let lock = self.lock_firewall()?;
-        let facts = self.put_in_force(&self.written_orders()?)?;
+        let facts = self.put_in_force(&Orders {
+            policies: read(&self.paths().network_policies())?.unwrap_or_default(),
+            rules: read(&self.paths().firewall_rules())?.unwrap_or_default(),
+        })?;
         drop(lock);
         self.have_networks_watched();
         // The kernel has just taken it.
@@ -228,17 +246,22 @@ pub(crate) fn of_another(name: &Name, network: &Network) -> Option<String> {
     }
 }
 
-fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
-    let text = match files::read_text(path, MAX) {
-        Err(e) if e.is_not_found() => return Ok(T::default()),
-        text => text?,
-    };
-    serde_json::from_str(&text).map_err(|e| {
-        let title = format!("{} can't be used: {e}", path.display());
-        Error::new(ErrorKind::InvalidConfig, title)
+/// What a file says; nothing where there is none.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let refused = |why: String| {
+        Error::new(ErrorKind::InvalidConfig, format!("{} can't be used: {why}", path.display()))
             .about(&path.display())
             .hinted("What was in force stays so; mend the file, then: volt firewall reload")
-    })
+    };
+    // Whoever opens a pipe waits for somebody to write to it.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(refused("it is no file".to_owned()));
+    }
+    let bytes = match files::read_bounded(path, MAX) {
+        Err(e) if e.is_not_found() => return Ok(None),
+        bytes => bytes?,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| refused(e.to_string()))
 }
 
 /// Adds a statement to those of its kind.

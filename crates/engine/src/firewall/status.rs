@@ -3,7 +3,9 @@
 use super::{Facts, asked};
 use crate::Engine;
 use crate::error::Result;
+use std::collections::BTreeSet;
 use volt_host::{files, nft};
+use volt_model::name::Name;
 
 /// How the firewall stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Status {
     pub bridge_nf: bool,
     /// Chains of other programs that drop what they do not know, of what comes to the host or is passed on.
     pub closed: Vec<String>,
+    /// Networks that policies, rules or what holds by default name, and that there are not: what is said of them holds nobody back.
+    pub unknown: Vec<Name>,
 }
 
 impl Engine {
@@ -58,6 +62,14 @@ impl Engine {
             pending,
             bridge_nf: files::read_text(switch.as_ref(), 16).is_ok_and(|text| text.trim() == "1"),
             closed: nft::closed().map_err(asked)?.iter().map(ToString::to_string).collect(),
+            unknown: facts
+                .orders
+                .networks()
+                .filter(|name| facts.networks.iter().all(|network| network.name != **name))
+                .cloned()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
         })
     }
 }

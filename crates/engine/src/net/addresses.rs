@@ -58,8 +58,9 @@ impl Addresses {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut database = Connection::open(path).map_err(failed)?;
         database.busy_handler(Some(is_worth_waiting)).map_err(failed)?;
-        let version: i64 =
-            database.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        let version: i64 = database
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(|error| unreadable(path, error))?;
         match version {
             1 => {}
             0 => make(&mut database).map_err(failed)?,
@@ -290,6 +291,18 @@ pub(crate) fn wanted_number(network: &Network, ip: std::net::Ipv4Addr) -> Result
             .about(&network.name)
             .hinted(format!("Its subnet is {}; the first address is the host's", network.subnet))
     })
+}
+
+/// The same of a file that may be no such database.
+fn unreadable(path: &Path, error: rusqlite::Error) -> Error {
+    if error.sqlite_error_code() != Some(rusqlite::ErrorCode::NotADatabase) {
+        return failed(error);
+    }
+    let title = format!("{} is not the database of addresses", path.display());
+    Error::new(ErrorKind::General, title)
+        .about(&path.display())
+        .because(error)
+        .hinted("Move it away; volt system check --repair writes down again what those have who are connected")
 }
 
 fn failed(error: rusqlite::Error) -> Error {

@@ -1,7 +1,7 @@
 //! Bridges that belong to no network: they connect interfaces of the host and what others plug in, and are nothing else. What was asked
 //! for stands in `bridges/NAME.json`; they are raised and put back with the networks.
 
-use super::bridge::refuse_foreign;
+use super::bridge::{BRIDGE_ALIAS, refuse_foreign};
 use super::create::MTU;
 use super::{MAX, stems};
 use crate::Engine;
@@ -172,7 +172,13 @@ impl Engine {
         let name = bridge.name.as_str();
         refuse_foreign(&mut netlink, name)?;
         let mac = bridge_mac(name);
-        netlink.ensure_bridge(&netlink::Bridge { name, mac, mtu: bridge.mtu, addresses: &[] })?;
+        netlink.ensure_bridge(&netlink::Bridge {
+            name,
+            mac,
+            mtu: bridge.mtu,
+            alias: BRIDGE_ALIAS,
+            addresses: &[],
+        })?;
         let Some(link) = netlink.link(name)? else { return Ok(()) };
         for port in &bridge.ports {
             if netlink.link(port.as_str())?.is_some_and(|port| port.bridge != Some(link.index)) {

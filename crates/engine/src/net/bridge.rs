@@ -13,6 +13,8 @@ use volt_host::nft;
 use volt_model::kind::ErrorKind;
 use volt_model::net::{Network, bridge_mac, gate, ruleset};
 
+/// What a bridge says of itself that Volt has made.
+pub(super) const BRIDGE_ALIAS: &str = "volt: bridge";
 const FORWARD_IPV4: &str = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD_IPV6: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
 const IPV6_INTERFACES: &str = "/proc/sys/net/ipv6/conf";
@@ -156,6 +158,7 @@ impl Engine {
             name: &name,
             mac: bridge_mac(&name),
             mtu: network.mtu,
+            alias: BRIDGE_ALIAS,
             addresses: &addresses,
         })?;
         if let Some(link) = netlink.link(&name)? {
@@ -181,9 +184,10 @@ impl Engine {
     }
 }
 
-/// Whether it is a bridge that Volt has made.
+/// Whether it is a bridge that Volt has made. One of these marks another program may have taken away.
 pub(crate) fn is_own_bridge(link: &Link) -> bool {
-    link.is_bridge && link.mac == Some(bridge_mac(&link.name))
+    let known = link.mac == Some(bridge_mac(&link.name));
+    link.is_bridge && (known || link.alias.as_deref() == Some(BRIDGE_ALIAS))
 }
 
 /// Refuses to take for Volt's bridge what another program has made.

@@ -42,9 +42,6 @@ impl Engine {
             return Err(Error::new(ErrorKind::Conflict, title).about(name));
         }
         let _networks = self.hold_networks(std::slice::from_ref(attachment))?;
-        let network = self.network(network)?;
-        // What is claimed and not used is found by `system check`.
-        self.own_number(&network, name, attachment)?;
         let mut new = old.clone();
         new.networks.push(attachment.clone());
         let root = self.lock_root(name)?;
@@ -52,7 +49,11 @@ impl Engine {
             // A killed command has plugged it in, and its record doesn't tell.
             self.unplug(name, &attachment.network)?;
         }
-        let done = self.save_spec(&new).and_then(|()| self.plug_in_live(&new, attachment));
+        // An address is held by nobody whose record doesn't say so, whoever is killed.
+        let done = self
+            .save_spec(&new)
+            .and_then(|()| self.own_number(&self.network(network)?, name, attachment))
+            .and_then(|_| self.plug_in_live(&new, attachment));
         if let Err(error) = done {
             let left = self.leave(name, &attachment.network);
             let led = self.lead_out_again(&old);
@@ -91,12 +92,21 @@ impl Engine {
             let title = format!("The ports that {name} publishes lead through {network}");
             return Err(Error::new(ErrorKind::Conflict, title).about(name));
         }
+        let old = spec.clone();
         spec.networks.retain(|attachment| attachment.network != *network);
         let root = self.lock_root(name)?;
-        self.save_spec(&spec)?;
-        self.lead_out_again(&spec)?;
-        self.leave(name, network)?;
+        // Its record goes last: what it has and doesn't tell of nobody would take away from it.
+        let left = self
+            .lead_out_again(&spec)
+            .and_then(|()| self.leave(name, network))
+            .and_then(|()| self.save_spec(&spec));
         drop(root);
+        if let Err(error) = left {
+            if let Err(undo) = self.reconnect(&old) {
+                tracing::error!(%name, error = %undo.chain().join(": "), "a connection half taken away could not be put back");
+            }
+            return Err(error);
+        }
         self.container_inspect(name)
     }
 
@@ -125,8 +135,10 @@ impl Engine {
         let namespace = NetNs::open(&self.paths().container_netns(&spec.name))?;
         let mut attached = self.attached(&spec.name).unwrap_or_else(|| unconnected(spec));
         let network = self.network(&attachment.network)?;
+        // What nothing tells of any more would keep the name of its interface.
+        Netlink::open()?.delete(&port_name(&spec.name, &network.name))?;
         let interface = free_interface(&attached, &namespace)?;
-        let first = attached.endpoints.is_empty();
+        let first = spec.networks.first().is_some_and(|first| first.network == network.name);
         let endpoint = self.endpoint(&network, &spec.name, attachment, interface)?;
         let endpoint = Endpoint { rate: spec.limits.rate, ..endpoint };
         attached.endpoints.push(endpoint.clone());
@@ -135,6 +147,7 @@ impl Engine {
             publishes: first && !spec.publish.is_empty(),
         };
         self.plug(&network, &endpoint, &namespace, &role)?;
+        attached.published = self.published(spec, &attached.endpoints)?;
         self.rewrite_name_files(spec, &attached)?;
         // Last, for by this others see that it is connected.
         self.let_through(&attached)
@@ -148,7 +161,8 @@ impl Engine {
         {
             self.plug_in_live(spec, attachment)?;
         }
-        if let Some(attached) = self.attached(&spec.name) {
+        if let Some(mut attached) = self.attached(&spec.name) {
+            attached.published = self.published(spec, &attached.endpoints)?;
             self.let_through(&attached)?;
         }
         self.lead_out_again(spec)?;
@@ -201,9 +215,13 @@ impl Engine {
 
     /// Whether what a container that runs has of networks is what its record says.
     pub(crate) fn is_connected_as_recorded(&self, spec: &Spec) -> bool {
-        let attached = self.attached(&spec.name).map(|all| all.endpoints).unwrap_or_default();
-        attached.len() == spec.networks.len()
-            && attached.iter().all(|endpoint| is_member(spec, &endpoint.network))
+        let attached = self.attached(&spec.name);
+        let (endpoints, published) =
+            attached.map(|all| (all.endpoints, all.published)).unwrap_or_default();
+        endpoints.len() == spec.networks.len()
+            && endpoints.iter().all(|endpoint| is_member(spec, &endpoint.network))
+            // What can't be known of its ports is told elsewhere.
+            && self.published(spec, &endpoints).map_or(true, |wanted| wanted == published)
     }
 
     fn has_endpoint(&self, name: &Name, network: &Name) -> bool {

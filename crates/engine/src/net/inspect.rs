@@ -151,11 +151,18 @@ impl Engine {
         }
     }
 
-    /// What workloads hold; nothing where the table can't be read.
-    pub(crate) fn held_addresses(&self) -> Vec<Held> {
+    /// What the table says that workloads hold.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn written_addresses(&self) -> Result<Vec<Held>> {
         let read = Addresses::read(&self.paths().database());
-        let held = read.and_then(|table| table.map_or(Ok(Vec::new()), |table| table.held()));
-        held.unwrap_or_else(|error| {
+        read.and_then(|table| table.map_or(Ok(Vec::new()), |table| table.held()))
+    }
+
+    /// The same; nothing where the table can't be read.
+    pub(crate) fn held_addresses(&self) -> Vec<Held> {
+        self.written_addresses().unwrap_or_else(|error| {
             tracing::warn!(error = %error.chain().join(": "), "the table of addresses can't be read");
             Vec::new()
         })

@@ -200,7 +200,7 @@ impl Engine {
         files::create_dirs(&self.paths().attached(), 0o755)?;
         let lock = self.lock_firewall()?;
         self.refuse_taken_ports(attached)?;
-        self.refuse_taken_macs(attached)?;
+        self.refuse_taken_addresses(attached)?;
         let before = self.attached(&attached.workload);
         let bytes = serde_json::to_vec_pretty(attached).map_err(|e| {
             Error::new(ErrorKind::General, "A connection can't be written").because(e)
@@ -216,25 +216,33 @@ impl Engine {
         self.serve_names(attached)
     }
 
-    /// Refuses hardware addresses that the network's own bridge has, or another workload that is plugged in: what is sent to the one would
-    /// come to the other. The firewall's lock must be held.
-    pub(super) fn refuse_taken_macs(&self, attached: &Attached) -> Result<()> {
+    /// Refuses addresses that another workload has which is plugged in, and hardware addresses that the network's own bridge has: what is
+    /// sent to the one would come to the other. The firewall's lock must be held.
+    pub(super) fn refuse_taken_addresses(&self, attached: &Attached) -> Result<()> {
         let others = self.all_attached()?;
+        let others = || others.iter().filter(|other| other.workload != attached.workload);
         for own in &attached.endpoints {
-            let taken = |by: &str| {
-                let title =
-                    format!("The hardware address {} is used in {} by {by}", own.mac, own.network);
-                Error::new(ErrorKind::Conflict, title).about(&attached.workload).hinted(
-                    "Ask for another one, or for none: it gets one that follows from its name",
-                )
+            let taken = |what: String, by: &str| {
+                let title = format!("The {what} is used in {} by {by}", own.network);
+                Error::new(ErrorKind::Conflict, title).about(&attached.workload)
             };
+            let mac = || format!("hardware address {}", own.mac);
+            let hint = "Ask for another one, or for none: it gets one that follows from its name";
             if own.mac == bridge_mac(&bridge_name(&own.network)) {
-                return Err(taken("the host"));
+                return Err(taken(mac(), "the host").hinted(hint));
             }
-            let same = |one: &Endpoint| one.network == own.network && one.mac == own.mac;
-            let mut others = others.iter().filter(|other| other.workload != attached.workload);
-            if let Some(other) = others.find(|other| other.endpoints.iter().any(same)) {
-                return Err(taken(other.workload.as_str()));
+            let has = |is_same: &dyn Fn(&Endpoint) -> bool| {
+                let mut same = others().filter(|other| {
+                    other.endpoints.iter().any(|one| one.network == own.network && is_same(one))
+                });
+                same.next().map(|other| other.workload.as_str().to_owned())
+            };
+            if let Some(other) = has(&|one| one.mac == own.mac) {
+                return Err(taken(mac(), &other).hinted(hint));
+            }
+            if let Some(other) = has(&|one| one.ip == own.ip) {
+                return Err(taken(format!("address {}", own.ip), &other)
+                    .hinted("Write down again who has which: volt system check --repair"));
             }
         }
         Ok(())

@@ -15,9 +15,11 @@ use volt_model::net::{Attached, Endpoint, Protocol, Publish, Published};
 const TRIES: usize = 100;
 
 impl Engine {
-    /// The ports that lead to a container with these connections: to its first one.
+    /// The ports that lead to a container with these connections: to that which its record names first.
     pub(super) fn published(&self, spec: &Spec, endpoints: &[Endpoint]) -> Result<Vec<Published>> {
-        let Some(first) = endpoints.first() else { return Ok(Vec::new()) };
+        let first = spec.networks.first();
+        let first = first.and_then(|to| endpoints.iter().find(|own| own.network == to.network));
+        let Some(first) = first else { return Ok(Vec::new()) };
         self.refuse_ports_of_internal(spec)?;
         let each = |publish: &Publish| {
             let host = publish.host.unwrap_or(publish.container);

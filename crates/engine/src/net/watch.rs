@@ -11,8 +11,8 @@ use volt_host::files;
 use volt_host::netlink::{Link, Netlink, Watch};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::Endpoint;
 use volt_model::net::ruleset::TABLE;
+use volt_model::net::{Endpoint, bridge_mac};
 
 /// How long nothing must have happened before it is looked at, and how long that may be put off.
 const QUIET: Duration = Duration::from_millis(200);
@@ -142,9 +142,16 @@ impl Engine {
                 own.push("forwarding".to_owned());
             }
             let bridge = network.bridge();
-            match link(&bridge).map(|link| link.index) {
+            match link(&bridge) {
                 None => own.push(format!("bridge {bridge}")),
-                Some(index) => {
+                Some(there) => {
+                    let index = there.index;
+                    if there.mac != Some(bridge_mac(&bridge)) {
+                        own.push(format!("hardware address of {bridge}"));
+                    }
+                    if network.mtu.is_some_and(|mtu| mtu != there.mtu) {
+                        own.push(format!("MTU of {bridge}"));
+                    }
                     let has = |ip: &IpNet| {
                         addresses.iter().any(|one| one.interface == index && one.own == *ip)
                     };

@@ -8,7 +8,7 @@ use super::{Context, Error, LockMode, Result};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// How the name of a draft begins.
@@ -48,6 +48,21 @@ fn begin(path: &Path) -> Result<NamedTempFile> {
 
 /// Removes the drafts in this folder that nobody holds. A folder that is missing has none.
 pub fn sweep_drafts(dir: &Path) -> Result<()> {
+    each_left(dir, |path| super::remove_file(path).map(drop))
+}
+
+/// The drafts in this folder that nobody holds, without removing them.
+pub fn left_drafts(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut left = Vec::new();
+    each_left(dir, |path| {
+        left.push(path.to_owned());
+        Ok(())
+    })?;
+    Ok(left)
+}
+
+/// Calls `each` for every draft in a folder that nobody holds, which is held meanwhile.
+fn each_left(dir: &Path, mut each: impl FnMut(&Path) -> Result<()>) -> Result<()> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.on("read", dir)?,
@@ -61,7 +76,7 @@ pub fn sweep_drafts(dir: &Path) -> Result<()> {
         // One that is gone meanwhile has taken its place.
         let Ok(file) = File::open(&path) else { continue };
         if lock_file(&file, LockMode::Exclusive, false).on("lock", &path)? {
-            super::remove_file(&path)?;
+            each(&path)?;
         }
     }
     Ok(())
@@ -83,6 +98,7 @@ mod tests {
         fs::write(&other, "x").unwrap();
         let file = File::create(&held).unwrap();
         assert!(lock_file(&file, LockMode::Exclusive, false).unwrap());
+        assert_eq!(left_drafts(dir.path()).unwrap(), std::slice::from_ref(&dead));
         sweep_drafts(dir.path()).unwrap();
         assert!(!dead.exists() && held.exists() && other.exists());
         sweep_drafts(&dir.path().join("missing")).unwrap();

@@ -23,7 +23,7 @@ pub use atomic::{
     write_json,
 };
 pub use attributes::{memory_file, owner, set_mode, set_owner, share_with_group, write_volatile};
-pub use draft::{DRAFT_PREFIX, sweep_drafts};
+pub use draft::{DRAFT_PREFIX, left_drafts, sweep_drafts};
 pub use early::begin_writing;
 pub use lock::{Lock, LockError, LockMode, Locks, Wait};
 pub use reserve::Reserve;

@@ -22,6 +22,8 @@ pub struct Bridge<'a> {
     pub mac: Mac,
     /// The largest packet, in bytes.
     pub mtu: Option<u32>,
+    /// By what it is known whose it is, whatever becomes of its hardware address.
+    pub alias: &'a str,
     /// The host's own addresses in its subnets.
     pub addresses: &'a [IpNet],
 }
@@ -33,6 +35,7 @@ impl Netlink {
         let mut message = named(name);
         message.attributes.push(LinkAttribute::Address(bridge.mac.0.to_vec()));
         message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
+        message.attributes.push(LinkAttribute::IfAlias(bridge.alias.to_owned()));
         let make = Request {
             what: format!("make the bridge {name}"),
             message: RouteNetlinkMessage::NewLink(message),
@@ -44,6 +47,14 @@ impl Netlink {
         }
         let Some(link) = self.link(name)? else { return Ok(()) };
         let mut requests = vec![learn_from_filtered(name)];
+        if link.mac != Some(bridge.mac) || link.alias.as_deref() != Some(bridge.alias) {
+            let mut message = named(name);
+            message.attributes.push(LinkAttribute::Address(bridge.mac.0.to_vec()));
+            message.attributes.push(LinkAttribute::IfAlias(bridge.alias.to_owned()));
+            let what = format!("give {name} its hardware address");
+            let message = RouteNetlinkMessage::NewLink(message);
+            requests.push(Request { what, message, flags: 0 });
+        }
         // One that it has from the beginning would give way to that of its ports.
         if let Some(mtu) = bridge.mtu.filter(|mtu| *mtu != link.mtu) {
             let mut message = named(name);

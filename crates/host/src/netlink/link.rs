@@ -31,6 +31,8 @@ pub struct Link {
     pub mtu: u32,
     /// Whether no more than a rate goes out by it, see [`Netlink::set_rate`](super::Netlink::set_rate).
     pub is_limited: bool,
+    /// What whoever made it says of it.
+    pub alias: Option<String>,
     /// What has gone through it.
     pub counters: Counters,
 }
@@ -134,6 +136,7 @@ fn read(message: LinkMessage) -> Link {
         is_up: message.header.flags.contains(LinkFlags::Up),
         mtu: 0,
         is_limited: false,
+        alias: None,
         counters: Counters::default(),
     };
     for attribute in message.attributes {
@@ -142,6 +145,7 @@ fn read(message: LinkMessage) -> Link {
             LinkAttribute::Address(octets) => link.mac = octets.try_into().ok().map(Mac),
             LinkAttribute::Controller(index) => link.bridge = Some(index),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
             LinkAttribute::Qdisc(queue) => link.is_limited = queue == TOKEN_BUCKET,
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));

@@ -56,8 +56,13 @@ fn plug(netlink: &mut Netlink, bridge: &Link, number: u8, isolated: bool, to: &N
 
 fn make_bridge(netlink: &mut Netlink) -> Link {
     let addresses: [IpNet; 2] = ["10.7.0.1/24".parse().unwrap(), "fd07::1/64".parse().unwrap()];
-    let bridge =
-        Bridge { name: "volt-t", mac: Mac([2, 0, 0, 0, 0, 1]), mtu: None, addresses: &addresses };
+    let bridge = Bridge {
+        name: "volt-t",
+        mac: Mac([2, 0, 0, 0, 0, 1]),
+        mtu: None,
+        alias: "test",
+        addresses: &addresses,
+    };
     netlink.ensure_bridge(&bridge).unwrap();
     netlink.ensure_bridge(&bridge).unwrap();
     netlink.link("volt-t").unwrap().unwrap()

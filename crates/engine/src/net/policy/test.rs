@@ -4,6 +4,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 use crate::firewall::of_another;
 use std::net::IpAddr;
+use volt_host::netlink::Netlink;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::policy::{
@@ -35,9 +36,10 @@ pub struct End {
     pub ip: Option<IpAddr>,
 }
 
-/// Who was asked about: a workload with its connections, by one of its addresses perhaps, or whoever is none.
+/// Who was asked about: a workload with its connections, by one of its addresses perhaps, or the host itself, or whoever is neither.
 enum Asked {
     Workload(Box<Attached>, Option<IpAddr>),
+    Host(Option<IpAddr>),
     Outside(Option<IpAddr>),
 }
 
@@ -56,21 +58,59 @@ impl Engine {
     pub fn net_policy_test(&self, from: &Who, to: &Target) -> Result<Vec<Answer>> {
         let (orders, networks) = (self.orders()?, self.networks_or_none()?);
         let from = self.asked(from)?;
-        let is_ipv6 = |ip: Option<IpAddr>| ip.is_some_and(|ip| ip.is_ipv6());
-        if to.who == Who::Host {
-            let answer = |place| to_host(&orders, &networks, place, to.carried);
-            return Ok(from.places(is_ipv6(from.ip())).into_iter().map(answer).collect());
+        if matches!(from, Asked::Host(_)) {
+            return Err(Error::new(ErrorKind::Usage, "What the host itself sends is let through")
+                .hinted("Name a workload, another's address, or outside"));
         }
-        let to_whom = self.asked(&to.who)?;
-        let by_ipv6 = is_ipv6(from.ip()) || is_ipv6(to_whom.ip());
-        let sources = from.places(by_ipv6);
+        let whom = self.asked(&to.who)?;
+        let led = self.led(&whom, to.carried)?;
         let rules = compile(&orders, &networks);
-        let ways = ways(&networks, &sources, &to_whom.places(by_ipv6));
-        let each = |(from, to_place)| {
-            let straight = passed(&orders, &rules, from, to_place, to.carried);
-            [Some(straight), by_the_host(&rules, from, to_place, to.carried)]
+        let by = |by_ipv6| {
+            let sources = from.places(by_ipv6);
+            let (whom, carried) = match (&whom, &led) {
+                (Asked::Host(ip), None) => {
+                    let answer = |place| to_host(&orders, &networks, place, *ip, to.carried);
+                    return sources.into_iter().map(answer).collect();
+                }
+                (_, Some((member, carried))) => (member, Some(*carried)),
+                (whom, None) => (whom, to.carried),
+            };
+            let each = |(from, place): (Place<'_>, Place<'_>)| {
+                let is_member = matches!(from, Place::Member(..));
+                let straight = || passed(&orders, &rules, from, place, carried);
+                let straight = (led.is_none() || !is_member).then(straight);
+                [straight, by_the_host(&rules, from, place, carried)]
+            };
+            let ways = ways(&networks, &sources, &whom.places(by_ipv6));
+            ways.into_iter().flat_map(each).flatten().collect::<Vec<Answer>>()
         };
-        Ok(ways.into_iter().flat_map(each).flatten().collect())
+        match from.ip().or(whom.ip()) {
+            Some(ip) => Ok(by(ip.is_ipv6())),
+            None => Ok(by_both(by(false), by(true))),
+        }
+    }
+
+    /// To whom a published port of the host leads that was asked about by an address of the host, and what is carried there.
+    fn led(&self, whom: &Asked, carried: Option<Ports>) -> Result<Option<(Asked, Ports)>> {
+        let Asked::Host(Some(ip)) = whom else { return Ok(None) };
+        for mut attached in self.all_attached()? {
+            let leads = |port: &&Published| {
+                let own = Ports::one(port.protocol, port.host);
+                carried == Some(own) && port.address.is_none_or(|address| address == *ip)
+            };
+            if let Some(port) = attached.published.iter().find(leads).copied() {
+                attached.endpoints.retain(|own| own.ip == port.ip);
+                let carried = Ports::one(port.protocol, port.container);
+                return Ok(Some((Asked::Workload(Box::new(attached), None), carried)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an address is one of the host's own.
+    fn is_of_host(&self, ip: IpAddr) -> Result<bool> {
+        let own = Netlink::open()?.addresses()?;
+        Ok(own.iter().any(|one| one.own.addr() == ip))
     }
 
     fn asked(&self, who: &Who) -> Result<Asked> {
@@ -98,9 +138,18 @@ impl Engine {
                         one.endpoints.retain(|own| has(own, ip));
                         Asked::Workload(Box::new(one), Some(ip))
                     }
+                    None if ip.is_loopback() => {
+                        let title = format!(
+                            "What is sent to {ip} leaves nobody: it is everyone's own loopback"
+                        );
+                        return Err(Error::new(ErrorKind::Usage, title)
+                            .hinted("Name the host, or one of its other addresses"));
+                    }
+                    None if self.is_of_host(ip)? => Asked::Host(Some(ip)),
                     None => Asked::Outside(Some(ip)),
                 })
             }
+            Who::Host => Ok(Asked::Host(None)),
             Who::Outside => Ok(Asked::Outside(None)),
             other => {
                 let title = format!("{other} can't be asked about");
@@ -111,6 +160,20 @@ impl Engine {
     }
 }
 
+/// The ways by IPv4, and those by IPv6 of which something else is to be said.
+fn by_both(mut ways: Vec<Answer>, mut by_ipv6: Vec<Answer>) -> Vec<Answer> {
+    let same = |one: &Answer| {
+        let is_it = |other: &Answer| {
+            let ends = |one: &Answer| (one.from.network.clone(), one.to.network.clone());
+            ends(one) == ends(other) && (one.allowed, &one.by) == (other.allowed, &other.by)
+        };
+        ways.iter().any(is_it)
+    };
+    by_ipv6.retain(|one| !same(one));
+    ways.append(&mut by_ipv6);
+    ways
+}
+
 fn has(endpoint: &Endpoint, ip: IpAddr) -> bool {
     ip == IpAddr::V4(endpoint.ip) || Some(ip) == endpoint.ipv6.map(IpAddr::V6)
 }
@@ -119,7 +182,7 @@ impl Asked {
     /// The address that was asked about.
     fn ip(&self) -> Option<IpAddr> {
         match self {
-            Self::Workload(_, ip) | Self::Outside(ip) => *ip,
+            Self::Workload(_, ip) | Self::Host(ip) | Self::Outside(ip) => *ip,
         }
     }
 
@@ -133,7 +196,7 @@ impl Asked {
                 };
                 attached.endpoints.iter().map(|own| Place::Member(attached, own, ip(own))).collect()
             }
-            Self::Outside(ip) => vec![Place::Outside(*ip)],
+            Self::Host(ip) | Self::Outside(ip) => vec![Place::Outside(*ip)],
         }
     }
 }
@@ -201,7 +264,7 @@ fn passed(
     // What is not exposed comes to the host first, for which its rules hold.
     if let Some(port) = leads.filter(|port| !port.expose) {
         let carried = Some(Ports::one(port.protocol, port.host));
-        let answer = to_host(orders, &[], from, carried);
+        let answer = to_host(orders, &[], from, None, carried);
         if !answer.allowed {
             return Answer { to: to.end(), ..answer };
         }
@@ -254,6 +317,7 @@ fn to_host(
     orders: &Orders,
     networks: &[Network],
     from: Place<'_>,
+    ip: Option<IpAddr>,
     carried: Option<Ports>,
 ) -> Answer {
     let nobody = Party { member: None, ip: None };
@@ -278,6 +342,6 @@ fn to_host(
         (By::Free, _) => (true, "no rule of Volt's closes it".to_owned()),
         (by, _) => (rule.action == Action::Allow, by.to_string()),
     };
-    let to = End { who: "host".to_owned(), network: None, ip: None };
+    let to = End { who: "host".to_owned(), network: None, ip };
     Answer { from: from.end(), to, allowed, by }
 }

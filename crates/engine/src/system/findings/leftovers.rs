@@ -6,12 +6,12 @@ use crate::compose::stack_of_target;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use volt_host::mounts;
+use volt_host::{files, mounts};
 use volt_model::container::unit;
 use volt_model::name::Name;
 
-/// Younger drafts may be under way: a durable write takes that long at most.
-const DRAFT_AGE: Duration = Duration::from_secs(60);
+/// Within this a draft that was begun is held.
+const MOMENT: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Drop-ins and links of containers that are gone.
@@ -133,20 +133,19 @@ impl Engine {
                 .map(|name| self.paths().containers().join(name)),
         );
         dirs.extend(self.cas().ref_folders());
-        let is_draft = |dir: &Path, file: &str| {
-            let age = std::fs::symlink_metadata(dir.join(file))
-                .ok()
-                .and_then(|data| data.modified().ok()?.elapsed().ok());
-            file.starts_with(".volt-") && age.is_some_and(|age| age > DRAFT_AGE)
+        let left = || -> Vec<PathBuf> {
+            dirs.iter().flat_map(|dir| files::left_drafts(dir).unwrap_or_default()).collect()
         };
-        let mut found = Vec::new();
-        for dir in dirs {
-            for file in names_in(&dir).into_iter().filter(|file| is_draft(&dir, file)) {
-                let path = dir.join(file);
-                found.push(Found::path(&path, "a file half written", Mend::Remove(path.clone())));
-            }
+        let mut all = left();
+        if !all.is_empty() {
+            // One that was begun a moment ago is held by now, or has taken its place.
+            std::thread::sleep(MOMENT);
+            let still = left();
+            all.retain(|path| still.contains(path));
         }
-        found
+        let found =
+            |path: PathBuf| Found::path(&path, "a file half written", Mend::Remove(path.clone()));
+        all.into_iter().map(found).collect()
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) enum Mend {
     RemoveLink(String),
     /// The address that a workload has in a network, the second, is given back.
     GiveAddressBack(Name, Name),
+    /// The number that a workload has in a network, the second, is written down again.
+    WriteAddress(Name, Name, u32),
     /// The image store mends it.
     Images,
     /// The content-addressed store mends it.
@@ -196,6 +198,7 @@ impl Engine {
             }
             Mend::RemoveLink(name) => self.remove_link(name),
             Mend::GiveAddressBack(name, network) => self.give_address_back(name, network),
+            Mend::WriteAddress(name, network, number) => self.write_address(name, network, *number),
             Mend::Cas => Ok(self.cas().tidy(&|| self.wanted_trees())?),
         }
     }

@@ -2,14 +2,14 @@
 
 use super::{Facts, Found, Mend};
 use crate::Engine;
-use crate::net::is_own_bridge;
+use crate::net::{Held, is_own_bridge};
 use std::collections::BTreeSet;
 use volt_host::namespaces;
 use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
 use volt_model::name::Name;
 use volt_model::net::ruleset::Family;
-use volt_model::net::{Attached, Network, PORT_PREFIX, port_name};
+use volt_model::net::{Attached, Network, PORT_PREFIX, number_of, port_name};
 
 impl Engine {
     pub(super) fn network_findings(&self, facts: &Facts) -> Vec<Found> {
@@ -49,7 +49,16 @@ impl Engine {
             found.push(Found::new(&format!("network {name}"), why, Mend::Nothing));
         }
         found.extend(self.connection_findings(facts));
-        found.extend(self.address_findings(facts));
+        match self.written_addresses() {
+            Ok(held) => {
+                found.extend(self.address_findings(facts, &held));
+                found.extend(self.unwritten_addresses(&attached, &held));
+            }
+            Err(error) => {
+                let why = error.chain().join(": ");
+                found.push(Found::path(&self.paths().database(), why, Mend::Nothing));
+            }
+        }
         found
     }
 
@@ -95,8 +104,8 @@ impl Engine {
             .flat_map(|one| one.endpoints.iter().map(|endpoint| endpoint.port.clone()))
             .collect();
         for spec in self.specs().unwrap_or_default() {
-            // Its command is at work on them.
-            if self.is_at_work(&spec.name) {
+            // Its command is at work on them, or it runs: then it is connected once more where they are not what is written down.
+            if self.is_at_work(&spec.name) || !self.lost_namespace(&spec.name) {
                 ports.extend(spec.networks.iter().map(|to| port_name(&spec.name, &to.network)));
             }
         }
@@ -167,9 +176,9 @@ impl Engine {
     }
 
     /// Addresses of workloads that are gone, or that have left the network.
-    fn address_findings(&self, facts: &Facts) -> Vec<Found> {
+    fn address_findings(&self, facts: &Facts, held: &[Held]) -> Vec<Found> {
         let mut found = Vec::new();
-        for held in self.held_addresses() {
+        for held in held {
             let (name, network) = (&held.workload, &held.network);
             if self.is_tap(name) {
                 continue;
@@ -191,6 +200,38 @@ impl Engine {
             }
         }
         found
+    }
+
+    /// Addresses of connected workloads that the table doesn't tell of: it was lost, and others would be given them.
+    fn unwritten_addresses(&self, attached: &[Attached], held: &[Held]) -> Vec<Found> {
+        let mut found = Vec::new();
+        for one in attached {
+            for endpoint in &one.endpoints {
+                let Ok(network) = self.network(&endpoint.network) else { continue };
+                let Some(number) = number_of(network.subnet, endpoint.ip) else { continue };
+                let own =
+                    Held { network: network.name.clone(), workload: one.workload.clone(), number };
+                if !held.contains(&own) && !self.is_at_work(&one.workload) {
+                    let why =
+                        format!("{} has {}, which is not written down", one.workload, endpoint.ip);
+                    let mend = Mend::WriteAddress(own.workload, own.network, number);
+                    found.push(Found::new(&format!("network {}", network.name), why, mend));
+                }
+            }
+        }
+        found
+    }
+
+    /// Writes down again what a workload has that is connected.
+    pub(super) fn write_address(
+        &self,
+        name: &Name,
+        network: &Name,
+        number: u32,
+    ) -> crate::Result<()> {
+        let _lock = self.lock_name(name)?;
+        let network = self.network(network)?;
+        self.addresses()?.claim(&network, name, Some(number)).map(drop)
     }
 
     /// Gives back the address of a workload that is gone, or that has left the network.

@@ -199,6 +199,16 @@ impl Orders {
         sides.any(|who| matches!(who, Who::Workload(name) if name == workload))
     }
 
+    /// The networks that are named, some more than once.
+    pub fn networks(&self) -> impl Iterator<Item = &Name> {
+        let sides = self.statements().flat_map(|(_, one)| [&one.from, &one.to]);
+        let named = sides.filter_map(|who| match who {
+            Who::Network(name) => Some(name),
+            _ => None,
+        });
+        named.chain(self.policies.defaults.keys())
+    }
+
     /// Whether nothing was asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
