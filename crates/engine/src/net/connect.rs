@@ -92,21 +92,12 @@ impl Engine {
             let title = format!("The ports that {name} publishes lead through {network}");
             return Err(Error::new(ErrorKind::Conflict, title).about(name));
         }
-        let old = spec.clone();
         spec.networks.retain(|attachment| attachment.network != *network);
         let root = self.lock_root(name)?;
-        // Its record goes last: what it has and doesn't tell of nobody would take away from it.
-        let left = self
-            .lead_out_again(&spec)
-            .and_then(|()| self.leave(name, network))
-            .and_then(|()| self.save_spec(&spec));
+        self.save_spec(&spec)?;
+        self.lead_out_again(&spec)?;
+        self.leave(name, network)?;
         drop(root);
-        if let Err(error) = left {
-            if let Err(undo) = self.reconnect(&old) {
-                tracing::error!(%name, error = %undo.chain().join(": "), "a connection half taken away could not be put back");
-            }
-            return Err(error);
-        }
         self.container_inspect(name)
     }
 
