@@ -110,8 +110,7 @@ impl Engine {
     /// The names that have an intent.
     pub(crate) fn intended_names(&self) -> Vec<Name> {
         let Ok(entries) = std::fs::read_dir(self.paths().intents()) else { return Vec::new() };
-        let stem = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse().ok();
-        entries.flatten().filter_map(|entry| stem(entry.file_name())).collect()
+        entries.flatten().filter_map(|entry| intended(&entry.file_name())).collect()
     }
 
     /// The rename under way that `name` is one end of: what it was called, and what it is to be called.
@@ -157,8 +156,14 @@ impl Engine {
 
     /// The containers that are being made, and the trees that they are to stand on. Not knowing is an error.
     pub(crate) fn creations(&self) -> Result<Vec<(Name, String)>> {
+        let unread = |e| files::Error::new("read", self.paths().intents(), e);
+        let entries = match std::fs::read_dir(self.paths().intents()) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unread)?,
+        };
         let mut creations = Vec::new();
-        for name in self.intended_names() {
+        for entry in entries {
+            let Some(name) = intended(&entry.map_err(unread)?.file_name()) else { continue };
             match files::read_json(&self.intent_path(&name), MAX) {
                 Ok(Intent::Create { name, tree, .. }) if !tree.is_empty() => {
                     creations.push((name, tree));
@@ -186,4 +191,9 @@ impl Engine {
         self.fulfil(name)?;
         Ok(files::sync_dir(&self.paths().intents())?)
     }
+}
+
+/// The name to which the file of an intent belongs.
+fn intended(file: &std::ffi::OsStr) -> Option<Name> {
+    file.to_str()?.strip_suffix(".json")?.parse().ok()
 }

@@ -131,13 +131,19 @@ impl Engine {
         // What proot looks up it looks up as whoever its program has become.
         let mode = if by_proot { 0o755 } else { 0o700 };
         files::create_dirs(&run.join(unit::PARTS), mode)?;
+        if by_proot {
+            files::create_dirs(&run.join(unit::CLOSED), 0o700)?;
+        }
         for (number, bind) in spec.binds.iter().enumerate() {
-            self.mount_part(spec, bind, &run.join(unit::part_of_volume(number)))?;
+            let place = match bind.source {
+                Source::Host(_) => unit::closed_path(number),
+                Source::Volume(_) | Source::Part(..) => unit::part_of_volume(number),
+            };
+            self.mount_part(spec, bind, &run.join(place))?;
         }
         for (number, tmpfs) in spec.tmpfs.iter().enumerate().filter(|_| by_proot) {
             let place = run.join(unit::memory_of(number));
             if !is_mounted(spec, &place)? {
-                files::create_dirs(&run.join(unit::MEMORY), mode)?;
                 mounts::mount_memory(&place, tmpfs.size.map(|size| size.0))
                     .map_err(|e| failed("A memory file system can't be mounted", &spec.name, e))?;
             }

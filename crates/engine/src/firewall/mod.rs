@@ -22,6 +22,7 @@ use volt_host::files::{self, Lock, LockMode, Wait};
 use volt_host::netlink::Netlink;
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
+use volt_model::name::Name;
 use volt_model::net::policy::Orders;
 use volt_model::net::ruleset::{self, Element, Family};
 use volt_model::net::{Attached, Network, gate};
@@ -59,6 +60,14 @@ impl Engine {
     pub(crate) fn apply_firewall(&self) -> Result<()> {
         let _lock = self.lock_firewall()?;
         self.render_firewall()
+    }
+
+    /// The same as if this network were gone, in which nobody is.
+    pub(crate) fn apply_firewall_without(&self, network: &Name) -> Result<()> {
+        let _lock = self.lock_firewall()?;
+        let mut facts = self.facts()?;
+        facts.networks.retain(|one| one.name != *network);
+        self.render(&facts)
     }
 
     /// Makes of what a workload had what it has now, and has `write` bring the file up to that which tells of it. What it has no more goes

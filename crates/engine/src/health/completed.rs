@@ -38,7 +38,11 @@ impl Engine {
     /// The same for somebody who may leave: `gone` is set then.
     pub(crate) fn await_completed(&self, name: &Name, gone: &AtomicBool) -> Result<()> {
         let folder = self.folder_of_ends(name);
-        make_folder(&folder)?;
+        match self.kind_of(name) {
+            // Whoever has none is there no more.
+            Kind::Container => drop(self.spec(name)?),
+            Kind::Service | Kind::Task => make_folder(&folder)?,
+        }
         let watch = FolderWatch::new(&[&folder])?;
         let since = match self.kind_of(name) {
             Kind::Task if self.has_completed(name)? => return Ok(()),

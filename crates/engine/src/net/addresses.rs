@@ -54,8 +54,8 @@ pub(crate) struct Held {
 }
 
 impl Addresses {
-    /// Opens the table for changes; makes it where there is none.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// Opens the table for changes; makes it where there is none, with what those have by then who are connected: it may have been lost.
+    pub(crate) fn open(path: &Path, known: &dyn Fn() -> Vec<Held>) -> Result<Self> {
         let mut database = Connection::open(path).map_err(failed)?;
         database.busy_handler(Some(is_worth_waiting)).map_err(failed)?;
         let version: i64 = database
@@ -63,7 +63,7 @@ impl Addresses {
             .map_err(|error| unreadable(path, error))?;
         match version {
             1 => {}
-            0 => make(&mut database).map_err(failed)?,
+            0 => make(&mut database, &known()).map_err(failed)?,
             _ => {
                 let title = "The database of addresses was written by another version of Volt";
                 return Err(Error::new(ErrorKind::InvalidConfig, title).about(&path.display()));
@@ -203,12 +203,19 @@ impl Addresses {
     }
 }
 
-fn make(database: &mut Connection) -> rusqlite::Result<()> {
+fn make(database: &mut Connection, known: &[Held]) -> rusqlite::Result<()> {
     let change = database.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     // Somebody else may have made them meanwhile.
     let version: i64 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version == 0 {
         change.execute_batch(SCHEMA)?;
+        for one in known {
+            let values = params![one.network.as_str(), one.workload.as_str(), one.number];
+            change.execute(
+                "INSERT OR IGNORE INTO address VALUES (?1, ?2, ?3, 1, unixepoch())",
+                values,
+            )?;
+        }
     }
     change.commit()
 }

@@ -42,6 +42,9 @@ impl Engine {
             return Err(Error::new(ErrorKind::Conflict, title).about(name));
         }
         let _networks = self.hold_networks(std::slice::from_ref(attachment))?;
+        if let Some(ip) = attachment.ip {
+            super::addresses::wanted_number(&self.network(network)?, ip)?;
+        }
         let mut new = old.clone();
         new.networks.push(attachment.clone());
         let root = self.lock_root(name)?;
@@ -133,8 +136,12 @@ impl Engine {
         let endpoint = self.endpoint(&network, &spec.name, attachment, interface)?;
         let endpoint = Endpoint { rate: spec.limits.rate, ..endpoint };
         attached.endpoints.push(endpoint.clone());
+        // By the first the ports lead in, and by the first that may the way out.
+        let place = |own: &Endpoint| spec.networks.iter().position(|to| to.network == own.network);
+        attached.endpoints.sort_by_key(place);
+        let own = attached.endpoints.iter().position(|one| *one == endpoint).unwrap_or_default();
         let role = Role {
-            gateways: self.ways_out(&attached, attached.endpoints.len() - 1)?,
+            gateways: self.ways_out(&attached, own)?,
             publishes: first && !spec.publish.is_empty(),
         };
         self.plug(&network, &endpoint, &namespace, &role)?;

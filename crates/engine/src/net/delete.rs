@@ -35,8 +35,9 @@ impl Engine {
                     "Disconnect them first: volt net disconnect {name} CONTAINER, volt net tap delete TAP"
                 )));
         }
+        // While there is a record of it whoever is killed leaves something that others find and remove.
+        self.apply_firewall_without(name)?;
         self.unmake_network(&network)?;
-        self.apply_firewall()?;
         self.tell_names()?;
         self.serve_names_no_more();
         Ok(())

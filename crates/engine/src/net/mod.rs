@@ -54,7 +54,7 @@ use volt_host::files::{self, Lock, LockMode, Wait};
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{Attached, Endpoint, Network};
+use volt_model::net::{Attached, Endpoint, Network, number_of};
 
 /// The most that is read of a network's or a connection's file, in bytes.
 const MAX: usize = 1 << 20;
@@ -164,7 +164,21 @@ impl Engine {
 
     pub(crate) fn addresses(&self) -> Result<Addresses> {
         files::create_dirs(&self.paths().lib, 0o755)?;
-        Addresses::open(&self.paths().database())
+        Addresses::open(&self.paths().database(), &|| self.attached_numbers())
+    }
+
+    /// The numbers that those have who are connected, as the kernel has them by now.
+    pub(crate) fn attached_numbers(&self) -> Vec<Held> {
+        let mut all = Vec::new();
+        for one in self.all_attached().unwrap_or_default() {
+            for endpoint in &one.endpoints {
+                let Ok(network) = self.network(&endpoint.network) else { continue };
+                let Some(number) = number_of(network.subnet, endpoint.ip) else { continue };
+                let (network, workload) = (network.name, one.workload.clone());
+                all.push(Held { network, workload, number });
+            }
+        }
+        all
     }
 
     /// Gives back all addresses of a workload that is gone.

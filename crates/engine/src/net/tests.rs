@@ -32,7 +32,7 @@ fn addresses_stay_with_their_names_and_are_reused_last() {
     let path = dir.path().join("volt.db");
     assert!(Addresses::read(&path).unwrap().is_none());
     let (net, other) = (network("back", "10.9.0.0/29"), network("front", "10.8.0.0/24"));
-    let mut table = Addresses::open(&path).unwrap();
+    let mut table = Addresses::open(&path, &Vec::new).unwrap();
     let claim = |table: &mut Addresses, net: &Network, who: &str, wanted| {
         table.claim(net, &name(who), wanted)
     };
@@ -70,7 +70,7 @@ fn an_address_that_somebody_is_to_have_is_given_to_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("volt.db");
     let net = network("back", "10.9.0.0/29");
-    let mut table = Addresses::open(&path).unwrap();
+    let mut table = Addresses::open(&path, &Vec::new).unwrap();
     let claim = |table: &mut Addresses, who: &str, wanted| table.claim(&net, &name(who), wanted);
     assert_eq!(claim(&mut table, "gone", None).unwrap(), 2);
     table.give_back(&name("gone"), None).unwrap();
@@ -101,15 +101,15 @@ fn no_address_is_given_out_twice() {
                 for n in 0..20 {
                     let who = name(&format!("w{worker}-{n}"));
                     // Each opens the table anew, as each process does.
-                    Addresses::open(path).unwrap().claim(net, &who, None).unwrap();
+                    Addresses::open(path, &Vec::new).unwrap().claim(net, &who, None).unwrap();
                     if n % 5 == 4 {
-                        Addresses::open(path).unwrap().give_back(&who, None).unwrap();
+                        Addresses::open(path, &Vec::new).unwrap().give_back(&who, None).unwrap();
                     }
                 }
             });
         }
     });
-    let held = Addresses::open(&path).unwrap().held().unwrap();
+    let held = Addresses::open(&path, &Vec::new).unwrap().held().unwrap();
     let numbers: BTreeSet<u32> = held.iter().map(|one| one.number).collect();
     assert_eq!((held.len(), numbers.len()), (96, 96));
 }

@@ -49,6 +49,7 @@ impl Engine {
         let (spec, environment) = self.checked_service(create)?;
         let _lock = self.lock_name(&spec.name)?;
         self.refuse_name_of_service(&spec.name)?;
+        self.forget_service_end(&spec.name)?;
         self.make_service(&spec, &environment, Publish::New)?;
         if now {
             self.systemd().enable(&[&spec.unit()], Lifetime::Persistent)?;

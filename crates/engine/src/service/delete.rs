@@ -36,8 +36,8 @@ impl Engine {
         self.intend(&Intent::Units { name: name.clone() })?;
         // It may be wanted by a target that Volt doesn't know of.
         drop(self.systemd().disable(&[&unit], Lifetime::Persistent));
-        files::remove_tree(&self.paths().service(name))?;
         self.forget_service_end(name)?;
+        files::remove_tree(&self.paths().service(name))?;
         self.forget_health(name)?;
         self.settle_units(name)?;
         self.fulfil(name)

@@ -305,8 +305,7 @@ fn data_of(paths: &Paths, volume: &Name) -> PathBuf {
     paths.volumes().join(volume.as_str()).join("_data")
 }
 
-/// The folder, in a run folder, of the parts of volumes that the container has; of one that proot runs, of its volumes, and of what it must
-/// not write to.
+/// The folder, in a run folder, of the parts of volumes that the container has; of one that proot runs, of its volumes.
 pub const PARTS: &str = "parts";
 
 /// Where a part of a volume is found while the container is prepared: it was looked up when nobody could lead elsewhere.
@@ -315,13 +314,20 @@ pub fn part_of_volume(number: usize) -> String {
     format!("{PARTS}/{number}")
 }
 
-/// The folder, in a run folder, of the memory file systems of a container that proot runs, which mounts none.
-pub const MEMORY: &str = "memory";
+/// The folder, in a run folder, of what a container that proot runs has mounted and no other user of the host may reach: memory file
+/// systems, and paths of the host that it must not write to.
+pub const CLOSED: &str = "closed";
+
+/// Where such a path of the host is while the container is prepared.
+#[must_use]
+pub fn closed_path(number: usize) -> String {
+    format!("{CLOSED}/path-{number}")
+}
 
 /// Where such a memory file system is while the container is prepared.
 #[must_use]
 pub fn memory_of(number: usize) -> String {
-    format!("{MEMORY}/{number}")
+    format!("{CLOSED}/memory-{number}")
 }
 
 /// Where what is mounted lies on the host.
@@ -329,8 +335,9 @@ fn source_of(spec: &Spec, (number, bind): (usize, &Bind), paths: &Paths) -> Path
     let by_proot = spec.backend == Backend::ProotUnit;
     match &bind.source {
         Source::Host(path) if !(by_proot && bind.read_only) => path.into(),
+        Source::Host(_) => paths.container_run(&spec.name).join(closed_path(number)),
         Source::Volume(name) if !by_proot => data_of(paths, name),
-        Source::Host(_) | Source::Volume(_) | Source::Part(..) => {
+        Source::Volume(_) | Source::Part(..) => {
             paths.container_run(&spec.name).join(part_of_volume(number))
         }
     }

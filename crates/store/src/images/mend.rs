@@ -127,7 +127,9 @@ impl Images {
             let what = match found.kind {
                 RefKind::Manifests => Some(What::Tree(found.name)),
                 RefKind::Images => {
-                    read_record(&found.path)?.map(|image| What::Image(Box::new(image)))
+                    // One that can't be read is found fault with elsewhere.
+                    let image = read_record(&found.path).ok().flatten();
+                    image.map(|image| What::Image(Box::new(image)))
                 }
                 RefKind::Registry | RefKind::Snapshots => None,
             };

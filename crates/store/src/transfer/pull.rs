@@ -139,7 +139,13 @@ impl Cas {
             let one = Wanted { object: about.tree, size: None, meta: None };
             let needed = std::slice::from_ref(&one);
             let donors = match &old {
-                Some(old) => vec![(old.digest, objects.size(&old.digest)?)],
+                // One that is gone by now is of no help.
+                Some(old) => objects
+                    .size(&old.digest)
+                    .ok()
+                    .map(|size| (old.digest, size))
+                    .into_iter()
+                    .collect(),
                 None => Vec::new(),
             };
             let places = self.places(lease, &donors, (needed, &recipes), progress)?;

@@ -70,7 +70,7 @@ on_hosts! {
         for (last, answer) in [(7, 8), (9, 10)] {
             host.sh(&format!(
                 "ip addr add 198.51.100.{last}/32 dev lo && systemd-run --quiet dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file \
-                 --no-resolv --no-hosts --bind-interfaces --listen-address=198.51.100.{last} --host-record=b.example,192.0.2.{answer}"
+                 --no-resolv --no-hosts --local-ttl=300 --bind-interfaces --listen-address=198.51.100.{last} --host-record=b.example,192.0.2.{answer}"
             ))
             .ok();
         }

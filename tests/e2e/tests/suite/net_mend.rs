@@ -81,11 +81,7 @@ on_hosts! {
         // The table of addresses is lost: nobody is given what somebody has.
         let (one, _) = address(host, "mend1");
         host.sh("rm /var/lib/volt/volt.db").ok();
-        let lost = host.sh("volt run -d --name mend3 --network mendn tiny sleep 1000");
-        assert!(lost.code != 0 && lost.stderr.contains(&format!("{one} is used in mendn by mend1")), "{lost:?}");
-        drop(host.sh("volt delete --force mend3"));
-        finds(host, "which is not written down");
-        host.sh("volt system check --repair && volt system check").ok();
+        finds(host, "is not written down");
         serve(host, "mend3", "--network mendn");
         assert!(address(host, "mend3").0 != one && reaches(host, Some("mend3"), "mend1", "mend1"));
         host.sh("mv /var/lib/volt/volt.db /root/good; head -c 4096 /dev/urandom > /var/lib/volt/volt.db").ok();

@@ -92,11 +92,13 @@ impl Engine {
 
     /// To whom a published port of the host leads that was asked about by an address of the host, and what is carried there.
     fn led(&self, whom: &Asked, carried: Option<Ports>) -> Result<Option<(Asked, Ports)>> {
-        let Asked::Host(Some(ip)) = whom else { return Ok(None) };
+        let Asked::Host(ip) = whom else { return Ok(None) };
         for mut attached in self.all_attached()? {
             let leads = |port: &&Published| {
                 let own = Ports::one(port.protocol, port.host);
-                carried == Some(own) && port.address.is_none_or(|address| address == *ip)
+                let by_it = port.address.is_none_or(|address| Some(address) == *ip);
+                let has_it = ip.is_none_or(|ip| ip.is_ipv4()) || port.ipv6.is_some();
+                carried == Some(own) && by_it && has_it
             };
             if let Some(port) = attached.published.iter().find(leads).copied() {
                 attached.endpoints.retain(|own| own.ip == port.ip);
@@ -209,6 +211,13 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Member(_, _, ip) => Some(ip),
+            Self::Outside(ip) => ip,
+        }
+    }
+
     fn party(self) -> Party<'a> {
         match self {
             Self::Member(attached, endpoint, ip) => Party {
@@ -237,7 +246,15 @@ fn ways<'a>(
     from: &[Place<'a>],
     to: &[Place<'a>],
 ) -> Vec<(Place<'a>, Place<'a>)> {
-    let each = |from: &Place<'a>| to.iter().map(|to| (*from, *to)).collect::<Vec<_>>();
+    // From IPv4 nothing leads to IPv6, nor back.
+    let is_one_kind = |from: &Place<'a>, to: &Place<'a>| match (from.ip(), to.ip()) {
+        (Some(from), Some(to)) => from.is_ipv4() == to.is_ipv4(),
+        _ => true,
+    };
+    let each = |from: &Place<'a>| {
+        let all = to.iter().filter(|to| is_one_kind(from, to));
+        all.map(|to| (*from, *to)).collect::<Vec<_>>()
+    };
     let all: Vec<_> = from.iter().flat_map(each).collect();
     let same = |(from, to): &&(Place<'a>, Place<'a>)| {
         from.network().is_some() && from.network() == to.network()

@@ -143,8 +143,10 @@ impl Engine {
             let still = left();
             all.retain(|path| still.contains(path));
         }
-        let found =
-            |path: PathBuf| Found::path(&path, "a file half written", Mend::Remove(path.clone()));
+        let found = |path: PathBuf| {
+            let folder = path.parent().unwrap_or(&path).to_owned();
+            Found::path(&path, "a file half written", Mend::SweepDrafts(folder))
+        };
         all.into_iter().map(found).collect()
     }
 }

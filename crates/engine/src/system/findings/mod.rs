@@ -15,6 +15,7 @@ mod volumes;
 
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::net::Held;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use volt_host::files::{self, LockError, LockMode, Wait};
@@ -74,8 +75,10 @@ pub(super) enum Mend {
     RemoveLink(String),
     /// The address that a workload has in a network, the second, is given back.
     GiveAddressBack(Name, Name),
-    /// The number that a workload has in a network, the second, is written down again.
-    WriteAddress(Name, Name, u32),
+    /// The number that a workload has in a network is written down again.
+    WriteAddress(Held),
+    /// Drafts in a folder that nobody holds are removed.
+    SweepDrafts(PathBuf),
     /// The image store mends it.
     Images,
     /// The content-addressed store mends it.
@@ -198,7 +201,8 @@ impl Engine {
             }
             Mend::RemoveLink(name) => self.remove_link(name),
             Mend::GiveAddressBack(name, network) => self.give_address_back(name, network),
-            Mend::WriteAddress(name, network, number) => self.write_address(name, network, *number),
+            Mend::WriteAddress(own) => self.write_address(own),
+            Mend::SweepDrafts(folder) => Ok(files::sweep_drafts(folder)?),
             Mend::Cas => Ok(self.cas().tidy(&|| self.wanted_trees())?),
         }
     }

@@ -9,7 +9,7 @@ use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
 use volt_model::name::Name;
 use volt_model::net::ruleset::Family;
-use volt_model::net::{Attached, Network, PORT_PREFIX, number_of, port_name};
+use volt_model::net::{Attached, Network, PORT_PREFIX, port_name};
 
 impl Engine {
     pub(super) fn network_findings(&self, facts: &Facts) -> Vec<Found> {
@@ -49,10 +49,11 @@ impl Engine {
             found.push(Found::new(&format!("network {name}"), why, Mend::Nothing));
         }
         found.extend(self.connection_findings(facts));
-        match self.written_addresses() {
+        // Somebody who was killed may have left it so that only who may write to it can read it.
+        match self.written_addresses().or_else(|_| self.addresses()?.held()) {
             Ok(held) => {
                 found.extend(self.address_findings(facts, &held));
-                found.extend(self.unwritten_addresses(&attached, &held));
+                found.extend(self.unwritten_addresses(&held));
             }
             Err(error) => {
                 let why = error.chain().join(": ");
@@ -203,35 +204,27 @@ impl Engine {
     }
 
     /// Addresses of connected workloads that the table doesn't tell of: it was lost, and others would be given them.
-    fn unwritten_addresses(&self, attached: &[Attached], held: &[Held]) -> Vec<Found> {
+    fn unwritten_addresses(&self, held: &[Held]) -> Vec<Found> {
         let mut found = Vec::new();
-        for one in attached {
-            for endpoint in &one.endpoints {
-                let Ok(network) = self.network(&endpoint.network) else { continue };
-                let Some(number) = number_of(network.subnet, endpoint.ip) else { continue };
-                let own =
-                    Held { network: network.name.clone(), workload: one.workload.clone(), number };
-                if !held.contains(&own) && !self.is_at_work(&one.workload) {
-                    let why =
-                        format!("{} has {}, which is not written down", one.workload, endpoint.ip);
-                    let mend = Mend::WriteAddress(own.workload, own.network, number);
-                    found.push(Found::new(&format!("network {}", network.name), why, mend));
-                }
+        // Read after the table: who has gone meanwhile has nothing any more.
+        for own in self.attached_numbers().into_iter().filter(|own| !held.contains(own)) {
+            if !self.is_at_work(&own.workload) {
+                let why = format!("{} has an address in it that is not written down", own.workload);
+                let subject = format!("network {}", own.network);
+                found.push(Found::new(&subject, why, Mend::WriteAddress(own)));
             }
         }
         found
     }
 
     /// Writes down again what a workload has that is connected.
-    pub(super) fn write_address(
-        &self,
-        name: &Name,
-        network: &Name,
-        number: u32,
-    ) -> crate::Result<()> {
-        let _lock = self.lock_name(name)?;
-        let network = self.network(network)?;
-        self.addresses()?.claim(&network, name, Some(number)).map(drop)
+    pub(super) fn write_address(&self, own: &Held) -> crate::Result<()> {
+        let _lock = self.lock_name(&own.workload)?;
+        if !self.attached_numbers().contains(own) {
+            return Ok(());
+        }
+        let network = self.network(&own.network)?;
+        self.addresses()?.claim(&network, &own.workload, Some(own.number)).map(drop)
     }
 
     /// Gives back the address of a workload that is gone, or that has left the network.
