@@ -21,7 +21,7 @@ impl Decoder<'_> {
         container.ports = self.ports(at);
         container.expose = self.expose(at);
         container.extra_hosts = self.extra_hosts(at);
-        container.dns = self.parse_all(at, "dns");
+        container.dns = self.name_servers(at);
         container.dns_opt = self.texts(at, "dns_opt");
         container.dns_search = self.texts(at, "dns_search");
         let whose = match &container.network {
@@ -38,6 +38,22 @@ impl Decoder<'_> {
                 "Remove `ports`, or `network_mode`",
             );
         }
+    }
+
+    /// The servers of names that can be asked for a container.
+    fn name_servers(&mut self, at: &At<'_>) -> Vec<IpAddr> {
+        let mut servers = Vec::new();
+        for item in self.list_or_one(at, "dns") {
+            let Some(server) = self.parse::<IpAddr>(&item) else { continue };
+            match server.to_canonical().is_loopback() {
+                true => self.odd(
+                    &item,
+                    "is left out: Volt asks for the container, and its own loopback is another one",
+                ),
+                false => servers.push(server),
+            }
+        }
+        servers
     }
 
     /// Where Volt calls a container otherwise than the file does, others find it as the file does too.

@@ -89,7 +89,9 @@ impl Around {
                 return Err(AroundError::Word(shown(word)));
             }
         }
-        let mut own = self.dns.iter().filter(|ip| ip.is_loopback() || ip.is_unspecified());
+        let is_own =
+            |ip: &IpAddr| ip.to_canonical().is_loopback() || ip.to_canonical().is_unspecified();
+        let mut own = self.dns.iter().filter(|ip| is_own(ip));
         if let Some(own) = own.next() {
             return Err(AroundError::Server(*own));
         }

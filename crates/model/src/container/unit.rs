@@ -521,7 +521,7 @@ mod tests {
         };
         let run = "/run/volt/containers/web";
         let all = format!(
-            " -b {run}/parts/0:/srv -b /opt:/opt -b {run}/memory/0:/tmp -b {run}/secrets/0:/run/secrets/key -b "
+            " -b {run}/closed/path-0:/srv -b /opt:/opt -b {run}/closed/memory-0:/tmp -b {run}/secrets/0:/run/secrets/key -b "
         );
         assert!(rendered(&given).contains(&all), "{}", rendered(&given));
         let shares = Network::Container("db".parse().unwrap());
