@@ -87,7 +87,8 @@ on_hosts! {
     fn system_keeps_what_containers_wrote_from_other_users(host) {
         host.tiny();
         let _guard = host.container("setuid");
-        host.sh("id tester > /dev/null 2>&1 || useradd -m tester").ok();
+        // Others make the tester a member of the group, who may do more.
+        host.sh("id neighbour > /dev/null 2>&1 || useradd -m neighbour").ok();
         let stack = "{name: setuid, services: {setuid: {image: tiny, command: sleep 1000, container_name: setuid, stop_grace_period: 1s, volumes: ['kept:/kept', \
             {type: volume, source: kept, target: /part, volume: {subpath: sub}}]}}, volumes: {kept: {name: setuid, external: true}}}";
         host.run_with(&["sh", "-c", "cat > /tmp/setuid.yaml"], stack.as_bytes()).ok();
@@ -98,7 +99,7 @@ on_hosts! {
         let lib = lib.map(|place| format!("/var/lib/volt/{place}/id"));
         for file in lib.into_iter().chain(["/run/volt/containers/setuid/parts/1/id".to_owned()]) {
             host.sh(&format!("test -u {file}")).ok();
-            let ran = host.run(&["runuser", "-u", "tester", "--", &file]);
+            let ran = host.run(&["runuser", "-u", "neighbour", "--", &file]);
             assert!(ran.code != 0 && ran.stderr.contains("Permission denied"), "{file}: {ran:?}");
         }
         host.sh("volt compose -f /tmp/setuid.yaml down && volt volume delete setuid").ok();
