@@ -636,10 +636,20 @@ on_hosts! {
 
 /// The most memory that a command had, in MiB. It does its work itself.
 fn peak(host: &Host, words: &str) -> u64 {
-    // A test host has the smallest of Pythons.
-    let look = "import os, sys; out = os.dup(1); os.dup2(os.open(os.devnull, os.O_WRONLY), 1); \
-        _, end, used = os.wait4(os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0); \
-        os.write(out, b\"%d\" % (used.ru_maxrss >> 10)); sys.exit(end != 0)";
+    // A test host has the smallest of Pythons, which can't ask for what a child has used.
+    let look = r#"
+import os, sys, time
+out = os.dup(1)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+child, most, ended = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0, (0, 0)
+while ended[0] == 0:
+    for line in open("/proc/%d/status" % child):
+        if line.startswith("VmHWM"):
+            most = max(most, int(line.split()[1]))
+    time.sleep(0.005)
+    ended = os.waitpid(child, os.WNOHANG)
+os.write(out, b"%d" % (most >> 10))
+sys.exit(ended[1] != 0)"#;
     host.sh(&format!("python3 -c '{look}' {words}")).ok().parse().unwrap()
 }
 
