@@ -211,13 +211,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn ip(self) -> Option<IpAddr> {
-        match self {
-            Self::Member(_, _, ip) => Some(ip),
-            Self::Outside(ip) => ip,
-        }
-    }
-
     fn party(self) -> Party<'a> {
         match self {
             Self::Member(attached, endpoint, ip) => Party {
@@ -246,9 +239,9 @@ fn ways<'a>(
     from: &[Place<'a>],
     to: &[Place<'a>],
 ) -> Vec<(Place<'a>, Place<'a>)> {
-    // From IPv4 nothing leads to IPv6, nor back.
-    let is_one_kind = |from: &Place<'a>, to: &Place<'a>| match (from.ip(), to.ip()) {
-        (Some(from), Some(to)) => from.is_ipv4() == to.is_ipv4(),
+    // Between members nothing leads from IPv4 to IPv6, nor back.
+    let is_one_kind = |from: &Place<'a>, to: &Place<'a>| match (from, to) {
+        (Place::Member(_, _, from), Place::Member(_, _, to)) => from.is_ipv4() == to.is_ipv4(),
         _ => true,
     };
     let each = |from: &Place<'a>| {
