@@ -62,6 +62,9 @@ pub enum Error {
     /// What was to be sent could not be read.
     #[error("what is to be sent can't be read: {0}")]
     Unread(std::io::Error),
+    /// This host has nothing left to ask it with.
+    #[error("no registry can be asked now: {0}")]
+    Unasked(std::io::Error),
     /// The caller no longer wants it.
     #[error("cancelled")]
     Cancelled,
@@ -91,6 +94,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Wrong { .. } => ErrorKind::Network,
             Self::Unread(_) => ErrorKind::General,
+            Self::Unasked(_) => ErrorKind::Resource,
             Self::Cancelled => ErrorKind::Interrupted,
             Self::Invalid(_) => ErrorKind::Usage,
         }

@@ -7,6 +7,7 @@ use super::found::stack_of;
 use super::turn::no_service;
 use crate::error::{Error, Result};
 use crate::plain::Environment;
+use crate::service::End;
 use crate::workload::Kind;
 use crate::{Engine, service, task};
 use std::collections::BTreeMap;
@@ -30,8 +31,8 @@ const MAX: usize = 4 << 20;
 /// A service or task as it was, with its variables.
 #[derive(Debug)]
 pub(super) enum Old {
-    /// A service.
-    Service(Box<ServiceSpec>, Environment),
+    /// A service, and how it had ended.
+    Service(Box<ServiceSpec>, Environment, Option<End>),
     /// A task.
     Task(Box<TaskSpec>, Environment),
 }
@@ -40,7 +41,7 @@ impl Old {
     /// What it is called.
     pub(super) fn name(&self) -> &Name {
         match self {
-            Self::Service(spec, _) => &spec.name,
+            Self::Service(spec, ..) => &spec.name,
             Self::Task(spec, _) => &spec.name,
         }
     }
@@ -180,7 +181,7 @@ impl Engine {
             Kind::Service => {
                 let text = read(&self.service_environment(name))?;
                 let spec = Box::new(self.service_spec(name)?);
-                Some(Old::Service(spec, parse_environment_file(&text)))
+                Some(Old::Service(spec, parse_environment_file(&text), self.service_end(name)))
             }
             Kind::Task => {
                 let (spec, text) = (self.task_spec(name)?, read(&self.task_environment(name))?);
@@ -200,7 +201,12 @@ impl Engine {
     /// Makes a service or task what it was.
     pub(super) fn put_plain_back(&self, old: &Old) -> Result<()> {
         match old {
-            Old::Service(spec, environment) => self.service_replace(spec, environment),
+            Old::Service(spec, environment, end) => {
+                self.service_replace(spec, environment)?;
+                // What it had done stays done: who waits for it is to begin again.
+                let done = end.as_ref().filter(|end| end.is_good());
+                done.map_or(Ok(()), |end| self.put_service_end_back(&spec.name, end))
+            }
             Old::Task(spec, environment) => self.task_replace(spec, environment),
         }
     }

@@ -128,6 +128,7 @@ impl Engine {
                     Condition::ServiceHealthy => self.is_healthy(&name),
                     Condition::ServiceCompletedSuccessfully => {
                         self.has_completed(&name).unwrap_or(false)
+                            || self.would_be_run(&name).unwrap_or(false)
                     }
                 };
                 if !so_far {

@@ -47,11 +47,8 @@ impl Engine {
     /// `InvalidConfig`, with file, line and reason, for one that can't be used; and for one that is gone from which something is in force:
     /// whoever asks for something else doesn't ask for its end.
     pub(super) fn written_orders(&self) -> Result<Orders> {
+        let written = self.whatever_is_written()?;
         let (policies, rules) = (self.paths().network_policies(), self.paths().firewall_rules());
-        let written = Orders {
-            policies: read(&policies)?.unwrap_or_default(),
-            rules: read(&rules)?.unwrap_or_default(),
-        };
         let now = self.orders().unwrap_or_default();
         for (path, is_lost) in [
             (&policies, now.policies != Policies::default() && !policies.exists()),
@@ -67,6 +64,14 @@ impl Engine {
         Ok(written)
     }
 
+    /// The same, where a file that is gone says nothing.
+    fn whatever_is_written(&self) -> Result<Orders> {
+        Ok(Orders {
+            policies: read(&self.paths().network_policies())?,
+            rules: read(&self.paths().firewall_rules())?,
+        })
+    }
+
     /// Reads both files and puts in force what they say.
     ///
     /// # Errors
@@ -74,10 +79,7 @@ impl Engine {
     pub fn firewall_reload(&self) -> Result<Status> {
         self.refuse_without_networks()?;
         let lock = self.lock_firewall()?;
-        let facts = self.put_in_force(&Orders {
-            policies: read(&self.paths().network_policies())?.unwrap_or_default(),
-            rules: read(&self.paths().firewall_rules())?.unwrap_or_default(),
-        })?;
+        let facts = self.put_in_force(&self.whatever_is_written()?)?;
         drop(lock);
         self.have_networks_watched();
         // The kernel has just taken it.
@@ -246,8 +248,7 @@ pub(crate) fn of_another(name: &Name, network: &Network) -> Option<String> {
     }
 }
 
-/// What a file says; nothing where there is none.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
     let refused = |why: String| {
         Error::new(ErrorKind::InvalidConfig, format!("{} can't be used: {why}", path.display()))
             .about(&path.display())
@@ -258,10 +259,10 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         return Err(refused("it is no file".to_owned()));
     }
     let bytes = match files::read_bounded(path, MAX) {
-        Err(e) if e.is_not_found() => return Ok(None),
+        Err(e) if e.is_not_found() => return Ok(T::default()),
         bytes => bytes?,
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| refused(e.to_string()))
+    serde_json::from_slice(&bytes).map_err(|e| refused(e.to_string()))
 }
 
 /// Adds a statement to those of its kind.

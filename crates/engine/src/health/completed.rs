@@ -46,6 +46,13 @@ impl Engine {
         let watch = FolderWatch::new(&[&folder])?;
         let since = match self.kind_of(name) {
             Kind::Task if self.has_completed(name)? => return Ok(()),
+            // It is down, or what it can't do without is not so far.
+            Kind::Task if !self.is_task_up(name)? => {
+                let title = format!("The task {name} is not up, so it is not run");
+                return Err(Error::new(ErrorKind::General, title)
+                    .about(name)
+                    .hinted(format!("See `systemctl status {}`", task_unit::timer(name))));
+            }
             Kind::Task => {
                 let now = Timestamp::now();
                 self.begin_run(name)?;
@@ -96,6 +103,17 @@ impl Engine {
         Ok(!state.is_alive() && self.completed(name, state, None).is_ok())
     }
 
+    /// Whether its gate would have a task run, which has not run since the boot, or since it was changed.
+    pub(crate) fn would_be_run(&self, name: &Name) -> Result<bool> {
+        let is_task = self.kind_of(name) == Kind::Task;
+        Ok(is_task && self.is_task_up(name)? && self.last_task_run(name, None)?.is_none())
+    }
+
+    /// Whether the times of a task count.
+    fn is_task_up(&self, name: &Name) -> Result<bool> {
+        Ok(self.systemd().unit_status(&task_unit::timer(name))?.active.is_up())
+    }
+
     /// Whether the run that is over has ended well; it is one that began after `since`, where that is said.
     fn completed(&self, name: &Name, state: State, since: Option<Timestamp>) -> Result<()> {
         let outcome = match self.kind_of(name) {
@@ -138,17 +156,20 @@ impl Engine {
         })
     }
 
-    /// The run is one of the task as it is now.
     fn task_completed(&self, name: &Name, since: Option<Timestamp>) -> Result<Outcome> {
-        let boot = self.systemd().unit_status(AT_BOOT)?.active_since.and_then(in_time);
-        let made = self.task_spec(name)?.created;
-        let since = since.max(boot).map_or(made, |since| since.max(made));
-        let last = self.task_runs(name)?.pop().filter(|run| run.finished >= since);
-        Ok(match last {
+        Ok(match self.last_task_run(name, since)? {
             Some(run) if run.succeeded() => Ok(()),
             Some(Run { result, code, .. }) => Err(said(&result, code)),
             None => Err("it has not run".into()),
         })
+    }
+
+    /// The last run of a task as it is now that is over, since the boot.
+    fn last_task_run(&self, name: &Name, since: Option<Timestamp>) -> Result<Option<Run>> {
+        let boot = self.systemd().unit_status(AT_BOOT)?.active_since.and_then(in_time);
+        let made = self.task_spec(name)?.created;
+        let since = since.max(boot).map_or(made, |since| since.max(made));
+        Ok(self.task_runs(name)?.pop().filter(|run| run.finished >= since))
     }
 
     /// When the last run of a unit began. systemd forgets a unit that has ended and that nobody asks for: then it was since the boot, or

@@ -46,7 +46,15 @@ impl Engine {
     /// When it can't be written down.
     pub fn service_ended(&self, name: &Name, ended: &Ended) -> Result<()> {
         let (result, code) = (ended.result.clone(), ended.exit_code());
-        let end = End { result, code, finished: Timestamp::now() };
+        self.write_service_end(name, &End { result, code, finished: Timestamp::now() })
+    }
+
+    /// Has a service that is again what it was have done its work, whatever has run of it meanwhile.
+    pub(crate) fn put_service_end_back(&self, name: &Name, end: &End) -> Result<()> {
+        self.write_service_end(name, &End { finished: Timestamp::now(), ..end.clone() })
+    }
+
+    fn write_service_end(&self, name: &Name, end: &End) -> Result<()> {
         files::create_dirs(&self.service_ends(), 0o755)?;
         let text = serde_json::json!(end).to_string();
         Ok(files::write_volatile(&self.service_end_path(name), text.as_bytes(), 0o644)?)

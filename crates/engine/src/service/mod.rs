@@ -21,6 +21,7 @@ mod status;
 mod stop;
 
 pub use create::Create;
+pub(crate) use ended::End;
 pub use profiles::Exposure;
 pub(crate) use record::names_below;
 pub use show::File;

@@ -156,10 +156,11 @@ impl Client {
     /// Sends a request. Whoever gives up does not wait for the answer.
     fn answer_to(&self, request: RequestBuilder) -> Result<reqwest::Result<Response>> {
         let (done, is_done) = channel::<()>();
-        let waiting = std::thread::spawn(move || {
+        let sending = move || {
             let _done = done;
             request.send()
-        });
+        };
+        let waiting = std::thread::Builder::new().spawn(sending).map_err(Error::Unasked)?;
         while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(LOOK) {
             self.refuse_over()?;
         }

@@ -177,6 +177,58 @@ tasks:
   boxed: {exec: [sh, -c, 'sleep 1'], container: tiny, on_calendar: '03:00'}
 ";
 
+const NEED: &str = "\
+name: need
+services:
+  db:
+    image: tiny
+    command: sleep 1000
+    stop_grace_period: 1s
+    volumes: ['state:/need']
+    healthcheck: {test: test ! -e /need/ill, interval: 1s, timeout: 5s, retries: 2}
+  first: {exec: /bin/true}
+  web:
+    image: tiny
+    command: sleep 1000
+    stop_grace_period: 1s
+    depends_on: {first: {condition: service_completed_successfully}, migrate: {condition: service_completed_successfully}}
+tasks:
+  migrate: {exec: /bin/true, on_calendar: '03:00', depends_on: {db: {condition: service_healthy}}}
+volumes: {state: {}}
+";
+
+on_hosts! {
+    fn compose_runs_no_task_before_what_it_needs(host) {
+        let host = &*host.private("need");
+        host.tiny();
+        let ill = "/var/lib/volt/volumes/need-state/_data/ill";
+        let runs = || host.volt(&["task", "history", "need-migrate-1", "-o", "json"]).json().as_array().unwrap().len();
+        stack(host, "need", NEED);
+        within(host, "need", "volt compose up -d").ok();
+        assert_eq!(runs(), 1);
+        // What somebody waits for stays done where what comes after it fails, and all is as it was.
+        let other = NEED.replace("first: {exec: /bin/true}", "first: {exec: [/bin/sh, -c, exit]}").replace("image: tiny\n    command: sleep 1000\n    stop_grace_period: 1s\n    depends_on", "image: tiny\n    command: /no/such\n    stop_grace_period: 1s\n    depends_on");
+        stack(host, "need", &other);
+        assert_ne!(within(host, "need", "volt compose up -d").code, 0);
+        host.sh("systemctl is-active volt-container@need-web-1 && systemctl restart volt-container@need-web-1 && systemctl is-active volt-container@need-web-1").ok();
+        stack(host, "need", NEED);
+        assert_eq!(steps(&within(host, "need", "volt compose up -d -o json").json()), [""; 0]);
+        // At boot it doesn't get well, so nothing is run that needs it; and then it does.
+        host.sh(&format!("systemctl mask --now volt.socket volt.service; touch {ill}")).ok();
+        host.reboot();
+        let minute = Duration::from_secs(60);
+        host.until(minute, "systemctl is-active multi-user.target volt-container@need-db-1 && systemctl is-active volt-reopen@need-migrate-1");
+        host.sh("! systemctl is-active volt-container@need-web-1 volt-task-need-migrate-1.timer").ok();
+        assert_eq!(runs(), 1);
+        host.sh(&format!("rm {ill}")).ok();
+        host.until(minute, "systemctl is-active volt-container@need-web-1");
+        assert_eq!(runs(), 2);
+        host.sh("systemctl unmask volt.socket volt.service").ok();
+        within(host, "need", "volt compose down -v").ok();
+        is_gone(host, "need");
+    }
+}
+
 on_hosts! {
     fn compose_waits_until_services_and_tasks_are_done(host) {
         let host = &*host.private("done");
