@@ -228,6 +228,21 @@ pub(crate) fn group_of(unit: &str) -> String {
     format!("/system.slice/{unit}")
 }
 
+/// What becomes of what a service or task that is removed wrote in the folders that systemd made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It stays, for whoever is called so next.
+    Kept,
+    /// It goes too.
+    Removed,
+}
+
+impl Written {
+    pub(crate) fn removed_if(removed: bool) -> Self {
+        if removed { Self::Removed } else { Self::Kept }
+    }
+}
+
 /// Variables with their values.
 pub(crate) type Environment = Vec<(String, String)>;
 

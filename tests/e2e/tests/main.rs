@@ -12,8 +12,10 @@ mod suite {
     mod compose_develop;
     mod compose_health;
     mod compose_isolation;
+    mod compose_kept;
     mod compose_more;
     mod compose_ordinary;
+    mod compose_undo;
     mod container_boot;
     mod container_confinement;
     mod container_exec;

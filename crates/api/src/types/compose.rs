@@ -25,10 +25,14 @@ pub struct ComposeUp {
     pub no_recreate: bool,
     /// What the file doesn't have any more is removed.
     pub remove_orphans: bool,
+    /// Services that the files have and no active profile: what there is of them is left alone.
+    pub disabled: Vec<String>,
     /// Nothing is started.
     pub no_start: bool,
     /// What was done stays where a step fails.
     pub no_rollback: bool,
+    /// Images that are not there are got later: a plan leaves them out of account.
+    pub images_later: bool,
     /// What was started must run in the end, and be well where it has a check of its health.
     pub wait: bool,
 }

@@ -186,6 +186,7 @@ fn up_gets_what_is_missing_and_sends_one_document() {
         "POST /api/v1/images/pull" => {
             Reply::Body(format!("{}\n", value!({ "done": image() })).into_bytes())
         }
+        "POST /api/v1/stacks/shop/plan" => json(&plan),
         "POST /api/v1/stacks/shop/up" => {
             Reply::Body(format!("{}\n", value!({ "done": plan })).into_bytes())
         }
@@ -194,11 +195,18 @@ fn up_gets_what_is_missing_and_sends_one_document() {
     outcome.unwrap();
     assert_eq!(
         lines(&asked),
-        ["GET /api/v1/images", "POST /api/v1/images/pull", "POST /api/v1/stacks/shop/up"]
+        [
+            "GET /api/v1/images",
+            "POST /api/v1/stacks/shop/plan",
+            "POST /api/v1/images/pull",
+            "POST /api/v1/stacks/shop/up"
+        ]
     );
-    let pulled: Value = serde_json::from_slice(&asked[1].1).unwrap();
+    let planned: Value = serde_json::from_slice(&asked[1].1).unwrap();
+    assert_eq!(planned["images_later"], true);
+    let pulled: Value = serde_json::from_slice(&asked[2].1).unwrap();
     assert_eq!(pulled["image"], "other");
-    let up: Value = serde_json::from_slice(&asked[2].1).unwrap();
+    let up: Value = serde_json::from_slice(&asked[3].1).unwrap();
     assert_eq!(up["services"], value!(["web"]));
     let document = up["document"].as_str().unwrap();
     assert!(document.contains("scale: 2") && document.contains("content: content"), "{document}");

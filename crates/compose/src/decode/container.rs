@@ -151,11 +151,7 @@ impl Decoder<'_> {
             [("stop-first", UpdateOrder::StopFirst), ("start-first", UpdateOrder::StartFirst)];
         let config = config.filter(|config| config.get("order").is_some());
         let Some(config) = config else { return UpdateOrder::default() };
-        let order = self.choice_of(&config, "order", &choices).unwrap_or_default();
-        if order == UpdateOrder::StartFirst {
-            self.odd(&config, "order: one stops before the next starts, since both have one name");
-        }
-        order
+        self.choice_of(&config, "order", &choices).unwrap_or_default()
     }
 
     fn confinement(&mut self, at: &At<'_>, container: &mut Container) {

@@ -204,7 +204,10 @@ pub(super) const ROWS: &[Row] = &[
         "services.*.deploy.update_config.monitor",
         "`up` undoes what fails, and replaces one after the other",
     ),
-    works("services.*.deploy.update_config.order", "deploy_of_services"),
+    warned(
+        "services.*.deploy.update_config.order",
+        "one stops before the next starts, since both have one name",
+    ),
     warned(
         "services.*.deploy.update_config.parallelism",
         "`up` undoes what fails, and replaces one after the other",

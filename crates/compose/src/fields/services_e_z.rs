@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
     works("services.*.networks.*.gw_priority", "a_container_in_the_engines_words"),
     warned(
         "services.*.networks.*.interface_name",
-        "interfaces are called eth0, eth1 in the order of the file",
+        "interfaces are called eth0, eth1 by gw_priority and then by the networks' names",
     ),
     works("services.*.networks.*.ipv4_address", "networks_of_services"),
     warned(
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
     works("services.*.networks.*.mac_address", "networks_of_services"),
     warned(
         "services.*.networks.*.priority",
-        "interfaces are called eth0, eth1 in the order of the file",
+        "interfaces are called eth0, eth1 by gw_priority and then by the networks' names",
     ),
     warned("services.*.oom_kill_disable", "the kernel kills what is over its limit"),
     works("services.*.oom_score_adj", "a_container_in_the_engines_words"),

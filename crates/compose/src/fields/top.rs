@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Row] = &[
     works("configs.*.external", "secrets_and_configs_of_stacks"),
     works("configs.*.external.name", "secrets_and_configs_of_stacks"),
     works("configs.*.file", "secrets_and_configs_of_stacks"),
-    works("configs.*.labels", "secrets_and_configs_of_stacks"),
+    warned("configs.*.labels", "a file of configuration is known by its content alone"),
     works("configs.*.name", "secrets_and_configs_of_stacks"),
     refused(
         "configs.*.template_driver",
@@ -52,7 +52,7 @@ pub(super) const ROWS: &[Row] = &[
     works("secrets.*.external", "secrets_and_configs_of_stacks"),
     works("secrets.*.external.name", "secrets_and_configs_of_stacks"),
     works("secrets.*.file", "secrets_and_configs_of_stacks"),
-    works("secrets.*.labels", "secrets_and_configs_of_stacks"),
+    warned("secrets.*.labels", "secrets of Volt have no labels"),
     works("secrets.*.name", "secrets_and_configs_of_stacks"),
     refused(
         "secrets.*.template_driver",

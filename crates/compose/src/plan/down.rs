@@ -34,14 +34,14 @@ pub fn down(stack: &Stack, have: &Have, options: &Options) -> Plan {
         .iter()
         .filter(|(_, existing)| !stack.services.contains_key(&existing.service))
     {
-        if options.remove_orphans {
-            let mut step = Step::of(
-                Action::Remove,
-                Kind::Workload,
-                name,
-                &existing.service,
-                "no service of the file has it",
-            );
+        let is_disabled = options.disabled.contains(&existing.service);
+        if is_disabled && !options.services.is_empty() {
+            continue;
+        }
+        if is_disabled || options.remove_orphans {
+            let why =
+                if is_disabled { "the stack goes down" } else { "no service of the file has it" };
+            let mut step = Step::of(Action::Remove, Kind::Workload, name, &existing.service, why);
             step.replica = existing.replica;
             plan.push(step);
         } else {

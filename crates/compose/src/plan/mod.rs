@@ -94,6 +94,8 @@ pub struct Options {
     pub keep: bool,
     /// What the file doesn't have any more is removed.
     pub remove_orphans: bool,
+    /// Services that the file has and no active profile: what there is of them is left alone, and goes when all of the stack does.
+    pub disabled: BTreeSet<String>,
     /// Nothing is started.
     pub no_start: bool,
     /// All that this service needs, and not itself.

@@ -397,6 +397,7 @@ impl Planner<'_> {
                     format!("{} are wanted", service.replicas)
                 }
                 Some(_) => "it is called otherwise now".to_owned(),
+                None if self.options.disabled.contains(&existing.service) => continue,
                 None if self.options.remove_orphans => "no service of the file has it".to_owned(),
                 None => {
                     let note = format!(

@@ -115,11 +115,13 @@ fn up(body: ComposeUp) -> Result<Up, Failure> {
             force: body.force_recreate,
             keep: body.no_recreate,
             remove_orphans: body.remove_orphans,
+            disabled: body.disabled.into_iter().collect(),
             no_start: body.no_start,
             volumes: false,
             before: None,
         },
         no_rollback: body.no_rollback,
+        images_later: body.images_later,
         wait: body.wait,
     })
 }

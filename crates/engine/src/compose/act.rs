@@ -12,6 +12,7 @@ use crate::Engine;
 use crate::container::Create as ContainerCreate;
 use crate::error::{Error, Result};
 use crate::net::Create as NetCreate;
+use crate::plain::Written;
 use crate::volume::Create as VolumeCreate;
 use crate::workload::{self, Query};
 use ipnet::IpNet;
@@ -114,7 +115,7 @@ impl<'a> Doer<'a> {
             (Kind::Volume, _) => self.create_volume(&name, &step.key, told),
             (Kind::Secret, _) => self.put_secret(&name, &step.key),
             (Kind::Workload, Action::Create) => self.create_or_go_on(&name, step),
-            (Kind::Workload, Action::Recreate) => self.recreate(&name, step),
+            (Kind::Workload, Action::Recreate) => self.recreate(&name, step, told),
             (Kind::Workload, Action::Start) => self.start(&name, step, told),
             (Kind::Workload, Action::Restart) => self.restart(&name, step, None, told),
             (Kind::Workload, Action::Unpause) => {
@@ -122,9 +123,9 @@ impl<'a> Doer<'a> {
                 self.undone_by(Undo::Thawed(name));
                 Ok(())
             }
-            (Kind::Workload, Action::Stop) => self.make_room(&name, &step.key),
+            (Kind::Workload, Action::Stop) => self.make_room(&name, &step.key, told),
             (Kind::Workload, Action::Remove) => {
-                self.make_room(&name, &step.key)?;
+                self.make_room(&name, &step.key, told)?;
                 self.remove_later(name);
                 Ok(())
             }
@@ -285,8 +286,8 @@ impl<'a> Doer<'a> {
     }
 
     /// Puts a new service or task in the place of one, or something else.
-    fn recreate_plain(&self, name: &Name, step: &Step, old: Old) -> Result<()> {
-        self.stop(name, &step.key)?;
+    fn recreate_plain(&self, name: &Name, step: &Step, old: Old, told: &Told<'_>) -> Result<()> {
+        self.stop(name, &step.key, told)?;
         if matches!(old, Old::Task(..)) {
             // A run that somebody asked for is under way without the timer too, and this is no state to come back to.
             self.engine.task_stop(name)?;
@@ -295,7 +296,7 @@ impl<'a> Doer<'a> {
         let again = wanted == Some(self.engine.kind_of(name));
         self.undone_by(Undo::Plain(Box::new(old)));
         if !again {
-            self.engine.stack_delete(name)?;
+            self.engine.stack_delete(name, Written::Kept)?;
             return self.create(name, step, None);
         }
         let hash = self.hash(&step.key);
@@ -305,20 +306,20 @@ impl<'a> Doer<'a> {
     }
 
     /// Puts a new container in the place of one that is kept under another name until all is well.
-    fn recreate(&self, name: &Name, step: &Step) -> Result<()> {
+    fn recreate(&self, name: &Name, step: &Step, told: &Told<'_>) -> Result<()> {
         let engine = self.engine;
         if let Some(old) = engine.plain_as_it_is(name)? {
-            return self.recreate_plain(name, step, old);
+            return self.recreate_plain(name, step, old, told);
         }
+        engine.check_set_aside(self.stack, name)?;
         let old = engine.spec(name)?;
-        let ran = engine.run_state(&old)?.state.is_alive();
-        self.stop(name, &step.key)?;
+        self.stop(name, &step.key, told)?;
         let was = name_of_old(name);
         if engine.container_exists(&was) {
-            engine.container_delete(&was, true)?;
+            engine.remove_replaced(vec![was.clone()])?;
         }
         engine.container_rename(name, &was)?;
-        self.undone_by(Undo::Renamed { was: was.clone(), name: name.clone(), ran });
+        self.undone_by(Undo::Renamed { was: was.clone(), name: name.clone() });
         self.remove_later(was.clone());
         self.take_the_place_of(&was, &old, name, step)
     }
@@ -350,7 +351,7 @@ impl<'a> Doer<'a> {
         self.await_all(step, told)?;
         self.engine.stack_start(name)?;
         self.undone_by(Undo::Started(name.clone()));
-        self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
+        self.engine.run_hooks(self.stack, &step.key, (name, hooks::post_start), told.gone)
     }
 
     /// Stops and starts a workload.
@@ -362,25 +363,25 @@ impl<'a> Doer<'a> {
         told: &Told<'_>,
     ) -> Result<()> {
         self.tell_systemd()?;
-        self.engine.run_last_hooks(self.stack, &step.key, name);
+        self.engine.run_last_hooks(self.stack, &step.key, name, told.gone);
         self.await_all(step, told)?;
         self.engine.stack_restart(name, timeout)?;
-        self.engine.run_hooks(self.stack, &step.key, name, hooks::post_start)
+        self.engine.run_hooks(self.stack, &step.key, (name, hooks::post_start), told.gone)
     }
 
-    fn stop(&self, name: &Name, key: &str) -> Result<()> {
+    fn stop(&self, name: &Name, key: &str, told: &Told<'_>) -> Result<()> {
         if !self.engine.stack_state(name)?.is_alive() {
             return Ok(());
         }
-        self.engine.run_last_hooks(self.stack, key, name);
+        self.engine.run_last_hooks(self.stack, key, name, told.gone);
         self.engine.stack_stop(name, None)?;
         self.undone_by(Undo::Stopped(name.clone()));
         Ok(())
     }
 
     /// Stops what others need something of. What takes its place is not to ask for the same addresses again.
-    fn make_room(&self, name: &Name, key: &str) -> Result<()> {
-        self.stop(name, key)?;
+    fn make_room(&self, name: &Name, key: &str, told: &Told<'_>) -> Result<()> {
+        self.stop(name, key, told)?;
         let was = name_of_old(name);
         self.engine.pass_addresses(name, &was)?;
         self.engine.give_addresses_back(&was)
@@ -474,6 +475,18 @@ pub(super) fn make_folders(launch: &Launch) -> Result<()> {
 /// What a container is called while another one takes its place.
 pub(super) fn name_of_old(name: &Name) -> Name {
     names::plain(&format!("{name}-was")).expect("it has a letter")
+}
+
+/// The container that has taken the place of one that is called so, if it can be one that was kept meanwhile.
+pub(super) fn replaced_by(old: &Name) -> Option<Name> {
+    old.as_str().strip_suffix("-was")?.parse().ok()
+}
+
+/// Whether a container of a stack gives its name to the one that takes its place, or gets it back: what others say of that name is meant
+/// for whoever has it.
+pub(crate) fn is_set_aside(spec: &Spec, from: &Name, to: &Name) -> bool {
+    found::stack_of(&spec.labels).is_some()
+        && (name_of_old(from) == *to || name_of_old(to) == *from)
 }
 
 /// A volume of a stack in the words of `volume create`.

@@ -1,6 +1,7 @@
 //! What the engine would refuse of a stack: asked before anything changes, and told all at once.
 
-use super::act::wanted;
+use super::act::{name_of_old, wanted};
+use super::found::{has_replica, stack_of};
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,29 +40,59 @@ pub(super) fn refuse_all(stack: &Name, mut all: Refused) -> Result<()> {
 }
 
 impl Engine {
-    /// Refuses a plan of which a container could not be made as it is to be. What the plan leaves as it is was looked at when it
-    /// was made.
+    /// Finds the containers of a plan that could not be made as they are to be, or not be set aside. What the plan leaves as it is was
+    /// looked at when it was made.
     pub(super) fn check_made(
         &self,
         stack: &Stack,
         plan: &Plan,
         images: &BTreeMap<String, Image>,
-    ) -> Result<()> {
+        refused: &mut Refused,
+    ) {
+        // What is known of a service, or of a network that it has, is not told again.
+        let known: Vec<(String, String)> =
+            refused.iter().map(|(key, error)| (key.clone(), error.message.clone())).collect();
         let made = plan.steps.iter().filter(|step| {
             step.kind == Kind::Workload && matches!(step.action, Action::Create | Action::Recreate)
         });
         let keys: BTreeSet<&String> = made.map(|step| &step.key).collect();
-        let mut refused = Refused::new();
+        let keys = keys.into_iter().filter(|key| known.iter().all(|(known, _)| known != *key));
         for key in keys {
             // The replicas of one service differ in nothing that is looked at here.
             let (Some(launch), Some(image)) = (launch::launch(stack, key, 1, ""), images.get(key))
             else {
                 continue;
             };
-            let errors = self.check_launch(stack, launch, image);
+            let mut errors = self.check_launch(stack, launch, image);
+            errors.retain(|error| known.iter().all(|(_, known)| *known != error.message));
             refused.extend(errors.into_iter().map(|error| (key.clone(), error)));
         }
-        refuse_all(&stack.name, refused)
+        let gives_way = plan.steps.iter().filter(|step| {
+            let gives_way = matches!(step.action, Action::Recreate | Action::Stop | Action::Remove);
+            step.kind == Kind::Workload && gives_way
+        });
+        refused.extend(gives_way.filter_map(|step| {
+            let name = step.name.parse().ok()?;
+            Some((step.key.clone(), self.check_set_aside(stack, &name).err()?))
+        }));
+    }
+
+    /// Refuses to set a container aside where somebody else has the name that it would have meanwhile.
+    pub(super) fn check_set_aside(&self, stack: &Stack, name: &Name) -> Result<()> {
+        let was = name_of_old(name);
+        if !self.container_exists(name) || !self.stack_has(&was) {
+            return Ok(());
+        }
+        let is_own = stack_of(&self.stack_labels(&was)?) == Some(stack.name.as_str());
+        // One that a killed command has left.
+        if is_own && self.container_exists(&was) && !has_replica(stack, &was) {
+            return Ok(());
+        }
+        let title =
+            format!("The name {was} is taken, which {name} has while another takes its place");
+        Err(Error::new(ErrorKind::Conflict, title)
+            .about(&was)
+            .hinted(format!("Give that one another: volt container rename {was} NAME")))
     }
 
     /// What is wrong with a container of a stack.

@@ -1,6 +1,7 @@
 //! Files of configuration that containers of a stack are given: `stacks/NAME/configs/HASH`, by content, owner and mode, so that a
 //! container keeps its own until it is replaced. What the file calls external is `etc/volt/configs/NAME`, which people write.
 
+use super::check::Refused;
 use super::secrets::Owned;
 use super::unreadable;
 use crate::Engine;
@@ -50,9 +51,10 @@ impl Engine {
             files::create_dirs(&dir, 0o700)?;
             files::sweep_drafts(&dir)?;
             files::write_atomic(&path, &content, 0o600)?;
-            files::set_owner(&path, grant.uid.unwrap_or(0), grant.gid.unwrap_or(0))?;
-            files::set_mode(&path, mode)?;
         }
+        // Also of one that is there: whoever wrote it may have been killed before this.
+        files::set_owner(&path, grant.uid.unwrap_or(0), grant.gid.unwrap_or(0))?;
+        files::set_mode(&path, mode)?;
         Ok(Bind {
             source: Source::Host(path.to_string_lossy().into_owned()),
             target: grant.target.clone(),
@@ -60,15 +62,13 @@ impl Engine {
         })
     }
 
-    /// What tells the content of those files of configuration that is not in the document, by key.
-    ///
-    /// # Errors
-    /// `NotFound` for one that is not there.
+    /// What tells the content of those files of configuration that is not in the document, by key. Those that are not there are refused.
     pub(super) fn config_marks(
         &self,
         stack: &Stack,
         services: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, String>> {
+        refused: &mut Refused,
+    ) -> BTreeMap<String, String> {
         let chosen = stack.services.iter().filter(|(key, _)| services.contains(*key));
         let grants = chosen.filter_map(|(_, service)| service.container());
         let used: BTreeSet<&String> =
@@ -78,10 +78,12 @@ impl Engine {
             if matches!(config.source, AssetSource::Content(_)) {
                 continue;
             }
-            let content = self.content_of_config(key, (&config.source, stack))?;
-            marks.insert(key.clone(), hash::of(&content));
+            match self.content_of_config(key, (&config.source, stack)) {
+                Ok(content) => drop(marks.insert(key.clone(), hash::of(&content))),
+                Err(error) => refused.push((format!("configs.{key}"), error)),
+            }
         }
-        Ok(marks)
+        marks
     }
 
     /// The content of one that is a file of this host.

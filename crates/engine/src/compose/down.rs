@@ -4,7 +4,9 @@ use super::found::has_replica;
 use super::steps::{self, OnError, Told};
 use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
+use crate::plain::Written;
 use crate::{Engine, Progress, workload};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use volt_compose::{Stack, plan};
 use volt_model::kind::ErrorKind;
@@ -31,6 +33,12 @@ impl Engine {
         };
         let mut options = options.clone();
         options.remove_orphans |= kept.is_none();
+        options.disabled = self
+            .stack_record(name)
+            .ok()
+            .flatten()
+            .map(|record| record.disabled)
+            .unwrap_or_default();
         let is_kept = kept.is_some() || self.stack_dir(name).exists();
         let stack = kept.unwrap_or_else(|| super::empty(name));
         self.settle_stack(&stack)?;
@@ -44,8 +52,12 @@ impl Engine {
             self.target_at_boot(name, false)?;
             self.remove_runs(name)?;
         }
-        let act = |step: &Step, _: &Told<'_>| match self.take_away(&stack, step, &options, timeout)
-        {
+        let act = |step: &Step, told: &Told<'_>| match self.take_away(
+            &stack,
+            step,
+            (&options, timeout),
+            told.gone,
+        ) {
             // Somebody else was faster.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             other => other,
@@ -70,8 +82,8 @@ impl Engine {
         &self,
         stack: &Stack,
         step: &Step,
-        options: &Options,
-        timeout: Option<Duration>,
+        (options, timeout): (&Options, Option<Duration>),
+        gone: &AtomicBool,
     ) -> Result<()> {
         let Ok(name) = step.name.parse::<Name>() else { return Ok(()) };
         match step.kind {
@@ -84,10 +96,10 @@ impl Engine {
                     _ => None,
                 };
                 if self.stack_state(&name)? == State::Running {
-                    self.run_last_hooks(stack, &step.key, &name);
+                    self.run_last_hooks(stack, &step.key, &name, gone);
                 }
                 self.stack_stop(&name, timeout)?;
-                self.stack_delete(&name)?;
+                self.stack_delete(&name, Written::removed_if(options.volumes))?;
                 if let Some(spec) = spec.filter(|_| options.volumes) {
                     self.remove_image_volumes(&spec);
                 }

@@ -1,5 +1,6 @@
 //! What there is of a stack, told by labels, and the images that it is made of.
 
+use super::check::Refused;
 use super::secrets::Owned;
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -161,34 +162,26 @@ impl Engine {
         }
     }
 
-    /// The images of the services that a plan is about, by service.
-    ///
-    /// # Errors
-    /// `NotFound`, naming all that are missing.
+    /// The images of the services of a stack, by service. Those that are not there are refused of the services that are wanted.
     pub(super) fn stack_images(
         &self,
         stack: &Stack,
         wanted: &dyn Fn(&str) -> bool,
+        refused: &mut Refused,
     ) -> Result<BTreeMap<String, Image>> {
-        let (mut images, mut missing) = (BTreeMap::new(), Vec::new());
+        let mut images = BTreeMap::new();
         for key in stack.services.keys() {
             let Some(image) = image_of(stack, key)? else { continue };
             match self.images().inspect(&image) {
                 Ok(found) => drop(images.insert(key.clone(), found)),
-                Err(volt_store::Error::NotFound(_)) if wanted(key) => missing.push(image),
+                Err(volt_store::Error::NotFound(_)) if wanted(key) => {
+                    refused.push((key.clone(), no_image(&image)));
+                }
                 Err(volt_store::Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        missing.sort();
-        missing.dedup();
-        if missing.is_empty() {
-            return Ok(images);
-        }
-        let all = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Err(Error::new(ErrorKind::NotFound, format!("There is no image {all}"))
-            .about(&all)
-            .hinted("Get it with `volt compose pull`, or build it with `volt compose up --build`"))
+        Ok(images)
     }
 
     /// The hashes that workloads of each service are to have.
@@ -222,28 +215,36 @@ impl Engine {
         stack.services.iter().map(hash).collect()
     }
 
-    /// Refuses a stack that uses what it doesn't make and what isn't there.
-    pub(super) fn check_external(&self, stack: &Stack) -> Result<()> {
-        for (key, network) in &stack.networks {
-            if network.external == External::Yes {
-                self.network(&names::of_network(stack, key))?;
-            }
-        }
-        for (key, volume) in &stack.volumes {
+    /// What a stack uses, doesn't make, and isn't there.
+    pub(super) fn check_external(&self, stack: &Stack) -> Refused {
+        let networks = stack.networks.iter().filter(|(_, one)| one.external == External::Yes);
+        let networks = networks.filter_map(|(key, _)| {
+            let error = self.network(&names::of_network(stack, key)).err()?;
+            Some((format!("networks.{key}"), error))
+        });
+        let volumes = stack.volumes.iter().filter(|(_, one)| one.external == External::Yes);
+        let volumes = volumes.filter_map(|(key, _)| {
             let name = names::of_volume(stack, key);
-            if volume.external == External::Yes && !self.volume_exists(&name) {
-                return Err(Error::not_found("volume", &name)
-                    .hinted(format!("Make it: volt volume create {name}")));
-            }
-        }
-        for (key, secret) in &stack.secrets {
+            let error = || {
+                Error::not_found("volume", &name)
+                    .hinted(format!("Make it: volt volume create {name}"))
+            };
+            (!self.volume_exists(&name)).then(|| (format!("volumes.{key}"), error()))
+        });
+        let secrets = stack.secrets.iter().filter(|(_, one)| one.external() == External::Yes);
+        let secrets = secrets.filter_map(|(key, _)| {
             let name = names::of_secret(stack, key);
-            if secret.external() == External::Yes && !self.secret_path(&name).exists() {
-                return Err(self.no_secret(&name));
-            }
-        }
-        Ok(())
+            let is_there = self.secret_path(&name).exists();
+            (!is_there).then(|| (format!("secrets.{key}"), self.no_secret(&name)))
+        });
+        networks.chain(volumes).chain(secrets).collect()
     }
+}
+
+fn no_image(image: &ImageRef) -> Error {
+    Error::new(ErrorKind::NotFound, format!("There is no image {image}"))
+        .about(image)
+        .hinted("Get it with `volt compose pull`, or build it with `volt compose up --build`")
 }
 
 /// A workload as its labels tell of it.

@@ -5,6 +5,8 @@ use crate::container::Exec;
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use volt_compose::Stack;
 use volt_compose::stack::{Container, Hook};
 use volt_model::frame::{Decoder, Frame};
@@ -13,6 +15,8 @@ use volt_model::name::Name;
 
 /// How much of what such a command says is kept for an error, in bytes.
 const SAID: usize = 4096;
+/// How often is looked whether anybody still waits for one.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Which of them.
 pub(super) type Which = fn(&Container) -> &[Hook];
@@ -28,29 +32,30 @@ pub(super) fn pre_stop(container: &Container) -> &[Hook] {
 }
 
 impl Engine {
-    /// Runs the commands of a service at one of these turns in a container of it, one after the other.
+    /// Runs the commands of a service at one of these turns in a container of it, one after the other. One that somebody waits for no more,
+    /// which `gone` says, is ended.
     pub(super) fn run_hooks(
         &self,
         stack: &Stack,
         key: &str,
-        name: &Name,
-        which: Which,
+        (name, which): (&Name, Which),
+        gone: &AtomicBool,
     ) -> Result<()> {
         let Some(container) = stack.services.get(key).and_then(|service| service.container())
         else {
             return Ok(());
         };
-        which(container).iter().try_for_each(|hook| self.run_hook(name, hook))
+        which(container).iter().try_for_each(|hook| self.run_hook(name, hook, gone))
     }
 
     /// Those of a stop: what goes wrong with them keeps nothing from being stopped.
-    pub(super) fn run_last_hooks(&self, stack: &Stack, key: &str, name: &Name) {
-        if let Err(error) = self.run_hooks(stack, key, name, pre_stop) {
+    pub(super) fn run_last_hooks(&self, stack: &Stack, key: &str, name: &Name, gone: &AtomicBool) {
+        if let Err(error) = self.run_hooks(stack, key, (name, pre_stop), gone) {
             tracing::warn!(%name, error = %error.chain().join(": "), "a pre_stop command failed");
         }
     }
 
-    fn run_hook(&self, name: &Name, hook: &Hook) -> Result<()> {
+    fn run_hook(&self, name: &Name, hook: &Hook, gone: &AtomicBool) -> Result<()> {
         let exec = Exec {
             command: hook.command.clone(),
             env: hook.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
@@ -59,10 +64,12 @@ impl Engine {
             tty: false,
             stdin: false,
         };
-        let (code, said) = heard(self.container_exec(name, &exec)?).map_err(|e| {
-            Error::new(ErrorKind::General, "A command of the stack broke off")
-                .about(name)
-                .because(e)
+        let (code, said) = heard(self.container_exec(name, &exec)?, gone).map_err(|e| {
+            let kind = match e.kind() {
+                std::io::ErrorKind::TimedOut => ErrorKind::Interrupted,
+                _ => ErrorKind::General,
+            };
+            Error::new(kind, "A command of the stack broke off").about(name).because(e)
         })?;
         if code == 0 {
             return Ok(());
@@ -73,8 +80,9 @@ impl Engine {
     }
 }
 
-/// How a command ended, and the first of what it said.
-fn heard(mut stream: UnixStream) -> std::io::Result<(u32, String)> {
+/// How a command ended, and the first of what it said. `TimedOut` when `gone` is set before.
+fn heard(mut stream: UnixStream, gone: &AtomicBool) -> std::io::Result<(u32, String)> {
+    stream.set_read_timeout(Some(LOOK))?;
     let (mut decoder, mut said, mut buffer) = (Decoder::new(), Vec::new(), [0; 8192]);
     loop {
         while let Some(frame) = decoder.next_frame().map_err(std::io::Error::other)? {
@@ -90,7 +98,15 @@ fn heard(mut stream: UnixStream) -> std::io::Result<(u32, String)> {
                 _ => {}
             }
         }
-        let n = stream.read(&mut buffer)?;
+        let n = match stream.read(&mut buffer) {
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                if gone.load(Ordering::Relaxed) {
+                    return Err(std::io::ErrorKind::TimedOut.into());
+                }
+                continue;
+            }
+            read => read?,
+        };
         if n == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }

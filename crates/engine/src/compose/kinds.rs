@@ -6,7 +6,7 @@ use super::check::Refused;
 use super::found::stack_of;
 use super::turn::no_service;
 use crate::error::{Error, Result};
-use crate::plain::Environment;
+use crate::plain::{Environment, Written};
 use crate::service::End;
 use crate::workload::Kind;
 use crate::{Engine, service, task};
@@ -139,7 +139,7 @@ impl Engine {
     pub(super) fn stack_stop(&self, name: &Name, timeout: Option<Duration>) -> Result<()> {
         match self.kind_of(name) {
             Kind::Container => self.bring_down(name, timeout).map(drop),
-            Kind::Service => self.service_stop(&Target::Workload(name.clone())).map(drop),
+            Kind::Service => self.bring_service_down(&Target::Workload(name.clone()), timeout),
             Kind::Task => {
                 {
                     let _lock = self.lock_name(name)?;
@@ -153,19 +153,22 @@ impl Engine {
     pub(super) fn stack_restart(&self, name: &Name, timeout: Option<Duration>) -> Result<()> {
         match self.kind_of(name) {
             Kind::Container => self.container_restart(name, timeout).map(drop),
-            Kind::Service => self.service_restart(&Target::Workload(name.clone())).map(drop),
-            Kind::Task => {
+            Kind::Service if timeout.is_none() => {
+                self.service_restart(&Target::Workload(name.clone())).map(drop)
+            }
+            Kind::Service | Kind::Task => {
                 self.stack_stop(name, timeout)?;
                 self.stack_start(name)
             }
         }
     }
 
-    pub(super) fn stack_delete(&self, name: &Name) -> Result<()> {
+    /// Removes a workload. Of a container all that it wrote goes with it.
+    pub(super) fn stack_delete(&self, name: &Name, written: Written) -> Result<()> {
         match self.kind_of(name) {
             Kind::Container => self.container_delete(name, true),
-            Kind::Service => self.service_delete(name, true),
-            Kind::Task => self.task_delete(name, true),
+            Kind::Service => self.remove_service(name, true, written),
+            Kind::Task => self.remove_task(name, true, written),
         }
     }
 

@@ -31,6 +31,7 @@ mod units;
 mod unready;
 mod up;
 
+pub(crate) use act::is_set_aside;
 pub use list::View;
 pub use run::Run;
 pub(crate) use units::stack_of_target;
@@ -43,7 +44,7 @@ use crate::Progress;
 use crate::error::{Error, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use volt_compose::{Request, Stack};
@@ -71,6 +72,9 @@ pub(crate) struct Record {
     /// The files that it was made of.
     #[serde(default)]
     files: Vec<String>,
+    /// Services that these files have and no profile that was active.
+    #[serde(default)]
+    disabled: BTreeSet<String>,
     /// When it was first brought up.
     created: Timestamp,
 }

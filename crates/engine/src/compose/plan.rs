@@ -1,7 +1,7 @@
 //! What `up` would do.
 
 use super::act::volume_of;
-use super::check::refuse_all;
+use super::check::{Refused, refuse_all};
 use super::found::stack_of;
 use super::secrets::{self, Owned};
 use super::{Plan, Up, read, unready};
@@ -28,27 +28,32 @@ impl Engine {
     /// # Errors
     /// As [`Engine::compose_up`] refuses a stack.
     pub fn compose_plan(&self, name: &Name, up: &Up) -> Result<Plan> {
-        Ok(self.plan_up(&self.read_stack(name, up)?, up)?.plan)
+        Ok(self.plan_up(&self.read_stack(name, up)?, up, up.images_later)?.plan)
     }
 
-    /// The stack that is to be brought up, if all of it can be.
+    /// The stack that is to be brought up.
     pub(super) fn read_stack(&self, name: &Name, up: &Up) -> Result<Stack> {
         let stack = read(name, &up.document)?;
-        unready::refuse(&stack)?;
-        let mut refused = self.check_plain(&stack);
-        let own = stack.volumes.iter().filter(|(_, volume)| volume.external == External::No);
-        refused.extend(own.filter_map(|(key, volume)| {
-            let create = volume_of(volume, BTreeMap::new());
-            let checked = create
-                .and_then(|create| self.check_volume(&names::of_volume(&stack, key), &create));
-            Some((format!("volumes.{key}"), checked.err()?))
-        }));
-        refuse_all(name, refused)?;
         if let Some(key) = up.options.services.iter().find(|key| !stack.services.contains_key(*key))
         {
             return Err(super::no_service(name, key));
         }
         Ok(stack)
+    }
+
+    /// What of a stack can't be so, whatever there is of it.
+    fn check_stack(&self, stack: &Stack) -> Refused {
+        let mut refused = unready::refused(stack);
+        refused.extend(self.check_plain(stack));
+        let own = stack.volumes.iter().filter(|(_, volume)| volume.external == External::No);
+        refused.extend(own.filter_map(|(key, volume)| {
+            let create = volume_of(volume, BTreeMap::new());
+            let checked =
+                create.and_then(|create| self.check_volume(&names::of_volume(stack, key), &create));
+            Some((format!("volumes.{key}"), checked.err()?))
+        }));
+        refused.extend(self.check_external(stack));
+        refused
     }
 
     /// Whether there is a volume of that name which belongs to no stack.
@@ -57,14 +62,17 @@ impl Engine {
         self.volume_exists(name) && stack_of(&labels()).is_none()
     }
 
-    pub(super) fn plan_up(&self, stack: &Stack, up: &Up) -> Result<Planned> {
-        self.check_external(stack)?;
+    /// Plans an `up`, if all of it can be; whatever can't be told at once is. `images_later` where those that are not there are got
+    /// before it.
+    pub(super) fn plan_up(&self, stack: &Stack, up: &Up, images_later: bool) -> Result<Planned> {
+        let mut refused = self.check_stack(stack);
         let chosen = plan::chosen(stack, &up.options);
-        let images = self.stack_images(stack, &|key| chosen.contains(key))?;
+        let is_due = |key: &str| !images_later && chosen.contains(key);
+        let images = self.stack_images(stack, &is_due, &mut refused)?;
         let owned = self.owned_secrets(&stack.name)?.map_or_else(Owned::none, Ok)?;
         let used = secrets::used(stack, &chosen);
-        let secrets = self.secret_marks(stack, up, (&owned, &used))?;
-        let configs = self.config_marks(stack, &chosen)?;
+        let secrets = self.secret_marks(stack, up, (&owned, &used), &mut refused);
+        let configs = self.config_marks(stack, &chosen, &mut refused);
         let services = Self::stack_hashes(stack, &images, &owned, (&secrets, &configs));
         let hashes = Hashes { services, secrets };
         let mut have = self.stack_have(&stack.name)?;
@@ -76,7 +84,8 @@ impl Engine {
             }
         }
         let plan = plan::up(stack, &have, &hashes, &up.options);
-        self.check_made(stack, &plan, &images)?;
+        self.check_made(stack, &plan, &images, &mut refused);
+        refuse_all(&stack.name, refused)?;
         Ok(Planned { plan, hashes, images, owned })
     }
 }

@@ -1,6 +1,7 @@
 //! A container for one command, like those of a service: with its image, variables, networks and volumes, but no ports.
 
 use super::act::{Doer, make_folders, wanted};
+use super::check::{Refused, refuse_all};
 use super::{Options, Up};
 use crate::container;
 use crate::error::{Error, Result};
@@ -60,7 +61,9 @@ impl Engine {
         drop(self.compose_up(name, &up, progress)?);
         let stack = self.read_stack(name, &up)?;
         let key = &run.service;
-        let images = self.stack_images(&stack, &|one| one == key)?;
+        let mut refused = Refused::new();
+        let images = self.stack_images(&stack, &|one| one == key, &mut refused)?;
+        refuse_all(name, refused)?;
         let (Some(mut launch), Some(image)) = (launch::launch(&stack, key, 1, ""), images.get(key))
         else {
             let title = format!("The service {key} is no container");

@@ -8,6 +8,7 @@
 //! reads a container's labels can try out what the secret may be. What tells a workload from another has that key too, for its variables.
 
 use super::Up;
+use super::check::Refused;
 use crate::Engine;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -72,33 +73,37 @@ impl Engine {
         Ok(files::write_json(&self.owned_path(stack), owned, 0o600)?)
     }
 
-    /// What tells the content of the secrets that services have, by key: of what was sent along, else of what is there.
-    ///
-    /// # Errors
-    /// `AlreadyExists` for one that is there and not the stack's, `NotFound` for one of which there is no content.
+    /// What tells the content of the secrets that services have, by key: of what was sent along, else of what is there. One that is there
+    /// and not the stack's is refused, and one of which there is no content.
     pub(super) fn secret_marks(
         &self,
         stack: &Stack,
         up: &Up,
         (owned, used): (&Owned, &BTreeSet<String>),
-    ) -> Result<BTreeMap<String, String>> {
+        refused: &mut Refused,
+    ) -> BTreeMap<String, String> {
         let mut marks = BTreeMap::new();
         for (key, secret) in &stack.secrets {
             if secret.external() == External::Yes {
                 continue;
             }
+            let mut refuse = |error| refused.push((format!("secrets.{key}"), error));
             if matches!(&secret.source, AssetSource::Content(text) if !text.is_empty()) {
                 let title =
                     format!("The content of the secret {key} is in the document of the stack");
-                return Err(Error::new(ErrorKind::InvalidConfig, title)
-                    .about(key)
-                    .hinted("Send it beside the document, in `secrets`"));
+                refuse(
+                    Error::new(ErrorKind::InvalidConfig, title)
+                        .about(key)
+                        .hinted("Send it beside the document, in `secrets`"),
+                );
+                continue;
             }
             let name = names::of_secret(stack, key);
             let there = self.secret_path(&name).exists();
             let known = owned.secrets.get(&name);
             if there && known.is_none() && used.contains(key) {
-                return Err(not_ours(key, &name));
+                refuse(not_ours(key, &name));
+                continue;
             }
             match (up.secrets.get(key), known.filter(|_| there)) {
                 (Some(content), _) => {
@@ -107,12 +112,12 @@ impl Engine {
                 (None, Some(mark)) => drop(marks.insert(key.clone(), mark.clone())),
                 (None, None) if used.contains(key) => {
                     let title = format!("Nothing says what the secret {key} of the stack is");
-                    return Err(Error::new(ErrorKind::NotFound, title).about(key));
+                    refuse(Error::new(ErrorKind::NotFound, title).about(key));
                 }
                 (None, None) => {}
             }
         }
-        Ok(marks)
+        marks
     }
 
     /// Writes which secrets are a stack's own, where that isn't written yet.

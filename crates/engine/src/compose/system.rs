@@ -58,6 +58,7 @@ impl Engine {
             ..Request::default()
         };
         let loaded = volt_compose::load(&Disk, &request).map_err(wrong)?;
+        self.refuse_stack_of_others(&loaded.stack)?;
         let mut stack = assets::filled(&Disk, &loaded.stack, &loaded.variables).map_err(wrong)?;
         self.pull_missing(&stack, progress)?;
         let all = stack.services.keys().cloned().collect();
@@ -67,10 +68,28 @@ impl Engine {
             document: document.map(|file| file.text).unwrap_or_default(),
             files: loaded.files.iter().map(|path| path.display().to_string()).collect(),
             secrets,
-            options: Options { remove_orphans: true, ..Options::default() },
+            options: Options {
+                remove_orphans: true,
+                disabled: loaded.disabled.into_keys().collect(),
+                ..Options::default()
+            },
             ..Up::default()
         };
         self.compose_up(&stack.name, &up, progress).map(drop)
+    }
+
+    /// Refuses a stack of the host where a user has brought one of that name up from files of his own.
+    fn refuse_stack_of_others(&self, stack: &Stack) -> Result<()> {
+        let Some(record) = self.stack_record(&stack.name)? else { return Ok(()) };
+        let folder = self.paths().etc.join("compose");
+        if record.files.iter().any(|file| Path::new(file).starts_with(&folder)) {
+            return Ok(());
+        }
+        let (name, files) = (&stack.name, record.files.join(", "));
+        let title = format!("There is another stack {name} already, of {files}");
+        Err(Error::new(ErrorKind::AlreadyExists, title).about(name).hinted(format!(
+            "Take it away with `volt compose -p {name} down`, or give one another `name:`"
+        )))
     }
 
     fn pull_missing(&self, stack: &Stack, progress: &dyn Progress) -> Result<()> {

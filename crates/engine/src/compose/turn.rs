@@ -65,11 +65,12 @@ impl Engine {
         let options = Options { services: services.to_vec(), ..Options::default() };
         self.check_services(&stack, &options)?;
         self.settle_stack(&stack)?;
-        let plan = plan::turn(&stack, &self.stack_have(name)?, action, &options);
+        let have = self.stack_have(name)?;
+        let plan = plan::turn(&stack, &have, action, &options);
         let doer = Doer::turning(self, &stack);
         let act = |step: &Step, told: &Told<'_>| match (step.action, step.name.parse::<Name>()) {
             (Action::Stop, Ok(name)) => {
-                self.run_last_hooks(&stack, &step.key, &name);
+                self.run_last_hooks(&stack, &step.key, &name, told.gone);
                 self.stack_stop(&name, timeout)
             }
             (Action::Restart, Ok(name)) => doer.restart(&name, step, timeout, told),
@@ -78,7 +79,12 @@ impl Engine {
         let on_error = if action == Action::Stop { OnError::GoOn } else { OnError::Stop };
         let done = steps::run(&plan, &act, on_error, progress);
         match action {
-            Action::Stop if services.is_empty() => self.target_down(name)?,
+            Action::Stop if services.is_empty() => {
+                self.target_down(name)?;
+                // Those with `restart: always` come up by themselves otherwise.
+                let names = have.workloads.keys().filter_map(|name| name.parse().ok());
+                names.into_iter().try_for_each(|name| self.start_at_boot(&name, false))?;
+            }
             Action::Stop => {}
             _ => {
                 let new = doer.tell_systemd()?;

@@ -1,13 +1,17 @@
-//! Undoing what an `up` that failed had done, the last of it first. What can't be undone is told, and the rest is undone all the same.
+//! Undoing what an `up` that failed had done: all is put back, the last of it first, and then started again. What can't be undone is told,
+//! and the rest is undone all the same.
 
 use super::kinds::Old;
 use super::secrets::Before;
 use crate::error::Result;
 use crate::net::Create as NetCreate;
+use crate::plain::Written;
 use crate::{Engine, Progress};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use volt_compose::Stack;
 use volt_compose::launch::{REPLICA, SERVICE};
+use volt_model::container::Exit;
 use volt_model::name::{Name, Target};
 use volt_model::net::Network;
 
@@ -37,8 +41,6 @@ pub(super) enum Undo {
         was: Name,
         /// What it was called.
         name: Name,
-        /// Whether it ran.
-        ran: bool,
     },
     /// A workload was started.
     Started(Name),
@@ -60,10 +62,13 @@ impl Engine {
         // What goes need not be asked to stop.
         let made: BTreeSet<Name> = all.iter().filter_map(made).cloned().collect();
         let mut failed = Vec::new();
-        // What is started again is to find the secrets that it had; what was made is used until it goes.
-        let (early, rest): (Vec<Undo>, Vec<Undo>) =
-            all.into_iter().partition(|one| matches!(one, Undo::Secret { before: Some(_), .. }));
-        for one in early.into_iter().chain(rest.into_iter().rev()) {
+        // Who is started again may wait for others, so all of them are first to be what they were. They were stopped in the order of the
+        // stack.
+        let (mut stopped, back): (Vec<Undo>, Vec<Undo>) =
+            all.into_iter().partition(|one| matches!(one, Undo::Stopped(_)));
+        let mut once = BTreeSet::new();
+        stopped.retain(|one| once.insert(told(one)));
+        for one in back.into_iter().rev().chain(stopped) {
             if matches!(&one, Undo::Started(name) if made.contains(name)) {
                 continue;
             }
@@ -86,11 +91,17 @@ impl Engine {
                 self.put_plain_back(&old)?;
                 self.tell_of_replica(before, old.name())
             }
-            Undo::Made(name) => self.stack_delete(&name),
-            Undo::Renamed { was, name, ran } => {
+            Undo::Made(name) => self.stack_delete(&name, Written::Kept),
+            Undo::Renamed { was, name } => {
                 self.container_rename(&was, &name)?;
                 self.tell_of_replica(before, &name)?;
-                if ran { self.container_start(&name).map(drop) } else { Ok(()) }
+                match self.last_exit(&name) {
+                    // What it had done stays done, whatever has run under its name meanwhile: who waits for it is to begin again.
+                    Some(end) if end.code == 0 => {
+                        self.save_exit(&name, &Exit { finished: Timestamp::now(), ..end })
+                    }
+                    _ => Ok(()),
+                }
             }
             Undo::Started(name) => self.stack_stop(&name, None),
             Undo::Stopped(name) if !self.stack_has(&name) => Ok(()),

@@ -221,6 +221,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a stack comes up at boot, as it does since it was brought up or started and until it is stopped.
+    pub(super) fn target_is_at_boot(&self, stack: &Name) -> bool {
+        self.target_link(stack).symlink_metadata().is_ok()
+    }
+
     /// Makes or removes the link by which a stack comes up at boot.
     pub(super) fn target_at_boot(&self, stack: &Name, on: bool) -> Result<()> {
         let path = self.target_link(stack);

@@ -1,15 +1,17 @@
 //! Bringing a stack up: what is there becomes what the document wants, or stays as it was.
 
-use super::act::Doer;
+use super::act::{Doer, replaced_by};
 use super::plan::Planned;
 use super::steps::{self, OnError};
-use super::{Options, Plan, Record};
+use super::{Kind, Options, Plan, Record};
 use crate::error::{Error, Result};
+use crate::plain::Written;
 use crate::{Engine, Progress};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use volt_compose::plan::{Existing, State as PlanState};
 use volt_compose::stack::Workload;
 use volt_compose::{Stack, names};
 use volt_model::kind::ErrorKind;
@@ -33,6 +35,8 @@ pub struct Up {
     pub secrets: BTreeMap<String, Hidden>,
     /// What was done stays where a step fails.
     pub no_rollback: bool,
+    /// Images that are not there are got later: a plan leaves them out of account.
+    pub images_later: bool,
     /// What was started must run in the end, and be well where it has a check of its health.
     pub wait: bool,
 }
@@ -42,19 +46,21 @@ impl Engine {
     ///
     /// # Errors
     /// `InvalidConfig` for a document that is wrong, `Dependency` for what can't be done yet, `NotFound` for an image, network or
-    /// volume that it uses; then nothing was changed. Else that of the step that failed, and all is as it was, as far as the
+    /// volume that it uses, all at once; then nothing was changed. Else that of the step that failed, and all is as it was, as far as the
     /// error says nothing else.
     pub fn compose_up(&self, name: &Name, up: &Up, progress: &dyn Progress) -> Result<Plan> {
         let stack = self.read_stack(name, up)?;
         let _lock = self.lock_stack(name, progress)?;
         self.settle_stack(&stack)?;
-        let planned = self.plan_up(&stack, up)?;
+        let planned = self.plan_up(&stack, up, false)?;
         let before = self.stack_record(name).ok().flatten();
+        let was_at_boot = self.target_is_at_boot(name);
         let wanted = Record {
             version: 1,
             name: name.clone(),
             document: up.document.clone(),
             files: up.files.clone(),
+            disabled: up.options.disabled.clone(),
             created: before.as_ref().map_or_else(Timestamp::now, |record| record.created),
         };
         // First, for what fails here has changed nothing that is wanted.
@@ -87,7 +93,7 @@ impl Engine {
                 let old =
                     before.as_ref().and_then(|record| super::read(name, &record.document).ok());
                 let failed = self.undo_steps(name, old.as_ref(), undo, progress);
-                self.restore_stack(name, before.as_ref(), old.as_ref())?;
+                self.restore_stack(name, before.as_ref(), old.as_ref(), was_at_boot)?;
                 Err(undone(error, &failed))
             }
         }
@@ -101,7 +107,8 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<()> {
         steps::run(&planned.plan, &|step, told| doer.act(step, told), OnError::Stop, progress)?;
-        if up.options.no_start {
+        let is_nothing = planned.plan.steps.iter().all(|step| step.kind != Kind::Workload);
+        if up.options.no_start || (up.options.before.is_some() && is_nothing) {
             return Ok(());
         }
         // Once more, for what had not its name again when the first was started.
@@ -111,9 +118,13 @@ impl Engine {
     }
 
     /// Removes what others have taken the place of, and what is too much.
-    fn remove_replaced(&self, all: Vec<Name>) -> Result<()> {
+    pub(super) fn remove_replaced(&self, all: Vec<Name>) -> Result<()> {
         for old in all {
-            match self.stack_delete(&old) {
+            // They are of what has that name now.
+            if let Some(name) = replaced_by(&old).filter(|name| self.container_exists(name)) {
+                self.cas().pass_snapshots(&old, &name)?;
+            }
+            match self.stack_delete(&old, Written::Kept) {
                 Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -179,11 +190,26 @@ impl Engine {
         name: &Name,
         before: Option<&Record>,
         old: Option<&Stack>,
+        was_at_boot: bool,
     ) -> Result<()> {
         match before.zip(old) {
             Some((record, old)) => {
                 self.save_stack(record)?;
-                self.write_stack_units(old).map(drop)
+                self.write_stack_units(old)?;
+                if was_at_boot {
+                    return Ok(());
+                }
+                // With the target goes all of it.
+                let runs = |one: &Existing| {
+                    matches!(
+                        one.state,
+                        PlanState::Running | PlanState::Paused | PlanState::Starting
+                    )
+                };
+                match self.stack_have(name)?.workloads.values().any(runs) {
+                    true => self.target_at_boot(name, false),
+                    false => self.target_down(name),
+                }
             }
             None => {
                 let left = self.stack_have(name)?;

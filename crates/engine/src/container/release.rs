@@ -43,7 +43,11 @@ impl Engine {
         ];
         let first = steps.into_iter().find_map(Result::err);
         match first {
-            Some(error) => Err(error.about(name)),
+            Some(error) => {
+                // By its folder whoever releases it again knows that not all is away.
+                drop(files::create_dirs(&self.paths().container_run(name), 0o755));
+                Err(error.about(name))
+            }
             None => self.remove_if_asked(name),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::start::refuse;
 use crate::Engine;
+use crate::compose::is_set_aside;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
 use volt_host::files;
@@ -20,7 +21,8 @@ impl Engine {
             return self.view(&self.spec(from)?);
         }
         let _locks = self.lock_names(from, to)?;
-        refuse(from, self.settled_state(&self.spec(from)?)?, Verb::Rename)?;
+        let spec = self.spec(from)?;
+        refuse(from, self.settled_state(&spec)?, Verb::Rename)?;
         let other = self.service_exists(to) || self.task_exists(to);
         if self.container_exists(to) || other || is_reserved(to) {
             return Err(
@@ -28,7 +30,9 @@ impl Engine {
             );
         }
         self.refuse_name_of_tap(to)?;
-        self.refuse_rename_in_orders(from)?;
+        if !is_set_aside(&spec, from, to) {
+            self.refuse_rename_in_orders(from)?;
+        }
         self.intend(&Intent::Rename { from: from.clone(), to: to.clone() })?;
         let (old, new) = (self.paths().container(from), self.paths().container(to));
         std::fs::rename(&old, &new).map_err(|e| files::Error::new("rename", &old, e))?;
@@ -58,8 +62,12 @@ impl Engine {
         }
         self.pass_addresses(from, to)?;
         self.cas().pass_snapshots(from, to)?;
-        self.pass_health(from, to)?;
-        self.pass_orders(from, to)?;
+        if is_set_aside(&spec, from, to) {
+            self.forget_health(from)?;
+        } else {
+            self.pass_health(from, to)?;
+            self.pass_orders(from, to)?;
+        }
         let at_boot = self.starts_at_boot(from);
         let backend = self.backend_of(&spec);
         backend.install(self, &spec)?;

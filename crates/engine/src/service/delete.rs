@@ -3,6 +3,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
+use crate::plain::Written;
 use volt_host::files;
 use volt_host::systemd::{JobKind, Lifetime};
 use volt_model::kind::ErrorKind;
@@ -15,6 +16,11 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `Conflict` for one that runs.
     pub fn service_delete(&self, name: &Name, force: bool) -> Result<()> {
+        self.remove_service(name, force, Written::Removed)
+    }
+
+    /// The same, where it may be that what it wrote stays.
+    pub(crate) fn remove_service(&self, name: &Name, force: bool, written: Written) -> Result<()> {
         self.require_units()?;
         let _lock = self.lock_name(name)?;
         match self.service_spec(name) {
@@ -32,7 +38,9 @@ impl Engine {
             self.plain_job(JobKind::Stop, &unit)?;
         }
         drop(self.systemd().reset_failed(&unit));
-        self.clean_unit(&unit);
+        if written == Written::Removed {
+            self.clean_unit(&unit);
+        }
         self.intend(&Intent::Units { name: name.clone() })?;
         // It may be wanted by a target that Volt doesn't know of.
         drop(self.systemd().disable(&[&unit], Lifetime::Persistent));

@@ -3,6 +3,7 @@
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::intent::Intent;
+use crate::plain::Written;
 use volt_host::files;
 use volt_host::systemd::{JobKind, Lifetime};
 use volt_model::kind::ErrorKind;
@@ -15,6 +16,11 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `Conflict` for one that runs.
     pub fn task_delete(&self, name: &Name, force: bool) -> Result<()> {
+        self.remove_task(name, force, Written::Removed)
+    }
+
+    /// The same, where it may be that what it wrote stays.
+    pub(crate) fn remove_task(&self, name: &Name, force: bool, written: Written) -> Result<()> {
         self.require_units()?;
         let _lock = self.lock_name(name)?;
         match self.task_spec(name) {
@@ -38,7 +44,9 @@ impl Engine {
             self.plain_job(JobKind::Stop, &service)?;
         }
         drop(self.systemd().reset_failed(&service));
-        self.clean_unit(&service);
+        if written == Written::Removed {
+            self.clean_unit(&service);
+        }
         self.clean_unit(&timer);
         self.intend(&Intent::Units { name: name.clone() })?;
         drop(self.systemd().disable(&[&timer], Lifetime::Persistent));

@@ -331,6 +331,42 @@ on_hosts! {
     }
 }
 
+const LACKING: &str = "\
+name: lacking
+services:
+  web: {image: registry.invalid/none, networks: [gone, other], volumes: ['lost:/x'], secrets: [mine, theirs], configs: [one, two]}
+  box: {image: tiny, isolation: microvm}
+  work: {exec: /bin/true, sandbox: lax}
+networks: {gone: {external: true}, other: {external: true}}
+volumes: {lost: {external: true}}
+secrets: {mine: {environment: NOT_SET}, theirs: {external: true}}
+configs: {one: {file: ./one.txt}, two: {external: true}}
+";
+
+on_hosts! {
+    fn compose_refuses_all_at_once_before_it_gets_an_image(host) {
+        host.tiny();
+        stack(host, "lacking", LACKING);
+        let said = within(host, "lacking", "volt compose up -d").fails(3);
+        assert!(said.contains("NOT_SET is not set") && said.contains("one.txt"), "{said}");
+        within(host, "lacking", "echo x > one.txt").ok();
+        for verb in ["up -d", "run web true"] {
+            let said = within(host, "lacking", &format!("NOT_SET=1 volt compose {verb}")).fails(12);
+            let lines = [
+                "networks.gone: ", "networks.other: ", "volumes.lost: ", "secrets.theirs: ", "configs.two: ",
+                "box: There is no isolation: microvm yet", "work: ",
+            ];
+            for line in lines {
+                assert!(said.contains(line), "{line}: {said}");
+            }
+            assert!(!said.contains("registry.invalid"), "{said}");
+        }
+        let said = within(host, "lacking", "NOT_SET=1 volt compose plan").fails(12);
+        assert!(said.contains("web: There is no image registry.invalid/none"), "{said}");
+        is_gone(host, "lacking");
+    }
+}
+
 on_hosts! {
     fn compose_reaches_into_a_stack(host) {
         host.tiny();

@@ -1,6 +1,6 @@
 //! `volt compose plan`, and what `up` takes too.
 
-use super::project::{Project, document, filled, tell};
+use super::project::{Project, document, tell};
 use super::up::{scale, unknown};
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -92,7 +92,7 @@ impl What {
 /// Says it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let loaded = project.load(ctx, &args.what.services)?;
-    let stack = filled(&loaded, &args.what.scaled(&loaded.stack)?)?;
+    let stack = args.what.scaled(&loaded.stack)?;
     let up = args.what.ask(document(&loaded, &stack, &args.what.options())?);
     let named = Named { name: stack.name.to_string() };
     let plan = ctx.call::<ComposePlanOp>(&named, &up).await?;

@@ -184,37 +184,34 @@ pub(crate) fn runs(one: &ComposeWorkload) -> bool {
     !matches!(one.workload.state.as_str(), "stopped" | "failed")
 }
 
-/// The stack with the content of its files of configuration in it: the daemon sees neither these files nor our variables.
+/// The stack as one document, with the files that it was made of, and beside it the secrets that these services have. The content of its
+/// files of configuration is in it: the daemon sees neither these files nor our variables.
 ///
 /// # Errors
-/// For a file that can't be read, or a variable that is not set.
-pub(crate) fn filled(loaded: &Loaded, stack: &Stack) -> Result<Stack, Problem> {
-    assets::filled(&Disk, stack, &loaded.variables).map_err(|report| {
-        let title = "What the stack's configs are made of can't be read";
-        Problem::new(ErrorKind::NotFound, title).because(&Lines(report.to_string()))
-    })
-}
-
-/// The stack as one document, with the files that it was made of, and beside it the secrets that these services have.
-///
-/// # Errors
-/// For a file of a secret that can't be read, or a variable that is not set.
+/// For files of configurations and secrets that can't be read, and variables that are not set, all at once.
 pub(crate) fn document(
     loaded: &Loaded,
     stack: &Stack,
     options: &Options,
 ) -> Result<ComposeUp, Problem> {
-    let mut stack = stack.clone();
-    let chosen = chosen(&stack, options);
-    let secrets = assets::secrets(&Disk, &mut stack, &loaded.variables, &chosen).map_err(|r| {
-        let title = "What the stack's secrets are made of can't be read";
-        Problem::new(ErrorKind::NotFound, title).because(&Lines(r.to_string()))
-    })?;
+    let mut plain = stack.clone();
+    let secrets = assets::secrets(&Disk, &mut plain, &loaded.variables, &chosen(stack, options));
+    let filled = assets::filled(&Disk, &plain, &loaded.variables);
+    let (stack, secrets) = match (filled, secrets) {
+        (Ok(stack), Ok(secrets)) => (stack, secrets),
+        (filled, secrets) => {
+            let reports = [filled.err(), secrets.err()].into_iter().flatten();
+            let all: Vec<String> = reports.map(|report| report.to_string()).collect();
+            let title = "What the stack's configs and secrets are made of can't be read";
+            return Err(Problem::new(ErrorKind::NotFound, title).because(&Lines(all.join("\n"))));
+        }
+    };
     let sealed = |(key, hidden): (String, Hidden)| (key, Sealed(hidden.encode()));
     Ok(ComposeUp {
         document: text(&stack),
         files: loaded.files.iter().map(|path| path.display().to_string()).collect(),
         secrets: secrets.into_iter().map(sealed).collect(),
+        disabled: loaded.disabled.keys().cloned().collect(),
         ..ComposeUp::default()
     })
 }

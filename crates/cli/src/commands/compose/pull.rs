@@ -12,8 +12,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 use volt_api::Problem;
-use volt_api::operations::{ImageListOp, ImagePullOp};
-use volt_api::types::{Image, ImagePull, Nothing};
+use volt_api::operations::{ComposePlanOp, ImageListOp, ImagePullOp};
+use volt_api::types::{ComposeUp, Image, ImagePull, Named, Nothing};
 use volt_compose::interpolate::Variables;
 use volt_compose::stack::{AssetSource, Container, Pull, Service, Workload};
 use volt_compose::{Stack, names, plan};
@@ -105,22 +105,22 @@ impl How {
     }
 }
 
-/// Gets and builds what the services of a stack need and is not there. Secrets of builds are taken from these variables.
+/// Gets and builds what the services need that are to be brought up, and is not there. Secrets of builds are taken from these variables.
+/// What is refused of the stack for another reason is so before anything is got.
 pub(super) async fn missing(
     ctx: &Ctx,
-    stack: &Stack,
-    variables: &Variables,
-    services: &[String],
+    (stack, variables): (&Stack, &Variables),
+    up: &ComposeUp,
     how: &How,
 ) -> Result<(), Problem> {
-    let options = plan::Options { services: services.to_vec(), ..plan::Options::default() };
+    let options = plan::Options { services: up.services.clone(), ..plan::Options::default() };
     let chosen = plan::chosen(stack, &options);
     let there = ctx.call::<ImageListOp>(&Nothing {}, &Nothing {}).await?;
     let there: BTreeMap<String, Image> = there
         .into_iter()
         .filter_map(|image| Some((image.name.parse::<ImageRef>().ok()?.encoded(), image)))
         .collect();
-    let mut done: Vec<String> = Vec::new();
+    let (mut done, mut due) = (Vec::<String>::new(), Vec::new());
     for (key, service) in stack.services.iter().filter(|(key, _)| chosen.contains(*key)) {
         let Some(container) = container_of(service) else { continue };
         let image = name(stack, key, &container);
@@ -128,15 +128,43 @@ pub(super) async fn missing(
             continue;
         }
         let known = image.parse::<ImageRef>().ok().and_then(|image| there.get(&image.encoded()));
-        let is_built = container.build.is_some() && !how.no_build;
-        if is_built && (how.build || known.is_none() || how.wanted(&container) == Pull::Build) {
-            drop(build(ctx, stack, variables, (key, &Anew::default())).await?);
-        } else if !is_built {
-            get(ctx, &container, &image, known, how.wanted(&container)).await?;
+        let wanted = how.wanted(&container);
+        if container.build.is_some() && !how.no_build {
+            let is_due = how.build || known.is_none() || wanted == Pull::Build;
+            due.extend(is_due.then(|| Due::Build(key)));
+        } else if is_due(&image, known, wanted)? {
+            due.push(Due::Pull(container, image.clone(), known.is_none()));
         }
         done.push(image);
     }
+    if due.is_empty() {
+        return Ok(());
+    }
+    let named = Named { name: stack.name.to_string() };
+    let planned = ComposeUp { images_later: true, ..up.clone() };
+    drop(ctx.call::<ComposePlanOp>(&named, &planned).await?);
+    for one in due {
+        match one {
+            Due::Build(key) => {
+                drop(build(ctx, stack, variables, (key, &Anew::default())).await?);
+            }
+            Due::Pull(container, image, is_missing) => {
+                if is_missing {
+                    image::pull::tell_missing(ctx, &image);
+                }
+                drop(pull(ctx, &container, &image).await?);
+            }
+        }
+    }
     Ok(())
+}
+
+/// What is to be done about an image.
+enum Due<'a> {
+    /// That of a service is built.
+    Build(&'a str),
+    /// That of a container is got; whether it is not there.
+    Pull(Cow<'a, Container>, String, bool),
 }
 
 /// What the image of a service is called.
@@ -215,27 +243,17 @@ impl Secrets {
     }
 }
 
-/// Gets one image, where that is due.
-async fn get(
-    ctx: &Ctx,
-    container: &Container,
-    image: &str,
-    known: Option<&Image>,
-    wanted: Pull,
-) -> Result<(), Problem> {
-    let due = match (wanted, known) {
-        (Pull::Always, _) => true,
-        (Pull::Every(seconds), Some(known)) => is_older(known, seconds),
+/// Whether an image is to be got.
+fn is_due(image: &str, known: Option<&Image>, wanted: Pull) -> Result<bool, Problem> {
+    match (wanted, known) {
+        (Pull::Always, _) => Ok(true),
+        (Pull::Every(seconds), Some(known)) => Ok(is_older(known, seconds)),
         (Pull::Never, None) => {
             let title = format!("There is no image {image}, and it is not to be pulled");
-            return Err(Problem::new(ErrorKind::NotFound, title).about(image));
+            Err(Problem::new(ErrorKind::NotFound, title).about(image))
         }
-        (_, known) => known.is_none(),
-    };
-    if due && known.is_none() {
-        image::pull::tell_missing(ctx, image);
+        (_, known) => Ok(known.is_none()),
     }
-    if due { pull(ctx, container, image).await.map(drop) } else { Ok(()) }
 }
 
 fn is_older(image: &Image, seconds: u64) -> bool {

@@ -1,6 +1,6 @@
 //! `volt compose run`.
 
-use super::project::{Project, document, filled};
+use super::project::{Project, document};
 use super::pull;
 use super::up::unknown;
 use crate::commands::container::flags::env_value;
@@ -10,7 +10,7 @@ use crate::output::Outcome;
 use crate::session::{self, Options};
 use std::io::IsTerminal;
 use volt_api::operations::ComposeRunOp;
-use volt_api::types::{ComposeRun, Named};
+use volt_api::types::{ComposeRun, ComposeUp, Named};
 use volt_compose::plan::Options as Plan;
 
 const EXAMPLES: &str = "\
@@ -67,13 +67,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let service = std::slice::from_ref(&args.service);
     let loaded = project.load(ctx, service)?;
-    let stack = filled(&loaded, &loaded.stack)?;
+    let stack = &loaded.stack;
     if !stack.services.contains_key(&args.service) {
-        return Err(unknown(&stack, &args.service));
+        return Err(unknown(stack, &args.service));
     }
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let (tty, stdin) = (terminal && !args.no_tty && !args.detach, !args.detach);
-    pull::missing(ctx, &stack, &loaded.variables, service, &pull::How::by_the_files()).await?;
     let mut env: Vec<String> = args.env.iter().filter_map(|text| env_value(text)).collect();
     if tty && !env.iter().any(|e| e.starts_with("TERM=")) {
         env.extend(env_value("TERM"));
@@ -83,7 +82,9 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
         no_dependencies: args.no_deps,
         ..Plan::default()
     };
-    let whole = document(&loaded, &stack, &chosen)?;
+    let whole = document(&loaded, stack, &chosen)?;
+    let up = ComposeUp { services: service.to_vec(), no_deps: args.no_deps, ..whole.clone() };
+    pull::missing(ctx, (stack, &loaded.variables), &up, &pull::How::by_the_files()).await?;
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
     let asked = ComposeRun {
         document: whole.document,

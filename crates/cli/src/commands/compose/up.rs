@@ -1,7 +1,7 @@
 //! `volt compose up`.
 
 use super::plan::What;
-use super::project::{Project, document, filled, tell};
+use super::project::{Project, document, tell};
 use super::{logs, pull};
 use crate::ctx::Ctx;
 use crate::output::{Outcome, Output};
@@ -50,11 +50,11 @@ pub(crate) struct Args {
 /// Brings it up.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let loaded = project.load(ctx, &args.what.services)?;
-    let stack = filled(&loaded, &args.what.scaled(&loaded.stack)?)?;
+    let stack = args.what.scaled(&loaded.stack)?;
     let began = jiff::Timestamp::now();
-    let how = pull::How { when: args.pull, build: args.build, no_build: args.no_build };
-    pull::missing(ctx, &stack, &loaded.variables, &args.what.services, &how).await?;
     let mut up = args.what.ask(document(&loaded, &stack, &args.what.options())?);
+    let how = pull::How { when: args.pull, build: args.build, no_build: args.no_build };
+    pull::missing(ctx, (&stack, &loaded.variables), &up, &how).await?;
     (up.no_rollback, up.wait) = (args.no_rollback, args.wait);
     let named = Named { name: stack.name.to_string() };
     let done = ctx.steps::<ComposeUpOp>(&named, &up).await?;

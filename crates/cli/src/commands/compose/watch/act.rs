@@ -12,10 +12,10 @@ use crate::session::{self, Options};
 use std::path::{Path, PathBuf};
 use volt_api::Problem;
 use volt_api::operations::{ComposeRestartOp, ComposeUpOp, ContainerCopyInOp, ContainerExecOp};
-use volt_api::types::{ComposeServices, ContainerExec, ContainerPath, Named};
+use volt_api::types::{ComposeServices, ComposeUp, ContainerExec, ContainerPath, Named};
 use volt_compose::develop::{Changed, Deed};
 use volt_compose::stack::Hook;
-use volt_compose::{Loaded, Stack, plan};
+use volt_compose::{Loaded, plan};
 use volt_model::kind::ErrorKind;
 
 /// So many names of files are told.
@@ -28,8 +28,6 @@ pub(super) struct Act<'a> {
     pub(super) ctx: &'a Ctx,
     pub(super) project: &'a Project,
     pub(super) loaded: &'a Loaded,
-    /// With all that its files are made of.
-    pub(super) stack: &'a Stack,
 }
 
 impl Act<'_> {
@@ -45,20 +43,30 @@ impl Act<'_> {
 
     /// Brings services up: all that are watched at the beginning, one when its image is another.
     pub(super) async fn up(&self, services: &[String], no_deps: bool) -> Result<(), Problem> {
-        let options = plan::Options { services: services.to_vec(), ..plan::Options::default() };
-        let mut up = document(self.loaded, self.stack, &options)?;
-        (up.services, up.no_deps) = (options.services, no_deps);
+        let up = ComposeUp { no_deps, ..self.asked(services)? };
         drop(self.ctx.steps::<ComposeUpOp>(&self.named(), &up).await?);
         Ok(())
     }
 
+    /// What is asked for so that services come up, with what they depend on.
+    pub(super) fn asked(&self, services: &[String]) -> Result<ComposeUp, Problem> {
+        let options = plan::Options { services: services.to_vec(), ..plan::Options::default() };
+        let whole = document(self.loaded, &self.loaded.stack, &options)?;
+        Ok(ComposeUp { services: options.services, ..whole })
+    }
+
     fn named(&self) -> Named {
-        Named { name: self.stack.name.to_string() }
+        Named { name: self.loaded.stack.name.to_string() }
     }
 
     async fn rebuild(&self, service: &str) -> Result<(), Problem> {
-        pull::build(self.ctx, self.stack, &self.loaded.variables, (service, &Anew::default()))
-            .await?;
+        pull::build(
+            self.ctx,
+            &self.loaded.stack,
+            &self.loaded.variables,
+            (service, &Anew::default()),
+        )
+        .await?;
         self.up(&[service.to_owned()], true).await
     }
 

@@ -3,7 +3,7 @@
 mod act;
 mod tree;
 
-use super::project::{Project, filled};
+use super::project::Project;
 use super::pull;
 use super::up::all_known;
 use crate::ctx::Ctx;
@@ -52,8 +52,7 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
             "Nothing is to be watched: none of the services has anything under develop.watch";
         return Err(Problem::new(ErrorKind::InvalidConfig, title));
     }
-    let stack = filled(&loaded, &loaded.stack)?;
-    let act = Act { ctx, project, loaded: &loaded, stack: &stack };
+    let act = Act { ctx, project, loaded: &loaded };
     // What changes from here on is not missed, however long the rest takes.
     let tree = Tree::new().map_err(|e| blind(&e))?;
     let seen = look(&tree, &rules)?;
@@ -61,7 +60,8 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
         drop(project.workloads(ctx, &args.services).await?);
     } else {
         let how = pull::How { build: true, ..pull::How::by_the_files() };
-        pull::missing(ctx, &stack, &loaded.variables, &args.services, &how).await?;
+        let up = act.asked(&args.services)?;
+        pull::missing(ctx, (&loaded.stack, &loaded.variables), &up, &how).await?;
         act.up(&args.services, false).await?;
     }
     ctx.ends_by_signal();
