@@ -323,6 +323,8 @@ operations! {
     "service_start" ServiceStartOp: POST "/api/v1/services/{name}/start" Container Plain changes (Named, Nothing) -> Service;
     /// Stops a service.
     "service_stop" ServiceStopOp: POST "/api/v1/services/{name}/stop" Container Plain changes (Named, Nothing) -> Service;
+    /// Sends a signal to all processes of a service.
+    "service_kill" ServiceKillOp: POST "/api/v1/services/{name}/kill" Container Plain changes (ServiceKill, Nothing) -> Service;
     /// Stops a service and starts it again.
     "service_restart" ServiceRestartOp: POST "/api/v1/services/{name}/restart" Container Plain changes (Named, Nothing) -> Service;
     /// Lets a service come up at boot.

@@ -126,6 +126,17 @@ pub struct ServiceList {
     pub all: bool,
 }
 
+/// Which service, and which signal.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceKill {
+    /// The service.
+    pub name: String,
+    /// The signal; `KILL` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+}
+
 /// Which service to remove.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

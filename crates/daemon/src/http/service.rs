@@ -12,6 +12,7 @@ use volt_api::types::{
 use volt_engine::Engine;
 use volt_engine::config::Text;
 use volt_engine::service::{Create, Exposure, File, View};
+use volt_model::container::parse_signal;
 use volt_model::name::Target;
 use volt_model::restart::Restart;
 use volt_model::service::Program;
@@ -58,6 +59,14 @@ fn running(routes: Routes<Engine>) -> Routes<Engine> {
         .plain::<ServiceStopOp>(|cx, params, _| {
             let view = cx.state.service_stop(&to_change(cx, &params)?)?;
             Ok(of(cx, view))
+        })
+        .plain::<ServiceKillOp>(|cx, params, _| {
+            let signal = params.signal.as_deref().unwrap_or("KILL");
+            let mut fields = Fields::default();
+            let signal = fields.with("signal", signal, parse_signal);
+            let signal = fields.finish(signal)?;
+            let target = to_change(cx, &Named { name: params.name })?;
+            Ok(of(cx, cx.state.service_kill(&target, signal)?))
         })
         .plain::<ServiceRestartOp>(|cx, params, _| {
             let view = cx.state.service_restart(&to_change(cx, &params)?)?;

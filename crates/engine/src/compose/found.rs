@@ -21,7 +21,7 @@ use volt_model::{state, task};
 use volt_store::Image;
 
 /// The stack that labels name.
-pub(super) fn stack_of(labels: &BTreeMap<String, String>) -> Option<&str> {
+pub(crate) fn stack_of(labels: &BTreeMap<String, String>) -> Option<&str> {
     labels.get(STACK).map(String::as_str)
 }
 

@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// Its labels.
-    pub(super) fn stack_labels(&self, name: &Name) -> Result<BTreeMap<String, String>> {
+    pub(crate) fn stack_labels(&self, name: &Name) -> Result<BTreeMap<String, String>> {
         Ok(match self.kind_of(name) {
             Kind::Container => self.spec(name)?.labels,
             Kind::Service => self.service_spec(name)?.labels,

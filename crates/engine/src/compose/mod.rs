@@ -32,6 +32,7 @@ mod unready;
 mod up;
 
 pub(crate) use act::is_set_aside;
+pub(crate) use found::stack_of;
 pub use list::View;
 pub use run::Run;
 pub(crate) use units::stack_of_target;

@@ -148,7 +148,7 @@ impl Engine {
         // Whoever finds nothing here knows that it must be written again.
         owned.secrets.insert(name.clone(), String::new());
         self.save_owned(stack, owned)?;
-        drop(self.secret_create(name, true, &mut content.0.as_slice())?);
+        drop(self.secret_write(name, true, &mut content.0.as_slice(), Some(stack))?);
         owned.secrets.insert(name.clone(), owned.hash(&content.0));
         self.save_owned(stack, owned)?;
         Ok(before)

@@ -16,6 +16,17 @@ impl Engine {
     /// # Errors
     /// `AlreadyExists`, `Resource` for one that is too large, by itself or beside the others of a workload that it is given to, `Dependency` where systemd-creds is missing.
     pub fn secret_create(&self, name: &Name, replace: bool, from: &mut dyn Read) -> Result<View> {
+        self.secret_write(name, replace, from, None)
+    }
+
+    /// The same for `stack`, which makes those of its units anew that are given the secret: these are asked then whether it is too much.
+    pub(crate) fn secret_write(
+        &self,
+        name: &Name,
+        replace: bool,
+        from: &mut dyn Read,
+        stack: Option<&Name>,
+    ) -> Result<View> {
         let mut secret = Vec::new();
         let most = u64::try_from(MAX).unwrap_or(u64::MAX);
         from.take(most + 1).read_to_end(&mut secret).map_err(|e| {
@@ -35,7 +46,7 @@ impl Engine {
                 .hinted("Give it another value with --replace"));
         }
         if is_there {
-            self.check_new_size(name, secret.len())?;
+            self.check_new_size(name, secret.len(), stack)?;
         }
         files::create_dirs(&self.secrets(), 0o700)?;
         files::sweep_drafts(&self.secrets())?;

@@ -2,6 +2,7 @@
 //! which its files are mounted.
 
 use crate::Engine;
+use crate::compose::stack_of;
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -84,9 +85,18 @@ impl Engine {
         }
     }
 
-    /// Refuses a value of this size where it is too much beside the others of a service or task. All of them must be locked.
-    pub(super) fn check_new_size(&self, name: &Name, size: usize) -> Result<()> {
+    /// Refuses a value of this size where it is too much beside the others of a service or task that is not `stack`'s. All of them must be
+    /// locked.
+    pub(super) fn check_new_size(
+        &self,
+        name: &Name,
+        size: usize,
+        stack: Option<&Name>,
+    ) -> Result<()> {
         for (kind, user, secrets) in self.units_with_secret(name)? {
+            if stack.is_some() && stack_of(&self.stack_labels(&user)?) == stack.map(Name::as_str) {
+                continue;
+            }
             if let Some(all) = self.too_much(&secrets, Some((name, size)))? {
                 let kind = kind.as_str();
                 let title = format!(

@@ -1,11 +1,12 @@
-//! Stopping services.
+//! Stopping services, and sending signals to them.
 
 use super::View;
 use crate::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use volt_host::systemd::{JobKind, Whom};
+use volt_model::kind::ErrorKind;
 use volt_model::name::Target;
 
 const SIGKILL: i32 = 9;
@@ -20,7 +21,26 @@ impl Engine {
         self.service_status(target)
     }
 
-    /// The same, without looking at it afterwards; what has not ended within `timeout` is killed.
+    /// Sends signal number `signal` to all processes of a service.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` for one that doesn't run.
+    pub fn service_kill(&self, target: &Target, signal: u8) -> Result<View> {
+        // Without the name's lock: a signal is wanted most when a stop takes long.
+        let unit = self.service_unit(target)?;
+        if !self.systemd().unit_status(&unit)?.active.is_up() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("The service {target} doesn't run"),
+            )
+            .about(target)
+            .hinted(format!("Start it first: volt service start {target}")));
+        }
+        self.systemd().kill(&unit, Whom::All, signal.into())?;
+        self.service_status(target)
+    }
+
+    /// [`Engine::service_stop`], without looking at it afterwards; what has not ended within `timeout` is killed.
     pub(crate) fn bring_service_down(
         &self,
         target: &Target,

@@ -353,8 +353,8 @@ on_hosts! {
         for verb in ["up -d", "run web true"] {
             let said = within(host, "lacking", &format!("NOT_SET=1 volt compose {verb}")).fails(12);
             let lines = [
-                "networks.gone: ", "networks.other: ", "volumes.lost: ", "secrets.theirs: ", "configs.two: ",
-                "box: There is no isolation: microvm yet", "work: ",
+                "compose.yaml:6:12: networks.gone: ", "networks.other: ", "volumes.lost: ", "secrets.theirs: ", "configs.two: ",
+                "compose.yaml:4:3: box: There is no isolation: microvm yet", "work: ",
             ];
             for line in lines {
                 assert!(said.contains(line), "{line}: {said}");

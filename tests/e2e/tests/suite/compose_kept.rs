@@ -87,12 +87,57 @@ on_hosts! {
         host.sh("! test -e /var/lib/private/svc-wrote-worker-1").ok();
         is_gone(host, "wrote");
 
-        // What ends late ends in the time that is given.
-        stack(host, "wrote", "name: wrote\nservices:\n  worker: {exec: [/bin/sh, -c, \"trap '' TERM; while :; do sleep 1; done\"], stop_grace_period: 5m}\n");
+        // What ends late ends in the time that is given, or by a signal.
+        stack(host, "wrote", "name: wrote\nservices:\n  worker: {exec: [/bin/sh, -c, \"trap '' TERM; while :; do sleep 1; done\"], stop_grace_period: 5m, restart: always}\n");
         within(host, "wrote", "volt compose up -d").ok();
         host.until(Duration::from_secs(10), "pgrep -f \"[t]rap '' TERM\"");
-        within(host, "wrote", "timeout 60 volt compose down --timeout 1").ok();
+        let pid = || host.sh("systemctl show -P MainPID wrote-worker-1").ok();
+        let before = pid();
+        within(host, "wrote", "volt compose kill worker").ok();
+        host.until(Duration::from_secs(10), &format!("test \"$(systemctl show -P MainPID wrote-worker-1)\" != {before}"));
+        host.until(Duration::from_secs(10), "systemctl is-active wrote-worker-1");
+        within(host, "wrote", "timeout 60 volt compose down --time 1").ok();
         is_gone(host, "wrote");
+    }
+}
+
+on_hosts! {
+    fn compose_kept_secrets_may_change_their_sizes_at_once(host) {
+        host.tiny();
+        stack(host, "sizes", "name: sizes\nservices:\n  work: {exec: /bin/sleep 1000, secrets: [a, b]}\nsecrets: {a: {file: ./a}, b: {file: ./b}}\n");
+        let up = |a: u32, b: u32| within(host, "sizes", &format!("head -c {a} /dev/zero > a; head -c {b} /dev/zero > b; volt compose up -d"));
+        up(10, 600_000).ok();
+        up(600_000, 10).ok();
+        up(10, 600_000).ok();
+        // Both are too much, and all stays as it was.
+        up(600_000, 600_001).fails(11);
+        up(10, 600_000).ok();
+        host.sh("systemctl restart sizes-work-1 && systemctl is-active sizes-work-1").ok();
+        within(host, "sizes", "volt compose down").ok();
+        is_gone(host, "sizes");
+    }
+}
+
+const NIGHTLY: &str = "\
+name: nightly
+tasks:
+  kept: {exec: /bin/true, on_calendar: '03:00'}
+  missed: {exec: /bin/true, on_calendar: '03:00', persistent: false}
+";
+
+on_hosts! {
+    fn compose_kept_times_of_tasks_are_made_up_for_at_boot(host) {
+        let host = &*host.private("nightly");
+        stack(host, "nightly", NIGHTLY);
+        within(host, "nightly", "volt compose up -d").ok();
+        // The host slept through two nights.
+        host.sh("systemctl stop 'volt-task-nightly-*.timer' && ls /var/lib/systemd/timers/stamp-volt-task-nightly-kept-1.timer && touch -d '2 days ago' /var/lib/systemd/timers/stamp-volt-task-nightly-*").ok();
+        host.reboot();
+        let runs = |task: &str| host.volt(&["task", "history", task, "-o", "json"]).json().as_array().unwrap().len();
+        host.until(Duration::from_secs(60), "volt task history nightly-kept-1 -o json | grep success");
+        assert_eq!((runs("nightly-kept-1"), runs("nightly-missed-1")), (1, 0));
+        within(host, "nightly", "volt compose down").ok();
+        is_gone(host, "nightly");
     }
 }
 

@@ -34,6 +34,9 @@ on_hosts! {
         let shown = host.volt(&["service", "show", "svc-life"]).ok();
         assert!(shown.starts_with("# /etc/systemd/system/svc-life.service\n") && shown.contains("ProtectSystem=strict"), "{shown}");
         let pid = seen["pid"].clone();
+        host.volt(&["service", "kill", "--signal", "0", "svc-life"]).fails(2);
+        host.volt(&["service", "kill", "svc-life"]).ok();
+        host.until(Duration::from_secs(10), &format!("test \"$(systemctl show -P MainPID svc-life)\" != {pid}"));
         host.volt(&["service", "restart", "svc-life"]).ok();
         assert_ne!(status(host, "svc-life")["pid"], pid);
         host.volt(&["service", "enable", "svc-life"]).ok();
@@ -42,6 +45,7 @@ on_hosts! {
         assert_eq!(status(host, "svc-life")["enabled"], "disabled");
         host.volt(&["service", "delete", "svc-life"]).fails(9);
         host.volt(&["service", "stop", "svc-life"]).ok();
+        host.volt(&["service", "kill", "svc-life"]).fails(9);
         assert_eq!(host.sh("systemctl is-active svc-life.service || true").ok(), "inactive");
         host.volt(&["service", "delete", "svc-life"]).ok();
         host.volt(&["service", "status", "svc-life"]).fails(3);

@@ -17,6 +17,10 @@ on_hosts! {
         assert_eq!(host.volt(&["run", "--rm", "-v", "data:/data:ro", "tiny", "cat", "/data/x"]).ok(), "kept");
         assert_ne!(host.volt(&["run", "--rm", "-v", "data:/data:ro", "tiny", "touch", "/data/y"]).code, 0);
         assert_eq!(host.volt(&["volume", "inspect", "data", "-o", "json"]).json()["name"], "data");
+        host.sh("head -c 3000000 /dev/urandom > /var/lib/volt/volumes/data/_data/y").ok();
+        let listed = host.volt(&["volume", "list", "-o", "json"]).json();
+        let size = listed.as_array().unwrap().iter().find(|one| one["name"] == "data").unwrap()["size"].as_u64().unwrap();
+        assert!((3_000_000..3_100_000).contains(&size), "{listed}");
         host.volt(&["volume", "delete", "data"]).ok();
         host.volt(&["volume", "inspect", "data"]).fails(3);
     }

@@ -1,16 +1,19 @@
 //! `volt compose kill`.
 
 use super::project::{Project, runs};
-use crate::commands::container;
 use crate::ctx::Ctx;
+use crate::many;
 use crate::output::Outcome;
+use serde::Serialize;
+use volt_api::operations::{ContainerKillOp, ServiceKillOp};
+use volt_api::types::{Container, ContainerKill, Nothing, Service, ServiceKill};
 
 const EXAMPLES: &str = "\
 Examples:
   volt compose kill
   volt compose kill --signal HUP web";
 
-/// Send a signal to what runs of a stack
+/// Send a signal to what runs of a stack: the commands of containers, all processes of services
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -22,9 +25,32 @@ pub(crate) struct Args {
     services: Vec<String>,
 }
 
+/// What a signal was sent to, as it is then.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Killed {
+    Container(Container),
+    Service(Service),
+}
+
 /// Sends it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
-    let all = project.containers(ctx, &args.services).await?.into_iter().filter(runs);
-    let names = all.map(|one| one.workload.name).collect();
-    container::kill::run(ctx, container::kill::Args { signal: args.signal, names }).await
+    let mut all = project.workloads(ctx, &args.services).await?;
+    // A task has no process for long; who is asked for by name is what it is.
+    let is_meant = |kind: &str| kind != "task" || !args.services.is_empty();
+    all.retain(|one| runs(one) && is_meant(&one.workload.kind));
+    let is_service = |name: &str| {
+        all.iter().any(|one| one.workload.name == name && one.workload.kind == "service")
+    };
+    let names: Vec<String> = all.iter().map(|one| one.workload.name.clone()).collect();
+    Ok(many::each(&names, async |name| {
+        let signal = args.signal.clone();
+        if is_service(&name) {
+            let kill = ServiceKill { name, signal };
+            return ctx.call::<ServiceKillOp>(&kill, &Nothing {}).await.map(Killed::Service);
+        }
+        let kill = ContainerKill { name, signal };
+        ctx.call::<ContainerKillOp>(&kill, &Nothing {}).await.map(Killed::Container)
+    })
+    .await)
 }

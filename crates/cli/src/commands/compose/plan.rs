@@ -1,6 +1,6 @@
 //! `volt compose plan`, and what `up` takes too.
 
-use super::project::{Project, document, tell};
+use super::project::{Project, document, placed, tell};
 use super::up::{scale, unknown};
 use crate::ctx::Ctx;
 use crate::output::Outcome;
@@ -95,7 +95,8 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let stack = args.what.scaled(&loaded.stack)?;
     let up = args.what.ask(document(&loaded, &stack, &args.what.options())?);
     let named = Named { name: stack.name.to_string() };
-    let plan = ctx.call::<ComposePlanOp>(&named, &up).await?;
+    let plan = ctx.call::<ComposePlanOp>(&named, &up).await;
+    let plan = plan.map_err(|problem| placed(&loaded, problem))?;
     tell(ctx, &plan.notes);
     Ok(views::compose::plan(&plan))
 }

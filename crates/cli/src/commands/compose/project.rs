@@ -216,6 +216,22 @@ pub(crate) fn document(
     })
 }
 
+/// What the daemon refuses of a stack, with the place in the files of each thing that is refused.
+pub(crate) fn placed(loaded: &Loaded, problem: Problem) -> Problem {
+    let places = &loaded.places;
+    let of_section = |key: &str| {
+        let sections = ["services", "tasks", "vms"].into_iter();
+        sections.filter_map(|section| places.get(&format!("{section}.{key}"))).next()
+    };
+    let line = |line: &str| {
+        let place = line.split_once(": ").and_then(|(key, _)| places.get(key).or(of_section(key)));
+        place.map_or_else(|| line.to_owned(), |place| format!("{place}: {line}"))
+    };
+    let lines = |text: &String| text.lines().map(line).collect::<Vec<_>>().join("\n");
+    let causes = problem.causes.iter().map(lines).collect();
+    Problem { title: line(&problem.title), causes, ..problem }
+}
+
 /// The stack as one file of Compose's form.
 pub(crate) fn text(stack: &Stack) -> String {
     let files = convert(stack, Format::Compose).files;

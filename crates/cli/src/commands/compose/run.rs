@@ -1,6 +1,6 @@
 //! `volt compose run`.
 
-use super::project::{Project, document};
+use super::project::{Project, document, placed};
 use super::pull;
 use super::up::unknown;
 use crate::commands::container::flags::env_value;
@@ -84,7 +84,9 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     };
     let whole = document(&loaded, stack, &chosen)?;
     let up = ComposeUp { services: service.to_vec(), no_deps: args.no_deps, ..whole.clone() };
-    pull::missing(ctx, (stack, &loaded.variables), &up, &pull::How::by_the_files()).await?;
+    let placed = |problem| placed(&loaded, problem);
+    let how = pull::How::by_the_files();
+    pull::missing(ctx, (stack, &loaded.variables), &up, &how).await.map_err(placed)?;
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
     let asked = ComposeRun {
         document: whole.document,
@@ -109,7 +111,7 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
         // The server would make it all the same, and nobody would know.
         let _waiting = ctx.put_signals_off();
         let named = Named { name: stack.name.to_string() };
-        let container = ctx.steps::<ComposeRunOp>(&named, &asked).await?;
+        let container = ctx.steps::<ComposeRunOp>(&named, &asked).await.map_err(placed)?;
         ctx.has_made(Made { name: container.name.clone(), auto_remove: args.rm });
         container
     };

@@ -1,7 +1,7 @@
 //! `volt compose up`.
 
 use super::plan::What;
-use super::project::{Project, document, tell};
+use super::project::{Project, document, placed, tell};
 use super::{logs, pull};
 use crate::ctx::Ctx;
 use crate::output::{Outcome, Output};
@@ -54,10 +54,11 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let began = jiff::Timestamp::now();
     let mut up = args.what.ask(document(&loaded, &stack, &args.what.options())?);
     let how = pull::How { when: args.pull, build: args.build, no_build: args.no_build };
-    pull::missing(ctx, (&stack, &loaded.variables), &up, &how).await?;
+    let placed = |problem| placed(&loaded, problem);
+    pull::missing(ctx, (&stack, &loaded.variables), &up, &how).await.map_err(placed)?;
     (up.no_rollback, up.wait) = (args.no_rollback, args.wait);
     let named = Named { name: stack.name.to_string() };
-    let done = ctx.steps::<ComposeUpOp>(&named, &up).await?;
+    let done = ctx.steps::<ComposeUpOp>(&named, &up).await.map_err(placed)?;
     tell(ctx, &done.notes);
     if args.detach || args.wait || args.what.no_start || ctx.out.is_for_programs() {
         return Ok(told(ctx, &done, "as it should be"));

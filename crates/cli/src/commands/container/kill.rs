@@ -18,10 +18,10 @@ Examples:
 pub(crate) struct Args {
     /// The signal, by name or number; KILL where nothing is said
     #[arg(long, short, value_name = "SIGNAL")]
-    pub(crate) signal: Option<String>,
+    signal: Option<String>,
     /// The containers
     #[arg(value_name = "NAME", required = true, add = ArgValueCompleter::new(complete::containers))]
-    pub(crate) names: Vec<String>,
+    names: Vec<String>,
 }
 
 /// Sends it.

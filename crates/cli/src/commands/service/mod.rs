@@ -5,6 +5,7 @@ pub(crate) mod delete;
 pub(crate) mod disable;
 pub(crate) mod edit;
 pub(crate) mod enable;
+pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod restart;
 pub(crate) mod show;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Start(start::Args),
     Stop(stop::Args),
+    Kill(kill::Args),
     Restart(restart::Args),
     Enable(enable::Args),
     Disable(disable::Args),
@@ -46,6 +48,7 @@ pub(crate) async fn dispatch(command: Command, ctx: &Ctx) -> Outcome {
         Command::Show(args) => show::run(ctx, args).await,
         Command::Start(args) => start::run(ctx, args).await,
         Command::Stop(args) => stop::run(ctx, args).await,
+        Command::Kill(args) => kill::run(ctx, args).await,
         Command::Restart(args) => restart::run(ctx, args).await,
         Command::Enable(args) => enable::run(ctx, args).await,
         Command::Disable(args) => disable::run(ctx, args).await,
