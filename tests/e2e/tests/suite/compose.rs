@@ -319,7 +319,7 @@ on_hosts! {
         stack(host, "bad", "name: bad\nservices:\n  web: {image: tiny, isolation: microvm}\nvms: {old: {image: tiny}}\n");
         let said = within(host, "bad", "volt compose up -d").fails(10);
         assert!(said.contains("old: ") && said.contains("web: "), "{said}");
-        stack(host, "bad", "name: bad\nservices:\n  web: {image: tiny, networks: [other]}\nnetworks: {other: {external: true}}\n");
+        stack(host, "bad", "name: bad\nservices:\n  web: {image: tiny, command: sleep 1000, networks: [other]}\nnetworks: {other: {external: true}}\n");
         within(host, "bad", "volt compose up -d").fails(3);
         stack(host, "bad", "name: bad\nservices:\n  web: {image: tiny, command: sleep 1000}\n");
         let said = within(host, "bad", "volt compose up -d weeb").fails(3);
@@ -336,7 +336,7 @@ name: lacking
 services:
   web: {image: registry.invalid/none, networks: [gone, other], volumes: ['lost:/x'], secrets: [mine, theirs], configs: [one, two]}
   box: {image: tiny, isolation: microvm}
-  work: {exec: /bin/true, sandbox: lax}
+  work: {exec: /bin/true, user: nobody-there}
 networks: {gone: {external: true}, other: {external: true}}
 volumes: {lost: {external: true}}
 secrets: {mine: {environment: NOT_SET}, theirs: {external: true}}

@@ -5,8 +5,9 @@ use crate::ctx::Ctx;
 use crate::many;
 use crate::output::Outcome;
 use serde::Serialize;
+use serde_json::Value;
 use volt_api::operations::{ContainerKillOp, ServiceKillOp};
-use volt_api::types::{Container, ContainerKill, Nothing, Service, ServiceKill};
+use volt_api::types::{ContainerKill, Nothing, ServiceKill};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,14 +26,6 @@ pub(crate) struct Args {
     services: Vec<String>,
 }
 
-/// What a signal was sent to, as it is then.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Killed {
-    Container(Container),
-    Service(Service),
-}
-
 /// Sends it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let mut all = project.workloads(ctx, &args.services).await?;
@@ -47,10 +40,15 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
         let signal = args.signal.clone();
         if is_service(&name) {
             let kill = ServiceKill { name, signal };
-            return ctx.call::<ServiceKillOp>(&kill, &Nothing {}).await.map(Killed::Service);
+            return ctx.call::<ServiceKillOp>(&kill, &Nothing {}).await.map(value);
         }
         let kill = ContainerKill { name, signal };
-        ctx.call::<ContainerKillOp>(&kill, &Nothing {}).await.map(Killed::Container)
+        ctx.call::<ContainerKillOp>(&kill, &Nothing {}).await.map(value)
     })
     .await)
+}
+
+/// What a signal was sent to, as it is then.
+fn value(one: impl Serialize) -> Value {
+    serde_json::to_value(one).unwrap_or_default()
 }

@@ -227,7 +227,10 @@ pub(crate) fn placed(loaded: &Loaded, problem: Problem) -> Problem {
         let place = line.split_once(": ").and_then(|(key, _)| places.get(key).or(of_section(key)));
         place.map_or_else(|| line.to_owned(), |place| format!("{place}: {line}"))
     };
-    let lines = |text: &String| text.lines().map(line).collect::<Vec<_>>().join("\n");
+    let lines = |text: &String| match text.contains('\n') {
+        true => Lines(text.lines().map(line).collect::<Vec<_>>().join("\n")).to_string(),
+        false => line(text),
+    };
     let causes = problem.causes.iter().map(lines).collect();
     Problem { title: line(&problem.title), causes, ..problem }
 }

@@ -160,6 +160,7 @@ pub(super) async fn missing(
 }
 
 /// What is to be done about an image.
+#[expect(clippy::large_enum_variant, reason = "there are as many as a stack has images")]
 enum Due<'a> {
     /// That of a service is built.
     Build(&'a str),
