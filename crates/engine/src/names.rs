@@ -51,7 +51,8 @@ impl Engine {
     pub(crate) fn sweep_leftovers(&self) {
         let paths = self.paths();
         let mut folders = vec![paths.intents(), paths.ids(), paths.volumes()];
-        folders.extend([paths.networks(), paths.bridges(), paths.taps(), paths.etc.clone()]);
+        folders.extend([paths.networks(), paths.bridges(), paths.taps()]);
+        folders.extend([paths.etc.clone(), paths.lib.clone()]);
         let trees = self.cas().ref_folders();
         let drafts = folders.iter().chain(&trees).try_for_each(|dir| files::sweep_drafts(dir));
         if let Err(error) = files::sweep(&paths.stages()).map(drop).and(drafts) {

@@ -55,16 +55,23 @@ pub struct Member {
     /// Who is asked for it for names that are not Volt's, where that is not whom the host asks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<IpAddr>,
+    /// Whether another of its networks leads out: it may ask for names that are not Volt's, whatever is true of this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forwards: bool,
 }
 
 /// The networks that have names, with all who are connected to them.
 #[must_use]
 pub fn networks(all: &[net::Network], attached: &[Attached]) -> Vec<Network> {
-    all.iter().filter(|network| network.dns).map(|network| of(network, attached)).collect()
+    let leads_out = |name: &Name| all.iter().any(|one| one.name == *name && !one.internal);
+    let named = all.iter().filter(|network| network.dns);
+    named.map(|network| of(network, attached, &leads_out)).collect()
 }
 
-fn of(network: &net::Network, attached: &[Attached]) -> Network {
+fn of(network: &net::Network, attached: &[Attached], leads_out: &dyn Fn(&Name) -> bool) -> Network {
     let member = |attached: &Attached| {
+        let mut endpoints = attached.endpoints.iter();
+        let forwards = network.internal && endpoints.any(|other| leads_out(&other.network));
         let own = attached.endpoints.iter().find(|endpoint| endpoint.network == network.name)?;
         let addresses = [Some(own.ip.into()), own.ipv6.map(IpAddr::V6)];
         Some(Member {
@@ -72,6 +79,7 @@ fn of(network: &net::Network, attached: &[Attached]) -> Network {
             addresses: addresses.into_iter().flatten().collect(),
             aliases: own.aliases.clone(),
             servers: attached.dns.clone(),
+            forwards,
         })
     };
     let gateways = [Some(network.gateway().into()), network.gateway_ipv6().map(IpAddr::V6)];
@@ -152,7 +160,7 @@ mod tests {
               {"network":"back","interface":"eth1","port":"b","mac":"02:00:00:00:00:02","ip":"10.9.0.2","ipv6":"fd00:9::2","aliases":["www"]}]}"#,
         )
         .unwrap();
-        let wanted = r#"[{"name":"back","gateways":["10.9.0.1","fd00:9::1"],"subnets":["10.9.0.0/24","fd00:9::/64"],"forwards":false,"members":[{"name":"web","addresses":["10.9.0.2","fd00:9::2"],"aliases":["www"],"servers":["192.0.2.1"]}]}]"#;
+        let wanted = r#"[{"name":"back","gateways":["10.9.0.1","fd00:9::1"],"subnets":["10.9.0.0/24","fd00:9::/64"],"forwards":false,"members":[{"name":"web","addresses":["10.9.0.2","fd00:9::2"],"aliases":["www"],"servers":["192.0.2.1"],"forwards":true}]}]"#;
         assert_eq!(serde_json::to_string(&networks(&all, &[attached])).unwrap(), wanted);
     }
 

@@ -58,6 +58,13 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
                 Err(error) => failed(error.kind, &error.chain().join(": ")),
             }
         }
+        Some("firewall") => {
+            volt_daemon::run::log_to_stderr();
+            match engine().firewall_at_boot() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(error.kind, &error.chain().join(": ")),
+            }
+        }
         Some("networks") => {
             volt_daemon::run::log_to_stderr();
             match engine().watch_networks(&mut || volt_relay::notify(env::vars_os(), "READY=1")) {

@@ -24,6 +24,8 @@ pub struct Names {
     networks: Vec<Zone>,
     /// The networks that each member's address is on, by their place in `networks`.
     members: HashMap<IpAddr, Vec<usize>>,
+    /// Members who may ask for other names, though none of the networks that they see may.
+    led_out: HashSet<IpAddr>,
     gateways: HashSet<IpAddr>,
     /// Who is asked for members that don't ask whom the host asks, by their addresses.
     servers: HashMap<IpAddr, Arc<[IpAddr]>>,
@@ -55,6 +57,7 @@ pub(crate) struct Addresses {
 pub struct View<'a> {
     names: &'a Names,
     seen: Seen<'a>,
+    led_out: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,7 @@ impl Names {
             }
         }
         let (mut members, mut servers) = (HashMap::new(), HashMap::new());
+        let mut led_out = HashSet::new();
         for member in all().flat_map(|network| &network.members) {
             let own: Arc<[IpAddr]> = member.servers.as_slice().into();
             for address in &member.addresses {
@@ -90,10 +94,13 @@ impl Names {
                 let seen = on.get(member.name.as_str()).cloned().unwrap_or_default();
                 members.insert(*address, seen);
             }
+            if member.forwards {
+                led_out.extend(member.addresses.iter().copied());
+            }
         }
         let gateways = all().flat_map(|network| network.gateways.iter().copied()).collect();
         let (generation, zone) = (table.generation, owner(ZONE));
-        Self { generation, zone, networks, members, gateways, servers }
+        Self { generation, zone, networks, members, led_out, gateways, servers }
     }
 
     /// Who is asked for whoever asks from this address; nobody where those are whom the host asks.
@@ -116,7 +123,7 @@ impl Names {
         } else {
             return None;
         };
-        Some(View { names: self, seen })
+        Some(View { names: self, seen, led_out: self.led_out.contains(&source) })
     }
 
     /// Where to listen.
@@ -146,7 +153,8 @@ impl<'a> View<'a> {
     /// Whether others may be asked for him. The host has resolvers of its own; answering it could only go round in circles.
     #[must_use]
     pub fn forwards(&self) -> bool {
-        !matches!(self.seen, Seen::All) && self.networks().any(|zone| zone.forwards)
+        !matches!(self.seen, Seen::All)
+            && (self.led_out || self.networks().any(|zone| zone.forwards))
     }
 
     /// The addresses behind a name, network by network; of one network where it is given.

@@ -61,8 +61,10 @@ impl Engine {
             created: Timestamp::now(),
             ..from.clone()
         };
-        // An address is one container's.
-        spec.networks.iter_mut().for_each(|attachment| attachment.ip = None);
+        // An address is one container's, of either kind.
+        for attachment in &mut spec.networks {
+            (attachment.ip, attachment.mac) = (None, None);
+        }
         self.backend_of(&spec).check(self, &spec)?;
         let _networks = self.hold_networks(&spec.networks)?;
         let own = self.replace_image_volumes(&from.name, &mut spec)?;

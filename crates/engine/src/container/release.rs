@@ -53,7 +53,7 @@ impl Engine {
     }
 
     /// Whether all but the root, which others mount too, is away: the run folder is the last to go.
-    fn is_released(&self, name: &Name) -> bool {
+    pub(crate) fn is_released(&self, name: &Name) -> bool {
         let paths = self.paths();
         let left = [paths.container_run(name), paths.container_netns(name)];
         left.iter().all(|path| path.symlink_metadata().is_err()) && !self.has_attached(name)

@@ -154,9 +154,13 @@ impl Engine {
 
     /// All that the firewall is rendered from.
     fn facts(&self) -> Result<Facts> {
-        // Without the record of one network it would be open: so the rules stay as they are.
-        let (networks, attached) = (self.networks_or_none()?, self.all_attached()?);
-        Ok(Facts { networks, attached, orders: self.orders()? })
+        // Without the record of one network it would be open: so the rules stay as they are. Where there are none yet nobody is in it either.
+        let networks = match self.networks_or_none() {
+            Err(error) if nft::has_table(Family::Inet).unwrap_or(true) => return Err(error),
+            Err(_) => self.networks()?,
+            Ok(networks) => networks,
+        };
+        Ok(Facts { networks, attached: self.all_attached()?, orders: self.orders()? })
     }
 
     /// Whether the kernel's firewall is what would be rendered: as many rules, and the same elements.

@@ -86,7 +86,18 @@ impl Engine {
         self.status(&facts, true)
     }
 
-    /// The same at boot, where most often nothing has changed. What networks need is put into the kernel later.
+    /// Puts them in force before there is any network, with what else is known. A file that can't be used changes nothing.
+    ///
+    /// # Errors
+    /// When the kernel can't be told.
+    pub fn firewall_at_boot(&self) -> Result<()> {
+        if let Err(error) = self.take_orders() {
+            tracing::error!(error = %error.chain().join(": "), "policies and rules stay as they were");
+        }
+        self.apply_firewall()
+    }
+
+    /// The same as [`Engine::firewall_reload`] at boot, where most often nothing has changed. What networks need is put into the kernel later.
     pub(crate) fn take_orders(&self) -> Result<()> {
         let _lock = self.lock_firewall()?;
         let orders = self.written_orders()?;

@@ -30,6 +30,7 @@ mod policy;
 mod ports;
 mod proxy;
 mod resolve;
+mod settle;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub(crate) use bridge::{is_own_bridge, set as set_switch, value as switch};
 pub use capture::Capture;
 pub use create::Create;
 pub use inspect::{Member, Status, View};
+pub(crate) use names::UNIT as SERVER_OF_NAMES;
 pub use policy::{Answer, End};
 pub(crate) use ports::refuse_ports_from_outside;
 pub use tap::TapView;

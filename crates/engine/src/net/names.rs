@@ -17,7 +17,7 @@ use volt_model::kind::ErrorKind;
 use volt_model::net::{Attached, Network};
 
 /// The server.
-const UNIT: &str = "volt-dns.service";
+pub(crate) const UNIT: &str = "volt-dns.service";
 /// Its runtime folder, which systemd makes and takes away with it.
 const RUNNING: &str = "/run/volt-dns";
 /// How long it may take to begin, and others to write.
@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// Where a workload asks for names: the gateways of its networks that have names; none where it has no such network.
-    pub(super) fn name_servers(&self, attached: &Attached) -> Result<Vec<IpAddr>> {
+    pub(crate) fn name_servers(&self, attached: &Attached) -> Result<Vec<IpAddr>> {
         let mut servers = Vec::new();
         for endpoint in &attached.endpoints {
             let network = self.network(&endpoint.network)?;

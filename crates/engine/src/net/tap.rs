@@ -36,6 +36,13 @@ impl Engine {
         owner: Option<&str>,
     ) -> Result<TapView> {
         self.refuse_without_networks()?;
+        let tap = self.make_tap(name, attachment, owner)?;
+        // It takes the locks itself.
+        self.have_networks_watched();
+        Ok(self.view_of_tap(tap, &Netlink::open()?.links()?))
+    }
+
+    fn make_tap(&self, name: &Name, attachment: &Attachment, owner: Option<&str>) -> Result<Tap> {
         let _lock = self.lock_name(name)?;
         self.refuse_taken(name)?;
         let owner = owner.map(user).transpose()?;
@@ -56,8 +63,7 @@ impl Engine {
             }
             return Err(error);
         }
-        self.have_networks_watched();
-        Ok(self.view_of_tap(tap, &Netlink::open()?.links()?))
+        Ok(tap)
     }
 
     /// Lists TAPs, sorted by name.

@@ -1,6 +1,7 @@
 //! Watching over what the kernel has of networks: what another program takes away is put back.
 
 use super::bridge::{forwards, gateways};
+use super::settle::let_go;
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::event::restored_file;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::netlink::{Link, Netlink, Watch};
+use volt_host::watch::{Change, FolderWatch};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::ruleset::TABLE;
@@ -19,9 +21,14 @@ const QUIET: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(2);
 /// How long at the most is waited before what could not be put back is tried again.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long whoever is at work on a workload is left alone before it is looked at again.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// What a network has lost beside what is its own.
+const FIREWALL: &str = "firewall";
 
 /// What is not as it is to be.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
     /// Whether that is the firewall.
     pub(crate) firewall: bool,
@@ -35,6 +42,141 @@ impl Lost {
     }
 }
 
+/// Somebody who watches, with what he has yet to do.
+struct Watcher {
+    news: Watch,
+    /// Whether the kernel, or what is in force of policies and rules, has changed.
+    is_news: bool,
+    /// Whether somebody has let go of a lock, who may have been killed while he wrote.
+    is_let_go: bool,
+    before: Lost,
+    pause: Duration,
+    /// When what could not be put back is tried again.
+    again: Option<Instant>,
+    /// Whose locks somebody has let go of, and when each is looked at.
+    unsettled: BTreeMap<Name, Turn>,
+}
+
+/// When it is somebody's turn, and how long he waited for it.
+struct Turn {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Turn {
+    fn after(pause: Duration) -> Self {
+        Self { at: Instant::now() + pause, pause }
+    }
+}
+
+fn at_once(name: Name) -> (Name, Turn) {
+    (name, Turn::after(Duration::ZERO))
+}
+
+impl Watcher {
+    fn begin(engine: &Engine) -> Result<Self> {
+        let paths = engine.paths();
+        files::create_dirs(&paths.run, 0o755)?;
+        files::create_dirs(&paths.locks(), 0o700)?;
+        files::create_dirs(&paths.lib, 0o755)?;
+        let folders = FolderWatch::with_writes(&[&paths.locks(), &paths.lib])?;
+        Ok(Self {
+            news: Watch::new(folders)?,
+            is_news: false,
+            is_let_go: false,
+            before: Lost::default(),
+            pause: Duration::ZERO,
+            again: None,
+            unsettled: engine.to_be_settled().into_iter().map(at_once).collect(),
+        })
+    }
+
+    /// Waits until there is something to look at.
+    fn wait(&mut self, engine: &Engine) -> Result<()> {
+        let turns = self.unsettled.values().map(|turn| turn.at);
+        let until = turns.chain(self.again).min();
+        let news = self.news.wait(QUIET, MOST, until).map_err(|e| {
+            Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
+        })?;
+        let orders = engine.paths().orders();
+        let of_orders = |change: &Change| matches!(change, Change::Appeared { name, .. } if orders.ends_with(name));
+        for name in news.of_folders.iter().filter_map(let_go) {
+            // Whoever has a turn already has his own locks looked at by that.
+            self.unsettled.entry(name).or_insert_with(|| Turn::after(Duration::ZERO));
+        }
+        self.is_let_go = !news.of_folders.is_empty();
+        let is_due = self.again.is_some_and(|at| at <= Instant::now());
+        self.is_news = news.of_kernel || is_due || news.of_folders.iter().any(of_orders);
+        Ok(())
+    }
+
+    fn settle(&mut self, engine: &Engine) {
+        let is_due = |turn: &Turn| turn.at <= Instant::now();
+        if !self.unsettled.values().any(is_due) {
+            return;
+        }
+        let there = match engine.there() {
+            Ok(there) => there,
+            Err(error) => {
+                tracing::error!(error = %error.chain().join(": "), "what killed commands left can't be looked at");
+                self.unsettled.values_mut().for_each(|turn| *turn = Turn::after(LONGEST));
+                return;
+            }
+        };
+        self.unsettled.retain(|name, turn| {
+            if !is_due(turn) {
+                return true;
+            }
+            let pause = match engine.settle(name, &there) {
+                Ok(true) => return false,
+                Ok(false) => BUSY,
+                Err(error) => {
+                    tracing::error!(%name, error = %error.chain().join(": "), "what a killed command left stays");
+                    (turn.pause * 2).clamp(BUSY, LONGEST)
+                }
+            };
+            *turn = Turn::after(pause);
+            true
+        });
+    }
+
+    fn look(&mut self, engine: &Engine) {
+        if self.is_let_go {
+            engine.sweep_leftovers();
+        }
+        self.settle(engine);
+        if !self.is_news {
+            return;
+        }
+        // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
+        if let Err(error) = engine.tell_names() {
+            tracing::error!(error = %error.chain().join(": "), "names can't be told");
+        }
+        if let Err(error) = engine.put_bare_back() {
+            tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
+        }
+        match engine.lost_networks() {
+            Ok(lost) if lost.is_nothing() => {
+                (self.before, self.pause, self.again) = (lost, Duration::ZERO, None);
+            }
+            // A try makes news of its own, which is none where nothing else is lost.
+            Ok(lost) if lost == self.before && self.again.is_some_and(|at| Instant::now() < at) => {
+            }
+            Ok(lost) => {
+                // What can't be put back is tried ever more seldom; what else is lost meanwhile, at once.
+                let is_same = lost == self.before;
+                self.pause = if is_same { (self.pause * 2).min(LONGEST) } else { QUIET };
+                engine.put_back(&lost);
+                (self.before, self.again) = (lost, Some(Instant::now() + self.pause));
+            }
+            Err(error) => {
+                self.again = Some(Instant::now() + LONGEST);
+                tracing::error!(error = %error.chain().join(": "), "networks can't be looked at");
+            }
+        }
+    }
+}
+
 impl Engine {
     /// Raises all networks that can be, calls `ready`, and puts back what is taken away from then on. Returns only with an error.
     ///
@@ -42,7 +184,7 @@ impl Engine {
     /// When the kernel's news can't be had.
     pub fn watch_networks(&self, ready: &mut dyn FnMut()) -> Result<()> {
         // What happens while they are raised is news already.
-        let watch = Watch::new()?;
+        let mut watcher = Watcher::begin(self)?;
         if let Err(error) = self.take_orders() {
             tracing::error!(error = %error.chain().join(": "), "policies and rules stay as they were");
         }
@@ -50,35 +192,9 @@ impl Engine {
             tracing::error!(error = %error.chain().join(": "), "not all networks could be raised");
         }
         ready();
-        let (mut before, mut pause, mut again) = (Lost::default(), Duration::ZERO, None);
         loop {
-            watch.wait(QUIET, MOST, again).map_err(|e| {
-                Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
-            })?;
-            // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
-            if let Err(error) = self.tell_names() {
-                tracing::error!(error = %error.chain().join(": "), "names can't be told");
-            }
-            if let Err(error) = self.put_bare_back() {
-                tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
-            }
-            match self.lost_networks() {
-                Ok(lost) if lost.is_nothing() => {
-                    (before, pause, again) = (lost, Duration::ZERO, None);
-                }
-                // A try makes news of its own, which is none where nothing else is lost.
-                Ok(lost) if lost == before && again.is_some_and(|at| Instant::now() < at) => {}
-                Ok(lost) => {
-                    // What can't be put back is tried ever more seldom; what else is lost meanwhile, at once.
-                    pause = if lost == before { (pause * 2).min(LONGEST) } else { QUIET };
-                    self.put_back(&lost);
-                    (before, again) = (lost, Some(Instant::now() + pause));
-                }
-                Err(error) => {
-                    again = Some(Instant::now() + LONGEST);
-                    tracing::error!(error = %error.chain().join(": "), "networks can't be looked at");
-                }
-            }
+            watcher.look(self);
+            watcher.wait(self)?;
         }
     }
 
@@ -88,7 +204,7 @@ impl Engine {
         if lost.firewall {
             tracing::warn!("another program changed the firewall's tables; they are put back");
             for network in self.network_names().unwrap_or_default() {
-                all.entry(network).or_default().push("firewall".to_owned());
+                all.entry(network).or_default().push(FIREWALL.to_owned());
             }
         }
         let alone = lost.firewall && all.is_empty();
@@ -96,15 +212,26 @@ impl Engine {
             let what = what.join(", ");
             tracing::warn!(%network, lost = what, "another program took away what a network needs; it is put back");
         }
-        if let Err(error) = self.networks_up() {
-            tracing::error!(error = %error.chain().join(": "), "it can't be put back");
-            return;
-        }
+        let left = match self.networks_up() {
+            Ok(()) => Lost::default(),
+            Err(error) => {
+                tracing::error!(error = %error.chain().join(": "), "not all can be put back");
+                self.lost_networks().unwrap_or_else(|_| lost.clone())
+            }
+        };
         for (network, lost) in &all {
-            self.tell_of_restored("network", network.as_str(), lost);
+            let stays = left.networks.get(network);
+            let is_back = |what: &&String| match what.as_str() {
+                FIREWALL => !left.firewall,
+                _ => stays.is_none_or(|stays| !stays.contains(what)),
+            };
+            let back: Vec<String> = lost.iter().filter(is_back).cloned().collect();
+            if !back.is_empty() {
+                self.tell_of_restored("network", network.as_str(), &back);
+            }
         }
-        if alone {
-            self.tell_of_restored("firewall", TABLE, &["firewall".to_owned()]);
+        if alone && !left.firewall {
+            self.tell_of_restored("firewall", TABLE, &[FIREWALL.to_owned()]);
         }
     }
 

@@ -8,7 +8,7 @@ const PACKAGED: &str = "/usr/bin/volt";
 const PACKAGED_UNIT: &str = "usr/lib/systemd/system/volt-container@.service";
 
 /// Place below the root, and text.
-const FILES: [(&str, &str); 26] = [
+const FILES: [(&str, &str); 27] = [
     ("etc/systemd/system/volt.socket", include_str!("../../../../systemd/volt.socket")),
     ("etc/systemd/system/volt.service", include_str!("../../../../systemd/volt.service")),
     (
@@ -58,6 +58,10 @@ const FILES: [(&str, &str); 26] = [
         include_str!("../../../../systemd/volt-reopen@.service"),
     ),
     ("etc/systemd/system/volt-boot.service", include_str!("../../../../systemd/volt-boot.service")),
+    (
+        "etc/systemd/system/volt-firewall.service",
+        include_str!("../../../../systemd/volt-firewall.service"),
+    ),
     (
         "etc/systemd/system/volt-network.service",
         include_str!("../../../../systemd/volt-network.service"),

@@ -91,6 +91,7 @@ impl Engine {
                 "volt-health.service",
                 "volt-dns.service",
                 "volt-network.service",
+                "volt-firewall.service",
             ];
             for unit in [SOCKET, SCRUB, HEALTH].into_iter().chain(ours) {
                 self.systemd().stop(unit, LIMIT)?;

@@ -23,7 +23,7 @@ pub use routes::Route;
 pub use socket::Netlink;
 pub use tap::Tap;
 pub use veth::{Inside, Veth};
-pub use watch::Watch;
+pub use watch::{News, Watch};
 
 use std::io;
 

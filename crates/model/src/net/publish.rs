@@ -99,6 +99,12 @@ impl Publish {
 }
 
 impl Published {
+    /// Whether it leads in by the host's loopback too.
+    #[must_use]
+    pub fn by_loopback(&self) -> bool {
+        self.address.is_none_or(|address| address.is_loopback())
+    }
+
     /// Whether a packet could be meant for both.
     #[must_use]
     pub fn collides(&self, other: &Self) -> bool {

@@ -492,16 +492,24 @@ pub(super) fn survives_some(host: &Host, case: &Case, count: usize) {
 const FOUND: &str = "while systemctl list-jobs --no-legend | grep -q volt-; do sleep 0.1; done; \
     volt system check || { volt system check --repair && volt system check; }";
 
-/// Killed at so many of its calls: no command but a check and a repair comes before it is seen what is connected. `first` lays the state
-/// that all cases begin with.
-fn is_found(host: &Host, case: &Case, first: &str, count: usize) {
+/// Whoever watches over networks has taken away whatever was left, and nobody has asked for it.
+const UNASKED: &str = "while systemctl list-jobs --no-legend | grep -q volt-; do sleep 0.1; done; sleep 1; n=0; \
+    until volt system check; do n=$((n+1)); test $n -lt 20 || exit 1; sleep 0.2; done";
+
+/// Nobody watches any more: it would mend by itself what is to be mended by a repair.
+const UNWATCHED: &str =
+    "systemctl mask --now volt-network.service && ! systemctl is-active volt-network.service";
+
+/// Killed at so many of its calls: no command but a check, and a repair where nobody watches, comes before it is seen what is connected.
+/// `first` lays the state that all cases begin with.
+fn is_found(host: &Host, case: &Case, first: &str, look: &str, count: usize) {
     let killed_at = |limit: usize| {
         host.sh(first).ok();
         host.sh(case.before).ok();
         let limit = limit.to_string();
         let killed = host.run(&[&["/tmp/killat", &limit, "volt"], case.command].concat());
         assert!(matches!(killed.code, 0 | 99), "{}: {killed:?}", case.name);
-        for look in [FOUND, case.after] {
+        for look in [look, case.after] {
             let output = host.sh(look);
             assert_eq!(output.code, 0, "{} {}: {output:?}", case.name, killed.stderr);
         }
@@ -547,11 +555,11 @@ fn survives_in_unit(host: &Host, case: &UnitCase) {
 
 /// The same on a network, at so many of its calls: what is left a check finds and a repair mends; it can be started again, and its page is
 /// had by its port; and without it the network is as it was before it came.
-fn is_found_in_unit(host: &Host, case: &UnitCase, count: usize) {
+fn is_found_in_unit(host: &Host, case: &UnitCase, look: &str, count: usize) {
     let killed_at = |limit: usize| {
         host.sh(SERVING).ok();
         let said = killed_in_unit(host, case, limit);
-        for look in [SETTLED, FOUND, AS_STARTED, "volt container start crash", AS_STARTED, GONE] {
+        for look in [SETTLED, look, AS_STARTED, "volt container start crash", AS_STARTED, GONE] {
             let output = host.sh(look);
             assert_eq!(output.code, 0, "{} {said}: {output:?}", case.name);
         }
@@ -647,23 +655,27 @@ on_hosts! {
     fn net_survives_a_kill_at_some_calls(host) {
         let host = host.private("crashnet");
         prepare(&host);
-        // It would mend by itself what is to be mended by the next command.
-        host.sh("systemctl mask --now volt-network.service && ! systemctl is-active volt-network.service").ok();
         // At every one where there is time.
-        let count = volt_e2e::soak_seconds().map_or(4, |_| usize::MAX);
+        let count = volt_e2e::soak_seconds().map_or(3, |_| usize::MAX);
         let nothing = format!("volt net tap delete crash > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vo- && test -z \"$(ls /run/netns)\" && volt system check");
-        for case in NETWORKS {
-            is_found(&host, case, &nothing, count);
+        for look in [UNASKED, FOUND] {
+            if look == FOUND {
+                host.sh(UNWATCHED).ok();
+            }
+            for case in NETWORKS {
+                is_found(&host, case, &nothing, look, count);
+            }
+            for case in RULES {
+                is_found(&host, case, TWO, look, count);
+                // One that nobody kills denies what was allowed.
+                host.sh(MET).ok();
+                host.sh(case.before).ok();
+                host.volt(case.command).ok();
+                host.sh(MET).fails(1);
+            }
+            host.sh("volt firewall rule delete crash; volt net policy delete crash; true").ok();
+            host.sh(&nothing).ok();
         }
-        for case in RULES {
-            is_found(&host, case, TWO, count);
-            // One that nobody kills denies what was allowed.
-            host.sh(MET).ok();
-            host.sh(case.before).ok();
-            host.volt(case.command).ok();
-            host.sh(MET).fails(1);
-        }
-        host.sh(&nothing).ok();
     }
 }
 
@@ -711,13 +723,17 @@ on_hosts! {
     fn net_survives_a_kill_at_some_calls_in_units(host) {
         let host = host.private("crashwire");
         prepare(&host);
-        host.sh("systemctl mask --now volt-network.service").ok();
         // The network as it is without anybody.
         host.sh(&format!("{SERVING} && volt container start crash && volt container delete --force crash && nft -s list ruleset > /tmp/rules.before")).ok();
         host.sh("grep volt /tmp/rules.before").ok();
-        let count = volt_e2e::soak_seconds().map_or(6, |_| usize::MAX);
-        for case in UNIT_CASES {
-            is_found_in_unit(&host, case, count);
+        let count = volt_e2e::soak_seconds().map_or(4, |_| usize::MAX);
+        for look in [UNASKED, FOUND] {
+            if look == FOUND {
+                host.sh(UNWATCHED).ok();
+            }
+            for case in UNIT_CASES {
+                is_found_in_unit(&host, case, look, count);
+            }
         }
     }
 }

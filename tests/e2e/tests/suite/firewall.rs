@@ -30,12 +30,19 @@ on_hosts! {
         assert!(hears(&other, None, "10.202.0.1", 81));
         assert_eq!(host.sh("volt firewall rule add deny --from outside --to host --port 81").ok().trim(), "rule-1");
         assert!(!hears(&other, None, "10.202.0.1", 81) && !hears(&other, None, "fd21::1", 81) && hears(&host, None, "127.0.0.1", 81));
-        // Over a boot, and put back when others take it away.
+        // Over a boot, before there is any network: whatever is wrong with networks, and while the file is gone that said so. And put back when
+        // others take it away.
+        let record = "/var/lib/volt/networks/odd.json";
+        host.sh(&format!("systemctl mask volt-network.service && mv /etc/volt/firewall-rules.json /root && mkdir -p /var/lib/volt/networks && echo nonsense > {record}")).ok();
         host.reboot();
+        let begun = |unit: &str| host.sh(&format!("systemctl show -P ActiveEnterTimestampMonotonic {unit}")).ok().parse::<u64>().unwrap();
+        assert!((1..=begun("network-pre.target")).contains(&begun("volt-firewall.service")));
         other.sh("ip link delete wan; true").ok();
         linked(&host, &other);
         host.sh("systemd-run --quiet --collect busybox httpd -f -p 81 -h /srv").ok();
         host.until(Duration::from_secs(10), "busybox nc -w 2 127.0.0.1 81 < /dev/null");
+        assert!(!hears(&other, None, "10.202.0.1", 81));
+        host.sh(&format!("rm {record} && mv /root/firewall-rules.json /etc/volt && systemctl unmask volt-network.service && systemctl start volt-network.service")).ok();
         assert!(!hears(&other, None, "10.202.0.1", 81));
         host.sh("systemd-run --quiet --collect --unit=told --property=StandardOutput=append:/run/told volt events -o json").ok();
         host.until(Duration::from_secs(10), "volt net create heard >/dev/null 2>&1; volt net delete heard; grep -q heard /run/told");

@@ -452,8 +452,8 @@ on_hosts! {
         }
         // What can't be put back keeps nobody from putting back the rest.
         host.sh("volt net create --subnet 10.69.0.0/24 blind && ip link delete volt-blind && ip link add volt-blind type bridge && sleep 15").ok();
-        host.sh("nft flush ruleset && nft -f /root/theirs").ok();
-        host.until(Duration::from_secs(5), "nft list chain bridge volt prerouting");
+        host.sh(": > /run/told; nft flush ruleset && nft -f /root/theirs").ok();
+        host.until(Duration::from_secs(5), "nft list chain bridge volt prerouting && grep restored /run/told | grep firewall");
         host.sh("ip link delete volt-blind").ok();
         host.until(Duration::from_secs(70), "ip -o addr show dev volt-blind | grep -q 10.69.0.1");
         host.sh("volt net delete blind").ok();

@@ -136,7 +136,11 @@ on_hosts! {
         host.sh(&format!("kill -KILL {}", main.trim())).ok();
         host.until(Duration::from_secs(20), &format!("pid=$(systemctl show -P MainPID volt-container@keep1); test $pid != 0 -a $pid != {} && timeout 3 busybox wget -q -O - http://127.0.0.1:8073/ | grep keep1", main.trim()));
         until_reached(host, "keep2", "10.67.4.1:8073");
-        host.sh("volt delete --force keep1 keep2 quiet1 quiet2 && volt net delete broke quiet && volt system check").ok();
+        // What is its alone a clone doesn't have.
+        host.sh("volt run -d --name keep3 --network broke:mac=02-00-00-00-77-01:ip=10.67.4.77 tiny sleep 1000 && volt container clone keep3 keep4 && volt start keep4").ok();
+        // Where nobody watches over networks yet.
+        host.sh("systemctl stop volt-network.service && timeout 20 volt net tap create --network broke keep5 && systemctl is-active volt-network.service && volt net tap delete keep5").ok();
+        host.sh("volt delete --force keep1 keep2 keep3 keep4 quiet1 quiet2 && volt net delete broke quiet && volt system check").ok();
     }
 }
 

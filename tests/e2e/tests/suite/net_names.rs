@@ -185,6 +185,7 @@ on_hosts! {
         host.volt(&["net", "create", "back", "--subnet", "10.90.0.0/24", "--ipv6", "fd00:90::/64"]).ok();
         host.volt(&["net", "create", "front", "--subnet", "10.91.0.0/24"]).ok();
         host.volt(&["net", "create", "shut", "--subnet", "10.92.0.0/24", "--internal"]).ok();
+        host.volt(&["net", "create", "mute", "--subnet", "10.93.0.0/24", "--no-dns"]).ok();
         let run = |name: &str, networks: &[&str]| {
             let mut words = vec!["run", "--detach", "--name", name];
             words.extend(networks.iter().flat_map(|network| ["--network", network]));
@@ -195,6 +196,7 @@ on_hosts! {
         run("db2", &["back:ip=10.90.0.12:alias=db"]);
         run("proxy", &["front:ip=10.91.0.11"]);
         run("probe", &["shut:ip=10.92.0.11"]);
+        run("both", &["shut:ip=10.92.0.12", "mute"]);
         for (asker, words, told) in [
             ("db1", "web", "NOERROR 10.90.0.10"),
             ("db1", "web.back", "NOERROR 10.90.0.10"),
@@ -218,6 +220,8 @@ on_hosts! {
             ("db2", "nothing.invalid", "NXDOMAIN"),
             ("db1", "com NS", "NXDOMAIN"),
             ("probe", "a.example", "REFUSED"),
+            // Who reaches outside by a network without names may ask by another.
+            ("both", "a.example", "NOERROR 192.0.2.7"),
         ] {
             assert_eq!(dig(host, asker, words), told, "{asker} asks for {words}");
         }
@@ -272,8 +276,8 @@ on_hosts! {
         host.sh("mkdir -p /etc/systemd/resolved.conf.d && printf '[Resolve]\\nDNSOverTLS=yes\\nDNSSEC=yes\\n' > /etc/systemd/resolved.conf.d/strict.conf && systemctl restart systemd-resolved && volt restart db1").ok();
         host.until(Duration::from_secs(10), "resolvectl query --legend=no --cache=no db1.volt");
         host.sh("rm /etc/systemd/resolved.conf.d/strict.conf && systemctl stop systemd-resolved && volt restart db1 && ! systemctl is-active systemd-resolved").ok();
-        host.volt(&["delete", "--force", "web", "db1", "db2", "proxy", "probe"]).ok();
-        for network in ["back", "front", "shut"] {
+        host.volt(&["delete", "--force", "web", "db1", "db2", "proxy", "probe", "both"]).ok();
+        for network in ["back", "front", "shut", "mute"] {
             host.volt(&["net", "delete", network]).ok();
         }
         assert_eq!(host.sh("grep -c back /run/volt/dns.json").stdout.trim(), "0");

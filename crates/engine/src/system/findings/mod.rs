@@ -18,10 +18,14 @@ use crate::error::{Error, Result};
 use crate::net::Held;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use volt_host::files::{self, LockError, LockMode, Wait};
-use volt_host::systemd::UnitSummary;
+use volt_host::systemd::{JobKind, UnitSummary};
 use volt_model::container::unit;
 use volt_model::name::Name;
+
+/// How long a unit may take that is started.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something amiss.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ pub(super) enum Mend {
     MoveAway(PathBuf),
     /// Bridges, ports and the firewall are made what they are to be.
     Networks,
+    /// A unit of Volt's is started.
+    Start(String),
     /// What a container has of networks without a network namespace is taken away.
     PlugOut(Name),
     /// A container that runs is connected as its record says.
@@ -194,6 +200,9 @@ impl Engine {
             Mend::MoveAway(path) => Ok(self.cas().move_ref_away(path)?),
             Mend::WriteVolume(name) => self.rewrite_volume(name),
             Mend::Networks => self.networks_up(),
+            Mend::Start(unit) => {
+                Ok(self.systemd().run_job(JobKind::Start, unit, PATIENCE).map(drop)?)
+            }
             Mend::PlugOut(name) => self.plug_out_lost(name),
             Mend::Reconnect(name) => {
                 let _lock = self.lock_name(name)?;
@@ -208,14 +217,14 @@ impl Engine {
     }
 
     /// Whether a command is busy with the name at this moment.
-    fn is_busy(&self, word: &str) -> bool {
+    pub(crate) fn is_busy(&self, word: &str) -> bool {
         matches!(
             self.locks().lock(word, LockMode::Exclusive, Wait::No),
             Err(LockError::Held { .. })
         )
     }
 
-    fn is_name_busy(&self, name: &Name) -> bool {
+    pub(crate) fn is_name_busy(&self, name: &Name) -> bool {
         self.is_busy(&format!("workload-{name}"))
     }
 
@@ -235,6 +244,7 @@ impl Engine {
             "volt-container@*.service",
             "volt-prepare@*.service",
             "volt-exited@*.service",
+            "volt-proxy@*.service",
         ];
         self.systemd().list_units(&ours).unwrap_or_default()
     }

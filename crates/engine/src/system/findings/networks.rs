@@ -2,14 +2,15 @@
 
 use super::{Facts, Found, Mend};
 use crate::Engine;
-use crate::net::{Held, is_own_bridge};
+use crate::net::{Held, SERVER_OF_NAMES, is_own_bridge};
 use std::collections::BTreeSet;
-use volt_host::namespaces;
 use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
+use volt_host::systemd::UnitSummary;
+use volt_model::container::unit;
 use volt_model::name::Name;
 use volt_model::net::ruleset::Family;
-use volt_model::net::{Attached, Network, PORT_PREFIX, port_name};
+use volt_model::net::{Attached, Network, PORT_PREFIX, Published, port_name};
 
 impl Engine {
     pub(super) fn network_findings(&self, facts: &Facts) -> Vec<Found> {
@@ -49,6 +50,7 @@ impl Engine {
             found.push(Found::new(&format!("network {name}"), why, Mend::Nothing));
         }
         found.extend(self.connection_findings(facts));
+        found.extend(self.stopped_servers(facts, &attached));
         // Somebody who was killed may have left it so that only who may write to it can read it.
         match self.written_addresses().or_else(|_| self.addresses()?.held()) {
             Ok(held) => {
@@ -106,7 +108,7 @@ impl Engine {
             .collect();
         for spec in self.specs().unwrap_or_default() {
             // Its command is at work on them, or it runs: then it is connected once more where they are not what is written down.
-            if self.is_at_work(&spec.name) || !self.lost_namespace(&spec.name) {
+            if self.is_at_work(&spec.name) || self.has_namespace(&spec.name) {
                 ports.extend(spec.networks.iter().map(|to| port_name(&spec.name, &to.network)));
             }
         }
@@ -131,7 +133,7 @@ impl Engine {
         for attached in self.all_attached().unwrap_or_default() {
             let name = &attached.workload;
             // Those of containers that are down go with the rest of their runs.
-            if facts.up.contains(name) && self.lost_namespace(name) && !self.is_at_work(name) {
+            if facts.up.contains(name) && !self.has_namespace(name) && !self.is_at_work(name) {
                 let why = "its network namespace is gone, what it had of networks is not";
                 let mend = Mend::PlugOut(name.clone());
                 found.push(Found::new(&format!("container {name}"), why, mend));
@@ -139,9 +141,7 @@ impl Engine {
         }
         for name in &facts.up {
             let Ok(spec) = self.spec(name) else { continue };
-            let runs = self.paths().container_run(name).join("leader").exists();
-            let runs = runs && !self.lost_namespace(name);
-            if runs && !self.is_at_work(name) && !self.is_connected_as_recorded(&spec) {
+            if self.is_misconnected(&spec) && !self.is_at_work(name) {
                 let why = "it is not connected as its record says";
                 found.push(Found::new(
                     &format!("container {name}"),
@@ -160,47 +160,51 @@ impl Engine {
         found
     }
 
-    fn lost_namespace(&self, name: &Name) -> bool {
-        !namespaces::is_netns(&self.paths().container_netns(name)).unwrap_or(true)
-    }
-
-    /// Whether a command or the beginning or the end of a run is changing what a container has.
-    fn is_at_work(&self, name: &Name) -> bool {
-        self.is_name_busy(name) || self.is_busy(&format!("root-{name}"))
+    /// What answers for names, or leads in from the loopback, and does not run.
+    fn stopped_servers(&self, facts: &Facts, attached: &[Attached]) -> Vec<Found> {
+        let is_up = |one: &UnitSummary| one.active.is_up() || one.job.is_some();
+        let runs = |name: &str| facts.units.iter().any(|one| one.name == name && is_up(one));
+        let stopped = |unit: &str, why: String| {
+            (!runs(unit)).then(|| Found::new(&unit, why, Mend::Start(unit.to_owned())))
+        };
+        let mut up = attached.iter().filter(|one| facts.up.contains(&one.workload));
+        let asks = |one: &&Attached| self.name_servers(one).is_ok_and(|all| !all.is_empty());
+        let proxied = up.clone().filter(|one| one.published.iter().any(Published::by_loopback));
+        let mut found: Vec<Found> = proxied
+            .filter(|one| !self.is_at_work(&one.workload))
+            .filter_map(|one| {
+                let why = format!("the ports of {} don't lead in by the loopback", one.workload);
+                stopped(&unit::proxy_name(&one.workload), why)
+            })
+            .collect();
+        if let Some(asker) = up.find(asks) {
+            let why = format!("it does not run, and {} asks it for names", asker.workload);
+            found.extend(stopped(SERVER_OF_NAMES, why));
+        }
+        found
     }
 
     /// Takes away what a workload has of networks whose network namespace is gone.
     pub(super) fn plug_out_lost(&self, name: &Name) -> crate::Result<()> {
         let _lock = self.lock_name(name)?;
         let _root = self.lock_root(name)?;
-        if self.lost_namespace(name) { self.plug_out(name) } else { Ok(()) }
+        if self.has_namespace(name) { Ok(()) } else { self.plug_out(name) }
     }
 
-    /// Addresses of workloads that are gone, or that have left the network.
     fn address_findings(&self, facts: &Facts, held: &[Held]) -> Vec<Found> {
-        let mut found = Vec::new();
-        for held in held {
-            let (name, network) = (&held.workload, &held.network);
-            if self.is_tap(name) {
-                continue;
-            }
-            let gone = !facts.containers.contains(name);
-            let left = || {
-                self.spec(name)
-                    .is_ok_and(|spec| spec.networks.iter().all(|to| to.network != *network))
+        let left = self.addresses_left(held).filter(|left| !self.is_name_busy(&left.workload));
+        let found = |left: &Held| {
+            let (name, network) = (&left.workload, &left.network);
+            let why = match facts.containers.contains(name) {
+                false => format!("{name} is gone, its address is not"),
+                true => {
+                    format!("{name} is not to be connected to {network}, and has an address in it")
+                }
             };
-            if (gone || left()) && !self.is_name_busy(name) {
-                let why = match gone {
-                    true => format!("{name} is gone, its address is not"),
-                    false => format!(
-                        "{name} is not to be connected to {network}, and has an address in it"
-                    ),
-                };
-                let mend = Mend::GiveAddressBack(name.clone(), network.clone());
-                found.push(Found::new(&format!("network {network}"), why, mend));
-            }
-        }
-        found
+            let mend = Mend::GiveAddressBack(name.clone(), network.clone());
+            Found::new(&format!("network {network}"), why, mend)
+        };
+        left.map(found).collect()
     }
 
     /// Addresses of connected workloads that the table doesn't tell of: it was lost, and others would be given them.

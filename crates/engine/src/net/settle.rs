@@ -1,0 +1,149 @@
+//! What killed commands left of a workload's networks: once nobody holds its name it is made what its record says.
+//!
+//! The kernel lets go of the locks of whoever is killed, and closing their files is news. So nobody has to write down that he begins to
+//! connect somebody; a check finds by the same questions what nobody watched over.
+
+use super::Held;
+use crate::Engine;
+use crate::error::Result;
+use std::collections::BTreeSet;
+use volt_host::files;
+use volt_host::namespaces;
+use volt_host::netlink::Netlink;
+use volt_host::watch::Change;
+use volt_model::container::{Spec, unit};
+use volt_model::name::Name;
+use volt_model::net::port_name;
+
+/// What the files of locks are called that guard a workload.
+const GUARDS: [&str; 2] = ["workload-", "root-"];
+
+/// The workload whose lock somebody has let go of, where that was what has changed.
+pub(super) fn let_go(change: &Change) -> Option<Name> {
+    let Change::Appeared { name, .. } = change else { return None };
+    GUARDS.iter().find_map(|guard| name.strip_prefix(guard)?.parse().ok())
+}
+
+/// What is there beside records: addresses that are held, and interfaces of the host by name.
+pub(super) struct There {
+    held: Vec<Held>,
+    links: BTreeSet<String>,
+}
+
+impl Engine {
+    /// What there is now.
+    pub(super) fn there(&self) -> Result<There> {
+        let links = Netlink::open()?.links()?.into_iter().map(|link| link.name).collect();
+        Ok(There { held: self.held_addresses(), links })
+    }
+
+    /// All workloads of which something may be left.
+    pub(super) fn to_be_settled(&self) -> BTreeSet<Name> {
+        let mut names: BTreeSet<Name> = self.intended_names().into_iter().collect();
+        names.extend(self.held_addresses().into_iter().map(|held| held.workload));
+        names.extend(self.all_attached().unwrap_or_default().into_iter().map(|one| one.workload));
+        names
+    }
+
+    /// Takes away what is left of a workload that is not to be; whether nobody is at work on it.
+    pub(super) fn settle(&self, name: &Name, there: &There) -> Result<bool> {
+        files::sweep_drafts(&self.paths().container(name))?;
+        files::sweep_drafts(&self.dropin_dir(name))?;
+        if self.is_settled(name, there)? {
+            return Ok(true);
+        }
+        if self.is_at_work(name) {
+            return Ok(false);
+        }
+        let _lock = self.lock_name(name)?;
+        tracing::warn!(%name, "a command was killed that changed its networks; they are made what its record says");
+        if self.is_tap(name) {
+            self.taps()?
+                .iter()
+                .filter(|tap| tap.name == *name)
+                .try_for_each(|tap| self.raise_tap(tap))?;
+            return Ok(true);
+        }
+        if !self.is_up_or_coming(name)? {
+            let _root = self.lock_root(name)?;
+            self.release(name)?;
+        } else if let Ok(spec) = self.spec(name)
+            && self.is_misconnected(&spec)
+        {
+            self.reconnect(&spec)?;
+        }
+        for port in self.ports_left(name, there)? {
+            Netlink::open()?.delete(&port)?;
+        }
+        for left in self.addresses_left(&there.held).filter(|left| left.workload == *name) {
+            self.addresses()?.give_back(name, Some(&left.network))?;
+        }
+        Ok(true)
+    }
+
+    fn is_settled(&self, name: &Name, there: &There) -> Result<bool> {
+        if self.is_tap(name) {
+            return Ok(self.attached(name).is_some());
+        }
+        if self.intended_names().contains(name)
+            || self.addresses_left(&there.held).any(|left| left.workload == *name)
+            || !self.ports_left(name, there)?.is_empty()
+        {
+            return Ok(false);
+        }
+        if self.is_released(name) {
+            return Ok(true);
+        }
+        let spec = self.spec(name);
+        if self.is_up_or_coming(name)? {
+            return Ok(!spec.is_ok_and(|spec| self.is_misconnected(&spec)));
+        }
+        // What its next start takes away stays until then.
+        Ok(spec.is_ok_and(|spec| self.backend_of(&spec).clears_at_start()))
+    }
+
+    /// Ports of a workload's by which it is not connected.
+    fn ports_left(&self, name: &Name, there: &There) -> Result<Vec<String>> {
+        let attached = self.attached(name).map(|one| one.endpoints).unwrap_or_default();
+        let ports = self.network_names()?.into_iter().map(|network| port_name(name, &network));
+        let is_left = |port: &String| {
+            there.links.contains(port) && attached.iter().all(|one| one.port != *port)
+        };
+        Ok(ports.filter(is_left).collect())
+    }
+
+    /// Whether a container runs, is about to, or is prepared or wound up by a unit.
+    fn is_up_or_coming(&self, name: &Name) -> Result<bool> {
+        let units = [unit::name(name), unit::prepare_name(name), unit::exited_name(name)];
+        let units = self.systemd().list_units(&units.each_ref().map(String::as_str))?;
+        Ok(units.iter().any(|unit| unit.active.is_up() || unit.job.is_some()))
+    }
+
+    /// Whether a container that runs is not connected as its record says.
+    pub(crate) fn is_misconnected(&self, spec: &Spec) -> bool {
+        let runs = self.paths().container_run(&spec.name).join("leader").exists();
+        runs && self.has_namespace(&spec.name) && !self.is_connected_as_recorded(spec)
+    }
+
+    /// Addresses of workloads that are gone, or that have left the network.
+    pub(crate) fn addresses_left<'a>(&self, held: &'a [Held]) -> impl Iterator<Item = &'a Held> {
+        held.iter().filter(|held| {
+            let stays = match self.spec(&held.workload) {
+                Ok(spec) => spec.networks.iter().any(|to| to.network == held.network),
+                // It may be there all the same.
+                Err(_) => self.container_exists(&held.workload),
+            };
+            !stays && !self.is_tap(&held.workload)
+        })
+    }
+
+    /// Whether a command or the beginning or the end of a run is changing what a workload has.
+    pub(crate) fn is_at_work(&self, name: &Name) -> bool {
+        self.is_name_busy(name) || self.is_busy(&format!("root-{name}"))
+    }
+
+    /// Whether its network namespace is there. What can't be known is taken to be.
+    pub(crate) fn has_namespace(&self, name: &Name) -> bool {
+        namespaces::is_netns(&self.paths().container_netns(name)).unwrap_or(true)
+    }
+}
