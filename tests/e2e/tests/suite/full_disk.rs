@@ -8,6 +8,14 @@ fn lay_small_disk(host: &Host) {
     host.sh("systemctl stop volt.socket volt.service && truncate -s 96M /tmp/disk && mkfs.ext4 -q -m 0 /tmp/disk && mount -o loop /tmp/disk /var/lib/volt && mkdir /var/lib/volt/log && mount --bind /var/lib/volt/log /var/log/volt && systemctl start volt.socket").ok();
 }
 
+/// A tree that is larger than that disk, as a folder and at a registry.
+fn serve_large_tree(host: &Host) {
+    host.put("/usr/bin/docker-registry", "/tmp/docker-registry");
+    host.sh("printf 'version: 0.1\nlog: {level: error}\nstorage: {inmemory: {}}\nhttp: {addr: 127.0.0.1:5000}\n' > /tmp/registry.yml && systemd-run --unit registry /tmp/docker-registry serve /tmp/registry.yml").ok();
+    host.until(Duration::from_secs(20), "curl -sf http://127.0.0.1:5000/v2/");
+    host.sh("mkdir /dev/shm/large && cd /dev/shm/large && for n in $(seq 70); do head -c 1000000 /dev/urandom > $n; done && volt --root /dev/shm/there cas build --ref large . && volt --root /dev/shm/there cas push large 127.0.0.1:5000/trees/large:1 && rm -r /dev/shm/there").ok();
+}
+
 /// All there is on the disk, but for the trail, the log and what is kept back.
 fn tree(host: &Host) -> String {
     host.sh("cd /var/lib/volt && find . -path ./lost+found -prune -o -path ./log -prune -o -name 'rest*' -o -name reserve -o -name upper -prune -o -name rootfs -prune -o -printf '%p %y\n' | sort").ok()
@@ -20,6 +28,7 @@ fn findings(host: &Host) -> serde_json::Value {
 on_hosts! {
     fn system_survives_a_full_disk(host) {
         let host = host.private("full");
+        serve_large_tree(&host);
         lay_small_disk(&host);
         host.tiny();
         host.volt(&["container", "create", "--name", "old", "tiny", "sleep", "1000"]).ok();
@@ -31,6 +40,8 @@ on_hosts! {
         for line in [
             format!("volt image import /srv/images/debian-{}.tar again", host.suite()),
             format!("volt image pull debian-minimal:{} --mirror file:///srv/mirror", host.suite()),
+            "volt cas build --ref again /dev/shm/large".to_owned(),
+            "volt cas pull --ref again 127.0.0.1:5000/trees/large:1".to_owned(),
         ] {
             let said = host.sh(&line).fails(11);
             assert!(said.contains("The disk is full"), "{said}");
@@ -47,6 +58,7 @@ on_hosts! {
             "volt run --rm --name new tiny true",
             "volt image import /srv/images/tiny.tar again",
             "volt image pull debian-minimal --mirror file:///srv/mirror",
+            "volt cas build --ref again /srv/images",
             "volt volume create data",
             "volt container update --memory 64M old",
             "volt container rename old older",
