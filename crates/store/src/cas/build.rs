@@ -133,11 +133,14 @@ impl Cas {
                 scope.spawn(move || work(&objects, lease, (queue, is_over), &done));
             }
             drop(done);
-            // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast.
-            let read = gathered
-                .walk(dir, &index, (jobs, &queue.1), progress)
-                .and_then(|()| gathered.take(&results, progress));
-            is_over.store(read.is_err(), Ordering::Relaxed);
+            // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast. One that
+            // ended because a thread has failed has no reason of its own.
+            let walked = gathered.walk(dir, &index, ((jobs, &queue.1), is_over), progress);
+            let read = match walked {
+                Err(error) if !is_over.load(Ordering::Relaxed) => Err(error),
+                walked => gathered.take(&results, progress).and(walked),
+            };
+            is_over.store(true, Ordering::Relaxed);
             read
         })?;
         gathered.tell_left_out();
@@ -221,7 +224,7 @@ fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Resul
     jobs.send(job).map_err(|_| Error::Cancelled)
 }
 
-/// Stores files until there are no more.
+/// Stores files until there are no more, or one can't be stored.
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
@@ -232,14 +235,19 @@ fn work(
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { number, data, shape, meta }) = next else { return };
         room.leave();
-        let is_over = &|| is_over.load(Ordering::Relaxed);
-        let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
+        let ask = &|| is_over.load(Ordering::Relaxed);
+        let mut reader = Until { inner: DenseReader::new(data, &shape), is_over: ask };
         let put = match lease {
             Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
             None => hashed(&mut reader),
         };
+        let failed = put.is_err();
         if done.send(Done { number, put, shrank: reader.inner.shrank() }).is_err() {
             return;
+        }
+        // Only behind the reason, which is to be taken first.
+        if failed {
+            is_over.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -285,12 +293,12 @@ impl Gathered {
         &mut self,
         dir: &Path,
         index: &Index,
-        (jobs, room): (Sender<Job>, &Room),
+        ((jobs, room), is_over): ((Sender<Job>, &Room), &AtomicBool),
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
         walk(dir, &mut |found| {
-            if progress.cancelled() {
+            if is_over.load(Ordering::Relaxed) || progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             if found.is_mount {
