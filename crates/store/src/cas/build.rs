@@ -1,7 +1,7 @@
 //! From a folder to a tree in the store: every file is read once, by as many threads as there are processors, and files
 //! that have not changed since the last time are not read at all.
 
-use super::index::{Index, Stamp};
+use super::index::{Index, Stamp, Stamps};
 use super::layer::Mark;
 use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
@@ -263,7 +263,7 @@ pub(super) struct Gathered {
     known: Vec<usize>,
     /// The names of attributes that are not kept, each with the first entry that has it, and how many have it.
     left_out: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
-    stamps: Index,
+    stamps: Stamps,
     stamp_of: HashMap<usize, Stamp>,
     /// The sizes of the files that were read or known, in bytes.
     pub(super) size: u64,
@@ -281,7 +281,7 @@ impl Gathered {
             marks: HashMap::new(),
             known: Vec::new(),
             left_out: BTreeMap::new(),
-            stamps: Index::begin(),
+            stamps: Stamps::begin(),
             stamp_of: HashMap::new(),
             size: 0,
             new: 0,
