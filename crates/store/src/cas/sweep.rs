@@ -36,6 +36,9 @@ pub(super) struct Seen {
     pub(super) bad: HashSet<Digest>,
 }
 
+/// How far the whole is when a pass has read so much: how much was read, and of how much where that is known, in bytes.
+type Far<'a> = &'a dyn Fn(u64) -> (u64, Option<u64>);
+
 /// One that was put off.
 struct Large {
     size: u64,
@@ -89,7 +92,7 @@ fn by_all<T: Sync>(
     all: &[T],
     each: &(dyn Fn(&mut Reader<'_>, &T) -> Result<()> + Sync),
     (objects, is_over): (&Objects, &AtomicBool),
-    (progress, far): (&dyn Progress, &dyn Fn(u64) -> (u64, Option<u64>)),
+    (progress, far): (&dyn Progress, Far<'_>),
 ) -> Result<Vec<Share>> {
     let next = &AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -231,12 +234,7 @@ fn hash(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<Digest> {
 }
 
 /// Tells how far those are who read, until the last of them has ended. This thread alone tells it.
-fn hear(
-    told: &Receiver<u64>,
-    is_over: &AtomicBool,
-    progress: &dyn Progress,
-    far: &dyn Fn(u64) -> (u64, Option<u64>),
-) {
+fn hear(told: &Receiver<u64>, is_over: &AtomicBool, progress: &dyn Progress, far: Far<'_>) {
     let mut done = 0;
     loop {
         match told.recv_timeout(ASK) {
