@@ -120,7 +120,7 @@ on_hosts! {
 const ODD_ROOT: &str = r#"set -e; mkdir /var/tmp/odd; cd /var/tmp/odd; tar -xpf /srv/images/tiny.tar; mkdir -p dev etc proc run sys tmp var
     chmod 1711 .; chown 5:6 .
     perl -e 'my $acl = pack("V", 2) . join "", map { pack("vvV", @$_) } [1,7,-1], [2,5,7], [4,1,-1], [16,5,-1], [32,1,-1];
-      syscall(188, ".", "system.posix_acl_access", $acl, length $acl, 0) == 0 or die $!'
+      my ($root, $name) = (".", "system.posix_acl_access"); syscall(188, $root, $name, $acl, length $acl, 0) == 0 or die $!'
     touch -d '2001-02-03 04:05:06.789 UTC' .; volt cas build --ref odd .; volt image import stellarium://odd odd"#;
 
 on_hosts! {
