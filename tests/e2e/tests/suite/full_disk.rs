@@ -11,7 +11,7 @@ fn lay_small_disk(host: &Host) {
 /// A tree that is larger than that disk, as a folder and at a registry.
 fn serve_large_tree(host: &Host) {
     host.put("/usr/bin/docker-registry", "/tmp/docker-registry");
-    host.sh("printf 'version: 0.1\nlog: {level: error}\nstorage: {inmemory: {}}\nhttp: {addr: 127.0.0.1:5000}\n' > /tmp/registry.yml && systemd-run --unit registry /tmp/docker-registry serve /tmp/registry.yml").ok();
+    host.sh("printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: /dev/shm/registry}}\nhttp: {addr: 127.0.0.1:5000}\n' > /tmp/registry.yml && systemd-run --unit registry /tmp/docker-registry serve /tmp/registry.yml").ok();
     host.until(Duration::from_secs(20), "curl -sf http://127.0.0.1:5000/v2/");
     host.sh("mkdir /dev/shm/large && cd /dev/shm/large && for n in $(seq 70); do head -c 1000000 /dev/urandom > $n; done && volt --root /dev/shm/there cas build --ref large . && volt --root /dev/shm/there cas push large 127.0.0.1:5000/trees/large:1 && rm -r /dev/shm/there").ok();
 }
