@@ -20,8 +20,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use volt_host::files;
 
-/// How many files wait for a thread: each is open meanwhile.
-const WAITING: usize = 128;
+/// How many batches of files wait for a thread: each file is open meanwhile.
+const WAITING: usize = 8;
+/// The most files of a batch: to wake a thread costs as much as to store a small one.
+const BATCH: usize = 16;
+/// A batch of so many bytes is none that waits for more.
+const BATCH_SIZE: u64 = 256 << 10;
 
 /// Of how many attributes by name is told that they are not kept.
 const NAMES: usize = 100;
@@ -76,8 +80,13 @@ struct Job {
     meta: Meta,
 }
 
-/// Where files are handed to the threads, and room for those that wait.
-type Jobs<'a> = (&'a Sender<Job>, &'a Room);
+/// Files on their way to the threads, several at a time.
+struct Jobs<'a> {
+    queue: Sender<Vec<Job>>,
+    room: &'a Room,
+    batch: Vec<Job>,
+    size: u64,
+}
 
 /// A file that was stored.
 struct Done {
@@ -125,7 +134,7 @@ impl Cas {
         }
         let objects = self.objects();
         progress.step(if lease.is_some() { "Storing" } else { "Reading" });
-        let ((jobs, queue), (done, results)) = (channel::<Job>(), channel::<Done>());
+        let ((jobs, queue), (done, results)) = (channel::<Vec<Job>>(), channel::<Done>());
         let (queue, is_over) = (&(Mutex::new(queue), Room::new(WAITING)), &AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..crate::parallel::threads() {
@@ -135,7 +144,8 @@ impl Cas {
             drop(done);
             // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast. One that
             // ended because a thread has failed has no reason of its own.
-            let walked = gathered.walk(dir, &index, ((jobs, &queue.1), is_over), progress);
+            let jobs = Jobs { queue: jobs, room: &queue.1, batch: Vec::new(), size: 0 };
+            let walked = gathered.walk(dir, &index, (jobs, is_over), progress);
             let read = match walked {
                 Err(error) if !is_over.load(Ordering::Relaxed) => Err(error),
                 walked => gathered.take(&results, progress).and(walked),
@@ -213,43 +223,64 @@ fn hashed(input: &mut dyn Read) -> Result<Put> {
     Ok(Put { digest: hasher.finalize().into(), size: hasher.count(), is_new: false })
 }
 
-/// Hands a file to the threads, unless nobody waits for it any more.
-fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Result<()> {
-    while !room.enter(ASK) {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
+impl Jobs<'_> {
+    /// Hands a file to the threads, with others where it is small.
+    fn add(&mut self, job: Job, progress: &dyn Progress) -> Result<()> {
+        self.size = self.size.saturating_add(job.shape.size);
+        self.batch.push(job);
+        if self.batch.len() < BATCH && self.size < BATCH_SIZE {
+            return Ok(());
         }
+        self.hand_over(progress)
     }
-    // The threads end only when the queue does.
-    jobs.send(job).map_err(|_| Error::Cancelled)
+
+    /// Hands over what there is, unless nobody waits for it any more.
+    fn hand_over(&mut self, progress: &dyn Progress) -> Result<()> {
+        while !self.room.enter(ASK) {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+        }
+        self.size = 0;
+        // The threads end only when the queue does.
+        self.queue.send(std::mem::take(&mut self.batch)).map_err(|_| Error::Cancelled)
+    }
 }
 
 /// Stores files until there are no more, or one can't be stored.
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
-    ((queue, room), is_over): (&(Mutex<Receiver<Job>>, Room), &AtomicBool),
+    ((queue, room), is_over): (&(Mutex<Receiver<Vec<Job>>>, Room), &AtomicBool),
     done: &Sender<Done>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { number, data, shape, meta }) = next else { return };
+        let Ok(batch) = next else { return };
         room.leave();
-        let ask = &|| is_over.load(Ordering::Relaxed);
-        let mut reader = Until { inner: DenseReader::new(data, &shape), is_over: ask };
-        let put = match lease {
-            Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
-            None => hashed(&mut reader),
-        };
-        let failed = put.is_err();
-        if done.send(Done { number, put, shrank: reader.inner.shrank() }).is_err() {
-            return;
-        }
-        // Only behind the reason, which is to be taken first.
-        if failed {
-            is_over.store(true, Ordering::Relaxed);
+        for job in batch {
+            let stored = store(objects, lease, job, is_over);
+            let failed = stored.put.is_err();
+            if done.send(stored).is_err() {
+                return;
+            }
+            // Only behind the reason, which is to be taken first.
+            if failed {
+                is_over.store(true, Ordering::Relaxed);
+            }
         }
     }
+}
+
+fn store(objects: &Objects, lease: Option<&Lease>, job: Job, is_over: &AtomicBool) -> Done {
+    let Job { number, data, shape, meta } = job;
+    let is_over = &|| is_over.load(Ordering::Relaxed);
+    let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
+    let put = match lease {
+        Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
+        None => hashed(&mut reader),
+    };
+    Done { number, put, shrank: reader.inner.shrank() }
 }
 
 /// What was found so far.
@@ -293,7 +324,7 @@ impl Gathered {
         &mut self,
         dir: &Path,
         index: &Index,
-        ((jobs, room), is_over): ((Sender<Job>, &Room), &AtomicBool),
+        (mut jobs, is_over): (Jobs<'_>, &AtomicBool),
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
@@ -323,21 +354,22 @@ impl Gathered {
                 return Ok(Flow::Descend);
             }
             let number = self.nodes.len();
-            let flow = self.add(found, index, ((&jobs, room), progress))?;
+            let flow = self.add(found, index, (&mut jobs, progress))?;
             // What was left out has no number that another name of it could have.
             if has_names && self.nodes.len() > number {
                 names.insert(id, number as u64);
             }
             progress.bytes(self.size, None);
             Ok(flow)
-        })
+        })?;
+        jobs.hand_over(progress)
     }
 
     fn add(
         &mut self,
         found: &Found<'_>,
         index: &Index,
-        (jobs, progress): (Jobs<'_>, &dyn Progress),
+        (jobs, progress): (&mut Jobs<'_>, &dyn Progress),
     ) -> Result<Flow> {
         let number = self.nodes.len();
         let mut left_out = Vec::new();
@@ -367,7 +399,7 @@ impl Gathered {
                     }
                     None => {
                         let job = Job { number, data, shape, meta: entry.meta.clone() };
-                        hand_over(jobs, job, progress)?;
+                        jobs.add(job, progress)?;
                         Digest::from_bytes([0; 32])
                     }
                 };
