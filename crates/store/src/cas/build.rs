@@ -88,6 +88,9 @@ struct Jobs<'a> {
     size: u64,
 }
 
+/// Where the threads take them, and the room for those that wait.
+type Queue = (Mutex<Receiver<Vec<Job>>>, Room);
+
 /// A file that was stored.
 struct Done {
     number: usize,
@@ -251,7 +254,7 @@ impl Jobs<'_> {
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
-    ((queue, room), is_over): (&(Mutex<Receiver<Vec<Job>>>, Room), &AtomicBool),
+    ((queue, room), is_over): (&Queue, &AtomicBool),
     done: &Sender<Done>,
 ) {
     loop {
