@@ -75,9 +75,10 @@ impl Engine {
     }
 
     /// Folders that have single files of trees at best: what was committed lies in containers' layers, what the
-    /// backend without root runs is a copy.
+    /// backend without root runs is a copy, and roots of hard links still have what is gone from among the objects.
     fn copies(&self) -> Result<Vec<PathBuf>> {
-        let mut copies = vec![self.paths().lib.join("cas/variants")];
+        let mut copies =
+            ["cas/variants", "cas/roots"].map(|own| self.paths().lib.join(own)).to_vec();
         for name in self.container_names()? {
             let folder = self.paths().container(&name);
             copies.push(folder.join("upper"));

@@ -77,7 +77,6 @@ impl Engine {
             return Err(Error::new(ErrorKind::General, title).about(&from.name));
         };
         self.make_whole(&mut spec, &environment, (&own, None))?;
-        self.dress_layer(&spec)?;
         self.view(&spec)
     }
 }

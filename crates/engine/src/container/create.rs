@@ -183,6 +183,9 @@ impl Engine {
         }
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         write_record(stage.path(), spec, environment)?;
+        if self.backend_of(spec).has_layer() {
+            self.dress_layer(spec, &stage.path().join("upper"))?;
+        }
         files::create_dirs(&self.paths().containers(), 0o755)?;
         stage.publish(&self.paths().container(&spec.name), Publish::New)?;
         backend.install(self, spec)

@@ -5,7 +5,7 @@ use super::tree_of;
 use crate::Engine;
 use crate::error::{Error, Result};
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use volt_host::files::{Lock, Publish, Stage};
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
@@ -55,20 +55,18 @@ impl Engine {
     pub(crate) fn fresh_layer(&self, spec: &Spec) -> Result<FreshLayer> {
         let stage = Stage::new(&self.paths().stages(), spec.name.as_str())?;
         if self.backend_of(spec).has_layer() {
-            // The root is seen with the attributes of the writable layer.
-            self.cas().dress_root(&tree_of(spec)?, stage.path())?;
+            self.dress_layer(spec, stage.path())?;
         } else {
             self.copy_tree(spec, stage.path())?;
         }
         Ok(FreshLayer { stage, to: self.layer_dir(spec) })
     }
 
-    /// Gives the root of a container that has not run yet the attributes that its tree has.
-    pub(crate) fn dress_layer(&self, spec: &Spec) -> Result<()> {
-        if self.backend_of(spec).has_layer() {
-            self.cas().dress_root(&tree_of(spec)?, &self.layer_dir(spec))?;
-        }
-        Ok(())
+    /// Gives a writable layer that nobody uses yet the attributes that the root of the tree has: of a root, those of the layer are seen.
+    pub(super) fn dress_layer(&self, spec: &Spec, layer: &Path) -> Result<()> {
+        let tree = tree_of(spec)?;
+        let dressed = self.cas().dress_root(&tree, layer);
+        dressed.map_err(|error| self.without_root(spec, &tree, error))
     }
 
     /// Forgets what is remembered of what a container had written, which is about to go.

@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// Why a container has no root: with the image and whoever else is touched, where something is damaged.
-    fn without_root(&self, spec: &Spec, tree: &Digest, error: StoreError) -> Error {
+    pub(super) fn without_root(&self, spec: &Spec, tree: &Digest, error: StoreError) -> Error {
         let object = match &error {
             StoreError::BadObject { object, .. } => *object,
             StoreError::Corrupt { .. } => *tree,

@@ -39,7 +39,7 @@ impl Engine {
         let remote = Remote::of(name, &config.registry);
         let platform = match &from.platform {
             Some(text) => text.parse().map_err(|e| Error::from(e).about(name))?,
-            None => Platform::own(),
+            None => Platform::only_own(),
         };
         let origin = Asked { client, remote };
         let limits = Limits { bytes: config.max_size.0, ..Limits::default() };

@@ -1,7 +1,7 @@
 //! From a folder to a tree in the store: every file is read once, by as many threads as there are processors, and files
 //! that have not changed since the last time are not read at all.
 
-use super::index::{Index, Stamp};
+use super::index::{Index, Stamp, Stamps};
 use super::layer::Mark;
 use super::{Cas, Lease, Objects, Put};
 use crate::digest::Digest;
@@ -20,8 +20,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use volt_host::files;
 
-/// How many files wait for a thread: each is open meanwhile.
-const WAITING: usize = 128;
+/// How many batches of files wait for a thread: each file is open meanwhile.
+const WAITING: usize = 8;
+/// The most files of a batch: to wake a thread costs as much as to store a small one.
+const BATCH: usize = 16;
+/// A batch of so many bytes is none that waits for more.
+const BATCH_SIZE: u64 = 256 << 10;
 
 /// Of how many attributes by name is told that they are not kept.
 const NAMES: usize = 100;
@@ -76,8 +80,16 @@ struct Job {
     meta: Meta,
 }
 
-/// Where files are handed to the threads, and room for those that wait.
-type Jobs<'a> = (&'a Sender<Job>, &'a Room);
+/// Files on their way to the threads, several at a time.
+struct Jobs<'a> {
+    queue: Sender<Vec<Job>>,
+    room: &'a Room,
+    batch: Vec<Job>,
+    size: u64,
+}
+
+/// Where the threads take them, and the room for those that wait.
+type Queue = (Mutex<Receiver<Vec<Job>>>, Room);
 
 /// A file that was stored.
 struct Done {
@@ -125,7 +137,7 @@ impl Cas {
         }
         let objects = self.objects();
         progress.step(if lease.is_some() { "Storing" } else { "Reading" });
-        let ((jobs, queue), (done, results)) = (channel::<Job>(), channel::<Done>());
+        let ((jobs, queue), (done, results)) = (channel::<Vec<Job>>(), channel::<Done>());
         let (queue, is_over) = (&(Mutex::new(queue), Room::new(WAITING)), &AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..crate::parallel::threads() {
@@ -133,11 +145,15 @@ impl Cas {
                 scope.spawn(move || work(&objects, lease, (queue, is_over), &done));
             }
             drop(done);
-            // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast.
-            let read = gathered
-                .walk(dir, &index, (jobs, &queue.1), progress)
-                .and_then(|()| gathered.take(&results, progress));
-            is_over.store(read.is_err(), Ordering::Relaxed);
+            // A walk that fails lets go of the queue, which ends the threads; a file that one of them is reading may be vast. One that
+            // ended because a thread has failed has no reason of its own.
+            let jobs = Jobs { queue: jobs, room: &queue.1, batch: Vec::new(), size: 0 };
+            let walked = gathered.walk(dir, &index, (jobs, is_over), progress);
+            let read = match walked {
+                Err(error) if !is_over.load(Ordering::Relaxed) => Err(error),
+                walked => gathered.take(&results, progress).and(walked),
+            };
+            is_over.store(true, Ordering::Relaxed);
             read
         })?;
         gathered.tell_left_out();
@@ -210,38 +226,64 @@ fn hashed(input: &mut dyn Read) -> Result<Put> {
     Ok(Put { digest: hasher.finalize().into(), size: hasher.count(), is_new: false })
 }
 
-/// Hands a file to the threads, unless nobody waits for it any more.
-fn hand_over((jobs, room): Jobs<'_>, job: Job, progress: &dyn Progress) -> Result<()> {
-    while !room.enter(ASK) {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
+impl Jobs<'_> {
+    /// Hands a file to the threads, with others where it is small.
+    fn add(&mut self, job: Job, progress: &dyn Progress) -> Result<()> {
+        self.size = self.size.saturating_add(job.shape.size);
+        self.batch.push(job);
+        if self.batch.len() < BATCH && self.size < BATCH_SIZE {
+            return Ok(());
         }
+        self.hand_over(progress)
     }
-    // The threads end only when the queue does.
-    jobs.send(job).map_err(|_| Error::Cancelled)
+
+    /// Hands over what there is, unless nobody waits for it any more.
+    fn hand_over(&mut self, progress: &dyn Progress) -> Result<()> {
+        while !self.room.enter(ASK) {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+        }
+        self.size = 0;
+        // The threads end only when the queue does.
+        self.queue.send(std::mem::take(&mut self.batch)).map_err(|_| Error::Cancelled)
+    }
 }
 
-/// Stores files until there are no more.
+/// Stores files until there are no more, or one can't be stored.
 fn work(
     objects: &Objects,
     lease: Option<&Lease>,
-    ((queue, room), is_over): (&(Mutex<Receiver<Job>>, Room), &AtomicBool),
+    ((queue, room), is_over): (&Queue, &AtomicBool),
     done: &Sender<Done>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { number, data, shape, meta }) = next else { return };
+        let Ok(batch) = next else { return };
         room.leave();
-        let is_over = &|| is_over.load(Ordering::Relaxed);
-        let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
-        let put = match lease {
-            Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
-            None => hashed(&mut reader),
-        };
-        if done.send(Done { number, put, shrank: reader.inner.shrank() }).is_err() {
-            return;
+        for job in batch {
+            let stored = store(objects, lease, job, is_over);
+            let failed = stored.put.is_err();
+            if done.send(stored).is_err() {
+                return;
+            }
+            // Only behind the reason, which is to be taken first.
+            if failed {
+                is_over.store(true, Ordering::Relaxed);
+            }
         }
     }
+}
+
+fn store(objects: &Objects, lease: Option<&Lease>, job: Job, is_over: &AtomicBool) -> Done {
+    let Job { number, data, shape, meta } = job;
+    let is_over = &|| is_over.load(Ordering::Relaxed);
+    let mut reader = Until { inner: DenseReader::new(data, &shape), is_over };
+    let put = match lease {
+        Some(lease) => objects.put_of(lease, &mut reader, Some(&meta)),
+        None => hashed(&mut reader),
+    };
+    Done { number, put, shrank: reader.inner.shrank() }
 }
 
 /// What was found so far.
@@ -255,7 +297,7 @@ pub(super) struct Gathered {
     known: Vec<usize>,
     /// The names of attributes that are not kept, each with the first entry that has it, and how many have it.
     left_out: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
-    stamps: Index,
+    stamps: Stamps,
     stamp_of: HashMap<usize, Stamp>,
     /// The sizes of the files that were read or known, in bytes.
     pub(super) size: u64,
@@ -273,7 +315,7 @@ impl Gathered {
             marks: HashMap::new(),
             known: Vec::new(),
             left_out: BTreeMap::new(),
-            stamps: Index::begin(),
+            stamps: Stamps::begin(),
             stamp_of: HashMap::new(),
             size: 0,
             new: 0,
@@ -285,12 +327,12 @@ impl Gathered {
         &mut self,
         dir: &Path,
         index: &Index,
-        (jobs, room): (Sender<Job>, &Room),
+        (mut jobs, is_over): (Jobs<'_>, &AtomicBool),
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut names: HashMap<(u64, u64), u64> = HashMap::new();
         walk(dir, &mut |found| {
-            if progress.cancelled() {
+            if is_over.load(Ordering::Relaxed) || progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             if found.is_mount {
@@ -315,21 +357,22 @@ impl Gathered {
                 return Ok(Flow::Descend);
             }
             let number = self.nodes.len();
-            let flow = self.add(found, index, ((&jobs, room), progress))?;
+            let flow = self.add(found, index, (&mut jobs, progress))?;
             // What was left out has no number that another name of it could have.
             if has_names && self.nodes.len() > number {
                 names.insert(id, number as u64);
             }
             progress.bytes(self.size, None);
             Ok(flow)
-        })
+        })?;
+        jobs.hand_over(progress)
     }
 
     fn add(
         &mut self,
         found: &Found<'_>,
         index: &Index,
-        (jobs, progress): (Jobs<'_>, &dyn Progress),
+        (jobs, progress): (&mut Jobs<'_>, &dyn Progress),
     ) -> Result<Flow> {
         let number = self.nodes.len();
         let mut left_out = Vec::new();
@@ -359,7 +402,7 @@ impl Gathered {
                     }
                     None => {
                         let job = Job { number, data, shape, meta: entry.meta.clone() };
-                        hand_over(jobs, job, progress)?;
+                        jobs.add(job, progress)?;
                         Digest::from_bytes([0; 32])
                     }
                 };

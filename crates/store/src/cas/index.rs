@@ -22,8 +22,14 @@ const TICK: i128 = 50_000_000;
 const LIMIT: usize = 400 << 20;
 
 /// What tells whether a file has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp([u8; 48]);
+
+impl std::hash::Hash for Stamp {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.inode());
+    }
+}
 
 impl Stamp {
     pub(super) fn of(stat: &Stat) -> Self {
@@ -49,58 +55,55 @@ impl Stamp {
 
 /// Stamps with what was in the files.
 #[derive(Debug, Default)]
-pub(super) struct Index {
-    digests: HashMap<Stamp, Digest>,
-    begun: i128,
-}
+pub(super) struct Index(HashMap<Stamp, Digest>);
 
 impl Index {
-    /// An index of what is read from now on.
-    pub(super) fn begin() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { begun: i128::try_from(now.as_nanos()).unwrap_or(0), ..Self::default() }
-    }
-
     /// Reads one; an empty one where there is none.
     pub(super) fn read(path: &Path) -> Self {
         let bytes = files::read_bounded(path, LIMIT).unwrap_or_default();
         let Some(records) = bytes.strip_prefix(MAGIC) else { return Self::default() };
-        let digests = records
-            .chunks_exact(RECORD)
-            .map(|record| {
-                let (stamp, digest) = record.split_at(48);
-                let stamp = Stamp(stamp.try_into().expect("split there"));
-                (stamp, Digest::from_bytes(digest.try_into().expect("the rest of a record")))
-            })
-            .collect();
-        Self { digests, begun: 0 }
+        let digests = records.chunks_exact(RECORD).map(|record| {
+            let (stamp, digest) = record.split_at(48);
+            let stamp = Stamp(stamp.try_into().expect("split there"));
+            (stamp, Digest::from_bytes(digest.try_into().expect("the rest of a record")))
+        });
+        Self(digests.collect())
     }
 
     /// What was in the file with this stamp.
     pub(super) fn digest(&self, stamp: &Stamp) -> Option<Digest> {
-        self.digests.get(stamp).copied()
+        self.0.get(stamp).copied()
+    }
+}
+
+/// An index of what is read from now on, as it is to be written.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    records: Vec<u8>,
+    begun: i128,
+}
+
+impl Stamps {
+    pub(super) fn begin() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { records: Vec::new(), begun: i128::try_from(now.as_nanos()).unwrap_or(0) }
     }
 
     /// Remembers what is in a file, unless it changed too lately for that.
     pub(super) fn add(&mut self, stamp: Stamp, digest: Digest) {
         if stamp.changed() + TICK < self.begun {
-            self.digests.insert(stamp, digest);
+            self.records.extend_from_slice(&stamp.0);
+            self.records.extend_from_slice(digest.as_bytes());
         }
     }
 
     /// Takes what another one knows.
     pub(super) fn merge(&mut self, other: Self) {
-        self.digests.extend(other.digests);
+        self.records.extend(other.records);
     }
 
     /// Writes it.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let mut bytes = Vec::with_capacity(MAGIC.len() + self.digests.len() * RECORD);
-        bytes.extend_from_slice(MAGIC);
-        for (stamp, digest) in &self.digests {
-            bytes.extend_from_slice(&stamp.0);
-            bytes.extend_from_slice(digest.as_bytes());
-        }
-        Ok(files::write_volatile(path, &bytes, 0o600)?)
+        Ok(files::write_volatile(path, &[MAGIC, &self.records[..]].concat(), 0o600)?)
     }
 }

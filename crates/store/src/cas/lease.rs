@@ -244,17 +244,8 @@ impl Pinned {
     }
 }
 
-/// Whether there is a lease of an earlier boot.
-pub(super) fn is_left_by_power_cut(tmp: &Path) -> Result<bool> {
-    Ok(!of_earlier_boots(tmp)?.is_empty())
-}
-
-/// Removes the leases of earlier boots.
-pub(super) fn forget_earlier_boots(tmp: &Path) -> Result<()> {
-    of_earlier_boots(tmp)?.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
-}
-
-fn of_earlier_boots(tmp: &Path) -> Result<Vec<PathBuf>> {
+/// The leases of earlier boots.
+pub(super) fn of_earlier_boots(tmp: &Path) -> Result<Vec<PathBuf>> {
     let now = own_prefix()?;
     let dead = format!("{DEAD}{now}");
     let mut earlier = named(tmp, &[PREFIX, DEAD])?;
@@ -398,15 +389,14 @@ mod tests {
         drop(lease);
         let collection = Collection::begin(tmp).unwrap();
         assert!(!Pinned::read(tmp).unwrap().has(&digest), "it protects nothing");
-        assert!(has_dead(tmp).unwrap() && !is_left_by_power_cut(tmp).unwrap());
+        assert!(has_dead(tmp).unwrap() && of_earlier_boots(tmp).unwrap().is_empty());
         // The power is cut here, and the next boot has another id.
         let one = &dead(tmp).unwrap()[0];
         let name = one.file_name().unwrap().to_str().unwrap();
         let name = name.replace(&boot().unwrap(), "00000000000000000000000000000000");
-        fs::copy(one, tmp.join(name)).unwrap();
-        assert!(is_left_by_power_cut(tmp).unwrap());
-        forget_earlier_boots(tmp).unwrap();
-        assert!(has_dead(tmp).unwrap() && !is_left_by_power_cut(tmp).unwrap());
+        let earlier = tmp.join(name);
+        fs::copy(one, &earlier).unwrap();
+        assert_eq!(of_earlier_boots(tmp).unwrap(), [earlier]);
         drop(collection);
         assert!(!has_dead(tmp).unwrap());
     }

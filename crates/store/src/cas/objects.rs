@@ -71,6 +71,11 @@ impl Objects {
         Self { dir, tmp, marks, no_verity: Arc::default() }
     }
 
+    /// The folder of the folders that they are in.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where an object lies, or would.
     pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();

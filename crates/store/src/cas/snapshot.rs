@@ -230,8 +230,7 @@ impl Cas {
     /// Gives a folder the attributes that the root of a tree has.
     pub fn dress_root(&self, tree: &Digest, dir: &Path) -> Result<()> {
         use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fsetxattr, futimens};
-        let tree = self.tree(tree)?;
-        let Some(root) = tree.nodes.first() else { return Ok(()) };
+        let root = super::tree::root(&self.objects(), tree)?;
         let failed = |error: rustix::io::Errno| Error::io("write", dir, error);
         let fd = crate::tree::open_root(dir).map_err(failed)?;
         let owner = (Uid::from_raw(root.meta.uid), Gid::from_raw(root.meta.gid));

@@ -44,6 +44,23 @@ impl Cas {
             let why = format!("{} has the store itself in it, or is in it", dir.display());
             return Err(Error::Invalid(why));
         }
+        let stored = self.store_under(name, dir, wanted, progress);
+        if matches!(stored, Err(Error::Full { .. }))
+            && let Err(error) = self.collect(wanted)
+        {
+            // Elsewhere what was stored in vain makes the next try quicker; a disk that is full has better uses.
+            tracing::warn!(%error, "what was stored in vain remains as garbage");
+        }
+        stored
+    }
+
+    fn store_under(
+        &self,
+        name: &TreeName,
+        dir: &Path,
+        wanted: Wanted<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Stored> {
         let lease = self.lease(wanted)?;
         let built = self.build(&lease, dir, &BuildOptions::default(), progress)?;
         progress.step("Writing it to disk");

@@ -54,14 +54,16 @@ impl Cas {
     /// can't be told what that is, because a name or a tree is damaged, it is read: that must keep nobody from storing things,
     /// the less so what would mend it.
     pub(super) fn forget_power_cut(&self, wanted: Wanted<'_>) -> Result<()> {
-        if !lease::is_left_by_power_cut(&self.tmp())? {
+        // Those that come meanwhile are left to the next time.
+        let left = lease::of_earlier_boots(&self.tmp())?;
+        if left.is_empty() {
             return Ok(());
         }
         if let Err(error) = self.collect(wanted) {
             tracing::warn!(%error, "after a loss of power it can't be told what is garbage: all that no name reaches is read instead");
             self.put_halves_away()?;
         }
-        lease::forget_earlier_boots(&self.tmp())
+        left.iter().try_for_each(|path| Ok(files::remove_file(path).map(drop)?))
     }
 
     /// Moves objects to quarantine that are not what their names say, but for those that a tree with a name has: these were on disk

@@ -82,20 +82,28 @@ pub(super) fn each_node(
     tree: &Digest,
     each: &mut dyn FnMut(Node),
 ) -> Result<()> {
-    let corrupt = |reason: String| Error::Corrupt {
-        path: objects.path(tree),
-        reason: format!("it is no tree: {reason}"),
-    };
-    let broken = |error: Broken| corrupt(error.to_string());
+    let broken = |error: Broken| no_tree(objects, tree, &error.to_string());
     let mut file = Hashing { file: objects.open(tree)?, hasher: blake3::Hasher::new() };
     let mut nodes = Decoder::new(BufReader::with_capacity(256 << 10, &mut file)).map_err(broken)?;
     while let Some(node) = nodes.next().map_err(broken)? {
         each(node);
     }
     if Digest::from(file.hasher.finalize()) != *tree {
-        return Err(corrupt("its contents are not what its name says".into()));
+        return Err(no_tree(objects, tree, "its contents are not what its name says"));
     }
     Ok(())
+}
+
+/// The root of a tree. No more of the manifest is read, so whether it is the one of that name is not known.
+pub(super) fn root(objects: &Objects, tree: &Digest) -> Result<Node> {
+    let broken = |error: Broken| no_tree(objects, tree, &error.to_string());
+    let mut nodes = Decoder::new(BufReader::new(objects.open(tree)?)).map_err(broken)?;
+    let root = nodes.next().map_err(broken)?;
+    root.ok_or_else(|| no_tree(objects, tree, "it has no root"))
+}
+
+fn no_tree(objects: &Objects, tree: &Digest, reason: &str) -> Error {
+    Error::Corrupt { path: objects.path(tree), reason: format!("it is no tree: {reason}") }
 }
 
 /// Hashes what is read through it.

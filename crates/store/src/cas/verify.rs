@@ -1,7 +1,7 @@
 //! Checking that everything in the store is what its name says, and that everything is there; and getting back what is not.
 
 use super::build::BuildOptions;
-use super::index::{Index, Stamp};
+use super::index::{Index, Stamp, Stamps};
 use super::lease::Collection;
 use super::marks::CHECKED;
 use super::name::shown;
@@ -102,8 +102,8 @@ impl Cas {
     /// Reads every object, every tree and every root. Objects that are not what their name says are moved to quarantine. What
     /// is there to stay is asked when that is done: a container may go meanwhile, and its tree with it.
     pub fn verify(&self, stands: Stands<'_>, progress: &dyn Progress) -> Result<Verified> {
-        let (mut seen, index) = self.objects().read_all(progress)?;
-        self.remember(&index)?;
+        let (mut seen, stamps) = self.objects().read_all(progress)?;
+        self.remember(&stamps)?;
         let mut verified = Verified {
             objects: (seen.good.len() + seen.bad.len()) as u64,
             bytes: seen.good.values().sum(),
@@ -340,10 +340,10 @@ impl Cas {
     }
 
     /// Writes down which objects are known to be good, until the host is booted again.
-    fn remember(&self, index: &Index) -> Result<()> {
+    fn remember(&self, stamps: &Stamps) -> Result<()> {
         files::create_dirs(&self.index_dir(), 0o700)?;
         self.forget_index_of_earlier_boots()?;
-        index.write(&self.verified_path()?)
+        stamps.write(&self.verified_path()?)
     }
 
     /// Removes what is known of objects and roots since an earlier boot.

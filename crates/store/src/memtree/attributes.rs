@@ -2,6 +2,8 @@
 //!
 //! What the kernel would refuse when a root is assembled is told when the image comes in.
 
+use crate::tree::Kind;
+
 type Attribute = (Vec<u8>, Vec<u8>);
 
 /// The longest value, in bytes.
@@ -14,14 +16,13 @@ const COUNT_LIMIT: usize = 4096;
 const NAME_LIMIT: usize = 255;
 
 /// Takes away those that can't be set, and those that come twice; the names of the former.
-pub(super) fn retain(xattrs: &mut Vec<Attribute>, is_folder: bool) -> Vec<Vec<u8>> {
+pub(super) fn retain(xattrs: &mut Vec<Attribute>, kind: &Kind) -> Vec<Vec<u8>> {
     let mut dropped = Vec::new();
     let (mut total, mut count) = (0, 0);
     xattrs.dedup_by(|later, earlier| later.0 == earlier.0);
     xattrs.retain(|(name, value)| {
         total += name.len() + value.len();
-        let is_kept =
-            total <= TOTAL_LIMIT && count < COUNT_LIMIT && can_be_set(name, value, is_folder);
+        let is_kept = total <= TOTAL_LIMIT && count < COUNT_LIMIT && can_be_set(name, value, kind);
         count += usize::from(is_kept);
         if !is_kept {
             dropped.push(name.clone());
@@ -31,7 +32,8 @@ pub(super) fn retain(xattrs: &mut Vec<Attribute>, is_folder: bool) -> Vec<Vec<u8
     dropped
 }
 
-fn can_be_set(name: &[u8], value: &[u8], is_folder: bool) -> bool {
+fn can_be_set(name: &[u8], value: &[u8], kind: &Kind) -> bool {
+    let is_folder = matches!(kind, Kind::Directory);
     match name {
         b"security.capability" => !is_folder && is_capability(value),
         b"system.posix_acl_access" => is_access_list(value),
@@ -39,7 +41,8 @@ fn can_be_set(name: &[u8], value: &[u8], is_folder: bool) -> bool {
         _ => {
             let rest = name.strip_prefix(b"user.");
             let is_named = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(&0));
-            is_named && name.len() <= NAME_LIMIT && value.len() <= VALUE_LIMIT
+            let has_any = is_folder || matches!(kind, Kind::File(_));
+            has_any && is_named && name.len() <= NAME_LIMIT && value.len() <= VALUE_LIMIT
         }
     }
 }
@@ -82,6 +85,7 @@ fn is_access_list(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::Shape;
 
     fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
         let mut bytes = vec![2, 0, 0, 0];
@@ -130,10 +134,16 @@ mod tests {
             pair(b"user.a", 2),
             pair(b"user.large", 65_536),
         ];
-        assert_eq!(retain(&mut all, false).len(), 4);
+        let file = Kind::File(Shape::default());
+        assert_eq!(retain(&mut all, &file).len(), 4);
         assert_eq!(all, [pair(b"user.a", 1)]);
         let mut many: Vec<_> =
             (0..4100).map(|n| pair(format!("user.{n:04}").as_bytes(), 1)).collect();
-        assert_eq!((retain(&mut many, false).len(), many.len()), (4, 4096));
+        assert_eq!((retain(&mut many, &file).len(), many.len()), (4, 4096));
+        let listed = list(&[(1, 6, u32::MAX), (4, 4, u32::MAX), (32, 4, u32::MAX)]);
+        let listed = (b"system.posix_acl_access".to_vec(), listed);
+        let mut of_pipe = vec![listed.clone(), pair(b"user.a", 1)];
+        assert_eq!(retain(&mut of_pipe, &Kind::Fifo), [b"user.a"]);
+        assert_eq!(of_pipe, [listed]);
     }
 }

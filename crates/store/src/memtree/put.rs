@@ -262,13 +262,12 @@ impl MemTree {
     /// Gives an entry its attributes, without those that no file system would take.
     fn dress(&mut self, number: Number, entry: &Entry) -> Result<()> {
         let mut meta = entry.meta.clone();
-        let is_folder = self.folder(number).is_some();
-        if !is_folder && !matches!(entry.kind, tree::Kind::File(_)) && !meta.xattrs.is_empty() {
+        if matches!(entry.kind, tree::Kind::Symlink(_)) && !meta.xattrs.is_empty() {
             self.notes.add(entry.path.as_bytes(), "its extended attributes were left out");
             meta.xattrs.clear();
         }
         meta.xattrs.sort_unstable();
-        for name in attributes::retain(&mut meta.xattrs, is_folder) {
+        for name in attributes::retain(&mut meta.xattrs, &entry.kind) {
             let name = printable(&name);
             let what = format!("its attribute {name} cannot be set here and was left out");
             self.notes.add(entry.path.as_bytes(), what);

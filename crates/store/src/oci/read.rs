@@ -50,16 +50,22 @@ pub struct Platform {
     os: String,
     architecture: String,
     variant: String,
-    /// Whether somebody asked for it: then an image for another one will not do, though it be the only one.
-    is_asked: bool,
+    /// Whether an image for another one will not do, though it be the only one.
+    is_strict: bool,
 }
 
 impl Platform {
-    /// This host's.
+    /// This host's, which what is handed over need not be for.
     #[must_use]
     pub fn own() -> Self {
+        Self { is_strict: false, ..Self::only_own() }
+    }
+
+    /// This host's and no other.
+    #[must_use]
+    pub fn only_own() -> Self {
         let (os, architecture) = ("linux".to_owned(), architecture().to_owned());
-        Self { os, architecture, variant: String::new(), is_asked: false }
+        Self { os, architecture, variant: String::new(), is_strict: true }
     }
 
     fn fits(&self, descriptor: &Descriptor) -> bool {
@@ -76,7 +82,7 @@ impl Platform {
         let is_other = differs(&config.os, &self.os)
             || differs(&config.architecture, &self.architecture)
             || !self.variant.is_empty() && differs(&config.variant, &self.variant);
-        if !self.is_asked || !is_other {
+        if !self.is_strict || !is_other {
             return Ok(());
         }
         let said = [&config.os, &config.architecture, &config.variant];
@@ -115,7 +121,7 @@ impl std::str::FromStr for Platform {
         };
         let owned = |text: &str| text.to_owned();
         let (os, architecture, variant) = (owned(os), owned(architecture), owned(variant));
-        Ok(Self { os, architecture, variant, is_asked: true })
+        Ok(Self { os, architecture, variant, is_strict: true })
     }
 }
 
@@ -182,9 +188,9 @@ fn choose(manifests: &[Descriptor], wanted: &Platform) -> Result<Descriptor> {
             && !one.annotations.contains_key("vnd.docker.reference.type")
     };
     let images: Vec<&Descriptor> = manifests.iter().filter(is_image).collect();
-    // Where nobody asked, the only one there is; one that says nothing is asked itself.
+    // Where any will do, the only one there is; one that says nothing is asked itself.
     if let [only] = images[..]
-        && (!wanted.is_asked || only.platform.is_none() || wanted.fits(only))
+        && (!wanted.is_strict || only.platform.is_none() || wanted.fits(only))
     {
         return Ok(only.clone());
     }

@@ -173,6 +173,7 @@ pub(crate) fn furnish(root: &Path) {
         set_xattr(&root.join("usr/bin/wall"), "security.capability", &CAPABILITY);
         set_xattr(&listed, "system.posix_acl_access", &access_list());
         set_xattr(&root.join("empty"), "system.posix_acl_default", &access_list());
+        set_xattr(&root.join("pipe"), "system.posix_acl_access", &access_list());
     }
     set_mtime(&root.join("closed"), 1, 999_999_999);
     set_mtime(&root.join("empty-file"), -5, 250_000_000);

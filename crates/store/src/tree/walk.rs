@@ -210,8 +210,8 @@ impl Found<'_> {
             FileType::Unknown => special("thing of unknown kind"),
         };
         let xattrs = match kind {
-            Kind::File(_) | Kind::Directory => xattrs(&self.reachable(), left_out)?,
-            _ => Vec::new(),
+            Kind::Symlink(_) => Vec::new(),
+            _ => xattrs(&self.reachable(), left_out)?,
         };
         let meta = Meta {
             mode: self.stat.st_mode & 0o7777,

@@ -8,6 +8,14 @@ fn lay_small_disk(host: &Host) {
     host.sh("systemctl stop volt.socket volt.service && truncate -s 96M /tmp/disk && mkfs.ext4 -q -m 0 /tmp/disk && mount -o loop /tmp/disk /var/lib/volt && mkdir /var/lib/volt/log && mount --bind /var/lib/volt/log /var/log/volt && systemctl start volt.socket").ok();
 }
 
+/// A tree that is larger than that disk, as a folder and at a registry.
+fn serve_large_tree(host: &Host) {
+    host.put("/usr/bin/docker-registry", "/tmp/docker-registry");
+    host.sh("printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: /dev/shm/registry}}\nhttp: {addr: 127.0.0.1:5000}\n' > /tmp/registry.yml && systemd-run --unit registry /tmp/docker-registry serve /tmp/registry.yml").ok();
+    host.until(Duration::from_secs(20), "curl -sf http://127.0.0.1:5000/v2/");
+    host.sh("mkdir /dev/shm/large && cd /dev/shm/large && for n in $(seq 70); do head -c 1000000 /dev/urandom > $n; done && volt --root /dev/shm/there cas build --ref large . && volt --root /dev/shm/there cas push large 127.0.0.1:5000/trees/large:1 && rm -r /dev/shm/there").ok();
+}
+
 /// All there is on the disk, but for the trail, the log and what is kept back.
 fn tree(host: &Host) -> String {
     host.sh("cd /var/lib/volt && find . -path ./lost+found -prune -o -path ./log -prune -o -name 'rest*' -o -name reserve -o -name upper -prune -o -name rootfs -prune -o -printf '%p %y\n' | sort").ok()
@@ -82,6 +90,26 @@ on_hosts! {
         host.sh("test -s /var/lib/volt/reserve -a -s /var/log/volt/reserve").ok();
         assert_eq!(findings(&host), serde_json::json!([]));
         host.volt(&["container", "delete", "--force", "old"]).ok();
+        host.sh("systemctl stop volt.socket volt.service; umount /var/log/volt /var/lib/volt").ok();
+    }
+}
+
+on_hosts! {
+    fn cas_gives_a_full_disk_back(host) {
+        let host = host.private("full-cas");
+        serve_large_tree(&host);
+        lay_small_disk(&host);
+        host.tiny();
+        host.sh("head -c 40M /dev/zero > /var/lib/volt/rest").ok();
+        let before = tree(&host);
+        for line in [
+            "volt cas build --ref large /dev/shm/large",
+            "volt cas pull --ref large 127.0.0.1:5000/trees/large:1",
+        ] {
+            let said = host.sh(line).fails(11);
+            assert!(said.contains("The disk is full"), "{said}");
+            assert_eq!(tree(&host), before, "{line}");
+        }
         host.sh("systemctl stop volt.socket volt.service; umount /var/log/volt /var/lib/volt").ok();
     }
 }

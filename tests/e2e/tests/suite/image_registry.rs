@@ -32,6 +32,8 @@ entry() { curl -sf -H 'Accept: application/vnd.oci.image.manifest.v1+json' http:
   printf '{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":%s,"digest":"sha256:%s","platform":{"os":"linux","architecture":"%s"}}' $(wc -c < document) $(sha256sum document | cut -d' ' -f1) $2; }
 printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s,%s]}' "$(entry arm arm64)" "$(entry 1 amd64)" > index
 curl -sf -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @index http://$at/v2/team/app/manifests/many
+printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s]}' "$(entry arm arm64)" > index
+curl -sf -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @index http://$at/v2/team/app/manifests/foreign
 tar -czf data.tar.gz data
 "#;
 
@@ -147,6 +149,11 @@ on_hosts! {
         for other in [name("many"), name("arm"), format!("{AT}/team/app@{digest}")] {
             let refused = host.volt(&["image", "pull", "--force", "--platform", "linux/riscv64", &other]).fails(2);
             assert!(refused.contains("linux/riscv64") && refused.contains("arm64") | refused.contains("amd64"), "{refused}");
+        }
+        // The only one there is, and not for this host.
+        for other in [name("arm"), name("foreign")] {
+            let refused = host.volt(&["image", "pull", "--force", &other]).fails(2);
+            assert!(refused.contains("linux/amd64") && refused.contains("linux/arm64"), "{refused}");
         }
         // Larger than an image may be: nothing is fetched at all.
         host.sh("volt config set image.max_size 100K").ok();

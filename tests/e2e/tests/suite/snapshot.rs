@@ -15,7 +15,7 @@ const CHANGES: &str = "set -e
 fn look(host: &Host, archive: &str, to: &str) {
     host.sh(&format!(
         "rm -rf /tmp/seen && mkdir /tmp/seen && cd /tmp/seen && {archive} | tar -xp --numeric-owner --xattrs --xattrs-include='*' && \
-         {{ find . ! -path . -printf '%P %y %m %U %G %n %l %T@\n' | sort; find . -type f -exec sha256sum {{}} + | sort; }} > {to}; rm -rf /tmp/seen"
+         {{ find . -printf '%P %y %m %U %G %n %l %T@\n' | sort; find . -type f -exec sha256sum {{}} + | sort; }} > {to}; rm -rf /tmp/seen"
     ))
     .ok();
 }
@@ -113,6 +113,31 @@ on_hosts! {
         assert!(!left.contains("snapshots/snap/") && !left.contains("snapshots/snapped/"), "{left}");
         let trail = host.volt(&["audit", "list", "--action", "snapshot.", "-o", "json"]).json();
         assert!(trail.as_array().unwrap().iter().any(|record| record["action"] == "snapshot.restore" && record["resource"] == "snapped"), "{trail}");
+    }
+}
+
+/// An image whose root is nobody's usual one, as a tree and as an image of the name `odd`.
+const ODD_ROOT: &str = r#"set -e; mkdir /var/tmp/odd; cd /var/tmp/odd; tar -xpf /srv/images/tiny.tar; mkdir -p dev etc proc run sys tmp var
+    chmod 1711 .; chown 5:6 .
+    perl -e 'my $acl = pack("V", 2) . join "", map { pack("vvV", @$_) } [1,7,-1], [2,5,7], [4,1,-1], [16,5,-1], [32,1,-1];
+      my ($root, $name) = (".", "system.posix_acl_access"); syscall(188, $root, $name, $acl, length $acl, 0) == 0 or die $!'
+    touch -d '2001-02-03 04:05:06.789 UTC' .; volt cas build --ref odd .; volt image import stellarium://odd odd"#;
+
+on_hosts! {
+    fn snapshot_and_commit_have_the_root_that_the_image_has(host) {
+        let host = host.private("odd");
+        host.sh(ODD_ROOT).ok();
+        for (name, umask) in [("by-daemon", "022"), ("by-itself", "077")] {
+            let seen = host.sh(&format!("umask {umask}; volt run --name {name} odd stat -c '%a %u %g %Y' /")).ok();
+            assert_eq!(seen, "1751 5 6 981173106", "{name}");
+            host.sh(&format!("umask {umask}; volt run --rm --user 1000 odd ls /bin/sh")).ok();
+            host.sh(&format!("volt snapshot create {name} one && volt container commit {name} {name}")).ok();
+            for tree in [format!("snapshots/{name}/one"), format!("images/{name}")] {
+                assert_eq!(host.volt(&["cas", "diff", "odd", &tree]).ok(), "No difference.");
+            }
+            // The second one is made without a daemon.
+            host.sh("systemctl mask --now volt.socket volt.service").ok();
+        }
     }
 }
 

@@ -48,12 +48,23 @@ pub(super) const PEERS: [Peer; 4] = [
     },
 ];
 
-/// What a Debian root is copied of: the host's own.
-pub(super) const ROOT: [&str; 6] = ["etc", "usr", "var", "bin", "sbin", "lib"];
+/// What a large Debian root is copied of: the host's own.
+const ROOT: [&str; 6] = ["etc", "usr", "var", "bin", "sbin", "lib"];
+/// A minimal Debian as debootstrap makes it, as an archive.
+const MINIMAL: &str = "volt image pull --force --mirror file:///srv/mirror debian-minimal >&2; volt image export debian-minimal";
 
-/// A Debian root.
+/// A minimal Debian root.
 pub(super) fn root(pairs: usize) -> Result<Vec<Samples>> {
-    measure("root", pairs, Earlier::Stay, |tree| debian(pairs, tree))
+    measure("root", pairs, Earlier::Stay, |tree| minimal(pairs, tree))
+}
+
+/// Makes a minimal Debian root, or copies a little of this host's.
+pub(super) fn minimal(pairs: usize, tree: &Path) -> Result<()> {
+    if sized(pairs, false, true) {
+        return debian(pairs, tree);
+    }
+    let to = tree.display();
+    run(&["sh", "-ec", &format!("mkdir {to}; {{ {MINIMAL}; }} | tar -xp --numeric-owner -C {to}")])
 }
 
 /// Copies this host's root, or a little of it.

@@ -169,6 +169,42 @@ fn what_is_mapped_changes_without_a_sign_and_is_stored_all_the_same() {
     assert!(program.wait().unwrap().success());
 }
 
+/// Waits a moment at the hundredth entry.
+#[derive(Default)]
+struct Counting(Cell<u32>);
+
+impl Progress for Counting {
+    fn step(&self, _: &str) {}
+
+    fn bytes(&self, _: u64, _: Option<u64>) {
+        self.0.set(self.0.get() + 1);
+        if self.0.get() == 100 {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn where_one_file_cannot_be_stored_no_more_are_read() {
+    let place = Place::new();
+    let lease = place.cas.lease(&nobody).unwrap();
+    for number in 0..1000 {
+        fs::write(place.from().join(format!("{number:04}")), format!("file {number}")).unwrap();
+    }
+    // Where the first one is to lie nothing can be put.
+    let path = place.cas.objects().path(&Digest::of(b"file 0"));
+    fs::remove_dir(path.parent().unwrap()).unwrap();
+    fs::write(path.parent().unwrap(), "no folder").unwrap();
+    let seen = Counting::default();
+    let built = place.cas.build(&lease, &place.from(), &BuildOptions::default(), &seen);
+    assert!(matches!(built, Err(Error::Io { .. })), "{built:?}");
+    assert!(seen.0.get() < 500, "{}", seen.0.get());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 

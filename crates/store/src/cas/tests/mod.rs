@@ -112,6 +112,33 @@ fn only_what_nobody_reaches_goes() {
     assert_eq!(count(&cas), 6);
 }
 
+#[test]
+fn a_lease_is_forgotten_once_its_objects_are_collected_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let cas = Cas::open(dir.path());
+    publish(&cas, "kept", &files(1, 3));
+    let before = count(&cas);
+    let earlier = |holder: &str| dir.path().join(format!("cas/tmp/lease-{:032}-{holder}", 0));
+    let half = |holder: &str| {
+        let lease = cas.lease_on_good().unwrap();
+        cas.objects().put_bytes(&lease, holder.as_bytes()).unwrap();
+        lease.end().unwrap();
+        std::fs::write(earlier(holder), "").unwrap();
+    };
+    half("1-1");
+    let later = || {
+        half("2-2");
+        nobody()
+    };
+    // A collection that goes on has counted what is put meanwhile.
+    let lease = cas.lease(&later).unwrap();
+    assert!(!earlier("1-1").exists() && earlier("2-2").exists());
+    lease.end().unwrap();
+    cas.tidy(&nobody).unwrap();
+    assert!(!earlier("2-2").exists());
+    assert_eq!(count(&cas), before);
+}
+
 /// A name tells nothing of what a loss of power or a failing disk has left of an object.
 #[test]
 fn one_that_was_cut_short_is_as_good_as_none() {
