@@ -129,13 +129,11 @@ impl Query {
         let mut section = message.question();
         let Some(Ok(question)) = section.next() else { return Err(malformed) };
         let question: Question<ParsedName<&[u8]>> = question;
-        let end = 12 + section.pos();
         let name = QueryName::of(question.qname()).ok_or(malformed)?;
-        // A name can't be compressed before there is another: what looks so is made to look so.
-        let length = usize::from(name.length) + 4;
-        let spelled = bytes.get(12..12 + length).filter(|_| !question.qname().is_compressed());
-        let spelled = spelled.ok_or(malformed)?;
-        debug_assert!(end >= 12 + length);
+        // A name can't be compressed before there is another: what looks so is made to look so, and points into the header perhaps.
+        let length = usize::from(name.length);
+        let stands = |spelled: &&[u8]| spelled[..length].eq_ignore_ascii_case(name.as_bytes());
+        let spelled = bytes.get(12..12 + length + 4).filter(stands).ok_or(malformed)?;
         Ok(Self {
             id: header.id(),
             recursive: header.rd(),
@@ -236,6 +234,9 @@ mod tests {
         assert_eq!(with(&|b| b[11] = 2), malformed, "a record that is not there");
         assert_eq!(with(&|b| b.truncate(18)), malformed, "half a question");
         assert_eq!(with(&|b| b.splice(12..17, *b"\xc0\x0c").for_each(drop)), malformed, "a loop");
+        // `a`, spelled by the id and the flags.
+        let in_header = b"\x01a\0\0\0\x01\0\0\0\0\0\0\xc0\0\0\x01\0\x01";
+        assert_eq!(Query::read(in_header).err(), malformed, "a name in the header");
         assert_eq!(with(&|b| b[27] = 1), Some(Bad::Version));
         let twice = |b: &mut Vec<u8>| {
             b.extend_from_within(21..);

@@ -17,6 +17,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use volt_host::files::Reserve;
+use volt_model::kind::ErrorKind;
 
 /// The longest name of a resource, in bytes.
 const MAX_RESOURCE: usize = 1024;
@@ -84,6 +85,12 @@ pub struct AuditError {
 }
 
 impl AuditError {
+    /// What kind of failure that is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        if self.is_full() { ErrorKind::Resource } else { ErrorKind::General }
+    }
+
     fn is_full(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }

@@ -224,7 +224,7 @@ impl<S> Job<S> {
             (Ok(_), Err(error)) => {
                 tracing::error!(error = %chain(&error), "done, but not recorded");
                 let title = format!("{} was done, but can't be recorded", self.info.action());
-                let problem = Problem::new(ErrorKind::General, title).because(&error);
+                let problem = Problem::new(error.kind(), title).because(&error);
                 Err(self.stamped(problem))
             }
             (Err(failure), recorded) => {
@@ -244,7 +244,7 @@ impl<S> Job<S> {
             return Ok(());
         }
         self.cx.shared.audit.ready().map_err(|error| {
-            Problem::new(ErrorKind::General, "Nothing was changed: it could not be recorded")
+            Problem::new(error.kind(), "Nothing was changed: it could not be recorded")
                 .because(&error)
                 .into()
         })
