@@ -173,14 +173,14 @@ fn a_host_without_ipv6_has_networks_without_it() {
 }
 
 #[test]
-fn a_record_that_can_not_be_read_leaves_the_firewall_as_it_is() {
+fn where_one_record_can_not_be_read_there_are_none() {
     let (_dir, engine) = engine();
     std::fs::create_dir_all(engine.paths().networks()).unwrap();
     let net = network("back", "10.9.0.0/24");
     files::write_json(&engine.network_path(&net.name), &net, 0o644).unwrap();
     assert_eq!(engine.networks_or_none().unwrap().len(), 1);
     std::fs::write(engine.network_path(&name("vault")), "nonsense").unwrap();
-    let error = engine.render_firewall().unwrap_err();
+    let error = engine.networks_or_none().unwrap_err();
     assert!(error.kind == ErrorKind::InvalidConfig && error.message.contains("vault"), "{error:?}");
 }
 
