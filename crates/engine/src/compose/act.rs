@@ -37,6 +37,9 @@ use volt_store::{Image, Meant};
 /// How many of its last lines an error about a container carries.
 const LAST_LINES: u64 = 10;
 
+/// A container that goes when all went well, and the one that has taken its place.
+pub(super) type Replaced = (Name, Option<Name>);
+
 /// What the steps of one `up` have in common.
 pub(super) struct Doer<'a> {
     pub(super) engine: &'a Engine,
@@ -48,7 +51,7 @@ pub(super) struct Doer<'a> {
     /// How what was done is undone, in its order.
     undo: Mutex<Vec<Undo>>,
     /// What is removed when all went well.
-    later: Mutex<Vec<Name>>,
+    later: Mutex<Vec<Replaced>>,
     /// Whether what systemd is told of the whole stack is written, which is done before the first start.
     told_systemd: OnceLock<bool>,
 }
@@ -82,7 +85,7 @@ impl<'a> Doer<'a> {
     }
 
     /// How what was done is undone, in the order in which it was done; and what is removed when nothing is to be undone.
-    pub(super) fn into_ends(self) -> (Vec<Undo>, Vec<Name>) {
+    pub(super) fn into_ends(self) -> (Vec<Undo>, Vec<Replaced>) {
         let undo = self.undo.into_inner().unwrap_or_else(PoisonError::into_inner);
         (undo, self.later.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
@@ -100,8 +103,8 @@ impl<'a> Doer<'a> {
         self.undo.lock().unwrap_or_else(PoisonError::into_inner).push(undo);
     }
 
-    fn remove_later(&self, name: Name) {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    fn remove_later(&self, name: Name, by: Option<Name>) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push((name, by));
     }
 
     /// Does a step.
@@ -126,7 +129,7 @@ impl<'a> Doer<'a> {
             (Kind::Workload, Action::Stop) => self.make_room(&name, &step.key, told),
             (Kind::Workload, Action::Remove) => {
                 self.make_room(&name, &step.key, told)?;
-                self.remove_later(name);
+                self.remove_later(name, None);
                 Ok(())
             }
         }
@@ -316,11 +319,11 @@ impl<'a> Doer<'a> {
         self.stop(name, &step.key, told)?;
         let was = name_of_old(name);
         if engine.container_exists(&was) {
-            engine.remove_replaced(vec![was.clone()])?;
+            engine.remove_replaced(vec![(was.clone(), Some(name.clone()))])?;
         }
         engine.container_rename(name, &was)?;
         self.undone_by(Undo::Renamed { was: was.clone(), name: name.clone() });
-        self.remove_later(was.clone());
+        self.remove_later(was.clone(), Some(name.clone()));
         self.take_the_place_of(&was, &old, name, step)
     }
 
@@ -338,8 +341,9 @@ impl<'a> Doer<'a> {
     }
 
     fn take_the_place_of(&self, was: &Name, old: &Spec, name: &Name, step: &Step) -> Result<()> {
-        // The new one may want the same addresses.
-        self.engine.give_addresses_back(was)?;
+        // They are the name's: the new one has them, unless it wants others.
+        self.engine.pass_addresses(was, name)?;
+        self.engine.give_addresses_back(name)?;
         self.engine.start_at_boot(was, false)?;
         // What only had the name before has volumes of its own.
         let is_same = old.labels.get(SERVICE) == Some(&step.key);
@@ -374,8 +378,12 @@ impl<'a> Doer<'a> {
             return Ok(());
         }
         self.engine.run_last_hooks(self.stack, key, name, told.gone);
+        // They stop with it.
+        let sharing = self.engine.running_in_network_of(name)?;
         self.engine.stack_stop(name, None)?;
-        self.undone_by(Undo::Stopped(name.clone()));
+        for stopped in [name.clone()].into_iter().chain(sharing) {
+            self.undone_by(Undo::Stopped(stopped));
+        }
         Ok(())
     }
 
@@ -475,11 +483,6 @@ pub(super) fn make_folders(launch: &Launch) -> Result<()> {
 /// What a container is called while another one takes its place.
 pub(super) fn name_of_old(name: &Name) -> Name {
     names::plain(&format!("{name}-was")).expect("it has a letter")
-}
-
-/// The container that has taken the place of one that is called so, if it can be one that was kept meanwhile.
-pub(super) fn replaced_by(old: &Name) -> Option<Name> {
-    old.as_str().strip_suffix("-was")?.parse().ok()
 }
 
 /// Whether a container of a stack gives its name to the one that takes its place, or gets it back: what others say of that name is meant

@@ -85,6 +85,9 @@ fn heard(mut stream: UnixStream, gone: &AtomicBool) -> std::io::Result<(u32, Str
     stream.set_read_timeout(Some(LOOK))?;
     let (mut decoder, mut said, mut buffer) = (Decoder::new(), Vec::new(), [0; 8192]);
     loop {
+        if gone.load(Ordering::Relaxed) {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
         while let Some(frame) = decoder.next_frame().map_err(std::io::Error::other)? {
             match frame {
                 Frame::Exit(code) => {
@@ -99,12 +102,7 @@ fn heard(mut stream: UnixStream, gone: &AtomicBool) -> std::io::Result<(u32, Str
             }
         }
         let n = match stream.read(&mut buffer) {
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
-                if gone.load(Ordering::Relaxed) {
-                    return Err(std::io::ErrorKind::TimedOut.into());
-                }
-                continue;
-            }
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => continue,
             read => read?,
         };
         if n == 0 {

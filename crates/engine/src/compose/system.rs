@@ -80,7 +80,12 @@ impl Engine {
 
     /// Refuses a stack of the host where a user has brought one of that name up from files of his own.
     fn refuse_stack_of_others(&self, stack: &Stack) -> Result<()> {
-        let Some(record) = self.stack_record(&stack.name)? else { return Ok(()) };
+        let record = match self.stack_record(&stack.name) {
+            // It is written anew.
+            Err(error) if error.kind == ErrorKind::InvalidConfig => return Ok(()),
+            record => record?,
+        };
+        let Some(record) = record else { return Ok(()) };
         let folder = self.paths().etc.join("compose");
         if record.files.iter().any(|file| Path::new(file).starts_with(&folder)) {
             return Ok(());

@@ -105,6 +105,10 @@ impl Engine {
             }
             Undo::Started(name) => self.stack_stop(&name, None),
             Undo::Stopped(name) if !self.stack_has(&name) => Ok(()),
+            // It has come back with one whose network it shared, which is gone again.
+            Undo::Stopped(name) if self.stack_state(&name)?.is_alive() => {
+                self.stack_restart(&name, None)
+            }
             Undo::Stopped(name) => self.stack_start(&name),
             Undo::Thawed(name) => self.workload_freeze(&Target::Workload(name)).map(drop),
         }

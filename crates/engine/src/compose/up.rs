@@ -1,6 +1,6 @@
 //! Bringing a stack up: what is there becomes what the document wants, or stays as it was.
 
-use super::act::{Doer, replaced_by};
+use super::act::{Doer, Replaced};
 use super::plan::Planned;
 use super::steps::{self, OnError};
 use super::{Kind, Options, Plan, Record};
@@ -118,10 +118,10 @@ impl Engine {
     }
 
     /// Removes what others have taken the place of, and what is too much.
-    pub(super) fn remove_replaced(&self, all: Vec<Name>) -> Result<()> {
-        for old in all {
+    pub(super) fn remove_replaced(&self, all: Vec<Replaced>) -> Result<()> {
+        for (old, by) in all {
             // They are of what has that name now.
-            if let Some(name) = replaced_by(&old).filter(|name| self.container_exists(name)) {
+            if let Some(name) = by.filter(|name| self.container_exists(name)) {
                 self.cas().pass_snapshots(&old, &name)?;
             }
             match self.stack_delete(&old, Written::Kept) {

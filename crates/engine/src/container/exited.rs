@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// [`Engine::clear_run`] for whoever holds the lock on the root.
-    pub(super) fn wind_up_dead(&self, name: &Name) -> Result<()> {
+    pub(crate) fn wind_up_dead(&self, name: &Name) -> Result<()> {
         let (open, prepared) = (self.open_run(name).is_some(), self.prepared_at(name));
         if !open && prepared.is_none() {
             return Ok(());

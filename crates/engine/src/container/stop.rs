@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// The containers that run in the network of this one.
-    fn running_in_network_of(&self, name: &Name) -> Result<Vec<Name>> {
+    pub(crate) fn running_in_network_of(&self, name: &Name) -> Result<Vec<Name>> {
         let shares =
             |spec: &Spec| matches!(&spec.network, Network::Container(other) if other == name);
         let all: Vec<Spec> = self.specs()?.into_iter().filter(shares).collect();

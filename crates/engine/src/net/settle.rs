@@ -5,13 +5,14 @@
 
 use super::Held;
 use crate::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use volt_host::files;
 use volt_host::namespaces;
 use volt_host::netlink::Netlink;
 use volt_host::watch::Change;
 use volt_model::container::{Spec, unit};
+use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::port_name;
 
@@ -62,23 +63,38 @@ impl Engine {
                 .iter()
                 .filter(|tap| tap.name == *name)
                 .try_for_each(|tap| self.raise_tap(tap))?;
-            return Ok(true);
+            return self.refuse_unsettled(name);
         }
-        if !self.is_up_or_coming(name)? {
+        {
+            // Nobody begins a run meanwhile.
             let _root = self.lock_root(name)?;
-            self.release(name)?;
-        } else if let Ok(spec) = self.spec(name)
+            if !self.is_up_or_coming(name)? {
+                self.wind_up_dead(name)?;
+                self.release(name)?;
+            }
+            let there = self.there()?;
+            for port in self.ports_left(name, &there)? {
+                Netlink::open()?.delete(&port)?;
+            }
+            for left in self.addresses_left(&there.held).filter(|left| left.workload == *name) {
+                self.addresses()?.give_back(name, Some(&left.network))?;
+            }
+        }
+        if let Ok(spec) = self.spec(name)
             && self.is_misconnected(&spec)
         {
             self.reconnect(&spec)?;
         }
-        for port in self.ports_left(name, there)? {
-            Netlink::open()?.delete(&port)?;
+        self.refuse_unsettled(name)
+    }
+
+    /// What can't be taken away is an error, so that it is tried ever more seldom.
+    fn refuse_unsettled(&self, name: &Name) -> Result<bool> {
+        if self.is_settled(name, &self.there()?)? {
+            return Ok(true);
         }
-        for left in self.addresses_left(&there.held).filter(|left| left.workload == *name) {
-            self.addresses()?.give_back(name, Some(&left.network))?;
-        }
-        Ok(true)
+        let title = "Something of it stays: `volt system check` tells what";
+        Err(Error::new(ErrorKind::General, title).about(name))
     }
 
     fn is_settled(&self, name: &Name, there: &There) -> Result<bool> {

@@ -19,7 +19,10 @@ on_hosts! {
         within(host, "said", "volt compose up -d").ok();
         host.sh("volt snapshot create said-web-1 first && volt health configure --cmd true said-web-1").ok();
         host.sh("volt net policy create --deny --from said-web-1 --to any --port 25 shut").ok();
+        let address = || host.sh("grep '\"ip\"' /run/volt/networks/said-web-1.json").ok();
+        let before = address();
         let is_said = || {
+            assert_eq!(address(), before);
             assert_eq!(host.volt(&["snapshot", "list", "said-web-1", "-o", "name"]).ok(), "first");
             assert_eq!(host.sh("ls /etc/volt/health").ok(), "said-web-1.yaml");
             let policies = host.sh("cat /etc/volt/network-policies.json /var/lib/volt/firewall.json").ok();

@@ -218,6 +218,11 @@ on_hosts! {
         stack(host, "shared", SHARED);
         within(host, "shared", "volt compose up -d").ok();
         works();
+        // Who shares what could not be changed is back with it.
+        stack(host, "shared", &SHARED.replace("'httpd -f -p 127.0.0.1:8081 -h /etc'", "/no/such"));
+        within(host, "shared", "volt compose up -d").fails(1);
+        works();
+        stack(host, "shared", SHARED);
         within(host, "shared", "volt compose restart vpn").ok();
         works();
         // With all of the stack it is started once, and not by systemd with the one and by Volt again.

@@ -656,7 +656,7 @@ on_hosts! {
         let host = host.private("crashnet");
         prepare(&host);
         // At every one where there is time.
-        let count = volt_e2e::soak_seconds().map_or(3, |_| usize::MAX);
+        let count = volt_e2e::soak_seconds().map_or(2, |_| usize::MAX);
         let nothing = format!("volt net tap delete crash > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vo- && test -z \"$(ls /run/netns)\" && volt system check");
         for look in [UNASKED, FOUND] {
             if look == FOUND {

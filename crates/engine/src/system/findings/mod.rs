@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use volt_host::files::{self, LockError, LockMode, Wait};
-use volt_host::systemd::{JobKind, UnitSummary};
+use volt_host::systemd::{ActiveState, JobKind, UnitSummary};
 use volt_model::container::unit;
 use volt_model::name::Name;
 
@@ -71,8 +71,8 @@ pub(super) enum Mend {
     MoveAway(PathBuf),
     /// Bridges, ports and the firewall are made what they are to be.
     Networks,
-    /// A unit of Volt's is started.
-    Start(String),
+    /// A unit of Volt's is started that a container needs, where that still runs.
+    Start(String, Name),
     /// What a container has of networks without a network namespace is taken away.
     PlugOut(Name),
     /// A container that runs is connected as its record says.
@@ -200,8 +200,12 @@ impl Engine {
             Mend::MoveAway(path) => Ok(self.cas().move_ref_away(path)?),
             Mend::WriteVolume(name) => self.rewrite_volume(name),
             Mend::Networks => self.networks_up(),
-            Mend::Start(unit) => {
-                Ok(self.systemd().run_job(JobKind::Start, unit, PATIENCE).map(drop)?)
+            Mend::Start(helper, name) => {
+                let runs = self.systemd().unit_status(&unit::name(name))?.active;
+                if runs == ActiveState::Active {
+                    self.systemd().run_job(JobKind::Start, helper, PATIENCE)?;
+                }
+                Ok(())
             }
             Mend::PlugOut(name) => self.plug_out_lost(name),
             Mend::Reconnect(name) => {

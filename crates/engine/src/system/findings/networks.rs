@@ -6,7 +6,7 @@ use crate::net::{Held, SERVER_OF_NAMES, is_own_bridge};
 use std::collections::BTreeSet;
 use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
-use volt_host::systemd::UnitSummary;
+use volt_host::systemd::{ActiveState, UnitSummary};
 use volt_model::container::unit;
 use volt_model::name::Name;
 use volt_model::net::ruleset::Family;
@@ -164,22 +164,28 @@ impl Engine {
     fn stopped_servers(&self, facts: &Facts, attached: &[Attached]) -> Vec<Found> {
         let is_up = |one: &UnitSummary| one.active.is_up() || one.job.is_some();
         let runs = |name: &str| facts.units.iter().any(|one| one.name == name && is_up(one));
-        let stopped = |unit: &str, why: String| {
-            (!runs(unit)).then(|| Found::new(&unit, why, Mend::Start(unit.to_owned())))
+        let stopped = |unit: &str, why: String, name: &Name| {
+            let mend = || Mend::Start(unit.to_owned(), name.clone());
+            (!runs(unit)).then(|| Found::new(&unit, why, mend()))
         };
-        let mut up = attached.iter().filter(|one| facts.up.contains(&one.workload));
+        // One that goes takes its proxy with it.
+        let stays = |one: &UnitSummary| one.active == ActiveState::Active && one.job.is_none();
+        let mut up = attached.iter().filter(|one| {
+            let unit = unit::name(&one.workload);
+            facts.units.iter().any(|own| own.name == unit && stays(own))
+        });
         let asks = |one: &&Attached| self.name_servers(one).is_ok_and(|all| !all.is_empty());
         let proxied = up.clone().filter(|one| one.published.iter().any(Published::by_loopback));
         let mut found: Vec<Found> = proxied
             .filter(|one| !self.is_at_work(&one.workload))
             .filter_map(|one| {
                 let why = format!("the ports of {} don't lead in by the loopback", one.workload);
-                stopped(&unit::proxy_name(&one.workload), why)
+                stopped(&unit::proxy_name(&one.workload), why, &one.workload)
             })
             .collect();
         if let Some(asker) = up.find(asks) {
             let why = format!("it does not run, and {} asks it for names", asker.workload);
-            found.extend(stopped(SERVER_OF_NAMES, why));
+            found.extend(stopped(SERVER_OF_NAMES, why, &asker.workload));
         }
         found
     }
