@@ -18,8 +18,8 @@ use volt_model::kind::ErrorKind;
 /// The body of every answer.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The largest JSON body of a request, in bytes.
-pub(crate) const MAX_JSON: usize = 1 << 20;
+/// The largest JSON body of a request, in bytes: a stack comes with its secrets and files.
+pub(crate) const MAX_JSON: usize = 8 << 20;
 /// How long a JSON body may take to arrive.
 const JSON_TIME: Duration = Duration::from_secs(30);
 /// How long an upload may stand still.
@@ -77,7 +77,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
             return Err(problem);
         }
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let mut problem = wrong("The request's body is longer than 1 MiB");
+            let mut problem = wrong("The request's body is longer than 8 MiB");
             problem.status = StatusCode::PAYLOAD_TOO_LARGE.as_u16();
             return Err(problem);
         }
