@@ -9,8 +9,8 @@ use crate::plain::Written;
 use crate::{Engine, Progress};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use volt_compose::Stack;
 use volt_compose::launch::{REPLICA, SERVICE};
+use volt_compose::{Stack, graph};
 use volt_model::container::Exit;
 use volt_model::name::{Name, Target};
 use volt_model::net::Network;
@@ -62,23 +62,33 @@ impl Engine {
         // What goes need not be asked to stop.
         let made: BTreeSet<Name> = all.iter().filter_map(made).cloned().collect();
         let mut failed = Vec::new();
-        // Who is started again may wait for others, so all of them are first to be what they were. They were stopped in the order of the
-        // stack.
+        // Who is started again may wait for others, so all of them are first to be what they were.
         let (mut stopped, back): (Vec<Undo>, Vec<Undo>) =
             all.into_iter().partition(|one| matches!(one, Undo::Stopped(_)));
         let mut once = BTreeSet::new();
         stopped.retain(|one| once.insert(told(one)));
-        for one in back.into_iter().rev().chain(stopped) {
-            if matches!(&one, Undo::Started(name) if made.contains(name)) {
-                continue;
-            }
+        let mut undo = |one: Undo| {
             progress.step(&format!("Undoing: {}", told(&one)));
             let what = told(&one);
             if let Err(error) = self.undo_step(stack, before, one) {
                 failed.push(format!("{what}: {}", error.chain().join(": ")));
             }
-        }
+        };
+        let is_needed = |one: &Undo| !matches!(one, Undo::Started(name) if made.contains(name));
+        back.into_iter().rev().filter(is_needed).for_each(&mut undo);
+        let levels = before.map(graph::levels).unwrap_or_default();
+        stopped.sort_by_key(|one| self.level_of(one, &levels));
+        stopped.into_iter().for_each(undo);
         failed
+    }
+
+    /// On which level of the stack what was stopped is: behind all where none has it.
+    fn level_of(&self, undo: &Undo, levels: &[Vec<String>]) -> usize {
+        let Undo::Stopped(name) = undo else { return usize::MAX };
+        let labels = self.stack_labels(name).unwrap_or_default();
+        let level =
+            labels.get(SERVICE).and_then(|key| levels.iter().position(|level| level.contains(key)));
+        level.unwrap_or(usize::MAX)
     }
 
     fn undo_step(&self, stack: &Name, before: Option<&Stack>, undo: Undo) -> Result<()> {
