@@ -2,14 +2,27 @@
 
 use crate::{Engine, Error, Result};
 use std::time::Duration;
-use volt_host::files::{self, Lock, LockMode, Wait};
+use volt_host::files::{self, Lock, LockError, LockMode, Wait};
 use volt_model::name::Name;
 
 /// How long a command waits for another one on the same name. Stops may take their time-out, and a start up to its own.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What the files of locks are called that guard a workload, and its root.
+const WORKLOAD: &str = "workload-";
+const ROOT: &str = "root-";
+
 fn lock_word(name: &Name) -> String {
-    format!("workload-{name}")
+    format!("{WORKLOAD}{name}")
+}
+
+fn root_word(name: &Name) -> String {
+    format!("{ROOT}{name}")
+}
+
+/// The workload that the lock of this word guards, or its root.
+pub(crate) fn guarded(word: &str) -> Option<Name> {
+    [WORKLOAD, ROOT].iter().find_map(|guard| word.strip_prefix(guard)?.parse().ok())
 }
 
 impl Engine {
@@ -82,7 +95,23 @@ impl Engine {
 
     /// Locks the root of a container against being mounted by another. Taken behind the name's lock, or by prepare alone.
     pub(crate) fn lock_root(&self, name: &Name) -> Result<Lock> {
-        Ok(self.locks().lock(&format!("root-{name}"), LockMode::Exclusive, Wait::For(PATIENCE))?)
+        Ok(self.locks().lock(&root_word(name), LockMode::Exclusive, Wait::For(PATIENCE))?)
+    }
+
+    /// Whether somebody holds the lock of a word.
+    pub(crate) fn is_busy(&self, word: &str) -> bool {
+        let lock = self.locks().lock(word, LockMode::Exclusive, Wait::No);
+        matches!(lock, Err(LockError::Held { .. }))
+    }
+
+    /// Whether a command is busy with the name at this moment.
+    pub(crate) fn is_name_busy(&self, name: &Name) -> bool {
+        self.is_busy(&lock_word(name))
+    }
+
+    /// Whether a command or the beginning or the end of a run is changing what a workload has.
+    pub(crate) fn is_at_work(&self, name: &Name) -> bool {
+        self.is_name_busy(name) || self.is_busy(&root_word(name))
     }
 
     /// Locks a word, and removes what killed commands were building.

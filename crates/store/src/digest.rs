@@ -4,15 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A BLAKE3 hash of 32 bytes, written as 64 lower-case hex digits, with its algorithm in front where people see it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
-
-impl std::hash::Hash for Digest {
-    /// By its first bytes: it is a hash already.
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write(&self.0[..8]);
-    }
-}
 
 /// The text is no digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -76,7 +76,8 @@ pub enum State {
 
 impl State {
     /// Whether it has to be stopped before it is down.
-    fn is_up(self) -> bool {
+    #[must_use]
+    pub fn is_up(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Paused)
     }
 }

@@ -82,8 +82,8 @@ impl Engine {
             Action::Stop if services.is_empty() => {
                 self.target_down(name)?;
                 // Those with `restart: always` come up by themselves otherwise.
-                let names = have.workloads.keys().filter_map(|name| name.parse().ok());
-                names.into_iter().try_for_each(|name| self.start_at_boot(&name, false))?;
+                let mut names = have.workloads.keys().filter_map(|name| name.parse().ok());
+                names.try_for_each(|name| self.start_at_boot(&name, false))?;
             }
             Action::Stop => {}
             _ => {

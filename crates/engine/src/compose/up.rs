@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use volt_compose::plan::{Existing, State as PlanState};
+use volt_compose::plan::Existing;
 use volt_compose::stack::Workload;
 use volt_compose::{Stack, names};
 use volt_model::kind::ErrorKind;
@@ -200,12 +200,7 @@ impl Engine {
                     return Ok(());
                 }
                 // With the target goes all of it.
-                let runs = |one: &Existing| {
-                    matches!(
-                        one.state,
-                        PlanState::Running | PlanState::Paused | PlanState::Starting
-                    )
-                };
+                let runs = |one: &Existing| one.state.is_up();
                 match self.stack_have(name)?.workloads.values().any(runs) {
                     true => self.target_at_boot(name, false),
                     false => self.target_down(name),

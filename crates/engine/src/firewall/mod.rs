@@ -154,7 +154,8 @@ impl Engine {
 
     /// All that the firewall is rendered from.
     fn facts(&self) -> Result<Facts> {
-        // Without the record of one network it would be open: so the rules stay as they are. Where there are none yet nobody is in it either.
+        // Without the record of one network it would be open: so the rules stay as they are. Where there are none at all, those
+        // about all else are more than nothing: so it is at boot, when nobody is in it yet.
         let networks = match self.networks_or_none() {
             Err(error) if nft::has_table(Family::Inet).unwrap_or(true) => return Err(error),
             Err(_) => self.networks()?,

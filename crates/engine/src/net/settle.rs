@@ -6,6 +6,7 @@
 use super::Held;
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::names::guarded;
 use std::collections::BTreeSet;
 use volt_host::files;
 use volt_host::namespaces;
@@ -16,19 +17,22 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::port_name;
 
-/// What the files of locks are called that guard a workload.
-const GUARDS: [&str; 2] = ["workload-", "root-"];
-
 /// The workload whose lock somebody has let go of, where that was what has changed.
 pub(super) fn let_go(change: &Change) -> Option<Name> {
     let Change::Appeared { name, .. } = change else { return None };
-    GUARDS.iter().find_map(|guard| name.strip_prefix(guard)?.parse().ok())
+    guarded(name)
 }
 
 /// What is there beside records: addresses that are held, and interfaces of the host by name.
 pub(super) struct There {
     held: Vec<Held>,
     links: BTreeSet<String>,
+}
+
+impl There {
+    fn held_by(&self, name: &Name) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(move |held| held.workload == *name)
+    }
 }
 
 impl Engine {
@@ -57,7 +61,7 @@ impl Engine {
             return Ok(false);
         }
         let _lock = self.lock_name(name)?;
-        tracing::warn!(%name, "a command was killed that changed its networks; they are made what its record says");
+        tracing::warn!(%name, "what a killed command left is made what the record says");
         if self.is_tap(name) {
             self.taps()?
                 .iter()
@@ -76,7 +80,7 @@ impl Engine {
             for port in self.ports_left(name, &there)? {
                 Netlink::open()?.delete(&port)?;
             }
-            for left in self.addresses_left(&there.held).filter(|left| left.workload == *name) {
+            for left in self.addresses_left(there.held_by(name)) {
                 self.addresses()?.give_back(name, Some(&left.network))?;
             }
         }
@@ -102,7 +106,7 @@ impl Engine {
             return Ok(self.attached(name).is_some());
         }
         if self.intended_names().contains(name)
-            || self.addresses_left(&there.held).any(|left| left.workload == *name)
+            || self.addresses_left(there.held_by(name)).next().is_some()
             || !self.ports_left(name, there)?.is_empty()
         {
             return Ok(false);
@@ -141,9 +145,12 @@ impl Engine {
         runs && self.has_namespace(&spec.name) && !self.is_connected_as_recorded(spec)
     }
 
-    /// Addresses of workloads that are gone, or that have left the network.
-    pub(crate) fn addresses_left<'a>(&self, held: &'a [Held]) -> impl Iterator<Item = &'a Held> {
-        held.iter().filter(|held| {
+    /// Those of these addresses whose workloads are gone, or have left the network.
+    pub(crate) fn addresses_left<'a>(
+        &self,
+        held: impl Iterator<Item = &'a Held>,
+    ) -> impl Iterator<Item = &'a Held> {
+        held.filter(|held| {
             let stays = match self.spec(&held.workload) {
                 Ok(spec) => spec.networks.iter().any(|to| to.network == held.network),
                 // It may be there all the same.
@@ -151,11 +158,6 @@ impl Engine {
             };
             !stays && !self.is_tap(&held.workload)
         })
-    }
-
-    /// Whether a command or the beginning or the end of a run is changing what a workload has.
-    pub(crate) fn is_at_work(&self, name: &Name) -> bool {
-        self.is_name_busy(name) || self.is_busy(&format!("root-{name}"))
     }
 
     /// Whether its network namespace is there. What can't be known is taken to be.

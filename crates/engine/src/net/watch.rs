@@ -69,13 +69,10 @@ impl Turn {
     }
 }
 
-fn at_once(name: Name) -> (Name, Turn) {
-    (name, Turn::after(Duration::ZERO))
-}
-
 impl Watcher {
     fn begin(engine: &Engine) -> Result<Self> {
         let paths = engine.paths();
+        let at_once = |name: Name| (name, Turn::after(Duration::ZERO));
         files::create_dirs(&paths.run, 0o755)?;
         files::create_dirs(&paths.locks(), 0o700)?;
         files::create_dirs(&paths.lib, 0o755)?;

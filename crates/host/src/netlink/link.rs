@@ -5,7 +5,8 @@ use super::socket::Request;
 use super::{Netlink, Result};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoBridgePort, InfoKind, InfoPortData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    BridgePortState, InfoBridgePort, InfoKind, InfoPortData, LinkAttribute, LinkFlags, LinkInfo,
+    LinkMessage,
 };
 use std::ops::AddAssign;
 use volt_model::net::Mac;
@@ -23,6 +24,8 @@ pub struct Link {
     pub bridge: Option<u32>,
     /// Whether it can't reach other ports of its bridge that can't either.
     pub isolated: bool,
+    /// Whether its bridge takes packets from it and sends packets to it.
+    pub is_forwarding: bool,
     /// Whether it is a bridge.
     pub is_bridge: bool,
     /// Whether it is switched on.
@@ -132,6 +135,7 @@ fn read(message: LinkMessage) -> Link {
         mac: None,
         bridge: None,
         isolated: false,
+        is_forwarding: false,
         is_bridge: false,
         is_up: message.header.flags.contains(LinkFlags::Up),
         mtu: 0,
@@ -149,8 +153,11 @@ fn read(message: LinkMessage) -> Link {
             LinkAttribute::Qdisc(queue) => link.is_limited = queue == TOKEN_BUCKET,
             LinkAttribute::LinkInfo(infos) => {
                 link.is_bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
-                let mut modes = infos.iter().flat_map(port_modes);
-                link.isolated = modes.any(|mode| *mode == InfoBridgePort::Isolated(true));
+                for mode in infos.iter().flat_map(port_modes) {
+                    link.isolated |= *mode == InfoBridgePort::Isolated(true);
+                    link.is_forwarding |=
+                        *mode == InfoBridgePort::State(BridgePortState::Forwarding);
+                }
             }
             LinkAttribute::Stats64(stats) => {
                 link.counters = Counters {

@@ -101,6 +101,7 @@ fn members_reach_each_other_and_the_host() {
         plug(&mut netlink, &bridge, 3, false, &members[1]);
         // Again is the same as once.
         plug(&mut netlink, &bridge, 3, false, &members[1]);
+        assert!(netlink.link("vo-3").unwrap().unwrap().is_forwarding);
         for address in ["10.7.0.3", "fd07::3"] {
             assert!(reaches(Some(&members[0]), &members[1], address), "{address}");
             assert!(reaches(None, &members[1], address), "{address} from the host");

@@ -19,7 +19,11 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
 use volt_model::net::{BitRate, Mac};
+
+/// How long the kernel may take to have a bridge forward. It takes a millisecond, or some hundred where many networks come and go.
+const FORWARDING: Duration = Duration::from_secs(1);
 
 /// A pair as it is to be.
 #[derive(Clone, Debug)]
@@ -104,11 +108,21 @@ impl Netlink {
     fn set_up_ends(&mut self, veth: &Veth<'_>, namespace: &NetNs) -> Result<()> {
         let mut there = Self::open_in(namespace)?;
         there.set_up(&veth.inside)?;
-        if veth.rate.is_none() {
-            return Ok(());
+        if veth.rate.is_some() {
+            there.set_rate(veth.inside.interface, veth.rate)?;
+            self.set_rate(veth.port, veth.rate)?;
         }
-        there.set_rate(veth.inside.interface, veth.rate)?;
-        self.set_rate(veth.port, veth.rate)
+        self.await_forwarding(veth.port)
+    }
+
+    /// Waits until the bridge forwards for a port. The kernel does it in the background once both ends are on; what is sent before
+    /// that is lost, and asked for again after a whole second. A bridge that somebody switches off never does, hence the limit.
+    fn await_forwarding(&mut self, port: &str) -> Result<()> {
+        let end = Instant::now() + FORWARDING;
+        while self.link(port)?.is_some_and(|port| !port.is_forwarding) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     fn make_pair(&mut self, veth: &Veth<'_>, namespace: &NetNs) -> Result<()> {

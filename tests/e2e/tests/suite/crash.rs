@@ -492,7 +492,8 @@ pub(super) fn survives_some(host: &Host, case: &Case, count: usize) {
 const FOUND: &str = "while systemctl list-jobs --no-legend | grep -q volt-; do sleep 0.1; done; \
     volt system check || { volt system check --repair && volt system check; }";
 
-/// Whoever watches over networks has taken away whatever was left, and nobody has asked for it.
+/// Whoever watches over networks has taken away whatever was left, and nobody has asked for it. There is a second for that before anybody looks: a
+/// check lets go of locks too, and would be what it waits for.
 const UNASKED: &str = "while systemctl list-jobs --no-legend | grep -q volt-; do sleep 0.1; done; sleep 1; n=0; \
     until volt system check; do n=$((n+1)); test $n -lt 20 || exit 1; sleep 0.2; done";
 

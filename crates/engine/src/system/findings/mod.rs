@@ -19,7 +19,7 @@ use crate::net::Held;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use volt_host::files::{self, LockError, LockMode, Wait};
+use volt_host::files;
 use volt_host::systemd::{ActiveState, JobKind, UnitSummary};
 use volt_model::container::unit;
 use volt_model::name::Name;
@@ -218,18 +218,6 @@ impl Engine {
             Mend::SweepDrafts(folder) => Ok(files::sweep_drafts(folder)?),
             Mend::Cas => Ok(self.cas().tidy(&|| self.wanted_trees())?),
         }
-    }
-
-    /// Whether a command is busy with the name at this moment.
-    pub(crate) fn is_busy(&self, word: &str) -> bool {
-        matches!(
-            self.locks().lock(word, LockMode::Exclusive, Wait::No),
-            Err(LockError::Held { .. })
-        )
-    }
-
-    pub(crate) fn is_name_busy(&self, name: &Name) -> bool {
-        self.is_busy(&format!("workload-{name}"))
     }
 
     /// Volt's units that systemd has loaded.

@@ -198,7 +198,8 @@ impl Engine {
     }
 
     fn address_findings(&self, facts: &Facts, held: &[Held]) -> Vec<Found> {
-        let left = self.addresses_left(held).filter(|left| !self.is_name_busy(&left.workload));
+        let left =
+            self.addresses_left(held.iter()).filter(|left| !self.is_name_busy(&left.workload));
         let found = |left: &Held| {
             let (name, network) = (&left.workload, &left.network);
             let why = match facts.containers.contains(name) {

@@ -169,7 +169,7 @@ fn what_is_mapped_changes_without_a_sign_and_is_stored_all_the_same() {
     assert!(program.wait().unwrap().success());
 }
 
-/// Waits a moment at the hundredth entry.
+/// Waits at the hundredth entry, of a thousand, for the thread that fails at the first: nothing but the end of the walk tells of that.
 #[derive(Default)]
 struct Counting(Cell<u32>);
 
