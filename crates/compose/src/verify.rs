@@ -5,7 +5,8 @@ use crate::launch;
 use crate::names;
 use crate::problem::{Problem, Report};
 use crate::stack::{
-    Check, Condition, Container, External, Grant, Mount, MountKind, NetworkMode, Stack, Workload,
+    Check, Condition, Container, External, Grant, Mount, MountKind, NetworkMode, Service, Stack,
+    Workload,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -54,24 +55,66 @@ fn implied(stack: &mut Stack) {
     }
 }
 
-/// `volumes_from`: what others mount, where it mounts nothing itself.
+/// `volumes_from`: what others mount, where it mounts nothing itself. Those who have it from others in turn come behind them; of two who
+/// have it from each other one goes first, and the circle is refused as one of dependencies.
 fn mounts_of_others(stack: &mut Stack) {
-    let mounts: BTreeMap<String, Vec<Mount>> = stack
+    let takes =
+        |service: &Service| Some(service.container()?.volumes_from.keys().cloned().collect());
+    let mut left: BTreeMap<String, BTreeSet<String>> = stack
         .services
         .iter()
-        .filter_map(|(key, service)| Some((key.clone(), service.container()?.mounts.clone())))
+        .filter_map(|(key, service)| Some((key.clone(), takes(service)?)))
+        .filter(|(_, from): &(_, BTreeSet<String>)| !from.is_empty())
         .collect();
-    for service in stack.services.values_mut() {
-        let Workload::Container(container) = &mut service.workload else { continue };
-        for (other, read_only) in std::mem::take(&mut container.volumes_from) {
-            service.depends_on.entry(other.clone()).or_default();
-            for mount in mounts.get(&other).into_iter().flatten() {
-                if container.mounts.iter().all(|own| own.target != mount.target) {
-                    let read_only = read_only || mount.read_only;
-                    container.mounts.push(Mount { read_only, ..mount.clone() });
-                }
+    let from: BTreeSet<String> = left.values().flatten().cloned().collect();
+    from.iter().for_each(|key| name_what_is_shared(stack, key));
+    while let Some(first) = left.keys().next() {
+        let is_next = |from: &BTreeSet<String>| from.iter().all(|other| !left.contains_key(other));
+        let next = left.iter().find(|(_, from)| is_next(from)).map_or(first, |(key, _)| key);
+        let next = next.clone();
+        left.remove(&next);
+        take_mounts(stack, &next);
+    }
+}
+
+/// Has a service mount what those mount that it names.
+fn take_mounts(stack: &mut Stack, key: &str) {
+    let Some(Workload::Container(container)) = stack.services.get(key).map(|one| &one.workload)
+    else {
+        return;
+    };
+    let (wanted, mut mounts) = (container.volumes_from.clone(), container.mounts.clone());
+    for (other, read_only) in &wanted {
+        let others = stack.services.get(other).and_then(Service::container);
+        for mount in others.into_iter().flat_map(|other| &other.mounts) {
+            if mounts.iter().all(|own| own.target != mount.target) {
+                let read_only = *read_only || mount.read_only;
+                mounts.push(Mount { read_only, ..mount.clone() });
             }
         }
+    }
+    let Some(service) = stack.services.get_mut(key) else { return };
+    for other in wanted.into_keys() {
+        service.depends_on.entry(other).or_default();
+    }
+    if let Workload::Container(container) = &mut service.workload {
+        (container.volumes_from, container.mounts) = (BTreeMap::default(), mounts);
+    }
+}
+
+/// Volumes without a name are each container's own. Where others are to have them too they get one: the service's, and where they are.
+fn name_what_is_shared(stack: &mut Stack, key: &str) {
+    let Some(Workload::Container(container)) =
+        stack.services.get_mut(key).map(|one| &mut one.workload)
+    else {
+        return;
+    };
+    for mount in container.mounts.iter_mut().filter(|one| one.kind == MountKind::Anonymous) {
+        let place: String =
+            mount.target.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let source = format!("{key}{place}");
+        stack.volumes.entry(source.clone()).or_default();
+        mount.kind = MountKind::Volume { source, subpath: None, nocopy: false };
     }
 }
 
@@ -436,9 +479,12 @@ impl Verifier<'_> {
         let volumes =
             stack.volumes.iter().map(|(key, one)| (key, one.name.as_deref(), one.external));
         self.called("volumes", volumes.collect(), |key| names::of_volume(stack, key));
+        let secrets =
+            stack.secrets.iter().map(|(key, one)| (key, one.name.as_deref(), one.external()));
+        self.called("secrets", secrets.collect(), |key| names::of_secret(stack, key));
     }
 
-    /// What networks or volumes are called on the host.
+    /// What networks, volumes or secrets are called on the host.
     fn called(
         &mut self,
         section: &str,

@@ -13,7 +13,7 @@ use volt_host::cgroup::Cgroup;
 use volt_host::command::Command;
 use volt_host::files::{self, Publish, Stage};
 use volt_host::peer;
-use volt_host::systemd::{self, AnalyzeError, JobKind};
+use volt_host::systemd::{self, AnalyzeError, JobKind, Property};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::service::Program;
@@ -23,8 +23,10 @@ use volt_model::unitfile::{UnitFileError, check_variable};
 const MARK: &str = "# Rendered by Volt ";
 /// The most that is read of a unit file, in bytes.
 pub(crate) const UNIT_MAX: usize = 1 << 20;
-/// How long a job may take before the command gives up waiting.
-const JOB_LIMIT: Duration = Duration::from_secs(120);
+/// How long a job may take, beside what systemd gives the unit, before the command gives up waiting.
+const JOB_SLACK: Duration = Duration::from_secs(120);
+/// How long one is waited for whose unit has for ever.
+const JOB_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// How long systemd may take to remove what a unit wrote.
 const CLEAN_LIMIT: Duration = Duration::from_secs(60);
 
@@ -166,7 +168,8 @@ impl Engine {
             drop(self.systemd().reset_failed(unit));
             self.read_if_changed(unit)?;
         }
-        self.systemd().run_job(job, unit, JOB_LIMIT).map(drop).map_err(|error| {
+        let limit = self.job_limit(job, unit)?;
+        self.systemd().run_job(job, unit, limit).map(drop).map_err(|error| {
             if !matches!(error, systemd::Error::JobFailed { .. }) {
                 return Error::from(error).about(&unit);
             }
@@ -178,6 +181,23 @@ impl Engine {
                 .because(why.join("\n  "))
                 .hinted(format!("See `volt logs {unit}` or `systemctl status {unit}`"))
         })
+    }
+
+    /// How long a job on a unit may take: as long as systemd gives the unit for it, and some more.
+    pub(crate) fn job_limit(&self, job: JobKind, unit: &str) -> Result<Duration> {
+        let (stop, start) = ("TimeoutStopUSec", "TimeoutStartUSec");
+        let names = match job {
+            JobKind::Stop => &[stop][..],
+            JobKind::Start => &[start],
+            _ => &[stop, start],
+        };
+        let known = self.systemd().unit_properties(unit, names)?;
+        let given = |name: &&str| match known.0.get(*name) {
+            Some(Property::U64(micros)) => Duration::from_micros(*micros),
+            _ => Duration::ZERO,
+        };
+        let all = names.iter().map(given).fold(JOB_SLACK, Duration::saturating_add);
+        Ok(all.min(JOB_LIMIT))
     }
 
     /// Has systemd read what it has not of a unit.

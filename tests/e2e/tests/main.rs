@@ -10,6 +10,7 @@ mod suite {
     mod compose;
     mod compose_convert;
     mod compose_develop;
+    mod compose_fields;
     mod compose_health;
     mod compose_isolation;
     mod compose_kept;

@@ -11,7 +11,7 @@ const UNBOUND: &str = "unbound in the same way";
 
 const ATTACH: Group = Group {
     name: "attach",
-    pairs: 21,
+    pairs: 61,
     peers: &[&NETAVARK],
     figures: &[
         Figure {

@@ -14,7 +14,7 @@ use crate::run::{Context, Result, fail, program};
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HELPER: &str = "/usr/lib/apt/apt-helper";
 /// What tests install in a host by its own apt, and the demo in an image.
-const FOR_TESTS: [&str; 15] = [
+const FOR_TESTS: [&str; 16] = [
     "bind9-dnsutils",
     "buildah",
     "crun",
@@ -23,6 +23,7 @@ const FOR_TESTS: [&str; 15] = [
     "fish",
     "iptables",
     "netavark",
+    "nfs-kernel-server",
     "nginx",
     "podman",
     "redis-server",

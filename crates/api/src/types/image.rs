@@ -186,9 +186,6 @@ pub struct ImageBuild {
     pub hosts: Vec<String>,
     /// `NAME=SOFT:HARD`: limits of its commands.
     pub ulimits: Vec<String>,
-    /// The size of `/dev/shm` of its commands, in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shm_size: Option<u64>,
     /// The network of its commands: `host`, which is the default, or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,

@@ -8,7 +8,9 @@ use crate::stack::{
     NetworkMode, Schedule, Service, ServiceUnit, Stack, Task, Volume, Workload,
 };
 use volt_model::container::signal_name;
+use volt_model::limits::Limits;
 use volt_model::restart::Restart;
+use volt_model::task::cron::Cron;
 use volt_model::time::span_text;
 
 pub(super) fn convert(stack: &Stack) -> Converted {
@@ -30,19 +32,32 @@ pub(super) fn convert(stack: &Stack) -> Converted {
                 containers(stack, key, service, container, &mut converted);
             }
             Workload::Service(unit) => {
+                if unit.sandbox.is_some() {
+                    converted.note(format!("{key} has no sandbox there: profiles are Volt's own"));
+                }
+                if unit.health.is_some() {
+                    converted
+                        .note(format!("Nobody looks at the health of {key}: it is a plain unit"));
+                }
                 let text = self::unit(stack, key, service, unit);
                 converted.file(format!("{}.service", names::of_replica(stack, key, 1)), text);
             }
-            Workload::Task(task) => self::task(stack, key, task, &mut converted),
+            Workload::Task(task) => self::task(stack, key, (service, task), &mut converted),
             Workload::Vm(_) => {
                 converted.note(format!("{key} is a virtual machine, which Quadlet has none of"));
             }
         }
     }
-    for (key, service) in stack.services.iter().filter(|(_, one)| one.container().is_none()) {
+    let on_the_host = |service: &Service| match &service.workload {
+        Workload::Service(_) => true,
+        Workload::Task(task) => task.container.is_none(),
+        Workload::Container(_) | Workload::Vm(_) => false,
+    };
+    for (key, service) in stack.services.iter().filter(|(_, service)| on_the_host(service)) {
         for grant in service.secrets() {
             let (source, target) = (&grant.source, &grant.target);
-            converted.note(format!("Give {key} the secret {source} as {target}: `LoadCredential=`, or `Secret=` for a container"));
+            converted
+                .note(format!("Give {key} the secret {source} as {target}: `LoadCredential=`"));
         }
     }
     for (kind, assets) in [("secret", &stack.secrets), ("config", &stack.configs)] {
@@ -438,14 +453,18 @@ fn unit(stack: &Stack, key: &str, service: &Service, own: &ServiceUnit) -> Strin
     unit.lines("User", &own.user).lines("WorkingDirectory", &own.working_dir);
     unit.lines("Environment", own.environment.iter().map(|(key, value)| pair(key, value)));
     unit.lines("TimeoutStopSec", own.stop_grace_period.map(span_text));
-    for property in own.limits.properties() {
-        unit.text += &format!("{}={}\n", property.directive, property.value);
-    }
+    limits(&own.limits, &mut unit);
     unit.section("Install").line("WantedBy", "default.target");
     unit.text
 }
 
-fn task(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
+fn limits(limits: &Limits, unit: &mut Unit) {
+    for property in limits.properties() {
+        unit.text += &format!("{}={}\n", property.directive, property.value);
+    }
+}
+
+fn task(stack: &Stack, key: &str, (service, task): (&Service, &Task), converted: &mut Converted) {
     let name = names::of_replica(stack, key, 1);
     let mut timer = Unit::default();
     timer.section("Unit").line("Description", format!("When {key} of {} runs", stack.name));
@@ -458,9 +477,8 @@ fn task(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
             timer.line("OnActiveSec", span).line("OnUnitActiveSec", span);
         }
         Schedule::Cron(when) => {
-            converted
-                .note(format!("Write the time of {key} as `OnCalendar=`: it is `{when}` of cron"));
-            timer.line("OnCalendar", "daily");
+            let times = when.parse::<Cron>().map(|cron| cron.calendar()).unwrap_or_default();
+            timer.lines("OnCalendar", times);
         }
     }
     timer
@@ -474,22 +492,27 @@ fn task(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
         "Description",
         task.description.clone().unwrap_or_else(|| format!("{key} of {}", stack.name)),
     );
-    let environment = task.environment.iter().map(|(key, value)| pair(key, value));
-    match &task.container {
-        Some(image) => {
-            unit.section("Container")
-                .line("Image", image)
-                .line("Exec", command(&task.exec))
-                .lines("Environment", environment);
+    order(stack, service, &mut unit);
+    match task.as_container(stack) {
+        Some(container) => {
+            unit.section("Container").lines("Image", &container.image);
+            process(&container, &mut unit);
+            reach(stack, key, &container, &mut unit);
+            files(stack, &container, &mut unit);
+            confinement(&container, &mut unit);
             unit.section("Service").line("Type", "oneshot");
         }
         None => {
             unit.section("Service")
                 .line("Type", "oneshot")
                 .line("ExecStart", exec_start(&task.exec))
-                .lines("Environment", environment);
+                .lines("Environment", task.environment.iter().map(|(key, value)| pair(key, value)));
             unit.lines("User", &task.user).lines("WorkingDirectory", &task.working_dir);
+            limits(&task.limits, &mut unit);
         }
+    }
+    if task.retries > 0 {
+        converted.note(format!("{key} is tried once: Quadlet has no word for further tries"));
     }
     unit.lines("TimeoutStartSec", task.timeout.map(span_text));
     let end = if task.container.is_some() { "container" } else { "service" };

@@ -138,7 +138,9 @@ impl Decoder<'_> {
     fn quota(&mut self, at: &At<'_>) -> Option<u32> {
         let quota: u64 = self.number_of(at, "cpu_quota")?;
         let period: u64 = self.number_of(at, "cpu_period").unwrap_or(100_000);
-        u32::try_from(quota.saturating_mul(100) / period.max(1)).ok()
+        let percent = quota.saturating_mul(100) / period.max(1);
+        // What is asked for is never no limit because it is small.
+        u32::try_from(if quota > 0 { percent.max(1) } else { 0 }).ok()
     }
 
     fn rates(&mut self, config: &At<'_>, key: &str) -> Vec<DeviceRate> {

@@ -289,6 +289,21 @@ fn mounts_of_services() {
         b.container().unwrap().mounts[1].read_only
             && b.container().unwrap().mounts[1].target == "/a"
     );
+    // What has no name is shared too, and what one has from others in turn.
+    let chain = stack(
+        "services: {a: {image: x, volumes_from: ['b']}, b: {image: x, volumes: [/own], volumes_from: ['c:ro']}, c: {image: x, volumes: [/data]}}",
+    );
+    let shown = |key: &str| -> Vec<String> {
+        let one = |mount: &Mount| match &mount.kind {
+            MountKind::Volume { source, .. } => format!("{source} {}", mount.target),
+            kind => format!("{kind:?}"),
+        };
+        chain.services[key].container().unwrap().mounts.iter().map(one).collect()
+    };
+    assert_eq!(shown("a"), ["b-own /own", "c-data /data"]);
+    assert_eq!((shown("b"), shown("c")), (shown("a"), vec!["c-data /data".to_owned()]));
+    assert_eq!(chain.volumes.keys().collect::<Vec<_>>(), ["b-own", "c-data"]);
+    assert!(chain.services["a"].container().unwrap().mounts[1].read_only);
     assert!(
         refused_service("volumes_from: ['container:x']")[0].contains("is no service of the stack")
     );
@@ -648,7 +663,11 @@ fn vms_services_and_tasks() {
     let Workload::Task(task) = &found.services["v"].workload else { panic!() };
     assert_eq!(task.schedule, Schedule::Every("1m30s".into()));
     assert!(refused("tasks: {t: {exec: x}}")[0].contains("nothing says when it runs"));
-    assert!(refused("tasks: {t: {exec: x, cron: '* *'}}")[0].contains("is no time of cron"));
+    for (cron, why) in [("* *", "five fields"), ("61 * * * *", "no minute"), ("@reboot", "no time")]
+    {
+        let said = refused(&format!("tasks: {{t: {{exec: x, cron: '{cron}'}}}}"));
+        assert!(said[0].contains(why), "{said:?}");
+    }
     assert!(
         refused("tasks: {t: {exec: x, cron: '@daily', every: 5m}}")[0]
             .contains("two fields say when it runs")

@@ -5,6 +5,7 @@ use crate::fields;
 use crate::stack::{Schedule, ServiceUnit, Task, Vm};
 use volt_model::service::Profile;
 use volt_model::size::Bytes;
+use volt_model::task::cron::Cron;
 
 /// What a service of systemd may say, each with all below it.
 const OF_UNIT: &[&str] = &[
@@ -173,12 +174,9 @@ impl Decoder<'_> {
             .map(|span| Schedule::Every(volt_model::time::span_text(span)));
         let cron = at.get("cron").and_then(|cron| {
             let text = self.text(&cron)?;
-            if !is_cron(&text) {
-                self.wrong_hinted(
-                    &cron,
-                    format!("`{text}` is no time of cron"),
-                    "Write five fields, such as '30 3 * * 1-5', or @daily",
-                );
+            if let Err(error) = text.parse::<Cron>() {
+                let hint = "Write five fields, such as '30 3 * * 1-5', or @daily";
+                self.wrong_hinted(&cron, error.to_string(), hint);
             }
             Some(Schedule::Cron(text))
         });
@@ -195,24 +193,4 @@ impl Decoder<'_> {
         }
         first
     }
-}
-
-fn is_cron(text: &str) -> bool {
-    if let Some(word) = text.strip_prefix('@') {
-        return matches!(
-            word,
-            "hourly"
-                | "daily"
-                | "midnight"
-                | "weekly"
-                | "monthly"
-                | "yearly"
-                | "annually"
-                | "reboot"
-        );
-    }
-    let good =
-        |field: &str| field.bytes().all(|b| b.is_ascii_alphanumeric() || b"*/,-".contains(&b));
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    fields.len() == 5 && fields.iter().all(|field| good(field))
 }

@@ -339,6 +339,11 @@ fn what_two_want_is_refused() {
         refused("services: {a: {image: x}}\nnetworks: {n_a: , n-a: }")[0]
             .contains("networks.n_a: it is called `app-n-a` on the host, as `n-a` is")
     );
+    assert!(
+        refused("services: {a: {image: x}}\nsecrets: {DB_PASS: {file: ./a}, db-pass: {file: ./b}}")
+            [0]
+        .contains("secrets.db-pass: it is called `app-db-pass` on the host, as `DB_PASS` is")
+    );
     let odd =
         loaded("services: {a: {image: x, networks: [n_a]}}\nnetworks: {n_a: {external: true}}");
     assert!(

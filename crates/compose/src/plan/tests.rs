@@ -549,6 +549,22 @@ fn who_shares_a_network_is_restarted_once() {
 }
 
 #[test]
+fn who_shares_a_network_that_was_made_anew_comes_back_unasked() {
+    let text = "name: s\nservices: {a: {image: x, network_mode: 'service:b'}, b: {image: x}}\n";
+    let (_, mut have) = is_up(text);
+    let changed = stack(&text.replace("b: {image: x}", "b: {image: y}"));
+    let one = Options { services: vec!["b".into()], ..Options::default() };
+    let anew = ["recreate workload s-b-1", "start workload s-b-1"];
+    let with_a = [anew[0], anew[1], "restart workload s-a-1"];
+    let planned = up(&changed, &have, &Hashes::default(), &one);
+    assert_eq!(lines(&planned), with_a);
+    assert_eq!(planned.steps[2].after, BTreeSet::from([0, 1]));
+    // Who is down stays so.
+    have.workloads.get_mut("s-a-1").unwrap().state = State::Stopped;
+    assert_eq!(lines(&up(&changed, &have, &Hashes::default(), &one)), anew);
+}
+
+#[test]
 fn secrets_are_made_and_changed_before_who_has_them() {
     let found = stack(
         "name: s\nservices: {a: {image: x, secrets: [key]}}\nsecrets: {key: {file: /key}, other: {file: /other}}\n",

@@ -1,9 +1,9 @@
 //! Starting, stopping and restarting what is there: nothing is made or removed.
 
-use super::up::network_mode;
+use super::up::shared;
 use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
 use crate::graph;
-use crate::stack::{NetworkMode, Stack};
+use crate::stack::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans `start`, `stop` or `restart` of the workloads that are there: starts in the order of the stack, stops against it. What is
@@ -17,7 +17,8 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
     let there = |key: &str| have.workloads.values().any(|one| one.service == key);
     // Whose network's owner is restarted too: systemd would stop and start it with that one.
     let shares = |key: &str| {
-        let own = owner(stack, key).filter(|own| chosen.contains(*own) && there(own));
+        let own = stack.services.get(key).and_then(shared);
+        let own = own.filter(|own| chosen.contains(*own) && there(own));
         own.filter(|_| action == Action::Restart)
     };
     let mut order: Vec<String> = graph::levels(stack).into_iter().flatten().collect();
@@ -32,7 +33,7 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
             let why = format!("{owner} is started again, whose network it has");
             let step = Step::of(Action::Stop, Kind::Workload, name, key, why);
             let number = plan.push(Step { replica: one.replica, ..step });
-            steps.entry(owner).or_default().insert(number);
+            steps.entry(owner.as_str()).or_default().insert(number);
         }
     }
     for key in &order {
@@ -93,14 +94,6 @@ fn chosen(stack: &Stack, have: &Have, action: Action, options: &Options) -> BTre
 
 fn of_service<'a>(have: &'a Have, key: &str) -> impl Iterator<Item = (&'a String, &'a Existing)> {
     have.workloads.iter().filter(move |(_, existing)| existing.service == key)
-}
-
-/// The service whose network this one shares.
-fn owner<'a>(stack: &'a Stack, key: &str) -> Option<&'a str> {
-    match network_mode(stack.services.get(key)?) {
-        Some(NetworkMode::Service(other)) => Some(other),
-        _ => None,
-    }
 }
 
 /// What is done with a workload that stands so, if anything.

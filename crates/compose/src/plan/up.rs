@@ -37,6 +37,8 @@ pub fn up(stack: &Stack, have: &Have, hashes: &Hashes, options: &Options) -> Pla
     planner.make_way(&order);
     order.iter().for_each(|key| planner.missing(key));
     order.iter().for_each(|key| planner.service(key));
+    let others = levels.iter().flatten().filter(|key| !chosen.contains(*key) && !itself(key));
+    others.for_each(|key| planner.sharer(key));
     planner.plan
 }
 
@@ -92,6 +94,14 @@ pub(super) fn network_mode(service: &Service) -> Option<&NetworkMode> {
     }
 }
 
+/// The service whose network this one shares.
+pub(super) fn shared(service: &Service) -> Option<&String> {
+    match network_mode(service)? {
+        NetworkMode::Service(other) => Some(other),
+        _ => None,
+    }
+}
+
 /// What a service uses, as keys of [`Planner::last`].
 fn uses(stack: &Stack, service: &Service) -> Vec<String> {
     let networks = network_mode(service).into_iter().flat_map(NetworkMode::connections);
@@ -107,10 +117,7 @@ fn uses(stack: &Stack, service: &Service) -> Vec<String> {
         _ => None,
     };
     // Who shares a network is made after the one whose it is.
-    let shared = match network_mode(service) {
-        Some(NetworkMode::Service(other)) => Some(format!("service {other}")),
-        _ => None,
-    };
+    let shared = shared(service).map(|other| format!("service {other}"));
     networks.chain(volumes).chain(secrets).chain(task).chain(shared).collect()
 }
 
@@ -295,14 +302,30 @@ impl Planner<'_> {
         let Some(service) = self.stack.services.get(key) else { return };
         let wanted = self.hash(key);
         // Who must be started again after another was: by `restart: true`, or because he shares its network.
-        let shares = |other: &String| matches!(network_mode(service), Some(NetworkMode::Service(own)) if own == other);
+        let shares = shared(service);
         let again = service.depends_on.iter().find(|(other, dependency)| {
-            (dependency.restart || shares(other)) && self.changed.contains(*other)
+            (dependency.restart || shares == Some(other)) && self.changed.contains(*other)
         });
         let again = again.map(|(other, _)| other.clone());
         for (name, number) in replicas(self.stack, key) {
             let one = Replica { key, service, name: &name, number, wanted: &wanted };
             self.replica(&one, again.as_deref());
+        }
+    }
+
+    /// Starts again who was not asked for and ran, where the service whose network he shares was made anew: he has stopped with it.
+    fn sharer(&mut self, key: &str) {
+        let Some(service) = self.stack.services.get(key) else { return };
+        let Some(other) = shared(service).filter(|other| self.changed.contains(*other)) else {
+            return;
+        };
+        let why = format!("{other}, whose network it shares, was made anew");
+        for (name, number) in replicas(self.stack, key) {
+            let runs = self.have.workloads.get(&name).is_some_and(|one| one.state.is_up());
+            if runs && !self.options.no_start && !self.gone.contains_key(&name) {
+                let one = Replica { key, service, name: &name, number, wanted: "" };
+                self.start(&one, Action::Restart, &why, self.before(service));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What only Volt's own form of the file has: virtual machines, services of systemd, tasks.
 
 use super::Stack;
-use super::container::{Grant, Health, NetworkMode};
+use super::container::{Container, Grant, Health, NetworkMode};
 use crate::words::span_serde;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -136,6 +136,32 @@ impl Task {
     pub fn network(&self, stack: &Stack) -> Option<&'static str> {
         let has = self.container.is_some() && stack.networks.contains_key(DEFAULT);
         has.then_some(DEFAULT)
+    }
+
+    /// The container that its runs are in, as far as a container says the same; none where it runs on the host.
+    #[must_use]
+    pub(crate) fn as_container(&self, stack: &Stack) -> Option<Container> {
+        let image = self.container.clone()?;
+        let secret = |grant: &Grant| {
+            let target = format!("/run/secrets/{}", grant.target);
+            Grant { target, ..grant.clone() }
+        };
+        let network = match self.network(stack) {
+            Some(_) => NetworkMode::default(),
+            None => NetworkMode::Networks(BTreeMap::new()),
+        };
+        Some(Container {
+            image: Some(image),
+            command: Some(self.exec.clone()),
+            environment: self.environment.clone(),
+            user: self.user.clone(),
+            working_dir: self.working_dir.clone(),
+            limits: self.limits.clone(),
+            secrets: self.secrets.iter().map(secret).collect(),
+            labels: self.labels.clone(),
+            network,
+            ..Container::default()
+        })
     }
 }
 

@@ -169,9 +169,7 @@ fn is_about_steps(params: &ImageBuild) -> bool {
     let lists =
         [&params.build_args, &params.contexts, &params.secrets, &params.hosts, &params.ulimits];
     let words = [&params.target, &params.network, &params.platform];
-    lists.iter().any(|list| !list.is_empty())
-        || words.iter().any(|word| word.is_some())
-        || params.shm_size.is_some()
+    lists.iter().any(|list| !list.is_empty()) || words.iter().any(|word| word.is_some())
 }
 
 /// How the Containerfile is followed, where there is one.
@@ -210,15 +208,7 @@ fn by_file(params: &ImageBuild) -> Result<Option<ByFile>, Failure> {
         _ => Err("write host or none: what a build runs has no networks of Volt's"),
     });
     let offline = fields.finish(offline)?;
-    let steps = Steps {
-        labels: BTreeMap::new(),
-        contexts,
-        secrets,
-        hosts,
-        ulimits,
-        shm_size: params.shm_size,
-        offline,
-    };
+    let steps = Steps { labels: BTreeMap::new(), contexts, secrets, hosts, ulimits, offline };
     Ok(Some(ByFile {
         file,
         args: params.build_args.clone(),

@@ -129,10 +129,18 @@ impl<'a> Doer<'a> {
             (Kind::Workload, Action::Stop) => self.make_room(&name, &step.key, told),
             (Kind::Workload, Action::Remove) => {
                 self.make_room(&name, &step.key, told)?;
-                self.remove_later(name, None);
+                let by = self.was_once(&name, &step.key);
+                self.remove_later(name, by);
                 Ok(())
             }
         }
+    }
+
+    /// Whose place a container has that a killed command has set aside: what is kept of it is that one's.
+    fn was_once(&self, name: &Name, key: &str) -> Option<Name> {
+        let replicas = self.stack.services.get(key).map_or(0, |service| service.replicas);
+        let mut all = (1..=replicas).map(|n| names::of_replica(self.stack, key, n));
+        all.find(|one| name_of_old(one) == *name)
     }
 
     fn network_of(&self, name: &Name, key: &str) -> Option<NetCreate> {
@@ -355,7 +363,7 @@ impl<'a> Doer<'a> {
         self.await_all(step, told)?;
         self.engine.stack_start(name)?;
         self.undone_by(Undo::Started(name.clone()));
-        self.engine.run_hooks(self.stack, &step.key, (name, hooks::post_start), told.gone)
+        self.engine.run_hooks(self.stack, &step.key, (name, hooks::post_start), &|| told.is_gone())
     }
 
     /// Stops and starts a workload.
@@ -367,24 +375,26 @@ impl<'a> Doer<'a> {
         told: &Told<'_>,
     ) -> Result<()> {
         self.tell_systemd()?;
-        self.engine.run_last_hooks(self.stack, &step.key, name, told.gone);
+        self.engine.run_last_hooks(self.stack, &step.key, name, &|| told.is_gone());
         self.await_all(step, told)?;
+        // Also where it does not come up again.
+        self.undone_by(Undo::Stopped(name.clone()));
         self.engine.stack_restart(name, timeout)?;
-        self.engine.run_hooks(self.stack, &step.key, (name, hooks::post_start), told.gone)
+        self.engine.run_hooks(self.stack, &step.key, (name, hooks::post_start), &|| told.is_gone())
     }
 
     fn stop(&self, name: &Name, key: &str, told: &Told<'_>) -> Result<()> {
         if !self.engine.stack_state(name)?.is_alive() {
             return Ok(());
         }
-        self.engine.run_last_hooks(self.stack, key, name, told.gone);
+        self.engine.run_last_hooks(self.stack, key, name, &|| told.is_gone());
         // They stop with it.
         let sharing = self.engine.running_in_network_of(name)?;
-        self.engine.stack_stop(name, None)?;
+        // Also where nobody waits for its end any more.
         for stopped in [name.clone()].into_iter().chain(sharing) {
             self.undone_by(Undo::Stopped(stopped));
         }
-        Ok(())
+        self.engine.stack_stop(name, None)
     }
 
     /// Stops what others need something of. What takes its place is not to ask for the same addresses again.

@@ -1,12 +1,12 @@
 //! Taking a stack away: who depends on others first, then networks, and volumes where that is wanted.
 
 use super::found::has_replica;
+use super::hooks::Gone;
 use super::steps::{self, OnError, Told};
 use super::{Kind, Options, Plan, Step};
 use crate::error::Result;
 use crate::plain::Written;
 use crate::{Engine, Progress, workload};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use volt_compose::{Stack, plan};
 use volt_model::kind::ErrorKind;
@@ -56,7 +56,7 @@ impl Engine {
             &stack,
             step,
             (&options, timeout),
-            told.gone,
+            &|| told.is_gone(),
         ) {
             // Somebody else was faster.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
@@ -83,7 +83,7 @@ impl Engine {
         stack: &Stack,
         step: &Step,
         (options, timeout): (&Options, Option<Duration>),
-        gone: &AtomicBool,
+        gone: Gone<'_>,
     ) -> Result<()> {
         let Ok(name) = step.name.parse::<Name>() else { return Ok(()) };
         match step.kind {

@@ -5,7 +5,6 @@ use crate::container::Exec;
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use volt_compose::Stack;
 use volt_compose::stack::{Container, Hook};
@@ -18,6 +17,8 @@ const SAID: usize = 4096;
 /// How often is looked whether anybody still waits for one.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Whether nobody waits for a command any more.
+pub(super) type Gone<'a> = &'a dyn Fn() -> bool;
 /// Which of them.
 pub(super) type Which = fn(&Container) -> &[Hook];
 
@@ -39,7 +40,7 @@ impl Engine {
         stack: &Stack,
         key: &str,
         (name, which): (&Name, Which),
-        gone: &AtomicBool,
+        gone: Gone<'_>,
     ) -> Result<()> {
         let Some(container) = stack.services.get(key).and_then(|service| service.container())
         else {
@@ -49,13 +50,13 @@ impl Engine {
     }
 
     /// Those of a stop: what goes wrong with them keeps nothing from being stopped.
-    pub(super) fn run_last_hooks(&self, stack: &Stack, key: &str, name: &Name, gone: &AtomicBool) {
+    pub(super) fn run_last_hooks(&self, stack: &Stack, key: &str, name: &Name, gone: Gone<'_>) {
         if let Err(error) = self.run_hooks(stack, key, (name, pre_stop), gone) {
             tracing::warn!(%name, error = %error.chain().join(": "), "a pre_stop command failed");
         }
     }
 
-    fn run_hook(&self, name: &Name, hook: &Hook, gone: &AtomicBool) -> Result<()> {
+    fn run_hook(&self, name: &Name, hook: &Hook, gone: Gone<'_>) -> Result<()> {
         let exec = Exec {
             command: hook.command.clone(),
             env: hook.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
@@ -80,12 +81,12 @@ impl Engine {
     }
 }
 
-/// How a command ended, and the first of what it said. `TimedOut` when `gone` is set before.
-fn heard(mut stream: UnixStream, gone: &AtomicBool) -> std::io::Result<(u32, String)> {
+/// How a command ended, and the first of what it said. `TimedOut` when it is `gone` before.
+fn heard(mut stream: UnixStream, gone: Gone<'_>) -> std::io::Result<(u32, String)> {
     stream.set_read_timeout(Some(LOOK))?;
     let (mut decoder, mut said, mut buffer) = (Decoder::new(), Vec::new(), [0; 8192]);
     loop {
-        if gone.load(Ordering::Relaxed) {
+        if gone() {
             return Err(std::io::ErrorKind::TimedOut.into());
         }
         while let Some(frame) = decoder.next_frame().map_err(std::io::Error::other)? {

@@ -1,4 +1,5 @@
-//! A container for one command, like those of a service: with its image, variables, networks and volumes, but no ports.
+//! A container for one command, like those of a service: with its image, variables, networks and volumes, but no ports, no names of its on
+//! networks, and no check of its health.
 
 use super::act::{Doer, make_folders, wanted};
 use super::check::{Refused, refuse_all};
@@ -9,6 +10,7 @@ use crate::{Engine, Progress};
 use volt_compose::launch::{self, HASH, REPLICA, RUN, SERVICE, STACK};
 use volt_compose::names;
 use volt_model::container::Spec;
+use volt_model::health::Wanted;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::restart::Restart;
@@ -83,6 +85,13 @@ impl Engine {
             launch.publish.clear();
         }
         launch.restart = Restart::No;
+        // One more beside the service: nobody is to find it by that one's names, nor has it what only one can have, and what it does is
+        // not what that one's health is told by.
+        for to in &mut launch.networks {
+            (to.ip, to.mac) = (None, None);
+            to.aliases.clear();
+        }
+        launch.health = Wanted { none: true, ..Wanted::default() };
         launch.entrypoint = run.entrypoint.clone().or(launch.entrypoint);
         if !run.command.is_empty() {
             launch.command = Some(run.command.clone());

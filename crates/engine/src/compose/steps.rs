@@ -40,6 +40,11 @@ impl Told<'_> {
         // Nobody hears it when all is over.
         drop(self.say.send(text.into()));
     }
+
+    /// Whether the steps are to end.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
 }
 
 /// Does the steps of a plan. Returns with the first thing that went wrong, when nothing is under way any more.

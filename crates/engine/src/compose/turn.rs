@@ -70,7 +70,7 @@ impl Engine {
         let doer = Doer::turning(self, &stack);
         let act = |step: &Step, told: &Told<'_>| match (step.action, step.name.parse::<Name>()) {
             (Action::Stop, Ok(name)) => {
-                self.run_last_hooks(&stack, &step.key, &name, told.gone);
+                self.run_last_hooks(&stack, &step.key, &name, &|| told.is_gone());
                 self.stack_stop(&name, timeout)
             }
             (Action::Restart, Ok(name)) => doer.restart(&name, step, timeout, told),

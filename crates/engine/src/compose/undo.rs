@@ -1,6 +1,7 @@
 //! Undoing what an `up` that failed had done: all is put back, the last of it first, and then started again. What can't be undone is told,
 //! and the rest is undone all the same.
 
+use super::hooks::post_start;
 use super::kinds::Old;
 use super::secrets::Before;
 use crate::error::Result;
@@ -9,11 +10,15 @@ use crate::plain::Written;
 use crate::{Engine, Progress};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 use volt_compose::launch::{REPLICA, SERVICE};
 use volt_compose::{Stack, graph};
 use volt_model::container::Exit;
 use volt_model::name::{Name, Target};
 use volt_model::net::Network;
+
+/// How long the commands of a start may take that is an undoing: nobody can give them up.
+const HOOKS: Duration = Duration::from_secs(120);
 
 /// How one thing is undone.
 #[derive(Debug)]
@@ -115,13 +120,22 @@ impl Engine {
             }
             Undo::Started(name) => self.stack_stop(&name, None),
             Undo::Stopped(name) if !self.stack_has(&name) => Ok(()),
-            // It has come back with one whose network it shared, which is gone again.
-            Undo::Stopped(name) if self.stack_state(&name)?.is_alive() => {
-                self.stack_restart(&name, None)
-            }
-            Undo::Stopped(name) => self.stack_start(&name),
+            Undo::Stopped(name) => self.start_again(before, &name),
             Undo::Thawed(name) => self.workload_freeze(&Target::Workload(name)).map(drop),
         }
+    }
+
+    /// Has what was stopped run as before, with the commands that its stack has for a start.
+    fn start_again(&self, before: Option<&Stack>, name: &Name) -> Result<()> {
+        // It may have come back with one whose network it shared, which is gone again.
+        match self.stack_state(name)?.is_alive() {
+            true => self.stack_restart(name, None)?,
+            false => self.stack_start(name)?,
+        }
+        let labels = self.stack_labels(name)?;
+        let Some((stack, key)) = before.zip(labels.get(SERVICE)) else { return Ok(()) };
+        let end = Instant::now() + HOOKS;
+        self.run_hooks(stack, key, (name, post_start), &|| Instant::now() > end)
     }
 
     /// Writes what systemd is told of a container as one of its stack, as the stack was.

@@ -130,7 +130,7 @@ fn target(stack: &Stack, units: &[String]) -> String {
         "# Rendered by Volt from what was brought up last; `volt compose up` changes it.\n[Unit]\n",
     );
     let about = stack.description.as_deref().and_then(|text| text.lines().next());
-    let about = about.map(|text| format!(": {}", text.replace('%', "%%"))).unwrap_or_default();
+    let about = about.map(|text| format!(": {}", sentence(text))).unwrap_or_default();
     let _ = writeln!(out, "Description=Volt stack {}{about}", stack.name);
     for unit in units {
         let _ = writeln!(out, "Wants={unit}");

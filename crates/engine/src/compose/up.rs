@@ -82,8 +82,12 @@ impl Engine {
                     let new = self.write_stack_units(&stack)?;
                     self.target_up(name, new)?;
                 }
-                self.sweep_configs(name)?;
-                self.sweep_secrets(&stack)?;
+                // All is up: what can't be removed now is when the stack comes up again.
+                let swept = self.sweep_configs(name).and_then(|()| self.sweep_secrets(&stack));
+                if let Err(error) = swept {
+                    let error = error.chain().join(": ");
+                    tracing::warn!(%name, error, "what the stack has no more is left");
+                }
                 Ok(planned.plan)
             }
             Err(error) if up.no_rollback => Err(error.hinted(
@@ -92,8 +96,9 @@ impl Engine {
             Err(error) => {
                 let old =
                     before.as_ref().and_then(|record| super::read(name, &record.document).ok());
-                let failed = self.undo_steps(name, old.as_ref(), undo, progress);
-                self.restore_stack(name, before.as_ref(), old.as_ref(), was_at_boot)?;
+                let mut failed = self.undo_steps(name, old.as_ref(), undo, progress);
+                let restored = self.restore_stack(name, before.as_ref(), old.as_ref(), was_at_boot);
+                failed.extend(restored.err().map(|error| error.chain().join(": ")));
                 Err(undone(error, &failed))
             }
         }

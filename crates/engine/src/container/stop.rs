@@ -30,17 +30,22 @@ impl Engine {
     ) -> Result<(Lock, Spec)> {
         let lock = self.lock_name(name)?;
         let spec = self.spec(name)?;
-        let backend = self.backend_of(&spec);
-        if backend.state(self, &spec)?.state == State::Frozen {
+        self.bring_down_held(&spec, timeout)?;
+        Ok((lock, spec))
+    }
+
+    /// The same for whoever holds the name's lock.
+    pub(crate) fn bring_down_held(&self, spec: &Spec, timeout: Option<Duration>) -> Result<()> {
+        let backend = self.backend_of(spec);
+        if backend.state(self, spec)?.state == State::Frozen {
             // What is frozen can't heed a signal.
-            backend.thaw(self, &spec)?;
+            backend.thaw(self, spec)?;
         }
         // With `always` a container comes up at the next boot although it was stopped by hand.
         if spec.restart != Restart::Always && spec.backend.is_systemds() {
-            self.start_at_boot(name, false)?;
+            self.start_at_boot(&spec.name, false)?;
         }
-        backend.stop(self, &spec, timeout)?;
-        Ok((lock, spec))
+        backend.stop(self, spec, timeout)
     }
 
     /// Stops a container and starts it again; one that doesn't run is started.

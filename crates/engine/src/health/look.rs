@@ -10,13 +10,11 @@ use volt_host::files;
 use volt_host::reach::Place;
 use volt_host::systemd::JobKind;
 use volt_model::health::{Check, Entry, History, OnUnhealthy, State, Status, What};
-use volt_model::name::{self, Name};
+use volt_model::name::Name;
 use volt_model::state;
 
 /// How often at the most it is written down that nothing has changed.
 const SELDOM: Duration = Duration::from_secs(10);
-/// How long a restart may take.
-const RESTART_LIMIT: Duration = Duration::from_secs(600);
 
 /// A run of a workload, and how it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,24 +194,31 @@ impl<'a> Known<'a> {
 }
 
 impl Engine {
-    /// Stops a workload.
+    /// Stops a workload, if this run of it is still the present one.
     fn stop_run(&self, target: &Target) -> Result<()> {
+        let _lock = self.lock_name(&target.name)?;
+        if !self.is_present(target) {
+            return Ok(());
+        }
         match self.subject(&target.name)? {
-            Subject::Container(spec) => self.container_stop(&spec.name, None).map(drop),
-            Subject::Service(spec) => {
-                self.service_stop(&name::Target::Workload(spec.name)).map(drop)
-            }
+            Subject::Container(spec) => self.bring_down_held(&spec, None),
+            Subject::Service(spec) => self.bring_unit_down(&spec.unit(), None),
         }
     }
 
-    /// Restarts a workload, if this run of it is still the present one.
+    /// Restarts a workload, likewise.
     fn restart_run(&self, target: &Target) -> Result<()> {
         let _lock = self.lock_name(&target.name)?;
-        if self.run_of(&target.name).is_none_or(|run| run != target.run) {
+        if !self.is_present(target) {
             return Ok(());
         }
         // As one job, so that what is part of it is restarted with it.
         let unit = self.subject(&target.name)?.unit();
-        Ok(self.systemd().run_job(JobKind::Restart, &unit, RESTART_LIMIT).map(drop)?)
+        let limit = self.job_limit(JobKind::Restart, &unit)?;
+        Ok(self.systemd().run_job(JobKind::Restart, &unit, limit).map(drop)?)
+    }
+
+    fn is_present(&self, target: &Target) -> bool {
+        self.run_of(&target.name).is_some_and(|run| run == target.run)
     }
 }

@@ -47,12 +47,15 @@ impl Engine {
         timeout: Option<Duration>,
     ) -> Result<()> {
         let _lock = self.lock_service(target)?;
-        let unit = self.service_unit(target)?;
-        self.thaw_unit(&unit);
-        let Some(timeout) = timeout else { return self.plain_job(JobKind::Stop, &unit) };
+        self.bring_unit_down(&self.service_unit(target)?, timeout)
+    }
+
+    /// The same for whoever holds the name's lock.
+    pub(crate) fn bring_unit_down(&self, unit: &str, timeout: Option<Duration>) -> Result<()> {
+        self.thaw_unit(unit);
+        let Some(timeout) = timeout else { return self.plain_job(JobKind::Stop, unit) };
         std::thread::scope(|scope| {
             let (stopped, waits) = channel::<()>();
-            let unit = &unit;
             scope.spawn(move || {
                 if waits.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout)
                     && let Err(error) = self.systemd().kill(unit, Whom::All, SIGKILL)

@@ -93,7 +93,15 @@ impl Engine {
     /// Holds the processes of a run still, or lets them go on: systemd itself does that only with what is up.
     pub(crate) fn freeze_task(&self, name: &Name, frozen: bool) -> Result<()> {
         let group = Cgroup::of_unit(&group_of(&unit::service(name)))?;
-        Ok(if frozen { group.freeze(FREEZE_LIMIT) } else { group.thaw() }?)
+        if frozen { group.freeze(FREEZE_LIMIT) } else { group.thaw() }?;
+        // What it runs in a container is in the container's unit.
+        let inside = unit::container(name);
+        if self.task_spec(name)?.image.is_none() || !self.container_exists(&inside) {
+            return Ok(());
+        }
+        let spec = self.spec(&inside)?;
+        let backend = self.backend_of(&spec);
+        if frozen { backend.freeze(self, &spec) } else { backend.thaw(self, &spec) }
     }
 
     /// Lets a run go on that is to be stopped: what is frozen can't heed a signal.

@@ -25,7 +25,6 @@ use crate::plain::is_frozen;
 use crate::{container, service, task};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use volt_compose::launch::{RUN, STACK};
 use volt_host::systemd::{JobKind, UnitStatus};
 use volt_model::container::Exit;
@@ -34,9 +33,6 @@ use volt_model::image::ImageRef;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::state::State;
-
-/// How long a job on a unit of the host may take before the command gives up waiting.
-const JOB_LIMIT: Duration = Duration::from_secs(120);
 
 /// A workload, or a unit of the host, as `ps` shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,7 +217,8 @@ impl Engine {
     /// Runs a job on a unit of the host and shows what came of it.
     fn unit_job(&self, job: JobKind, unit: &str) -> Result<View> {
         drop(self.unit_status(unit)?);
-        self.systemd().run_job(job, unit, JOB_LIMIT).map_err(|e| {
+        let limit = self.job_limit(job, unit)?;
+        self.systemd().run_job(job, unit, limit).map_err(|e| {
             Error::from(e)
                 .about(&unit)
                 .hinted(format!("See `volt logs {unit}` or `systemctl status {unit}`"))

@@ -134,16 +134,21 @@ pub(crate) fn own_name(kind: &str, name: &Name) -> String {
     format!("{kind}-{name}")
 }
 
-/// The same cut to the longest name of a user, with a hash of the whole.
+/// The same cut to the longest name of a user.
 fn user_name(own: &str) -> String {
-    if own.len() <= USER_MAX {
+    shortened(own, USER_MAX, '_')
+}
+
+/// A name of ASCII cut to `most` bytes, with a mark and a hash of the whole where that is longer.
+pub(crate) fn shortened(own: &str, most: usize, mark: char) -> String {
+    if own.len() <= most {
         return own.to_owned();
     }
     // FNV-1a: the same on every host and in every version.
     let hash = own.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    format!("{}_{:08x}", &own[..USER_MAX - 9], hash & 0xffff_ffff)
+    format!("{}{mark}{:08x}", &own[..most - 9], hash & 0xffff_ffff)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{ScheduleError, Spec, Trigger, span};
 use crate::name::Name;
-use crate::service::unit::{Files, own_name, program};
+use crate::service::unit::{Files, own_name, program, shortened};
 use crate::service::{Profile, Program};
 use crate::time::span_text;
 use crate::unitfile::{quote, sentence};
@@ -42,13 +42,8 @@ pub fn task_of(unit: &str) -> Option<Name> {
 /// What the container of a run is called.
 #[must_use]
 pub fn container(task: &Name) -> Name {
-    let whole = own_name(OWN, task);
-    let cut = if whole.len() <= Name::MAX {
-        &whole[..]
-    } else {
-        whole[..Name::MAX].trim_end_matches('-')
-    };
-    cut.parse().expect("a name with letters before it, cut, is one")
+    let cut = shortened(&own_name(OWN, task), Name::MAX, '-');
+    cut.parse().expect("a name with letters before it and behind it is one")
 }
 
 /// What is around a task.

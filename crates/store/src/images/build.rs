@@ -85,8 +85,6 @@ pub struct Steps {
     pub hosts: Vec<(String, IpAddr)>,
     /// Limits of commands.
     pub ulimits: Vec<Ulimit>,
-    /// The size of `/dev/shm`, in bytes.
-    pub shm_size: Option<u64>,
     /// Whether they have no network.
     pub offline: bool,
 }
@@ -118,9 +116,6 @@ impl Steps {
             let limit =
                 format!("{}={}:{}", name.to_ascii_lowercase(), number(*soft), number(*hard));
             say("--ulimit", limit.into());
-        }
-        if let Some(size) = self.shm_size {
-            say("--shm-size", format!("{size}b").into());
         }
         words
     }
@@ -410,7 +405,6 @@ mod tests {
             secrets: BTreeMap::from([("key".into(), "/run/key".into())]),
             hosts: vec![("db".into(), "::1".parse().unwrap())],
             ulimits: vec!["nofile=10:20".parse().unwrap(), "core=-1".parse().unwrap()],
-            shm_size: Some(1 << 20),
             offline: true,
         };
         let words: Vec<String> =
@@ -418,7 +412,7 @@ mod tests {
         assert_eq!(
             words.join(" "),
             "--label made.by=a test --build-context more=/srv/more --secret id=key,src=/run/key --add-host db:::1 \
-             --ulimit nofile=10:20 --ulimit core=-1:-1 --shm-size 1048576b"
+             --ulimit nofile=10:20 --ulimit core=-1:-1"
         );
         assert!(limits(&steps.ulimits).iter().all(|limit| !limit.contains("nofile")));
         steps.check().unwrap();

@@ -236,6 +236,11 @@ on_hosts! {
     fn compose_is_a_target_that_a_reboot_brings_back(host) {
         let host = &*host.private("compose-boot");
         host.tiny();
+        // What people write is on one line for systemd, whatever it ends with.
+        stack(host, "shop", &SHOP.replace("The shop", "'C:\\shop\\'"));
+        within(host, "shop", "volt compose up -d").ok();
+        assert_eq!(host.sh("systemctl show -P Description volt-compose@shop.target").ok(), "Volt stack shop: C:\\shop");
+        assert_eq!(host.sh("systemctl show -P Wants volt-compose@shop.target | tr ' ' '\n' | grep -c volt-container@").ok(), "2");
         stack(host, "shop", SHOP);
         within(host, "shop", "volt compose up -d").ok();
         // One of the host's own, which is not up yet.
@@ -348,7 +353,10 @@ on_hosts! {
         host.tiny();
         stack(host, "lacking", LACKING);
         let said = within(host, "lacking", "volt compose up -d").fails(3);
-        assert!(said.contains("NOT_SET is not set") && said.contains("one.txt"), "{said}");
+        for line in ["secrets.mine: the variable NOT_SET is not set", "configs.one: there is no file"] {
+            let place = said.lines().find(|said| said.contains(line)).unwrap_or_else(|| panic!("{line}: {said}"));
+            assert!(place.contains("lacking/compose.yaml:"), "{said}");
+        }
         within(host, "lacking", "echo x > one.txt").ok();
         for verb in ["up -d", "run web true"] {
             let said = within(host, "lacking", &format!("NOT_SET=1 volt compose {verb}")).fails(12);
@@ -420,6 +428,46 @@ on_hosts! {
     }
 }
 
+const ONE_MORE: &str = "\
+name: onemore
+services:
+  db:
+    image: tiny
+    command: httpd -f -p 80 -h /etc
+    stop_grace_period: 1s
+    networks: {back: {ipv4_address: 10.88.7.10, mac_address: '02:00:00:00:88:07', aliases: [base]}}
+    healthcheck: {tcp: '80', interval: 300ms, retries: 1, start_period: 0s, on_unhealthy: restart}
+  web: {image: tiny, command: sleep 1000, stop_grace_period: 1s, networks: [back], depends_on: [away]}
+  away: {image: not-there, pull_policy: never, networks: [back]}
+networks: {back: {ipam: {config: [{subnet: 10.88.7.0/24}]}}}
+";
+
+on_hosts! {
+    fn compose_run_is_one_more_beside_the_service(host) {
+        host.tiny();
+        stack(host, "onemore", ONE_MORE);
+        // What nobody asked for needs no image.
+        let said = within(host, "onemore", "volt compose up -d").fails(3);
+        assert!(said.contains("compose.yaml:10:3: away: there is no image not-there"), "{said}");
+        within(host, "onemore", "volt compose up -d --no-deps db web").ok();
+        // It is refused neither the address of the service nor to be removed, and nobody restarts it because it answers nothing.
+        within(host, "onemore", "volt compose run -d --rm --name onemore-shell db sleep 1000").ok();
+        let run = || host.sh("systemctl show -P InvocationID volt-container@onemore-shell").ok();
+        let before = run();
+        for name in ["db", "base"] {
+            let found = within(host, "onemore", &format!("volt compose exec web nslookup {name}")).ok();
+            assert!(found.contains("10.88.7.10"), "{found}");
+            assert_eq!(found.lines().filter(|line| line.contains("Address") && line.contains("10.88.7.")).filter(|line| !line.contains("10.88.7.1:") && !line.ends_with("10.88.7.1")).count(), 1, "{found}");
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(run(), before);
+        assert_eq!(host.sh("volt ps -o name | grep onemore-shell").ok(), "onemore-shell");
+        host.sh("volt stop -t 1 onemore-shell").ok();
+        within(host, "onemore", "volt compose down").ok();
+        is_gone(host, "onemore");
+    }
+}
+
 on_hosts! {
     fn compose_has_nothing_to_do_fast(host) {
         host.tiny();
@@ -446,7 +494,7 @@ on_hosts! {
     fn compose_gives_configs_and_runs_hooks(host) {
         host.tiny();
         let text = "name: given\nservices:\n  a:\n    image: tiny\n    command: sleep 1000\n    stop_grace_period: 1s\n    configs: [{source: one, target: /etc/one, uid: '7', mode: 0440}, two, three]\n    \
-                    volumes: ['said:/said']\n    post_start: [{command: [sh, -c, 'echo up >> /said/turns']}]\n    pre_stop: [{command: [sh, -c, 'echo down >> /said/turns']}]\n\
+                    volumes: ['said:/said']\n    post_start: [{command: [sh, -c, 'echo up >> /said/turns']}]\n    pre_stop: [{command: [sh, -c, 'echo $$WORD >> turns'], environment: {WORD: down}, working_dir: /said, user: '0'}]\n\
                     configs: {one: {file: ./one.txt}, two: {content: 'of the file'}, three: {environment: THREE}}\nvolumes: {said: }\n";
         stack(host, "given", text);
         within(host, "given", "echo first > one.txt; THREE=variable volt compose up -d").ok();
@@ -463,6 +511,8 @@ on_hosts! {
         let said = within(host, "given", "THREE=variable volt compose up -d").fails(1);
         assert!(said.contains("ended with code 5: oh no"), "{said}");
         assert_eq!(read(), "second\nof the file\nvariable\n7:440");
+        // What runs again was begun as it had been.
+        assert_eq!(host.sh("cat /var/lib/volt/volumes/given-said/_data/turns").ok(), "up\ndown\nup\ndown\nup");
         host.volt(&["compose", "-p", "given", "down", "-v"]).ok();
         is_gone(host, "given");
     }

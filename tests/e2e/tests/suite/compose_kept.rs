@@ -38,6 +38,15 @@ on_hosts! {
         within(host, "said", "volt compose up -d").ok();
         is_said();
 
+        // What was begun and left is gone on with.
+        stack(host, "said", &SAID.replace("sleep 1000", "/no/such"));
+        within(host, "said", "volt compose up -d --no-rollback").fails(1);
+        host.sh("volt container inspect said-web-1-was").ok();
+        stack(host, "said", &SAID.replace("1000", "1001"));
+        within(host, "said", "volt compose up -d").ok();
+        host.volt(&["container", "inspect", "said-web-1-was"]).fails(3);
+        is_said();
+
         // A container of somebody else that is called as the old one is to be meanwhile.
         host.volt(&["container", "create", "--name", "said-web-1-was", "tiny", "true"]).ok();
         let run = || host.sh("systemctl show -P InvocationID volt-container@said-web-1").ok();

@@ -216,7 +216,8 @@ on_hosts! {
         stack(host, "shared", &SHARED.replace("hostname: gate", "hostname: gate2"));
         within(host, "shared", "volt compose up -d").ok();
         stack(host, "shared", SHARED);
-        within(host, "shared", "volt compose up -d").ok();
+        // Also where it was not asked for.
+        within(host, "shared", "volt compose up -d vpn").ok();
         works();
         // Who shares what could not be changed is back with it.
         stack(host, "shared", &SHARED.replace("'httpd -f -p 127.0.0.1:8081 -h /etc'", "/no/such"));

@@ -54,6 +54,33 @@ on_hosts! {
     }
 }
 
+const AGAIN: &str = "\
+name: again
+services:
+  db: {image: tiny, command: sleep 1000, stop_grace_period: 1s}
+  web: {image: tiny, command: sleep 1000, stop_grace_period: 1s, depends_on: {db: {condition: service_started, restart: true}}}
+  last: {image: tiny, command: sleep 1000, stop_grace_period: 1s, depends_on: [web]}
+";
+
+on_hosts! {
+    fn compose_undo_starts_again_who_was_started_again(host) {
+        host.tiny();
+        stack(host, "again", AGAIN);
+        within(host, "again", "volt compose up -d").ok();
+        // A new db, on which web is started again; and then one that can't be.
+        let changed = AGAIN.replacen("sleep 1000", "sleep 1001", 1).replace("last: {image: tiny, command: sleep 1000", "last: {image: tiny, command: /no/such");
+        stack(host, "again", &changed);
+        let said = within(host, "again", "volt compose up -d").fails(1);
+        assert!(said.contains("All is as it was before"), "{said}");
+        let began = |key: &str| -> u64 {
+            host.sh(&format!("systemctl show -P ActiveEnterTimestampMonotonic volt-container@again-{key}-1")).ok().parse().unwrap()
+        };
+        assert!(began("db") < began("web") && began("web") < began("last"), "{} {} {}", began("db"), began("web"), began("last"));
+        within(host, "again", "volt compose down").ok();
+        is_gone(host, "again");
+    }
+}
+
 const HUNG: &str = "\
 name: hung
 services:

@@ -27,6 +27,7 @@ on_hosts! {
         assert_eq!(host.sh("systemctl is-active volt-task-tk-life.timer; systemctl is-enabled volt-task-tk-life.timer").ok(), "active\nenabled");
         let timer = host.sh("systemctl cat volt-task-tk-life.timer").ok();
         assert!(timer.contains("OnCalendar=*-*-13 03:00:00\nOnCalendar=Fri *-*-* 03:00:00\nPersistent=yes"), "{timer}");
+        assert_eq!(host.sh("systemctl show -P RandomizedDelayUSec volt-task-tk-life.timer").ok(), "10min");
         let listed = host.volt(&["task", "list"]).ok();
         assert!(listed.contains("tk-life") && listed.contains("cron 0 3 13 * fri"), "{listed}");
         // Now, with what it writes and its exit code.
@@ -47,6 +48,28 @@ on_hosts! {
         host.volt(&["task", "inspect", "tk-life"]).fails(3);
         host.sh("! systemctl cat volt-task-tk-life.timer 2>/dev/null").ok();
         host.gone(&["/etc/systemd/system/*tk-life*", "/etc/systemd/system/timers.target.wants/*tk-life*", "/var/lib/volt/tasks/tk-life", "/var/lib/volt/units/*tk-life*", "/var/lib/systemd/timers/*tk-life*", "/var/lib/private/task-tk-life"]);
+    }
+}
+
+on_hosts! {
+    fn task_in_a_container_stands_still_as_a_whole(host) {
+        host.tiny();
+        without(host, "tk-still");
+        host.volt(&["task", "create", "tk-still", "--every", "1h", "--container", "tiny", "--", "sh", "-c", "while :; do echo x >> /count; sleep 0.1; done"]).ok();
+        host.sh("systemctl start --no-block volt-task-tk-still.service").ok();
+        let count = || host.sh("wc -l < /var/lib/volt/containers/task-tk-still/upper/count").ok();
+        host.until(Duration::from_secs(20), "test $(wc -l < /var/lib/volt/containers/task-tk-still/upper/count) -gt 2");
+        host.volt(&["workload", "freeze", "tk-still"]).ok();
+        let before = count();
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(count(), before);
+        host.volt(&["workload", "thaw", "tk-still"]).ok();
+        host.until(Duration::from_secs(10), &format!("test $(wc -l < /var/lib/volt/containers/task-tk-still/upper/count) -gt {before}"));
+        // What stands still is ended too.
+        host.volt(&["workload", "freeze", "tk-still"]).ok();
+        host.volt(&["workload", "stop", "tk-still"]).ok();
+        host.until(Duration::from_secs(20), "! volt container inspect task-tk-still 2> /dev/null");
+        host.volt(&["task", "delete", "--force", "tk-still"]).ok();
     }
 }
 

@@ -1,6 +1,8 @@
 //! Volumes and folders of the host in containers.
 
-use volt_e2e::on_hosts;
+use super::image_build::install;
+use std::time::Duration;
+use volt_e2e::{on_hosts, on_vms};
 
 on_hosts! {
     fn volume_life_cycle(host) {
@@ -89,5 +91,41 @@ on_hosts! {
         host.sh("! machinectl show unread && ! systemctl is-active volt-container@unread.service && ! test -e /var/lib/volt/containers/unread").ok();
         host.volt(&["volume", "delete", "precious"]).ok();
         assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+    }
+}
+
+on_vms! {
+    fn volume_of_a_server_is_mounted_while_somebody_uses_it(host) {
+        let host = &*host.private("files");
+        host.tiny();
+        install(host, "nfs-kernel-server");
+        // Whoever writes is the server's own user: it knows no ids of containers.
+        host.sh("mkdir -p /export && mount -t tmpfs none /export && chmod 1777 /export && \
+            echo '/export 127.0.0.1(rw,all_squash,fsid=7,insecure)' > /etc/exports && systemctl restart nfs-server").ok();
+        host.volt(&["volume", "create", "--driver", "nfs", "--opt", "addr=127.0.0.1", "--opt", "device=:/export", "--opt", "o=soft,timeo=50,retry=0", "media"]).ok();
+        let place = "/var/lib/volt/volumes/media/_data";
+        assert_eq!(host.sh(&format!("findmnt -no FSTYPE {place}")).stdout, "", "nobody uses it");
+
+        host.volt(&["run", "-d", "--name", "writer", "-v", "media:/m", "tiny", "sh", "-c", "echo from inside > /m/note; exec sleep 1000"]).ok();
+        host.volt(&["run", "-d", "--name", "reader", "-v", "media:/m:ro", "tiny", "sleep", "1000"]).ok();
+        host.until(Duration::from_secs(30), "grep -q 'from inside' /export/note");
+        assert!(host.sh(&format!("findmnt -no FSTYPE {place}")).ok().starts_with("nfs"));
+        host.sh("echo from outside > /export/answer").ok();
+        host.until(Duration::from_secs(90), "volt exec reader cat /m/answer");
+        assert_eq!(host.volt(&["exec", "reader", "cat", "/m/note", "/m/answer"]).ok(), "from inside\nfrom outside");
+        assert_ne!(host.volt(&["exec", "reader", "touch", "/m/more"]).code, 0);
+        host.volt(&["volume", "delete", "media"]).fails(9);
+        assert_eq!(host.volt(&["system", "check", "-o", "json"]).json()["findings"], serde_json::json!([]));
+
+        host.sh("volt stop writer reader").ok();
+        host.until(Duration::from_secs(30), &format!("! findmnt {place}"));
+        // Without its server nothing starts, rather than write into an empty folder.
+        host.sh("systemctl stop nfs-server").ok();
+        let said = host.volt(&["start", "writer"]).fails(1);
+        assert!(said.contains("media"), "{said}");
+        assert_eq!(host.sh(&format!("ls {place}")).ok(), "");
+        host.sh("systemctl start nfs-server && volt start writer && volt exec writer cat /m/answer").ok();
+        host.sh("volt delete --force writer reader && volt volume delete media").ok();
+        assert_eq!(host.sh("cat /export/answer").ok(), "from outside");
     }
 }

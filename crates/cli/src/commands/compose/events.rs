@@ -4,6 +4,8 @@ use super::project::Project;
 use crate::commands::events;
 use crate::ctx::Ctx;
 use crate::output::Outcome;
+use volt_api::operations::ComposeLsOp;
+use volt_api::types::Nothing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,11 +24,17 @@ pub(crate) struct Args {
 /// Tells it.
 pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let names = project.names(ctx, &args.services).await?;
-    // What comes new is called after the stack.
-    let prefix = format!("{}-", project.name()?);
+    // What comes new is called after the stack. So is what belongs to another whose name begins like this one's.
+    let own = format!("{}-", project.name()?);
+    let stacks = ctx.call::<ComposeLsOp>(&Nothing {}, &Nothing {}).await?;
+    let others: Vec<String> = stacks.iter().map(|stack| format!("{}-", stack.name)).collect();
+    let is_others = |name: &str| {
+        others.iter().any(|other| other.len() > own.len() && name.starts_with(other.as_str()))
+    };
     let all = args.services.is_empty();
     events::tell(ctx, |event| {
-        names.contains(&event.name) || (all && event.name.starts_with(&prefix))
+        let is_new = all && event.name.starts_with(&own) && !is_others(&event.name);
+        is_new || names.contains(&event.name)
     })
     .await
 }

@@ -203,7 +203,8 @@ pub(crate) fn document(
             let reports = [filled.err(), secrets.err()].into_iter().flatten();
             let all: Vec<String> = reports.map(|report| report.to_string()).collect();
             let title = "What the stack's configs and secrets are made of can't be read";
-            return Err(Problem::new(ErrorKind::NotFound, title).because(&Lines(all.join("\n"))));
+            let problem = Problem::new(ErrorKind::NotFound, title);
+            return Err(placed(loaded, problem.because(&Lines(all.join("\n")))));
         }
     };
     let sealed = |(key, hidden): (String, Hidden)| (key, Sealed(hidden.encode()));
@@ -228,7 +229,10 @@ pub(crate) fn placed(loaded: &Loaded, problem: Problem) -> Problem {
         place.map_or_else(|| line.to_owned(), |place| format!("{place}: {line}"))
     };
     let lines = |text: &String| match text.contains('\n') {
-        true => Lines(text.lines().map(line).collect::<Vec<_>>().join("\n")).to_string(),
+        true => {
+            let all: Vec<String> = text.trim_start().lines().map(line).collect();
+            Lines(all.join("\n")).to_string()
+        }
         false => line(text),
     };
     let causes = problem.causes.iter().map(lines).collect();
@@ -250,7 +254,7 @@ pub(crate) fn tell(ctx: &Ctx, notes: &[String]) {
 
 /// Several lines as one cause.
 #[derive(Debug)]
-struct Lines(String);
+pub(super) struct Lines(pub(super) String);
 
 impl std::fmt::Display for Lines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

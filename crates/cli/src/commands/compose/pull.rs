@@ -1,6 +1,6 @@
 //! `volt compose pull`, and the images that `up` needs.
 
-use super::project::Project;
+use super::project::{Lines, Project};
 use super::up::all_known;
 use crate::commands::image::{self, build::Anew};
 use crate::copy::file_problem;
@@ -113,7 +113,11 @@ pub(super) async fn missing(
     up: &ComposeUp,
     how: &How,
 ) -> Result<(), Problem> {
-    let options = plan::Options { services: up.services.clone(), ..plan::Options::default() };
+    let options = plan::Options {
+        services: up.services.clone(),
+        no_dependencies: up.no_deps,
+        ..plan::Options::default()
+    };
     let chosen = plan::chosen(stack, &options);
     let there = ctx.call::<ImageListOp>(&Nothing {}, &Nothing {}).await?;
     let there: BTreeMap<String, Image> = there
@@ -121,6 +125,7 @@ pub(super) async fn missing(
         .filter_map(|image| Some((image.name.parse::<ImageRef>().ok()?.encoded(), image)))
         .collect();
     let (mut done, mut due) = (Vec::<String>::new(), Vec::new());
+    let mut refused = Vec::new();
     for (key, service) in stack.services.iter().filter(|(key, _)| chosen.contains(*key)) {
         let Some(container) = container_of(service) else { continue };
         let image = name(stack, key, &container);
@@ -132,10 +137,16 @@ pub(super) async fn missing(
         if container.build.is_some() && !how.no_build {
             let is_due = how.build || known.is_none() || wanted == Pull::Build;
             due.extend(is_due.then(|| Due::Build(key)));
-        } else if is_due(&image, known, wanted)? {
+        } else if known.is_none() && wanted == Pull::Never {
+            refused.push(format!("{key}: there is no image {image}, and it is not to be pulled"));
+        } else if is_due(known, wanted) {
             due.push(Due::Pull(container, image.clone(), known.is_none()));
         }
         done.push(image);
+    }
+    if !refused.is_empty() {
+        let title = format!("The stack {} has not all of its images", stack.name);
+        return Err(Problem::new(ErrorKind::NotFound, title).because(&Lines(refused.join("\n"))));
     }
     if due.is_empty() {
         return Ok(());
@@ -245,15 +256,11 @@ impl Secrets {
 }
 
 /// Whether an image is to be got.
-fn is_due(image: &str, known: Option<&Image>, wanted: Pull) -> Result<bool, Problem> {
+fn is_due(known: Option<&Image>, wanted: Pull) -> bool {
     match (wanted, known) {
-        (Pull::Always, _) => Ok(true),
-        (Pull::Every(seconds), Some(known)) => Ok(is_older(known, seconds)),
-        (Pull::Never, None) => {
-            let title = format!("There is no image {image}, and it is not to be pulled");
-            Err(Problem::new(ErrorKind::NotFound, title).about(image))
-        }
-        (_, known) => Ok(known.is_none()),
+        (Pull::Always, _) => true,
+        (Pull::Every(seconds), Some(known)) => is_older(known, seconds),
+        (_, known) => known.is_none(),
     }
 }
 

@@ -21,8 +21,8 @@ Examples:
 
 /// Run a command in a new container like those of a service
 ///
-/// What the service depends on is brought up first. The container has the service's image, variables, networks and volumes, and
-/// none of its ports. The exit code is the command's.
+/// What the service depends on is brought up first. The container has the service's image, variables, networks and volumes, but not
+/// its ports, its names and fixed addresses, or its health check. The exit code is the command's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

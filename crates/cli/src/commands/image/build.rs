@@ -182,7 +182,6 @@ fn asked(build: &Build) -> Result<ImageBuild, Problem> {
         contexts: pairs(&build.additional_contexts),
         hosts: build.extra_hosts.iter().map(ToString::to_string).collect(),
         ulimits: build.ulimits.iter().map(ToString::to_string).collect(),
-        shm_size: build.shm_size.map(|size| size.0),
         network: build.network.clone(),
         platform: build.platforms.first().cloned(),
         ..ImageBuild::default()

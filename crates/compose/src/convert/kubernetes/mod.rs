@@ -6,8 +6,7 @@ mod pod;
 use super::{Converted, Fields, yaml};
 use crate::names;
 use crate::stack::{
-    AssetSource, Condition, Container, External, Grant, NetworkMode, Schedule, Stack, Task,
-    UpdateOrder, Workload,
+    AssetSource, Condition, External, NetworkMode, Schedule, Stack, Task, UpdateOrder, Workload,
 };
 use pod::Pod;
 use serde_json::{Value, json};
@@ -142,21 +141,25 @@ fn ports(pod: &Pod<'_>, converted: &mut Converted) {
             (first..=last).for_each(|port| _ = all.entry((port, protocol)).or_insert(port));
         }
     }
-    if all.is_empty() {
+    let joins = matches!(&pod.container.network, NetworkMode::Networks(map) if !map.is_empty());
+    if all.is_empty() && !joins {
         return;
     }
+    let is_headless = all.is_empty();
     let ports = all.iter().map(|((port, protocol), target)| {
         json!({ "name": format!("{}-{port}", protocol.to_ascii_lowercase()), "port": port, "targetPort": target, "protocol": protocol })
     });
+    let mut spec = Fields::default();
+    spec.put("type", if published { "LoadBalancer" } else { "ClusterIP" })
+        .put("selector", selector(pod.stack, pod.key))
+        // Where no port is known its name leads to the pod itself.
+        .maybe("clusterIP", is_headless.then_some("None"))
+        .maybe("ports", (!is_headless).then(|| ports.collect::<Vec<_>>()));
     let value = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(pod.stack, pod.key, &BTreeMap::new()),
-        "spec": {
-            "type": if published { "LoadBalancer" } else { "ClusterIP" },
-            "selector": selector(pod.stack, pod.key),
-            "ports": ports.collect::<Vec<_>>(),
-        },
+        "spec": Value::from(spec),
     });
     manifest(converted, "Service", &object_name(pod.key), &value);
 }
@@ -203,13 +206,8 @@ fn configs(stack: &Stack, converted: &mut Converted) {
     }
 }
 
-/// A secret of a task where Volt's container has it.
-fn in_container(grant: &Grant) -> Grant {
-    Grant { target: format!("/run/secrets/{}", grant.target), ..grant.clone() }
-}
-
 fn cron(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
-    let Some(image) = &task.container else {
+    let Some(container) = task.as_container(stack) else {
         return converted.note(format!("{key} runs on the host, where Kubernetes runs nothing"));
     };
     let schedule = match &task.schedule {
@@ -223,17 +221,6 @@ fn cron(stack: &Stack, key: &str, task: &Task, converted: &mut Converted) {
             converted.note(format!("Write the time of {key} as cron has it: it is `{when}`"));
             "@daily".to_owned()
         }
-    };
-    let container = Container {
-        image: Some(image.clone()),
-        command: Some(task.exec.clone()),
-        environment: task.environment.clone(),
-        user: task.user.clone(),
-        working_dir: task.working_dir.clone(),
-        limits: task.limits.clone(),
-        secrets: task.secrets.iter().map(in_container).collect(),
-        network: NetworkMode::default(),
-        ..Container::default()
     };
     let pod = Pod { stack, key, container: &container };
     let mut job = Fields::default();
