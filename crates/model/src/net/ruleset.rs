@@ -509,7 +509,10 @@ fn lead_in(out: &mut String, networks: &[Network]) {
 
 fn postrouting(out: &mut String, networks: &[Network]) {
     out.push_str(
-        "\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
+        "\tchain postrouting {
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+\t\toifname \"lo\" accept comment \"what the host says to itself goes nowhere\"
+",
     );
     for network in networks {
         let bridge = network.bridge();

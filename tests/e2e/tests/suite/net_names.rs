@@ -181,6 +181,8 @@ on_hosts! {
         host.tiny();
         host.sh("apt-get -qq -o Acquire::Languages=none update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends bind9-dnsutils > /dev/null").ok();
         host.run_with(&["sh", "-c", "cat > /root/resolver.py"], RESOLVER.as_bytes()).ok();
+        // What a machine has: a network card with an address, before there is any network.
+        host.sh("ip link add card type veth peer name card-end && ip addr add 198.51.100.1/24 dev card && ip link set card-end up && ip link set card up").ok();
         host.sh("systemd-run --quiet --unit=resolver python3 /root/resolver.py && echo nameserver 127.77.9.9 > /etc/resolv.conf").ok();
         host.volt(&["net", "create", "back", "--subnet", "10.90.0.0/24", "--ipv6", "fd00:90::/64"]).ok();
         host.volt(&["net", "create", "front", "--subnet", "10.91.0.0/24"]).ok();
@@ -229,6 +231,10 @@ on_hosts! {
         let six = address(host, "web").1;
         assert_eq!(dig(host, "db1", &format!("-x {six}")), "NOERROR web.volt.");
         assert_eq!(dig(host, "proxy", &format!("-x {six}")), "NXDOMAIN");
+        // The host asks at any gateway, by its own address there.
+        for gateway in ["10.90.0.1", "10.91.0.1", "fd00:90::1"] {
+            assert_eq!(host.sh(&format!("dig +time=3 +tries=1 +short db1.volt @{gateway}")).ok(), "10.90.0.11", "{gateway}");
+        }
         they_take_turns(host, "A");
         they_take_turns(host, "AAAA");
         // What went out: each once, and nothing of Volt's.
