@@ -143,8 +143,12 @@ impl Engine {
 
     /// Makes the bridge of a network and what belongs to it, where they are missing.
     pub(crate) fn raise(&self, network: &Network) -> Result<()> {
-        self.raise_bridge(network)?;
+        // What another program has made the rules must not be about.
+        refuse_foreign(&mut Netlink::open()?, &network.bridge())
+            .map_err(|error| error.about(&network.name))?;
+        // Before anybody is reached.
         self.apply_firewall()?;
+        self.raise_bridge(network)?;
         self.serve_addresses(network)
     }
 

@@ -420,10 +420,21 @@ on_hosts! {
     }
 }
 
+/// Writes down what there is of a bridge when the firewall is told something, and tells it.
+const NFT: &str = "#!/bin/sh
+ip -br link show volt-early >> /run/early 2>&1
+exec /usr/sbin/nft \"$@\"
+";
+
 on_hosts! {
     fn net_what_others_break_is_found_and_mended(host) {
         let host = host.private("mend");
         host.tiny();
+        // A network's rules are there before its bridge is.
+        host.run_with(&["sh", "-c", "cat > /usr/local/sbin/nft && chmod +x /usr/local/sbin/nft"], NFT.as_bytes()).ok();
+        host.sh("volt net create early && rm /usr/local/sbin/nft && volt net delete early").ok();
+        let seen = host.sh("head -n 1 /run/early").ok();
+        assert!(seen.contains("does not exist"), "{seen}");
         // Somebody else's rules are nobody else's business.
         host.sh("for f in inet ip bridge; do echo \"table $f theirs { set few { type ether_addr; elements = { 02:00:00:00:00:09 }; }; chain own { type filter hook input priority 5; tcp dport 99 counter accept; }; }\"; done > /root/theirs && nft -f /root/theirs").ok();
         // Of the tables' own numbers none comes twice.
