@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 use volt_host::files::{self, LockMode};
 use volt_host::netlink::Netlink;
@@ -17,8 +18,9 @@ use volt_model::net::{self, Network, bridge_name, check_ipv4, check_ipv6, unique
 /// The smallest packet that IPv6 can do with, and the largest that there is, in bytes.
 pub(super) const MTU: std::ops::RangeInclusive<u32> = 1280..=65_535;
 
-/// What watches over the networks.
-const WATCHER: &str = "volt-network.service";
+/// What watches over the networks, and its runtime folder, which systemd makes and takes away with it.
+pub(crate) const WATCHER: &str = "volt-network.service";
+const WATCHING: &str = "/run/volt-network";
 /// How long it may take to raise them.
 const WATCHER_LIMIT: Duration = Duration::from_secs(30);
 
@@ -128,6 +130,21 @@ impl Engine {
         if let Err(error) = self.systemd().run_job(JobKind::Start, WATCHER, WATCHER_LIMIT) {
             tracing::warn!(%error, "nobody watches over the networks");
         }
+    }
+
+    /// The same for whoever comes to a network whose maker was killed before he could; it is not waited for, so that locks may be held.
+    pub(super) fn have_networks_watched_soon(&self) {
+        if Path::new(WATCHING).exists() || !self.can_use_systemd() {
+            return;
+        }
+        if let Err(error) = self.systemd().queue_job(JobKind::Start, WATCHER) {
+            tracing::warn!(%error, "nobody watches over the networks");
+        }
+    }
+
+    /// Whether there is something to watch over.
+    pub(crate) fn wants_watcher(&self) -> Result<bool> {
+        Ok(!self.bare_bridge_names()?.is_empty() || self.wants_firewall()?)
     }
 
     /// Makes the default network where there is none.

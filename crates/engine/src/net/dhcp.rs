@@ -1,12 +1,12 @@
 //! Addresses by DHCP, where a network has it: dnsmasq as `volt-dhcp@NETWORK.service`. It gives nobody an address but who is connected, and
 //! everybody the one that the table of addresses says.
 
-use super::MAX;
+use super::{MAX, is_in_use};
 use crate::Engine;
 use crate::error::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use volt_host::files;
+use volt_host::files::{self, Lock, LockMode, Wait};
 use volt_host::systemd::JobKind;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -16,6 +16,8 @@ use volt_model::net::{Network, dhcp};
 const RUNNING: &str = "/run/volt-dhcp";
 /// How long a server may take to begin or end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever tells them waits while others do.
+const TURN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Refuses DHCP where nobody can serve it.
@@ -32,7 +34,18 @@ impl Engine {
         if !network.dhcp || !self.can_use_systemd() {
             return Ok(());
         }
-        let folder = self.paths().dhcp().join(network.name.as_str());
+        let _lock = self.lock_servers()?;
+        self.serve(network)
+    }
+
+    /// Whoever comes last has read what all before have written, and nobody begins what another one ends.
+    fn lock_servers(&self) -> Result<Lock> {
+        Ok(self.locks().lock("dhcp", LockMode::Exclusive, Wait::For(TURN))?)
+    }
+
+    /// The lock of the servers must be held.
+    fn serve(&self, network: &Network) -> Result<()> {
+        let folder = self.dhcp_folder(&network.name);
         files::create_dirs(&folder, 0o755)?;
         let leases = Path::new(RUNNING).join(network.name.as_str()).join("leases");
         let hosts = folder.join("hosts");
@@ -55,24 +68,35 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells the servers of addresses who is connected now.
+    /// Tells the servers of addresses who is connected now, and has those run that do not and are to.
     pub(super) fn tell_addresses(&self) -> Result<()> {
-        let Ok(folders) = std::fs::read_dir(self.paths().dhcp()) else { return Ok(()) };
-        for folder in folders.flatten() {
-            let name = folder.file_name().to_str().and_then(|name| name.parse::<Name>().ok());
-            if let Some(Ok(network)) = name.map(|name| self.network(&name)) {
-                self.serve_addresses(&network)?;
+        let networks = || Ok::<_, Error>(self.networks()?.into_iter().filter(|one| one.dhcp));
+        if networks()?.next().is_none() || !self.can_use_systemd() {
+            return Ok(());
+        }
+        let _lock = self.lock_servers()?;
+        let attached = self.all_attached()?;
+        for network in networks()? {
+            // One in which nobody is may be about to go, and then its folder is gone already.
+            if is_in_use(&network.name, &attached) || self.dhcp_folder(&network.name).exists() {
+                self.serve(&network)?;
             }
         }
         Ok(())
     }
 
+    fn dhcp_folder(&self, network: &Name) -> PathBuf {
+        self.paths().dhcp().join(network.as_str())
+    }
+
     /// Ends the server of a network that goes.
     pub(super) fn serve_addresses_no_more(&self, network: &Network) {
-        let folder = self.paths().dhcp().join(network.name.as_str());
+        let folder = self.dhcp_folder(&network.name);
         if !folder.exists() {
             return;
         }
+        // Without it too: whoever has it does not have it for long.
+        let _lock = self.lock_servers();
         let gone = self.systemd().run_job(JobKind::Stop, &unit(&network.name), PATIENCE);
         if let Err(error) = gone {
             tracing::warn!(network = %network.name, %error, "the server of its addresses can't be stopped");
@@ -83,7 +107,8 @@ impl Engine {
     }
 }
 
-fn unit(network: &Name) -> String {
+/// The server of a network.
+pub(crate) fn unit(network: &Name) -> String {
     format!("volt-dhcp@{network}.service")
 }
 

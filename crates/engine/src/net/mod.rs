@@ -41,6 +41,8 @@ pub use bare::BridgeView;
 pub(crate) use bridge::{is_own_bridge, set as set_switch, value as switch};
 pub use capture::Capture;
 pub use create::Create;
+pub(crate) use create::WATCHER;
+pub(crate) use dhcp::unit as server_of_addresses;
 pub use inspect::{Member, Status, View};
 pub(crate) use names::UNIT as SERVER_OF_NAMES;
 pub use policy::{Answer, End};
@@ -221,6 +223,12 @@ fn bridge_has_ipv6(bridge: &str) -> bool {
 fn may_have_ipv6(which: &str) -> Option<bool> {
     let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
     files::read_text(path.as_ref(), 16).ok().map(|text| text.trim() == "0")
+}
+
+/// Whether somebody of these is connected to a network.
+pub(crate) fn is_in_use(network: &Name, attached: &[Attached]) -> bool {
+    let mut endpoints = attached.iter().flat_map(|one| &one.endpoints);
+    endpoints.any(|endpoint| endpoint.network == *network)
 }
 
 /// Whether a container is to be connected to a network.

@@ -211,8 +211,10 @@ impl Engine {
         })?;
         drop(lock);
         redirect_datagrams(before.as_ref(), Some(attached));
-        self.tell_names()?;
         self.tell_addresses()?;
+        // Behind the other: by the names a check sees whether whoever told was killed.
+        self.tell_names()?;
+        self.have_networks_watched_soon();
         self.serve_names(attached)
     }
 
@@ -263,7 +265,7 @@ impl Engine {
         };
         drop(lock);
         redirect_datagrams(before.as_ref(), None);
-        shut.and(self.tell_names()).and_then(|()| self.tell_addresses())
+        shut.and(self.tell_addresses()).and(self.tell_names())
     }
 }
 

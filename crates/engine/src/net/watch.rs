@@ -146,6 +146,9 @@ impl Watcher {
             return;
         }
         // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
+        if let Err(error) = engine.tell_addresses() {
+            tracing::error!(error = %error.chain().join(": "), "servers of addresses can't be told");
+        }
         if let Err(error) = engine.tell_names() {
             tracing::error!(error = %error.chain().join(": "), "names can't be told");
         }

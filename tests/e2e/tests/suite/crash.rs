@@ -255,9 +255,15 @@ const AS_MADE: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
     then volt run --rm --name crash --network crashnet tiny nslookup crash.crashnet; \
     else ! ip link show volt-crashnet; fi";
 
-/// Its interface is a port of the network's bridge, or it is not there.
-const AS_PLUGGED: &str = "if volt net tap list -o name | grep crash; then test $(ip -o link show master volt-crashnet | wc -l) = 1; \
-    else ! ip -o link show | grep vo-; fi";
+/// Its interface is a port of the network's bridge and its machine is given an address, or it is not there.
+const AS_PLUGGED: &str = "if volt net tap list -o name | grep crash; then test $(ip -o link show master volt-crashnet | wc -l) = 1 && \
+    systemctl is-active volt-dhcp@crashnet && grep -q ,crash$ /run/volt/dhcp/crashnet/hosts; \
+    else ! ip -o link show | grep vo- && ! grep -q ,crash$ /run/volt/dhcp/crashnet/hosts; fi";
+
+/// The machine of a TAP would be given an address there, or it is not there.
+const AS_SERVED: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
+    then volt net tap create --network crashnet crash && systemctl is-active volt-dhcp@crashnet && volt net tap delete crash; \
+    else ! ip link show volt-crashnet && ! systemctl is-active volt-dhcp@crashnet; fi";
 
 /// Two members of one network, of which one asks the other, and nothing is denied.
 const TWO: &str = "volt net inspect crashnet > /dev/null 2>&1 || { volt net create --subnet 10.66.0.0/24 crashnet && \
@@ -287,6 +293,12 @@ const NETWORKS: &[Case] = &[
         after: AS_MADE,
     },
     Case {
+        name: "net create --dhcp",
+        before: "true",
+        command: &["net", "create", "--dhcp", "--subnet", "10.66.0.0/24", "crashnet"],
+        after: AS_SERVED,
+    },
+    Case {
         name: "container start with networks and ports",
         before: SERVING,
         command: &["container", "start", "crash"],
@@ -312,13 +324,13 @@ const NETWORKS: &[Case] = &[
     },
     Case {
         name: "net tap create",
-        before: "volt net create --subnet 10.66.0.0/24 crashnet",
+        before: "volt net create --dhcp --subnet 10.66.0.0/24 crashnet",
         command: &["net", "tap", "create", "--network", "crashnet", "crash"],
         after: AS_PLUGGED,
     },
     Case {
         name: "net tap delete",
-        before: "volt net create --subnet 10.66.0.0/24 crashnet && volt net tap create --network crashnet crash",
+        before: "volt net create --dhcp --subnet 10.66.0.0/24 crashnet && volt net tap create --network crashnet crash",
         command: &["net", "tap", "delete", "crash"],
         after: AS_PLUGGED,
     },

@@ -468,7 +468,7 @@ on_hosts! {
         host.sh("ip link delete volt-blind").ok();
         host.until(Duration::from_secs(70), "ip -o addr show dev volt-blind | grep -q 10.69.0.1");
         host.sh("volt net delete blind").ok();
-        host.sh("systemctl stop volt-network.service listener.service").ok();
+        host.sh("systemctl stop listener.service && systemctl mask --now volt-network.service").ok();
         for (broken, said) in [
             ("ip link delete volt0", "bridge"),
             ("nft delete table bridge volt", "tables"),
@@ -517,6 +517,7 @@ on_hosts! {
         assert_eq!(theirs(), before);
         // Nothing of Volt's needs to run for what is connected.
         assert!(reaches(&host, Some("other"), &ip, "kept"));
+        host.sh("systemctl unmask volt-network.service").ok();
         host.reboot();
         host.sh("ip addr show volt0 && volt start kept other").ok();
         assert!(reaches(&host, Some("other"), &ip, "kept"));

@@ -138,7 +138,13 @@ on_hosts! {
         until_reached(host, "keep2", "10.67.4.1:8073");
         // What is its alone a clone doesn't have.
         host.sh("volt run -d --name keep3 --network broke:mac=02-00-00-00-77-01:ip=10.67.4.77 tiny sleep 1000 && volt container clone keep3 keep4 && volt start keep4").ok();
-        // Where nobody watches over networks yet.
+        // Where nobody watches over networks a check tells it, and whoever comes has it done.
+        host.sh("systemctl stop volt-network.service").ok();
+        let check = host.volt(&["system", "check"]);
+        assert!(check.code == 1 && check.stdout.contains("volt-network.service"), "{check:?}");
+        host.sh("volt system check --repair && systemctl is-active volt-network.service && volt system check").ok();
+        host.sh("systemctl stop volt-network.service && volt restart -t 1 keep2").ok();
+        host.until(Duration::from_secs(10), "systemctl is-active volt-network.service");
         host.sh("systemctl stop volt-network.service && timeout 20 volt net tap create --network broke keep5 && systemctl is-active volt-network.service && volt net tap delete keep5").ok();
         host.sh("volt delete --force keep1 keep2 keep3 keep4 quiet1 quiet2 && volt net delete broke quiet && volt system check").ok();
     }

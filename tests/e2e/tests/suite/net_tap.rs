@@ -191,7 +191,7 @@ on_hosts! {
         host.tiny();
         // It has a file of its own for the TAPs of systemd-vmspawn; some people's match whatever there is.
         host.sh("mkdir -p /etc/systemd/network && printf '[Match]\\nName=v*\\n[Network]\\nAddress=192.0.2.9/24\\n' > /etc/systemd/network/20-all.network && systemctl start systemd-networkd").ok();
-        host.sh("volt net create --subnet 10.77.0.0/24 plan && volt net tap create --network plan guest && ip link add veil type veth peer name veil-end").ok();
+        host.sh("volt net create --dhcp --subnet 10.77.0.0/24 plan && volt net tap create --network plan guest && ip link add veil type veth peer name veil-end").ok();
         serve(host, "web", "--network plan");
         // What is not Volt's it takes.
         host.until(Duration::from_secs(20), "ip -o addr show dev veil | grep -q 192.0.2.9");
@@ -199,6 +199,14 @@ on_hosts! {
         host.sh(&format!("for link in $({ours}); do networkctl --no-legend list $link | grep -q unmanaged || {{ networkctl; exit 1; }}; done")).ok();
         host.sh("systemctl restart systemd-networkd && sleep 2 && ! ip -o addr show | grep -v veil | grep 192.0.2.9").ok();
         host.sh("test $(ip -o link show master volt-plan | grep -c ' vo-') = 2 && volt system check").ok();
+        // Who gives addresses and is stopped is missed: by a check, and by whoever watches as soon as there is news.
+        let is_back = "systemctl is-active volt-dhcp@plan.service && volt system check";
+        host.sh("systemctl mask --now volt-network.service && systemctl stop volt-dhcp@plan.service").ok();
+        let check = host.volt(&["system", "check"]);
+        assert!(check.code == 1 && check.stdout.contains("volt-dhcp@plan.service"), "{check:?}");
+        host.sh(&format!("volt system check --repair && {is_back}")).ok();
+        host.sh("systemctl unmask volt-network.service && systemctl start volt-network.service && systemctl stop volt-dhcp@plan.service && ip link add veal type veth peer name veal-end").ok();
+        host.until(Duration::from_secs(10), is_back);
         host.sh("volt delete --force web && volt net tap delete guest && volt net delete plan").ok();
     }
 }

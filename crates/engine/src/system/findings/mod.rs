@@ -71,8 +71,8 @@ pub(super) enum Mend {
     MoveAway(PathBuf),
     /// Bridges, ports and the firewall are made what they are to be.
     Networks,
-    /// A unit of Volt's is started that a container needs, where that still runs.
-    Start(String, Name),
+    /// A unit of Volt's is started; where it is for a container, as long as that still runs.
+    Start(String, Option<Name>),
     /// What a container has of networks without a network namespace is taken away.
     PlugOut(Name),
     /// A container that runs is connected as its record says.
@@ -201,8 +201,12 @@ impl Engine {
             Mend::WriteVolume(name) => self.rewrite_volume(name),
             Mend::Networks => self.networks_up(),
             Mend::Start(helper, name) => {
-                let runs = self.systemd().unit_status(&unit::name(name))?.active;
-                if runs == ActiveState::Active {
+                let runs = |name| self.systemd().unit_status(&unit::name(name));
+                let is_over = match name {
+                    Some(name) => runs(name)?.active != ActiveState::Active,
+                    None => false,
+                };
+                if !is_over {
                     self.systemd().run_job(JobKind::Start, helper, PATIENCE)?;
                 }
                 Ok(())
@@ -229,6 +233,7 @@ impl Engine {
             "volt.service",
             "volt.socket",
             "volt-boot.service",
+            "volt-dhcp@*.service",
             "volt-dns.service",
             "volt-health.service",
             "volt-network.service",

@@ -2,7 +2,7 @@
 
 use super::{Facts, Found, Mend};
 use crate::Engine;
-use crate::net::{Held, SERVER_OF_NAMES, is_own_bridge};
+use crate::net::{Held, SERVER_OF_NAMES, WATCHER, is_in_use, is_own_bridge, server_of_addresses};
 use std::collections::BTreeSet;
 use volt_host::netlink::{Link, Netlink};
 use volt_host::nft;
@@ -33,7 +33,9 @@ impl Engine {
         let attached = self.all_attached().unwrap_or_default();
         let links = Netlink::open().and_then(|mut netlink| netlink.links()).unwrap_or_default();
         found.extend(self.network_losses(&networks, &attached));
-        let at_work = facts.containers.iter().any(|name| self.is_at_work(name));
+        let taps = self.taps().unwrap_or_default();
+        let mut members = facts.containers.iter().chain(taps.iter().map(|tap| &tap.name));
+        let at_work = members.any(|name| self.is_at_work(name));
         if !at_work && !self.has_told_names().unwrap_or(true) {
             let why = "the table of names is not that of who is connected";
             found.push(Found::path(&self.paths().dns_table(), why, Mend::Networks));
@@ -50,7 +52,8 @@ impl Engine {
             found.push(Found::new(&format!("network {name}"), why, Mend::Nothing));
         }
         found.extend(self.connection_findings(facts));
-        found.extend(self.stopped_servers(facts, &attached));
+        found.extend(self.stopped_servers(facts, &networks, &attached));
+        found.extend(self.nobody_watches(facts));
         // Somebody who was killed may have left it so that only who may write to it can read it.
         match self.written_addresses().or_else(|_| self.addresses()?.held()) {
             Ok(held) => {
@@ -70,16 +73,14 @@ impl Engine {
         let mut found = Vec::new();
         let mut say = |what: &str, why: String| found.push(Found::new(&what, why, Mend::Networks));
         let lost = self.lost_networks().unwrap_or_default();
-        let in_use = |network: &Name| {
-            let mut endpoints = attached.iter().flat_map(|one| &one.endpoints);
-            endpoints.any(|endpoint| endpoint.network == *network)
-        };
         // What nobody uses whoever wants it first makes. Rules about the host hold always.
         let rules = self.orders().is_ok_and(|orders| !orders.rules.rules.is_empty());
         if lost.firewall && (rules || !attached.is_empty()) {
             say("firewall", "Volt's tables are not as they are to be".to_owned());
         }
-        for (network, what) in lost.networks.iter().filter(|(network, _)| in_use(network)) {
+        for (network, what) in
+            lost.networks.iter().filter(|(network, _)| is_in_use(network, attached))
+        {
             for what in what {
                 say(&format!("network {network}"), format!("it lacks its {what}"));
             }
@@ -160,13 +161,16 @@ impl Engine {
         found
     }
 
-    /// What answers for names, or leads in from the loopback, and does not run.
-    fn stopped_servers(&self, facts: &Facts, attached: &[Attached]) -> Vec<Found> {
-        let is_up = |one: &UnitSummary| one.active.is_up() || one.job.is_some();
-        let runs = |name: &str| facts.units.iter().any(|one| one.name == name && is_up(one));
+    /// What answers for names, gives addresses or leads in from the loopback, and does not run.
+    fn stopped_servers(
+        &self,
+        facts: &Facts,
+        networks: &[Network],
+        attached: &[Attached],
+    ) -> Vec<Found> {
         let stopped = |unit: &str, why: String, name: &Name| {
-            let mend = || Mend::Start(unit.to_owned(), name.clone());
-            (!runs(unit)).then(|| Found::new(&unit, why, mend()))
+            let mend = || Mend::Start(unit.to_owned(), Some(name.clone()));
+            (!runs(facts, unit)).then(|| Found::new(&unit, why, mend()))
         };
         // One that goes takes its proxy with it.
         let stays = |one: &UnitSummary| one.active == ActiveState::Active && one.job.is_none();
@@ -187,7 +191,24 @@ impl Engine {
             let why = format!("it does not run, and {} asks it for names", asker.workload);
             found.extend(stopped(SERVER_OF_NAMES, why, &asker.workload));
         }
+        for network in networks.iter().filter(|one| one.dhcp && is_in_use(&one.name, attached)) {
+            let unit = server_of_addresses(&network.name);
+            if !runs(facts, &unit) {
+                let why = format!("it does not run, and gives the addresses of {}", network.name);
+                found.push(Found::new(&unit, why, Mend::Networks));
+            }
+        }
         found
+    }
+
+    /// Networks of which nobody puts back what another program takes away. Whoever masks the unit wants it so.
+    fn nobody_watches(&self, facts: &Facts) -> Option<Found> {
+        if runs(facts, WATCHER) || !self.wants_watcher().unwrap_or(true) {
+            return None;
+        }
+        self.systemd().unit_status(WATCHER).ok().filter(|unit| unit.load == "loaded")?;
+        let why = "it does not run, and nobody else puts back what networks lose";
+        Some(Found::new(&WATCHER, why, Mend::Start(WATCHER.to_owned(), None)))
     }
 
     /// Takes away what a workload has of networks whose network namespace is gone.
@@ -246,4 +267,9 @@ impl Engine {
             _ => self.addresses()?.give_back(name, Some(network)),
         }
     }
+}
+
+fn runs(facts: &Facts, unit: &str) -> bool {
+    let is_up = |one: &UnitSummary| one.active.is_up() || one.job.is_some();
+    facts.units.iter().any(|one| one.name == unit && is_up(one))
 }
