@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use volt_host::files::{self, Lock, LockMode, Wait};
-use volt_host::netlink::Netlink;
+use volt_host::netlink::{self, Netlink};
 use volt_host::nft::{self, Change};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
@@ -131,10 +131,9 @@ impl Engine {
     fn render(&self, facts: &Facts) -> Result<()> {
         if facts.need_nothing() {
             nft::apply(&ruleset::nothing())?;
-            Netlink::open()?.delete(gate::INTO)?;
-            return Ok(());
+            return Ok(Netlink::open()?.remove_gate(gate::INTO, gate::OUT_OF)?);
         }
-        let gate = Netlink::open()?.ensure_gate(gate::INTO, gate::OUT_OF)?;
+        let gate = Netlink::open()?.ensure_gate(gate::INTO, gate::OUT_OF).map_err(no_gate)?;
         // What comes out of it has come in elsewhere; the larger of this and what holds for all interfaces counts.
         crate::net::set_switch(LOOSE.as_ref(), LOOSELY)?;
         nft::apply(&ruleset::render(&facts.of(gate), &nft::flows()))?;
@@ -219,6 +218,15 @@ fn digests() -> std::io::Result<String> {
 
 fn digest(rules: nft::Rules) -> String {
     format!("{:016x}\n", rules.digest)
+}
+
+fn no_gate(error: netlink::Error) -> Error {
+    if !error.is_there_already() {
+        return error.into();
+    }
+    let (into, out_of) = (gate::INTO, gate::OUT_OF);
+    let title = format!("The host has an interface {into} or {out_of} that Volt did not make");
+    Error::new(ErrorKind::Conflict, title).hinted("Give that another name")
 }
 
 fn asked(error: std::io::Error) -> Error {

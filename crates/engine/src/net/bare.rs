@@ -14,7 +14,9 @@ use volt_host::files::{self, LockMode};
 use volt_host::netlink::{self, Link, Netlink};
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{Bridge, DEFAULT, InterfaceName, Mac, Network, PORT_PREFIX, bridge_mac};
+use volt_model::net::{
+    Bridge, DEFAULT, InterfaceName, Mac, Network, PORT_PREFIX, bridge_mac, gate,
+};
 
 /// A bridge of the host as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,7 +242,8 @@ fn ports(links: &[Link], bridge: u32) -> Vec<String> {
 
 fn check(name: &Name, mtu: Option<u32>) -> Result<()> {
     let text = name.as_str();
-    let of_networks = text == DEFAULT || text.starts_with("volt-") || text.starts_with(PORT_PREFIX);
+    let own = [DEFAULT, "volt-", PORT_PREFIX, gate::PREFIX];
+    let of_networks = text == DEFAULT || own[1..].iter().any(|own| text.starts_with(own));
     let wrong = if text.len() > InterfaceName::MAX {
         "an interface's name has at most 15 characters"
     } else if of_networks {

@@ -82,7 +82,7 @@ impl Engine {
             outcome = outcome.and(self.remove_bridge(&network.bridge()));
         }
         let _lock = self.lock_firewall()?;
-        let gone = netlink.delete(gate::INTO).map(drop).map_err(Error::from);
+        let gone = netlink.remove_gate(gate::INTO, gate::OUT_OF).map_err(Error::from);
         outcome.and(nft::apply(&ruleset::nothing()).map_err(Error::from)).and(gone)
     }
 

@@ -4,10 +4,14 @@
 //! connect somebody; a check finds by the same questions what nobody watched over.
 
 use super::Held;
+use super::watch::LONGEST;
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::names::guarded;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::namespaces;
 use volt_host::netlink::Netlink;
@@ -17,14 +21,109 @@ use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
 use volt_model::net::port_name;
 
+/// How long whoever is at work on a workload is left alone before it is looked at again.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// Whoever settles it, in a thread of its own: to finish another's work takes as long as that did, and what the kernel loses meanwhile
+/// is put back in a moment.
+pub(super) struct Settler {
+    engine: Engine,
+    news: Receiver<Vec<Change>>,
+    /// Whose locks somebody has let go of, and when each is looked at.
+    unsettled: BTreeMap<Name, Turn>,
+}
+
+/// When it is somebody's turn, and how long he waited for it.
+struct Turn {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Turn {
+    fn after(pause: Duration) -> Self {
+        Self { at: Instant::now() + pause, pause }
+    }
+
+    fn is_due(&self) -> bool {
+        self.at <= Instant::now()
+    }
+}
+
+impl Settler {
+    /// Begins with all workloads; from then on it is to be told what changes in the folder of locks.
+    pub(super) fn begin(engine: &Engine) -> Result<Sender<Vec<Change>>> {
+        let (tell, news) = mpsc::channel();
+        let at_once = |name: Name| (name, Turn::after(Duration::ZERO));
+        let unsettled = engine.to_be_settled().into_iter().map(at_once).collect();
+        let settler = Self { engine: engine.clone(), news, unsettled };
+        let begun = thread::Builder::new().name("settler".into()).spawn(move || settler.run());
+        let failed = |e| Error::new(ErrorKind::Resource, "No thread can be had").because(e);
+        begun.map(|_| tell).map_err(failed)
+    }
+
+    /// Settles until nobody tells anything any more.
+    fn run(mut self) {
+        loop {
+            self.settle();
+            let next = self.unsettled.values().map(|turn| turn.at).min();
+            let pause = next.map_or(LONGEST, |at| at.saturating_duration_since(Instant::now()));
+            match self.news.recv_timeout(pause) {
+                Ok(changes) => self.take(&changes),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, changes: &[Change]) {
+        let more: Vec<Change> = self.news.try_iter().flatten().collect();
+        for name in changes.iter().chain(&more).filter_map(let_go) {
+            // Whoever has a turn already has his own locks looked at by that.
+            self.unsettled.entry(name).or_insert_with(|| Turn::after(Duration::ZERO));
+        }
+        // Who has let go of a lock may have been killed while he wrote.
+        self.engine.sweep_leftovers();
+    }
+
+    fn settle(&mut self) {
+        if !self.unsettled.values().any(Turn::is_due) {
+            return;
+        }
+        let there = match self.engine.there() {
+            Ok(there) => there,
+            Err(error) => {
+                tracing::error!(error = %error.chain().join(": "), "what killed commands left can't be looked at");
+                self.unsettled.values_mut().for_each(|turn| *turn = Turn::after(LONGEST));
+                return;
+            }
+        };
+        let engine = &self.engine;
+        self.unsettled.retain(|name, turn| {
+            if !turn.is_due() {
+                return true;
+            }
+            let pause = match engine.settle(name, &there) {
+                Ok(true) => return false,
+                Ok(false) => BUSY,
+                Err(error) => {
+                    tracing::error!(%name, error = %error.chain().join(": "), "what a killed command left stays");
+                    (turn.pause * 2).clamp(BUSY, LONGEST)
+                }
+            };
+            *turn = Turn::after(pause);
+            true
+        });
+    }
+}
+
 /// The workload whose lock somebody has let go of, where that was what has changed.
-pub(super) fn let_go(change: &Change) -> Option<Name> {
+fn let_go(change: &Change) -> Option<Name> {
     let Change::Appeared { name, .. } = change else { return None };
     guarded(name)
 }
 
 /// What is there beside records: addresses that are held, and interfaces of the host by name.
-pub(super) struct There {
+struct There {
     held: Vec<Held>,
     links: BTreeSet<String>,
 }
@@ -37,13 +136,13 @@ impl There {
 
 impl Engine {
     /// What there is now.
-    pub(super) fn there(&self) -> Result<There> {
+    fn there(&self) -> Result<There> {
         let links = Netlink::open()?.links()?.into_iter().map(|link| link.name).collect();
         Ok(There { held: self.held_addresses(), links })
     }
 
     /// All workloads of which something may be left.
-    pub(super) fn to_be_settled(&self) -> BTreeSet<Name> {
+    fn to_be_settled(&self) -> BTreeSet<Name> {
         let mut names: BTreeSet<Name> = self.intended_names().into_iter().collect();
         names.extend(self.held_addresses().into_iter().map(|held| held.workload));
         names.extend(self.all_attached().unwrap_or_default().into_iter().map(|one| one.workload));
@@ -51,7 +150,7 @@ impl Engine {
     }
 
     /// Takes away what is left of a workload that is not to be; whether nobody is at work on it.
-    pub(super) fn settle(&self, name: &Name, there: &There) -> Result<bool> {
+    fn settle(&self, name: &Name, there: &There) -> Result<bool> {
         files::sweep_drafts(&self.paths().container(name))?;
         files::sweep_drafts(&self.dropin_dir(name))?;
         if self.is_settled(name, there)? {

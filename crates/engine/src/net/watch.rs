@@ -1,12 +1,13 @@
 //! Watching over what the kernel has of networks: what another program takes away is put back.
 
 use super::bridge::{forwards, gateways};
-use super::settle::let_go;
+use super::settle::Settler;
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::event::restored_file;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use volt_host::files;
 use volt_host::netlink::{Link, Netlink, Watch};
@@ -20,9 +21,7 @@ use volt_model::net::{Endpoint, bridge_mac};
 const QUIET: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(2);
 /// How long at the most is waited before what could not be put back is tried again.
-const LONGEST: Duration = Duration::from_secs(60);
-/// How long whoever is at work on a workload is left alone before it is looked at again.
-const BUSY: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 /// What a network has lost beside what is its own.
 const FIREWALL: &str = "firewall";
@@ -47,32 +46,17 @@ struct Watcher {
     news: Watch,
     /// Whether the kernel, or what is in force of policies and rules, has changed.
     is_news: bool,
-    /// Whether somebody has let go of a lock, who may have been killed while he wrote.
-    is_let_go: bool,
+    /// Whoever finishes what killed commands left, and is told of each lock that somebody has let go of.
+    settler: Sender<Vec<Change>>,
     before: Lost,
     pause: Duration,
     /// When what could not be put back is tried again.
     again: Option<Instant>,
-    /// Whose locks somebody has let go of, and when each is looked at.
-    unsettled: BTreeMap<Name, Turn>,
-}
-
-/// When it is somebody's turn, and how long he waited for it.
-struct Turn {
-    at: Instant,
-    pause: Duration,
-}
-
-impl Turn {
-    fn after(pause: Duration) -> Self {
-        Self { at: Instant::now() + pause, pause }
-    }
 }
 
 impl Watcher {
     fn begin(engine: &Engine) -> Result<Self> {
         let paths = engine.paths();
-        let at_once = |name: Name| (name, Turn::after(Duration::ZERO));
         files::create_dirs(&paths.run, 0o755)?;
         files::create_dirs(&paths.locks(), 0o700)?;
         files::create_dirs(&paths.lib, 0o755)?;
@@ -80,68 +64,31 @@ impl Watcher {
         Ok(Self {
             news: Watch::new(folders)?,
             is_news: false,
-            is_let_go: false,
+            settler: Settler::begin(engine)?,
             before: Lost::default(),
             pause: Duration::ZERO,
             again: None,
-            unsettled: engine.to_be_settled().into_iter().map(at_once).collect(),
         })
     }
 
     /// Waits until there is something to look at.
     fn wait(&mut self, engine: &Engine) -> Result<()> {
-        let turns = self.unsettled.values().map(|turn| turn.at);
-        let until = turns.chain(self.again).min();
-        let news = self.news.wait(QUIET, MOST, until).map_err(|e| {
+        let news = self.news.wait(QUIET, MOST, self.again).map_err(|e| {
             Error::new(ErrorKind::General, "The kernel's network can't be watched").because(e)
         })?;
         let orders = engine.paths().orders();
         let of_orders = |change: &Change| matches!(change, Change::Appeared { name, .. } if orders.ends_with(name));
-        for name in news.of_folders.iter().filter_map(let_go) {
-            // Whoever has a turn already has his own locks looked at by that.
-            self.unsettled.entry(name).or_insert_with(|| Turn::after(Duration::ZERO));
-        }
-        self.is_let_go = !news.of_folders.is_empty();
         let is_due = self.again.is_some_and(|at| at <= Instant::now());
         self.is_news = news.of_kernel || is_due || news.of_folders.iter().any(of_orders);
-        Ok(())
-    }
-
-    fn settle(&mut self, engine: &Engine) {
-        let is_due = |turn: &Turn| turn.at <= Instant::now();
-        if !self.unsettled.values().any(is_due) {
-            return;
+        let is_over =
+            || Error::new(ErrorKind::General, "What killed commands left is settled by nobody");
+        if news.of_folders.is_empty() {
+            return Ok(());
         }
-        let there = match engine.there() {
-            Ok(there) => there,
-            Err(error) => {
-                tracing::error!(error = %error.chain().join(": "), "what killed commands left can't be looked at");
-                self.unsettled.values_mut().for_each(|turn| *turn = Turn::after(LONGEST));
-                return;
-            }
-        };
-        self.unsettled.retain(|name, turn| {
-            if !is_due(turn) {
-                return true;
-            }
-            let pause = match engine.settle(name, &there) {
-                Ok(true) => return false,
-                Ok(false) => BUSY,
-                Err(error) => {
-                    tracing::error!(%name, error = %error.chain().join(": "), "what a killed command left stays");
-                    (turn.pause * 2).clamp(BUSY, LONGEST)
-                }
-            };
-            *turn = Turn::after(pause);
-            true
-        });
+        self.settler.send(news.of_folders).map_err(|_| is_over())
     }
 
     fn look(&mut self, engine: &Engine) {
-        if self.is_let_go {
-            engine.sweep_leftovers();
-        }
-        self.settle(engine);
         if !self.is_news {
             return;
         }

@@ -65,7 +65,8 @@ impl Engine {
         Ok(())
     }
 
-    fn volume_unit(&self, name: &Name) -> String {
+    /// The unit by which systemd mounts on a volume's folder, where there is one.
+    pub(crate) fn volume_unit(&self, name: &Name) -> String {
         volume::unit_name(&self.volume_data(name))
     }
 

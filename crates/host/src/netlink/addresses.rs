@@ -20,7 +20,7 @@ impl Netlink {
     pub fn addresses(&mut self) -> Result<Vec<Address>> {
         let mut all = Vec::new();
         let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-        self.ask("list the host's addresses", question, true, &mut |answer| {
+        self.ask("list the host's addresses", &question, true, &mut |answer| {
             if let RouteNetlinkMessage::NewAddress(address) = answer {
                 all.extend(read(&address));
             }

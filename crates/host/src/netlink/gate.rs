@@ -23,6 +23,8 @@ const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 118, 103);
 const ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x6761);
 /// What has come in whole goes through whole.
 const MTU: u32 = 65535;
+/// By this or its hardware address it is known.
+const ALIAS: &str = "volt: where the host's own rules are asked";
 
 impl Netlink {
     /// The number of the end that packets go into; none where the gate is not as it is to be.
@@ -48,13 +50,12 @@ impl Netlink {
     /// Makes the gate where it is missing, or not as it is to be, and says the number of the end that packets go into.
     ///
     /// # Errors
-    /// When the kernel refuses it.
+    /// When the kernel refuses it: also where another program's interface is called so.
     pub fn ensure_gate(&mut self, into: &str, out_of: &str) -> Result<u32> {
         if let Some(index) = self.gate(into, out_of)? {
             return Ok(index);
         }
-        self.delete(into)?;
-        self.delete(out_of)?;
+        self.remove_gate(into, out_of)?;
         let mut end = self::end(into);
         end.attributes.push(LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Veth),
@@ -71,7 +72,9 @@ impl Netlink {
             let what = format!("switch {name} on");
             Request { what, message: RouteNetlinkMessage::NewLink(message), flags: 0 }
         });
-        self.change([make].into_iter().chain(up).collect())?;
+        // The others are about it, and about nothing else that is called so.
+        self.change(vec![make])?;
+        self.change(up.into())?;
         let Some(link) = self.link(out_of)? else { return Err(changed(into)) };
         let mut own = address(link.index, IpNet::from(IpAddr::from(ADDRESS)));
         own.header.scope = AddressScope::Host;
@@ -84,11 +87,28 @@ impl Netlink {
         self.gate(into, out_of)?.ok_or_else(|| changed(into))
     }
 
+    /// Takes the gate away. What another program has made stays, whatever it is called.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn remove_gate(&mut self, into: &str, out_of: &str) -> Result<()> {
+        for end in [into, out_of] {
+            if self.link(end)?.is_some_and(|link| is_own(&link)) {
+                self.delete(end)?;
+            }
+        }
+        Ok(())
+    }
+
     fn give(&mut self, interface: &str, own: AddressMessage) -> Result<()> {
         let what = format!("give {interface} an address");
         let message = RouteNetlinkMessage::NewAddress(own);
         self.change(vec![Request { what, message, flags: NLM_F_CREATE | NLM_F_REPLACE }])
     }
+}
+
+fn is_own(link: &Link) -> bool {
+    link.mac == Some(MAC) || link.alias.as_deref() == Some(ALIAS)
 }
 
 /// Whether the interface has IPv6 at all.
@@ -107,7 +127,7 @@ fn end(name: &str) -> LinkMessage {
     message.attributes.extend([
         LinkAttribute::Address(MAC.0.to_vec()),
         LinkAttribute::Mtu(MTU),
-        LinkAttribute::IfAlias("volt: where the host's own rules are asked".to_owned()),
+        LinkAttribute::IfAlias(ALIAS.to_owned()),
     ]);
     message
 }

@@ -70,7 +70,7 @@ impl Netlink {
     pub fn links(&mut self) -> Result<Vec<Link>> {
         let mut all = Vec::new();
         let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
-        self.ask("list interfaces", question, true, &mut |answer| {
+        self.ask("list interfaces", &question, true, &mut |answer| {
             if let RouteNetlinkMessage::NewLink(link) = answer {
                 all.push(read(link));
             }
@@ -83,7 +83,7 @@ impl Netlink {
         let mut found = None;
         let what = format!("look at the interface {name}");
         let question = RouteNetlinkMessage::GetLink(named(name));
-        let asked = self.ask(&what, question, false, &mut |answer| {
+        let asked = self.ask(&what, &question, false, &mut |answer| {
             if let RouteNetlinkMessage::NewLink(link) = answer {
                 found = Some(read(link));
             }

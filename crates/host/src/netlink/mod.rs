@@ -21,6 +21,7 @@ pub use bridge::Bridge;
 pub use link::{Counters, Link};
 pub use routes::Route;
 pub use socket::Netlink;
+pub(crate) use socket::undisturbed;
 pub use tap::Tap;
 pub use veth::{Inside, Veth};
 pub use watch::{News, Watch};

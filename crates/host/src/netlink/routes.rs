@@ -29,7 +29,7 @@ impl Netlink {
             let mut question = RouteMessage::default();
             question.header.address_family = family;
             let question = RouteNetlinkMessage::GetRoute(question);
-            self.ask("list the host's routes", question, true, &mut |answer| {
+            self.ask("list the host's routes", &question, true, &mut |answer| {
                 if let RouteNetlinkMessage::NewRoute(route) = answer {
                     all.extend(read(&route));
                 }

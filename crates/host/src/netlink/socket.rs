@@ -3,11 +3,30 @@
 use super::{Error, Result};
 use crate::namespaces::NetNs;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
+
+/// How often a list is asked for at the most.
+const TRIES: usize = 10;
+
+/// Asks as often as another's change comes between the answers.
+///
+/// # Errors
+/// As `ask`.
+pub(crate) fn undisturbed<T>(mut ask: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut found = ask();
+    for _ in 1..TRIES {
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => found = ask(),
+            found => return found,
+        }
+    }
+    found
+}
 
 /// A connection to the kernel's network configuration in one namespace.
 #[derive(Debug)]
@@ -78,31 +97,44 @@ impl Netlink {
     pub(super) fn ask(
         &mut self,
         what: &str,
-        question: RouteNetlinkMessage,
+        question: &RouteNetlinkMessage,
         dump: bool,
         each: &mut dyn FnMut(RouteNetlinkMessage),
     ) -> Result<()> {
+        let answers = undisturbed(|| self.answers(question.clone(), dump));
+        answers.map_err(|e| Error::new(what, e))?.into_iter().for_each(each);
+        Ok(())
+    }
+
+    /// All answers to a question; `Interrupted` where what is told has changed meanwhile, so that something may be missing.
+    fn answers(
+        &mut self,
+        question: RouteNetlinkMessage,
+        dump: bool,
+    ) -> io::Result<Vec<RouteNetlinkMessage>> {
         let mut bytes = Vec::with_capacity(128);
         let flags = NLM_F_REQUEST | if dump { NLM_F_DUMP } else { 0 };
         let own = self.append(&mut bytes, question, flags);
-        let failed = |e: io::Error| Error::new(what, e);
-        self.socket.send(&bytes, 0).map_err(failed)?;
+        self.socket.send(&bytes, 0)?;
+        let (mut answers, mut is_whole) = (Vec::new(), true);
         loop {
-            for message in self.receive().map_err(failed)? {
+            for message in self.receive()? {
                 if message.header.sequence_number != own {
                     continue;
                 }
+                is_whole &= message.header.flags & NLM_F_DUMP_INTR == 0;
                 match message.payload {
                     NetlinkPayload::InnerMessage(answer) => {
-                        each(answer);
+                        answers.push(answer);
                         if !dump {
-                            return Ok(());
+                            return Ok(answers);
                         }
                     }
                     NetlinkPayload::Error(answer) if answer.code.is_some() => {
-                        return Err(failed(answer.to_io()));
+                        return Err(answer.to_io());
                     }
-                    NetlinkPayload::Done(_) => return Ok(()),
+                    NetlinkPayload::Done(_) if is_whole => return Ok(answers),
+                    NetlinkPayload::Done(_) => return Err(io::ErrorKind::Interrupted.into()),
                     _ => {}
                 }
             }

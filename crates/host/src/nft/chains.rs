@@ -1,8 +1,9 @@
 //! What other programs' tables let through.
 
-use super::dump::{attribute, dump, undisturbed};
+use super::dump::{attribute, dump};
 use super::elements::NFTABLES;
 use super::encode::{Header, Message};
+use crate::netlink::undisturbed;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
 use std::fmt;
 use std::io;

@@ -10,8 +10,6 @@ const DONE: u16 = 3;
 /// `struct nlmsghdr` with what follows it of every nfnetlink message; an error's code stands behind the first.
 const HEADER: usize = 16;
 const HEADERS: usize = HEADER + 4;
-/// How often it is asked at the most.
-const TRIES: usize = 10;
 /// What of an attribute's kind is not its kind: whether it has others in it, and the order of its bytes.
 const KIND: u16 = 0x3fff;
 
@@ -19,21 +17,6 @@ const KIND: u16 = 0x3fff;
 pub(super) struct Answer<'a> {
     pub(super) family: u8,
     pub(super) attributes: &'a [u8],
-}
-
-/// Asks as often as another's change comes between the answers.
-///
-/// # Errors
-/// As `ask`.
-pub(super) fn undisturbed<T>(ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    let mut found = ask();
-    for _ in 1..TRIES {
-        match found {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => found = ask(),
-            found => return found,
-        }
-    }
-    found
 }
 
 /// Asks, and hands over each answer; `Interrupted` where what is told has changed meanwhile, so that something may be missing.

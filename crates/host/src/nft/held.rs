@@ -1,12 +1,13 @@
 //! What the kernel has of Volt's tables, compared with what it is to have.
 
 use super::chains::GET_CHAINS;
-use super::dump::{attribute, attributes, dump, undisturbed};
+use super::dump::{attribute, attributes, dump};
 use super::elements::{
     DATA, GET_TABLE, KEY, LIST_ELEMENT, LIST_ELEMENTS, LIST_SET, LIST_TABLE, NFTABLES, Raw,
     TABLE_NAME, VALUE, commit,
 };
 use super::encode::{Header, Message, fields, protocol_family};
+use crate::netlink::undisturbed;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -13,10 +13,20 @@ use super::Network;
 use super::ruleset::Family;
 use std::fmt::Write as _;
 
+/// What both are called by; no bridge of others' is.
+pub const PREFIX: &str = "voltgate";
 /// The end of the gate that packets go into.
 pub const INTO: &str = "voltgate0";
 /// The end that they come out of.
 pub const OUT_OF: &str = "voltgate1";
+
+/// `dup` says of each packet that it may not be sent on in parts, whatever its sender said: one that is larger than the network takes would
+/// be lost.
+const IN_PARTS: &str = "\tchain prerouting {
+\t\ttype filter hook prerouting priority -150; policy accept;
+\t\tiifname \"voltgate1\" ip frag-off set 0 comment \"on in parts where it is large\"
+\t}
+";
 
 /// What `ip volt` or `ip6 volt` has.
 pub(super) fn chains(out: &mut String, family: Family, networks: &[Network]) {
@@ -24,6 +34,9 @@ pub(super) fn chains(out: &mut String, family: Family, networks: &[Network]) {
     let next = if family == Family::Ip { "169.254.0.1" } else { "fe80::1" };
     let bridges = networks.iter().map(|network| format!(", \"{}\"", network.bridge()));
     let bridges: String = bridges.collect();
+    if family == Family::Ip {
+        out.push_str(IN_PARTS);
+    }
     let _ = write!(
         out,
         "\tchain through {{

@@ -199,7 +199,8 @@ const BRIDGE_SETS: [(&str, &str, &str); 5] = [
     ("set", "own", "ifname . ether_addr"),
     ("set", "own4", "ifname . ether_addr . ipv4_addr"),
     ("set", "own6", "ifname . ether_addr . ipv6_addr"),
-    // Where neighbour discovery says who has which address: the address it is about, and the option behind that.
+    // Where neighbour discovery says who has which address: the address it is about, and the option behind that. A question by DHCP says
+    // elsewhere who asks (`chaddr` of RFC 2131), as many bits of it.
     ("set", "neighbor_ip", "typeof iifname . @th,64,128"),
     ("set", "neighbor_mac", "typeof iifname . @th,208,48"),
 ];
@@ -254,6 +255,7 @@ const OWN: &str = "\tchain prerouting {
 \t\ttype filter hook prerouting priority -300; policy accept;
 \t\tiifname != \"vo-*\" accept
 \t\tudp sport { 67, 547 } udp dport { 68, 546 } drop comment \"the host gives addresses\"
+\t\tudp dport 67 iifname . @th,288,48 != @neighbor_mac drop comment \"asks for another's address\"
 \t\tiifname . ether saddr . ip saddr @own4 accept
 \t\tip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @own accept
 \t\tiifname . ether saddr . arp saddr ip @own4 iifname . arp saddr ether . arp saddr ip @own4 accept

@@ -265,17 +265,25 @@ const AS_SERVED: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
     then volt net tap create --network crashnet crash && systemctl is-active volt-dhcp@crashnet && volt net tap delete crash; \
     else ! ip link show volt-crashnet && ! systemctl is-active volt-dhcp@crashnet; fi";
 
+/// The host has a bridge exactly where it has its record.
+const AS_BRIDGED: &str = "if test -e /var/lib/volt/bridges/crashbr.json; then ip link show type bridge crashbr; else ! ip link show crashbr; fi";
+
+/// It is held to the rate that its record says, both ways, or to none.
+const AS_LIMITED: &str = "wanted=0; grep -q '\"rate\": *\"*[0-9]' /var/lib/volt/containers/crash/config.json && wanted=2; \
+    port=$(ip -o link show master volt-crashnet | sed 's/.*\\(vo-[^@:]*\\)[@:].*/\\1/'); \
+    test $({ tc qdisc show dev $port; tc -n volt-crash qdisc show; } | grep -c 'rate 100Mbit') = $wanted";
+
 /// Two members of one network, of which one asks the other, and nothing is denied.
 const TWO: &str = "volt net inspect crashnet > /dev/null 2>&1 || { volt net create --subnet 10.66.0.0/24 crashnet && \
-    volt run -d --name crash --network crashnet tiny sleep 1000 && volt run -d --name crashed --network crashnet --ip 10.66.0.9 tiny httpd -f -p 9399 -h / && \
+    volt run -d --name crash --network crashnet tiny sleep 1000 && volt run -d --name crashed --network crashnet --ip 10.66.0.9 -p 9398:9399 tiny httpd -f -p 9399 -h / && \
     until ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null; do sleep 0.1; done; } && \
-    { volt firewall rule delete crash; volt net policy delete crash; true; } 2> /dev/null";
+    { volt firewall rule delete crash; volt net policy delete crash; volt net policy default crashnet allow; true; } > /dev/null 2>&1";
 
 /// The second is reached by the first.
 const MET: &str = "ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null";
 
-/// What the record says of them and what they meet are the same.
-const AS_ALLOWED: &str = "said=no; volt net policy test crash crashed:9399 -o json | grep -q '\"allowed\": *true' && said=yes; \
+/// What the record says of them and what they meet are the same; whoever is outside is led in nevertheless.
+const AS_ALLOWED: &str = "busybox nc -w 1 10.66.0.1 9398 < /dev/null || exit 1; said=no; volt net policy test crash crashed:9399 -o json | grep -q '\"allowed\": *true' && said=yes; \
     met=no; ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null && met=yes; echo said $said, met $met; test $said = $met";
 
 /// Networks: what comes after looks whether who is connected is what the records say, and mends nothing.
@@ -334,6 +342,24 @@ const NETWORKS: &[Case] = &[
         command: &["net", "tap", "delete", "crash"],
         after: AS_PLUGGED,
     },
+    Case {
+        name: "container update --rate",
+        before: "volt net create --subnet 10.66.0.0/24 crashnet && volt run -d --name crash --network crashnet tiny sleep 1000",
+        command: &["container", "update", "--rate", "100mbit", "crash"],
+        after: AS_LIMITED,
+    },
+    Case {
+        name: "net bridge create",
+        before: "volt net bridge delete crashbr || test $? = 3",
+        command: &["net", "bridge", "create", "crashbr"],
+        after: AS_BRIDGED,
+    },
+    Case {
+        name: "net bridge delete",
+        before: "test -e /var/lib/volt/bridges/crashbr.json || volt net bridge create crashbr",
+        command: &["net", "bridge", "delete", "crashbr"],
+        after: AS_BRIDGED,
+    },
 ];
 
 /// What swaps rules between two members: each denies what was allowed.
@@ -370,6 +396,12 @@ const RULES: &[Case] = &[
             "net", "policy", "create", "--deny", "--from", "crash", "--to", "crashed", "--port",
             "9399", "crash",
         ],
+        after: AS_ALLOWED,
+    },
+    Case {
+        name: "net policy default",
+        before: "true",
+        command: &["net", "policy", "default", "crashnet", "deny"],
         after: AS_ALLOWED,
     },
 ];
@@ -670,7 +702,7 @@ on_hosts! {
         prepare(&host);
         // At every one where there is time.
         let count = volt_e2e::soak_seconds().map_or(2, |_| usize::MAX);
-        let nothing = format!("volt net tap delete crash > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vo- && test -z \"$(ls /run/netns)\" && volt system check");
+        let nothing = format!("{{ volt net tap delete crash; volt net bridge delete crashbr; }} > /dev/null 2>&1; {CLEAN}; ! ip -o link show | grep vo- && test -z \"$(ls /run/netns)\" && volt system check");
         for look in [UNASKED, FOUND] {
             if look == FOUND {
                 host.sh(UNWATCHED).ok();
@@ -686,7 +718,7 @@ on_hosts! {
                 host.volt(case.command).ok();
                 host.sh(MET).fails(1);
             }
-            host.sh("volt firewall rule delete crash; volt net policy delete crash; true").ok();
+            host.sh("volt firewall rule delete crash; volt net policy delete crash; volt net policy default crashnet allow").ok();
             host.sh(&nothing).ok();
         }
     }

@@ -11,7 +11,7 @@ fn hears(host: &Host, from: Option<&str>, address: &str, port: u16) -> bool {
 }
 
 /// Two hosts on one wire: 10.202.0.1 and fd21::1 here, 10.202.0.2 and fd21::2 there.
-fn linked(host: &Host, other: &Host) {
+pub(super) fn linked(host: &Host, other: &Host) {
     let end = |host: &Host, last| format!("{}:wan=10.202.0.{last}/24", host.name());
     xtask(&["host", "link", &end(host, 1), &end(other, 2)]);
     host.sh("ip addr add fd21::1/64 nodad dev wan").ok();
@@ -122,7 +122,8 @@ const HEARD: &str = "import socket
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.bind(('::', 9))
 while True:
-    print(s.recvfrom(9)[1][0], file=open('/tmp/heard', 'a'), flush=True)";
+    data, sender = s.recvfrom(9000)
+    print(len(data), sender[0], file=open('/tmp/heard', 'a'), flush=True)";
 
 on_hosts! {
     fn firewall_of_the_host_closes_published_ports(host) {
@@ -140,15 +141,30 @@ on_hosts! {
         // Datagrams too, and whoever sends stays who he is.
         host.run_with(&["sh", "-c", "cat > /tmp/heard.py"], HEARD.as_bytes()).ok();
         host.sh("systemd-run --quiet --collect ip netns exec volt-shut1 python3 /tmp/heard.py").ok();
-        let send = |to: &str, from: &str| {
-            other.sh(&format!("python3 -c \"import socket; s = socket.socket(socket.AF_INET6 if ':' in '{to}' else socket.AF_INET, socket.SOCK_DGRAM); s.bind(('{from}', 0)); s.sendto(b'x', ('{to}', 9))\"")).ok();
+        let send_to = |bytes: usize, to: &str, port: u16, from: &str| {
+            other.sh(&format!("python3 -c \"import socket; s = socket.socket(socket.AF_INET6 if ':' in '{to}' else socket.AF_INET, socket.SOCK_DGRAM); s.bind(('{from}', 0)); s.sendto(b'x' * {bytes}, ('{to}', {port}))\"")).ok();
         };
+        let send_much = |bytes: usize, to: &str, from: &str| send_to(bytes, to, 9, from);
+        let send = |to: &str, from: &str| send_much(1, to, from);
         let heard = |whom: &str| format!("grep -q '{whom}$' /tmp/heard");
         host.until(Duration::from_secs(10), "ip netns exec volt-shut1 ss -Hlun | grep -q :9");
         send("10.202.0.1", "10.202.0.2");
         host.until(Duration::from_secs(5), &heard("10.202.0.2"));
         send("fd21::1", "fd21::2");
         host.until(Duration::from_secs(5), &heard("fd21::2"));
+        // Also those that come in parts, and are the first that somebody sends; and those that are larger than a network takes, whose sender
+        // lets others cut them.
+        for (bytes, to, from) in [(3000, "10.202.0.1", "10.202.0.2"), (3001, "fd21::1", "fd21::2")] {
+            send_much(bytes, to, from);
+            host.until(Duration::from_secs(5), &heard(&format!("{bytes} .*{from}")));
+        }
+        other.sh("sysctl -qw net.ipv4.ip_no_pmtu_disc=1").ok();
+        host.sh("volt net create --mtu 1280 --subnet 10.68.9.0/24 small && volt run -d --name small1 --network small -p 10:9/udp tiny sleep 1000 && \
+            systemd-run --quiet --collect ip netns exec volt-small1 python3 /tmp/heard.py").ok();
+        host.until(Duration::from_secs(10), "ip netns exec volt-small1 ss -Hlun | grep -q :9");
+        send_to(1400, "10.202.0.1", 10, "10.202.0.2");
+        host.until(Duration::from_secs(5), &heard("1400 .*10.202.0.2"));
+        host.sh("volt delete --force small1 && volt net delete small").ok();
         // Nobody is taken for a member who is outside.
         other.sh("ip addr add 10.0.0.77/32 dev lo && ip addr add 10.77.0.1/32 dev lo").ok();
         host.sh("ip route add 10.77.0.0/24 via 10.202.0.2; sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.wan.rp_filter=0").ok();

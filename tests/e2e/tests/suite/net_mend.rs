@@ -1,6 +1,7 @@
 //! What is said and mended where something about networks is not as it should be: answers of `net policy test` about the host and by both
 //! kinds of addresses, ports that were forgotten, a bridge with another address, a table that was lost, files that can't be used.
 
+use super::firewall::linked;
 use super::net::{address, reaches, serve};
 use std::time::Duration;
 use volt_e2e::{Host, on_hosts};
@@ -130,5 +131,47 @@ on_hosts! {
         host.sh(&format!("rm {file} && volt firewall reload")).ok();
         assert!(!denied());
         host.sh("volt delete --force wrong1 wrong2 && volt net delete wrongn && volt system check").ok();
+    }
+}
+
+on_hosts! {
+    fn net_is_put_back_while_a_killed_command_is_finished(host) {
+        let host = &*host.private("finishing");
+        host.tiny();
+        host.sh("volt net create --subnet 10.67.8.0/24 slownet && mkdir -p /var/lib/volt/intents").ok();
+        // To finish it takes as long as somebody holds the other name.
+        let (first, second) = ("/run/volt/locks/workload-slow1", "/run/volt/locks/workload-slow2");
+        host.sh(&format!("systemd-run --quiet --unit slow-holder flock {second} sleep 1000")).ok();
+        host.until(Duration::from_secs(5), &format!("! flock -n {second} true"));
+        let intent = "/var/lib/volt/intents/slow1.json";
+        host.run_with(&["sh", "-c", &format!("cat > {intent}")], br#"{"change": "rename", "from": "slow1", "to": "slow2"}"#).ok();
+        host.sh(&format!("flock {first} true")).ok();
+        host.until(Duration::from_secs(5), &format!("! flock -n {first} true"));
+        for table in ["inet", "bridge"] {
+            host.sh(&format!("nft delete table {table} volt")).ok();
+            host.until(Duration::from_secs(10), &format!("nft list table {table} volt"));
+        }
+        host.sh("ip link delete volt-slownet").ok();
+        host.until(Duration::from_secs(10), "ip link show volt-slownet");
+        host.sh(&format!("test -e {intent} && systemctl stop slow-holder")).ok();
+        host.until(Duration::from_secs(10), &format!("! test -e {intent}"));
+        host.sh("volt net delete slownet && volt system check").ok();
+    }
+}
+
+on_hosts! {
+    fn net_leaves_the_host_its_own_router(host) {
+        let (host, other) = (host.private("advised"), host.private("adviser"));
+        host.sh("sysctl -qw net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1").ok();
+        linked(&host, &other);
+        host.sh("sysctl -qw net.ipv6.conf.wan.accept_ra=1").ok();
+        other.sh("systemd-run --quiet --unit adviser dnsmasq -k -p 0 --conf-file=/dev/null --pid-file= --user=root --interface=wan --enable-ra --dhcp-range=fd21::,ra-only --ra-param=wan,4,1800").ok();
+        let advised = "ip -6 route show default | grep -q 'dev wan.* proto ra'";
+        host.until(Duration::from_secs(30), advised);
+        host.sh("volt net create --subnet 10.67.7.0/24 --ipv6 fd67:7::/64 advnet && test $(cat /proc/sys/net/ipv6/conf/all/forwarding) = 1").ok();
+        host.sh(advised).ok();
+        host.sh("ip -6 route delete default").ok();
+        host.until(Duration::from_secs(30), advised);
+        host.sh("volt net delete advnet").ok();
     }
 }

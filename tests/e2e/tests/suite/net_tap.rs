@@ -108,6 +108,24 @@ fn end(name: &str) -> String {
     format!("{{ systemctl stop {name} {name}-page; ip netns delete {name}; }} 2> /dev/null || true")
 }
 
+/// Asks by DHCP (RFC 2131) from one's own address as whoever has a hardware address, and says which address is offered.
+const PRETEND: &str = r#"
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+s.bind(("", 68))
+s.settimeout(3)
+mac = bytes.fromhex(sys.argv[1].replace(":", ""))
+ask = bytes([1, 1, 6, 0]) + b"volt" + b"\0\0\x80\0" + bytes(16) + mac.ljust(16, b"\0") + bytes(192)
+s.sendto(ask + bytes([99, 130, 83, 99, 53, 1, 1, 255]), ("255.255.255.255", 67))
+try:
+    print(socket.inet_ntoa(s.recv(2000)[16:20]), end="")
+except TimeoutError:
+    print("nothing", end="")
+"#;
+
 on_hosts! {
     fn net_tap_makes_a_machine_a_member(host) {
         host.tiny();
@@ -165,6 +183,14 @@ on_hosts! {
         host.until(Duration::from_secs(10), "timeout 3 volt exec tapweb wget -q -O - http://guest/");
         host.sh("systemctl kill -s KILL volt-dhcp@taplan.service").ok();
         host.until(Duration::from_secs(10), &format!("{{ {}; }} | grep -q '{ip}/24'", ask("guest")));
+
+        // Nobody asks for another's address, or gives it back, by saying in the question that he is the other.
+        let other = host.sh("volt net tap create --network taplan --owner nobody other -o json").json();
+        host.run_with(&["sh", "-c", "cat > /tmp/pretend.py"], PRETEND.as_bytes()).ok();
+        let asks_as = |mac: &str| host.sh(&format!("ip netns exec guest python3 /tmp/pretend.py {mac}")).ok();
+        assert_eq!(asks_as(&of("mac")), ip);
+        assert_eq!(asks_as(other["mac"].as_str().unwrap()), "nothing");
+        host.volt(&["net", "tap", "delete", "other"]).ok();
 
         // Nobody but it is given its address, nor heard as it.
         host.sh("ip -n guest link set eth0 address 02:00:00:00:00:99").ok();

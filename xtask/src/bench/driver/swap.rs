@@ -7,7 +7,7 @@ use std::path::Path;
 use super::clock::{run, sized, time_command};
 use super::volt;
 use crate::bench::samples::Samples;
-use crate::run::{Context, Result, fail};
+use crate::run::{Context, Result, fail, program};
 
 const POLICIES: &str = "/etc/volt/network-policies.json";
 /// How many ports each workload publishes.
@@ -48,7 +48,9 @@ pub(super) fn all(pairs: usize) -> Result<Vec<Samples>> {
     // Of pairs the kernel has elements of sets; of groups it has rules.
     let many = [groups, vec!["net:swap".to_owned()]].concat();
     let figures = [("swap", &names), ("swap-rules", &many)];
-    let all = figures.map(|(figure, ends)| swapped(figure, ends, policies, pairs));
+    let mut all: Vec<_> =
+        figures.map(|(figure, ends)| swapped(figure, ends, policies, pairs)).into();
+    all.insert(1, rendered(&names, policies, pairs));
     fs::remove_file(Path::new(POLICIES)).context(|| POLICIES.into())?;
     run(&["volt", "firewall", "reload"])?;
     volt::delete(&names)?;
@@ -67,6 +69,28 @@ fn swapped(figure: &str, ends: &[String], policies: usize, rounds: usize) -> Res
         is_swapped(round)?;
     }
     Ok(swapped)
+}
+
+/// How long it takes to put all tables with all that is in them in the place of those that are in force: what is asked for although it is in
+/// force already is rendered whole.
+fn rendered(ends: &[String], policies: usize, rounds: usize) -> Result<Samples> {
+    write(ends, policies, 0)?;
+    run(&["volt", "firewall", "reload"])?;
+    let mut rendered = Samples { figure: "swap-whole".to_owned(), ..Samples::default() };
+    for _ in 0..rounds {
+        let before = tables()?;
+        rendered.ours.push(time_command(&["volt", "firewall", "reload"])?);
+        if tables()? == before {
+            return fail("the tables are the same as before a reload");
+        }
+        is_swapped(0)?;
+    }
+    Ok(rendered)
+}
+
+/// The tables of the kernel with their handles: those that are swapped have other ones.
+fn tables() -> Result<String> {
+    program("nft").args(["-a", "list", "tables"]).read()
 }
 
 /// Fails unless the kernel holds to the policies of this round, and no longer to those of the one before.

@@ -339,7 +339,11 @@ fn explain(engine: &Engine, spec: &Spec, error: systemd::Error, since: Timestamp
         // What its own process said is in the journal too, between lines that say less.
         Some(told) if !told.starts_with(SYSTEMD_SAYS) => told,
         told => {
-            let units = [spec.unit(), unit::prepare_name(&spec.name)];
+            let mut units = vec![spec.unit(), unit::prepare_name(&spec.name)];
+            // What its volumes are on may be what could not be had.
+            units.extend(
+                engine.mounted_volumes(&spec.binds).keys().map(|name| engine.volume_unit(name)),
+            );
             let mut all =
                 vec![format!("{}; its last lines were", told.unwrap_or(error.to_string()))];
             all.extend(last_lines(&units, since));
