@@ -99,7 +99,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "VOLT_DEBUG", value_parser = FalseyValueParser::new())]
     #[arg(action = clap::ArgAction::SetTrue)]
     pub(crate) debug: bool,
-    /// Print nothing but data and errors
+    /// Print nothing but data and errors; of lists the names
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Answer every question with yes

@@ -44,6 +44,11 @@ impl Engine {
         Ok(lock)
     }
 
+    /// Locks a name, and leaves what a killed command left of it to others.
+    pub(crate) fn hold_name(&self, name: &Name) -> Result<Lock> {
+        Ok(self.locks().lock(&lock_word(name), LockMode::Exclusive, Wait::For(PATIENCE))?)
+    }
+
     /// Finishes or undoes what killed commands left of other names, and removes what they were building. What another command is
     /// at work on is left to it; what fails is left to `system check`.
     fn tidy_up(&self, own: &Name) {

@@ -28,6 +28,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 const IN_VAIN: u32 = 25;
 /// A connection that lasted so long was a good one.
 const HELD: Duration = Duration::from_secs(1);
+/// As many lines as there are.
+const ALL: u64 = u64::MAX;
+
+/// A number of lines, or `all`.
+pub(super) fn tail(text: &str) -> Result<u64, String> {
+    if text == "all" { Ok(ALL) } else { count(text) }
+}
 
 /// Show the logs of workloads or units of the host
 ///
@@ -39,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// Only the last so many lines
-    #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = count)]
+    #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = tail)]
     pub(crate) lines: Option<u64>,
     /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m
     #[arg(long, value_name = "TIME")]
@@ -95,7 +102,7 @@ async fn one(ctx: &Ctx, args: &Args, name: &str) -> Result<(), Problem> {
     let mut logs = WorkloadLogs {
         name: name.to_owned(),
         follow: args.follow,
-        lines: args.lines,
+        lines: args.lines.filter(|lines| *lines != ALL),
         since: args.since.as_deref().map(point),
         until: args.until.as_deref().map(point),
         grep: args.grep.clone(),

@@ -323,6 +323,10 @@ impl Printer {
             (Format::Json, Some(data)) => pretty(data),
             (Format::Yaml, Some(data)) => yaml(data),
             (Format::Name, _) => lines(&output.names),
+            // In a script `$(volt ps -q)` is to be names, as with other tools.
+            (Format::Table, _) if self.quiet && matches!(output.view, View::Table(..)) => {
+                lines(&output.names)
+            }
             _ => self.for_people(&output.view),
         };
         self.put(text.as_bytes(), false);

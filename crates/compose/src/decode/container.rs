@@ -109,7 +109,12 @@ impl Decoder<'_> {
 
     fn host_name(&mut self, at: &At<'_>, key: &str) -> Option<String> {
         let host = at.said(key)?;
-        let text = self.text(&host)?;
+        let mut text = self.text(&host)?;
+        if text.contains('_') {
+            let other = text.replace('_', "-");
+            self.odd(&host, format!("the name of a host has no _: `{text}` is {other}"));
+            text = other;
+        }
         let label = |l: &str| {
             let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
             !l.is_empty()

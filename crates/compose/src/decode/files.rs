@@ -79,6 +79,9 @@ impl Decoder<'_> {
                 "cached" | "delegated" | "consistent" => {
                     self.odd(at, format!("`{option}` does nothing on Linux"));
                 }
+                "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => {
+                    self.odd(at, format!("`{option}` does nothing: every mount is private"));
+                }
                 other => self.wrong_hinted(
                     at,
                     format!("`{other}` is no option of a mount"),

@@ -572,7 +572,10 @@ fn users_and_hosts() {
     let warned = loaded(&service("sysctls: {kernel.shmmax: 5, net.core.somaxconn: 6}")).warnings;
     assert_eq!(warned.len(), 1, "{warned:?}");
     assert!(refused_service("extra_hosts: ['a=b']")[0].contains("`b` is no address"));
-    assert!(refused_service("hostname: a_b")[0].contains("is no host name"));
+    assert!(refused_service("hostname: -a_b")[0].contains("is no host name"));
+    let odd = loaded(&service("hostname: a_b"));
+    assert_eq!(odd.stack.services["web"].container().unwrap().hostname.as_deref(), Some("a-b"));
+    assert_eq!(odd.warnings.len(), 1, "{:?}", odd.warnings);
     assert!(refused_service("domainname: 'a b'")[0].contains("is no host name"));
     assert!(refused_service("tty: perhaps")[0].contains("is neither true nor false"));
 }

@@ -325,6 +325,8 @@ impl Planner<'_> {
             if runs && !self.options.no_start && !self.gone.contains_key(&name) {
                 let one = Replica { key, service, name: &name, number, wanted: "" };
                 self.start(&one, Action::Restart, &why, self.before(service));
+                // Others may share it by this one.
+                self.changed.insert(key.to_owned());
             }
         }
     }

@@ -13,7 +13,6 @@ use crate::container::Create as ContainerCreate;
 use crate::error::{Error, Result};
 use crate::net::Create as NetCreate;
 use crate::plain::Written;
-use crate::volume::Create as VolumeCreate;
 use crate::workload::{self, Query};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -23,7 +22,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use volt_compose::launch::{self, HASH, Launch, SERVICE, STACK};
 use volt_compose::plan::{Action, Kind, Step, Wait};
-use volt_compose::stack::{Condition, Container, MountKind};
+use volt_compose::stack::Condition;
 use volt_compose::{Stack, hash, names};
 use volt_host::files::{self, Publish};
 use volt_model::container::Spec;
@@ -31,7 +30,6 @@ use volt_model::kind::ErrorKind;
 use volt_model::mount::Source;
 use volt_model::name::{Name, Target};
 use volt_model::net::unique_local;
-use volt_model::volume::{Driver, VolumeError};
 use volt_store::{Image, Meant};
 
 /// How many of its last lines an error about a container carries.
@@ -80,7 +78,7 @@ impl<'a> Doer<'a> {
         hash.cloned().unwrap_or_default()
     }
 
-    fn image(&self, key: &str) -> Option<&'a Image> {
+    pub(super) fn image(&self, key: &str) -> Option<&'a Image> {
         self.planned.and_then(|(planned, _)| planned.images.get(key))
     }
 
@@ -99,7 +97,7 @@ impl<'a> Doer<'a> {
         Ok(*self.told_systemd.get_or_init(|| new))
     }
 
-    fn undone_by(&self, undo: Undo) {
+    pub(super) fn undone_by(&self, undo: Undo) {
         self.undo.lock().unwrap_or_else(PoisonError::into_inner).push(undo);
     }
 
@@ -169,7 +167,11 @@ impl<'a> Doer<'a> {
     }
 
     /// The labels of a network or a volume.
-    fn labels(&self, own: &BTreeMap<String, String>, hash: &str) -> BTreeMap<String, String> {
+    pub(super) fn labels(
+        &self,
+        own: &BTreeMap<String, String>,
+        hash: &str,
+    ) -> BTreeMap<String, String> {
         let mut labels = own.clone();
         labels.insert(STACK.to_owned(), self.stack.name.to_string());
         labels.insert(HASH.to_owned(), hash.to_owned());
@@ -188,37 +190,6 @@ impl<'a> Doer<'a> {
         let Some(create) = self.network_of(name, &step.key) else { return Ok(()) };
         let old = self.engine.net_replace(create)?;
         self.undone_by(Undo::Replaced(Box::new(old)));
-        Ok(())
-    }
-
-    /// Makes a volume with what the image of the first service that mounts it has there, unless it said `nocopy`. One that is
-    /// there without belonging to a stack is used as it is.
-    fn create_volume(&self, name: &Name, key: &str, told: &Told<'_>) -> Result<()> {
-        let Some(volume) = self.stack.volumes.get(key) else { return Ok(()) };
-        let engine = self.engine;
-        let _lock = engine.lock_volume(name)?;
-        if engine.volume_exists(name) {
-            let labels = engine.volume_metadata(name).map(|data| data.labels).unwrap_or_default();
-            if let Some(other) = found::stack_of(&labels) {
-                let title = format!("The volume {name} belongs to the stack {other}");
-                return Err(Error::new(ErrorKind::Conflict, title)
-                    .about(name)
-                    .hinted("Say `external: true` to use it, or another `name:`"));
-            }
-            told.say(format!("The volume {name} was there already; it is used as it is"));
-            return Ok(());
-        }
-        let first = self.stack.services.iter().find_map(|(service, workload)| {
-            let target = begins_with(workload.container()?, key)?;
-            Some((target, self.image(service)?.tree))
-        });
-        let labels = self.labels(&volume.labels, &hash::of(volume));
-        let create = volume_of(volume, labels)?;
-        drop(engine.make_volume_with(name, create, &|data| match &first {
-            Some((target, tree)) => Ok(engine.cas().roots().copy_below(tree, target, data)?),
-            None => Ok(()),
-        })?);
-        self.undone_by(Undo::Volume(name.clone()));
         Ok(())
     }
 
@@ -247,9 +218,7 @@ impl<'a> Doer<'a> {
             return Err(Error::new(ErrorKind::General, format!("{key} is no container")));
         };
         make_folders(&launch)?;
-        for volume in &launch.own_volumes {
-            self.create_own_volume(volume, &launch)?;
-        }
+        self.create_own_volumes(&launch, image)?;
         let mut create = wanted(launch, image)?;
         if let Some(container) = self.stack.services.get(key).and_then(|one| one.container()) {
             create.binds.extend(self.engine.config_binds(self.stack, container)?);
@@ -280,19 +249,6 @@ impl<'a> Doer<'a> {
                 self.engine.keep_address(&name, ip)?;
             }
         }
-        Ok(())
-    }
-
-    /// A volume without a name in the file, which the container that takes this one's place gets too.
-    pub(super) fn create_own_volume(&self, volume: &Name, launch: &Launch) -> Result<()> {
-        let _lock = self.engine.lock_volume(volume)?;
-        if self.engine.volume_exists(volume) {
-            return Ok(());
-        }
-        let mut labels = launch.labels.clone();
-        labels.remove(HASH);
-        drop(self.engine.make_volume(volume, labels)?);
-        self.undone_by(Undo::Volume(volume.clone()));
         Ok(())
     }
 
@@ -500,28 +456,6 @@ pub(super) fn name_of_old(name: &Name) -> Name {
 pub(crate) fn is_set_aside(spec: &Spec, from: &Name, to: &Name) -> bool {
     found::stack_of(&spec.labels).is_some()
         && (name_of_old(from) == *to || name_of_old(to) == *from)
-}
-
-/// A volume of a stack in the words of `volume create`.
-pub(super) fn volume_of(
-    volume: &volt_compose::stack::Volume,
-    labels: BTreeMap<String, String>,
-) -> Result<VolumeCreate> {
-    let driver = volume.driver.as_deref().map_or(Ok(Driver::Local), str::parse);
-    let driver = driver.map_err(|error: VolumeError| {
-        Error::new(ErrorKind::InvalidConfig, "A volume of the stack can't be so").because(error)
-    })?;
-    Ok(VolumeCreate { labels, driver, options: volume.driver_opts.clone() })
-}
-
-/// Where a container mounts a volume that begins with what the image has there.
-fn begins_with<'c>(container: &'c Container, key: &str) -> Option<&'c str> {
-    container.mounts.iter().find_map(|mount| match &mount.kind {
-        MountKind::Volume { source, nocopy: false, .. } if source == key => {
-            Some(mount.target.as_str())
-        }
-        _ => None,
-    })
 }
 
 fn taken(error: Error, section: &str, key: &str) -> Error {

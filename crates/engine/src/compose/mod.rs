@@ -30,6 +30,7 @@ mod undo;
 mod units;
 mod unready;
 mod up;
+mod volumes;
 
 pub(crate) use act::is_set_aside;
 pub(crate) use found::stack_of;

@@ -1,9 +1,9 @@
 //! What `up` would do.
 
-use super::act::volume_of;
 use super::check::{Refused, refuse_all};
 use super::found::stack_of;
 use super::secrets::{self, Owned};
+use super::volumes::volume_of;
 use super::{Plan, Up, read, unready};
 use crate::Engine;
 use crate::error::Result;

@@ -71,12 +71,11 @@ impl Engine {
             let title = format!("The service {key} is no container");
             return Err(Error::new(ErrorKind::Usage, title).about(key));
         };
-        launch.name = run.name.clone().map_or_else(|| self.name_of_run(name, key), Ok)?;
+        // Whoever else looks for a free name waits until this one is taken.
+        let _stack = self.lock_stack(name, progress)?;
+        launch.rename(run.name.clone().map_or_else(|| self.name_of_run(name, key), Ok)?);
         make_folders(&launch)?;
-        let doer = Doer::turning(self, &stack);
-        for volume in &launch.own_volumes {
-            doer.create_own_volume(volume, &launch)?;
-        }
+        Doer::turning(self, &stack).create_own_volumes(&launch, image)?;
         for label in [STACK, SERVICE, REPLICA, HASH] {
             launch.labels.remove(label);
         }
@@ -92,7 +91,10 @@ impl Engine {
             to.aliases.clear();
         }
         launch.health = Wanted { none: true, ..Wanted::default() };
-        launch.entrypoint = run.entrypoint.clone().or(launch.entrypoint);
+        if run.entrypoint.is_some() {
+            // The service's command is for the service's entrypoint.
+            (launch.entrypoint, launch.command) = (run.entrypoint.clone(), None);
+        }
         if !run.command.is_empty() {
             launch.command = Some(run.command.clone());
         }

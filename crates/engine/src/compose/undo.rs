@@ -11,7 +11,7 @@ use crate::{Engine, Progress};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use volt_compose::launch::{REPLICA, SERVICE};
+use volt_compose::launch::{REPLICA, SERVICE, STACK};
 use volt_compose::{Stack, graph};
 use volt_model::container::Exit;
 use volt_model::name::{Name, Target};
@@ -133,7 +133,10 @@ impl Engine {
             false => self.stack_start(name)?,
         }
         let labels = self.stack_labels(name)?;
-        let Some((stack, key)) = before.zip(labels.get(SERVICE)) else { return Ok(()) };
+        // Who shares a network may be of another stack, whose services are others.
+        let own =
+            before.filter(|stack| labels.get(STACK).is_some_and(|of| *of == stack.name.as_str()));
+        let Some((stack, key)) = own.zip(labels.get(SERVICE)) else { return Ok(()) };
         let end = Instant::now() + HOOKS;
         self.run_hooks(stack, key, (name, post_start), &|| Instant::now() > end)
     }

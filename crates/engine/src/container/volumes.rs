@@ -43,8 +43,7 @@ impl Engine {
             let Some(name) = volume_of(bind).filter(|name| names.contains(name)) else { continue };
             let labels = BTreeMap::from([(OWNER.to_owned(), spec.name.to_string())]);
             drop(self.make_volume_with(name, Create::plain(labels), &|data| {
-                let roots = self.cas().roots();
-                Ok(roots.copy_below(&tree, &bind.target, data)?)
+                Ok(self.cas().roots().copy_below(&tree, &bind.target, data).map(drop)?)
             })?);
         }
         Ok(())

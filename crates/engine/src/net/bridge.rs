@@ -41,7 +41,7 @@ impl Engine {
         }
         for tap in self.taps()? {
             // Whoever removes one is waited for too.
-            let _name = self.lock_name(&tap.name)?;
+            let _name = self.hold_name(&tap.name)?;
             if self.is_tap(&tap.name) {
                 outcome = outcome.and(self.raise_tap(&tap));
             }

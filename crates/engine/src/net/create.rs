@@ -137,6 +137,10 @@ impl Engine {
         if Path::new(WATCHING).exists() || !self.can_use_systemd() {
             return;
         }
+        // Whoever masks it wants nobody to.
+        if self.systemd().unit_status(WATCHER).is_ok_and(|unit| unit.load == "masked") {
+            return;
+        }
         if let Err(error) = self.systemd().queue_job(JobKind::Start, WATCHER) {
             tracing::warn!(%error, "nobody watches over the networks");
         }

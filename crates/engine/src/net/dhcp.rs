@@ -10,7 +10,7 @@ use volt_host::files::{self, Lock, LockMode, Wait};
 use volt_host::systemd::JobKind;
 use volt_model::kind::ErrorKind;
 use volt_model::name::Name;
-use volt_model::net::{Network, dhcp};
+use volt_model::net::{Attached, Network, dhcp};
 
 /// Where the units have a folder each to write in, which systemd makes and takes away with them.
 const RUNNING: &str = "/run/volt-dhcp";
@@ -47,25 +47,40 @@ impl Engine {
     fn serve(&self, network: &Network) -> Result<()> {
         let folder = self.dhcp_folder(&network.name);
         files::create_dirs(&folder, 0o755)?;
-        let leases = Path::new(RUNNING).join(network.name.as_str()).join("leases");
-        let hosts = folder.join("hosts");
-        let conf = dhcp::render(network, &hosts, &leases);
-        let new = write(&folder.join("conf"), &conf)?;
-        let told = write(&hosts, &dhcp::hosts(network, &self.all_attached()?))?;
-        let runs = leases.parent().is_some_and(Path::exists);
-        let unit = unit(&network.name);
-        let done = match (runs, new, told) {
-            (true, true, _) => self.systemd().run_job(JobKind::Restart, &unit, PATIENCE).map(drop),
-            (true, false, true) => {
-                self.systemd().run_job(JobKind::ReloadOrTryRestart, &unit, PATIENCE).map(drop)
-            }
-            (true, false, false) => Ok(()),
-            (false, ..) => self.systemd().run_job(JobKind::Start, &unit, PATIENCE).map(drop),
+        let texts = self.dhcp_texts(network, &self.all_attached()?);
+        let [is_new, is_other] = texts.each_ref().map(|text| !is_told(&folder, text));
+        let job = match (leases(&network.name).parent().is_some_and(Path::exists), is_new, is_other)
+        {
+            (true, false, false) => return Ok(()),
+            (true, false, true) => JobKind::ReloadOrTryRestart,
+            (true, true, _) => JobKind::Restart,
+            (false, ..) => JobKind::Start,
         };
-        if let Err(error) = done {
-            tracing::warn!(network = %network.name, %error, "the server of its addresses can't be started");
+        for (name, text) in &texts {
+            files::write_volatile(&folder.join(name), text.as_bytes(), 0o644)?;
+        }
+        if let Err(error) = self.systemd().run_job(job, &unit(&network.name), PATIENCE) {
+            tracing::warn!(network = %network.name, %error, "the server of its addresses can't be told");
+            return Ok(());
+        }
+        // Behind that: whoever is killed before, or can't tell it, leaves it to be told again.
+        for (name, text) in &texts {
+            files::write_volatile(&folder.join(told(name)), text.as_bytes(), 0o644)?;
         }
         Ok(())
+    }
+
+    /// What the server of a network reads, by the names of its files.
+    fn dhcp_texts(&self, network: &Network, attached: &[Attached]) -> [Text; 2] {
+        let hosts = self.dhcp_folder(&network.name).join("hosts");
+        let conf = dhcp::render(network, &hosts, &leases(&network.name));
+        [("conf", conf), ("hosts", dhcp::hosts(network, attached))]
+    }
+
+    /// Whether the server of a network was told all that it is to know.
+    pub(crate) fn knows_addresses(&self, network: &Network, attached: &[Attached]) -> bool {
+        let folder = self.dhcp_folder(&network.name);
+        self.dhcp_texts(network, attached).iter().all(|text| is_told(&folder, text))
     }
 
     /// Tells the servers of addresses who is connected now, and has those run that do not and are to.
@@ -112,11 +127,19 @@ pub(crate) fn unit(network: &Name) -> String {
     format!("volt-dhcp@{network}.service")
 }
 
-/// Writes a text where it is not what is there. Whether it was.
-fn write(path: &Path, text: &str) -> Result<bool> {
-    if files::read_text(path, MAX).is_ok_and(|old| old == text) {
-        return Ok(false);
-    }
-    files::write_volatile(path, text.as_bytes(), 0o644)?;
-    Ok(true)
+/// The name of a file that a server reads, and what is to be in it.
+type Text = (&'static str, String);
+
+/// Where the server of a network keeps what it gave.
+fn leases(network: &Name) -> PathBuf {
+    Path::new(RUNNING).join(network.as_str()).join("leases")
+}
+
+/// The note of what a server was told last of one of its files.
+fn told(name: &str) -> String {
+    format!("{name}.told")
+}
+
+fn is_told(folder: &Path, (name, text): &Text) -> bool {
+    files::read_text(&folder.join(told(name)), MAX).is_ok_and(|noted| noted == *text)
 }

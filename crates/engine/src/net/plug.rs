@@ -211,7 +211,10 @@ impl Engine {
         })?;
         drop(lock);
         redirect_datagrams(before.as_ref(), Some(attached));
-        self.tell_addresses()?;
+        // Whoever has no address by it is told of by the watcher again; the others wait for nobody's server.
+        if let Err(error) = self.tell_addresses() {
+            tracing::warn!(error = %error.chain().join(": "), "servers of addresses can't be told");
+        }
         // Behind the other: by the names a check sees whether whoever told was killed.
         self.tell_names()?;
         self.have_networks_watched_soon();

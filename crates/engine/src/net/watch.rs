@@ -92,16 +92,6 @@ impl Watcher {
         if !self.is_news {
             return;
         }
-        // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
-        if let Err(error) = engine.tell_addresses() {
-            tracing::error!(error = %error.chain().join(": "), "servers of addresses can't be told");
-        }
-        if let Err(error) = engine.tell_names() {
-            tracing::error!(error = %error.chain().join(": "), "names can't be told");
-        }
-        if let Err(error) = engine.put_bare_back() {
-            tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
-        }
         match engine.lost_networks() {
             Ok(lost) if lost.is_nothing() => {
                 (self.before, self.pause, self.again) = (lost, Duration::ZERO, None);
@@ -120,6 +110,16 @@ impl Watcher {
                 self.again = Some(Instant::now() + LONGEST);
                 tracing::error!(error = %error.chain().join(": "), "networks can't be looked at");
             }
+        }
+        // Whoever was killed before it could say that somebody has gone has left his port, or the news of its end.
+        if let Err(error) = engine.tell_addresses() {
+            tracing::error!(error = %error.chain().join(": "), "servers of addresses can't be told");
+        }
+        if let Err(error) = engine.tell_names() {
+            tracing::error!(error = %error.chain().join(": "), "names can't be told");
+        }
+        if let Err(error) = engine.put_bare_back() {
+            tracing::error!(error = %error.chain().join(": "), "bridges can't be put back");
         }
     }
 }

@@ -101,7 +101,11 @@ impl Engine {
         }
         let spec = self.spec(&inside)?;
         let backend = self.backend_of(&spec);
-        if frozen { backend.freeze(self, &spec) } else { backend.thaw(self, &spec) }
+        if !frozen {
+            return backend.thaw(self, &spec);
+        }
+        // Both or neither stand still.
+        backend.freeze(self, &spec).inspect_err(|_| drop(group.thaw()))
     }
 
     /// Lets a run go on that is to be stopped: what is frozen can't heed a signal.

@@ -19,6 +19,8 @@ no-resolv
 no-hosts
 no-ping
 dhcp-authoritative
+# Members are told apart by what the firewall holds them to, not by what they call themselves.
+dhcp-ignore-clid
 dhcp-hostsfile={hosts}
 dhcp-leasefile={leases}
 # Only who is connected gets an address, and always its own.

@@ -255,6 +255,7 @@ const OWN: &str = "\tchain prerouting {
 \t\ttype filter hook prerouting priority -300; policy accept;
 \t\tiifname != \"vo-*\" accept
 \t\tudp sport { 67, 547 } udp dport { 68, 546 } drop comment \"the host gives addresses\"
+\t\tudp dport 67 ip frag-off & 0x3fff != 0 drop comment \"asks in parts\"
 \t\tudp dport 67 iifname . @th,288,48 != @neighbor_mac drop comment \"asks for another's address\"
 \t\tiifname . ether saddr . ip saddr @own4 accept
 \t\tip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @own accept

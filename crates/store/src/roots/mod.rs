@@ -154,19 +154,22 @@ impl Roots {
     }
 
     /// Copies what a tree has in a folder, with the attributes of that, to `to`, which is empty; nothing where it has no such folder.
+    /// Whether there was something in it.
     ///
     /// # Errors
     /// As [`Roots::assemble`].
-    pub fn copy_below(&self, tree: &Digest, path: &str, to: &Path) -> Result<()> {
+    pub fn copy_below(&self, tree: &Digest, path: &str, to: &Path) -> Result<bool> {
         self.check_manifest(tree)?;
         let tree = self.cas.tree(tree)?;
         let nodes = match tree.find(path, true) {
             Ok(folder) if folder.kind == NodeKind::Directory => tree.part(folder),
-            Ok(_) | Err(Error::NoEntry(_)) => return Ok(()),
+            Ok(_) | Err(Error::NoEntry(_)) => return Ok(false),
             Err(error) => return Err(error),
         };
         let making = self.variants.copying(&self.objects);
-        links::write(&|| Ok(nodes.clone().into_iter()), to, making).map(drop)
+        links::write(&|| Ok(nodes.clone().into_iter()), to, making)?;
+        // The folder itself is one of them.
+        Ok(nodes.len() > 1)
     }
 
     /// Takes away the roots of trees that are not among those that `wanted` tells, and the variants that are in no root then.

@@ -463,8 +463,20 @@ on_hosts! {
         assert_eq!(run(), before);
         assert_eq!(host.sh("volt ps -o name | grep onemore-shell").ok(), "onemore-shell");
         host.sh("volt stop -t 1 onemore-shell").ok();
+        // The service's command is not for another entrypoint.
+        let run = |words: &str| within(host, "onemore", &format!("volt compose run --rm {words}"));
+        assert_eq!(run("--no-deps --entrypoint \"sh -c 'echo its own'\" web").ok(), "its own");
+        assert_eq!(run("--no-deps --entrypoint echo web one two").ok(), "one two");
+        // Many at once, which need not be called anything.
+        within(host, "onemore", "for n in 1 2 3 4; do volt compose run -d --no-deps web sleep 1000 > /tmp/onemore.$n & all=\"$all $!\"; done; for one in $all; do wait $one || exit 1; done").ok();
+        assert_eq!(host.sh("cat /tmp/onemore.[1-4] | sort -u | wc -l").ok(), "4");
+        // As people type it, and scripts.
+        assert_eq!(within(host, "onemore", "volt compose exec -it web echo typed < /dev/null").ok(), "typed");
+        assert_eq!(within(host, "onemore", "volt compose ps -q web").ok(), "onemore-web-1");
+        assert_eq!(within(host, "onemore", "volt compose logs --tail all web").ok(), "");
         within(host, "onemore", "volt compose down").ok();
         is_gone(host, "onemore");
+        assert!(within(host, "onemore", "volt compose down").ok().is_empty());
     }
 }
 

@@ -142,9 +142,14 @@ services:
       - {type: volume, source: filled, target: /bin}
       - {type: tmpfs, target: /quick, tmpfs: {size: 2m}}
       - /unnamed
+      - some:/nowhere
   b: {image: tiny, command: sleep 1000, stop_grace_period: 1s, volumes_from: ['a:ro']}
   c: {image: tiny, command: sleep 1000, stop_grace_period: 1s, volumes_from: [b], volumes: ['./made:/given']}
-volumes: {data: {labels: {of: mine}}, filled: {name: mounted-other}}
+  # It would not run without what the image has there.
+  d: {image: tiny, command: sleep 1000, stop_grace_period: 1s, volumes: [/bin, 'late:/home'], depends_on: [e, f]}
+  e: {image: tiny, command: sleep 1000, stop_grace_period: 1s, volumes: ['some:/bin']}
+  f: {image: tiny, command: sleep 1000, stop_grace_period: 1s, volumes: ['late:/bin']}
+volumes: {data: {labels: {of: mine}}, filled: {name: mounted-other}, late: {}, some: {}}
 ";
 
 on_hosts! {
@@ -167,6 +172,13 @@ on_hosts! {
         a("echo shared > /unnamed/file");
         assert_eq!(b("cat /unnamed/file /made/x; touch /unnamed/y 2>/dev/null || echo read only"), "shared\nx\nread only");
         assert_eq!(c("cat /unnamed/file /given/x"), "shared\nx");
+        // It is filled by who starts first and has something there.
+        let filled = |name: &str| host.sh(&format!("test -x /var/lib/volt/volumes/mounted-{name}/_data/busybox")).ok();
+        filled("d-1-bin");
+        filled("some");
+        filled("late");
+        within(host, "mounted", "volt compose run --rm --name mounted-once d sh -c 'echo x > /bin/own'").ok();
+        inside(host, "mounted-d-1", "! test -e /bin/own");
         within(host, "mounted", "volt compose down -v").ok();
         host.sh("! volt volume list -o name | grep mounted").ok();
         is_gone(host, "mounted");

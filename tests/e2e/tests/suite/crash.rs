@@ -257,8 +257,8 @@ const AS_MADE: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
 
 /// Its interface is a port of the network's bridge and its machine is given an address, or it is not there.
 const AS_PLUGGED: &str = "if volt net tap list -o name | grep crash; then test $(ip -o link show master volt-crashnet | wc -l) = 1 && \
-    systemctl is-active volt-dhcp@crashnet && grep -q ,crash$ /run/volt/dhcp/crashnet/hosts; \
-    else ! ip -o link show | grep vo- && ! grep -q ,crash$ /run/volt/dhcp/crashnet/hosts; fi";
+    systemctl is-active volt-dhcp@crashnet && grep -q ,crash$ /run/volt/dhcp/crashnet/hosts.told; \
+    else ! ip -o link show | grep vo- && ! grep -q ,crash$ /run/volt/dhcp/crashnet/hosts.told; fi";
 
 /// The machine of a TAP would be given an address there, or it is not there.
 const AS_SERVED: &str = "if test -e /var/lib/volt/networks/crashnet.json; \
@@ -282,7 +282,7 @@ const TWO: &str = "volt net inspect crashnet > /dev/null 2>&1 || { volt net crea
 /// The second is reached by the first.
 const MET: &str = "ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null";
 
-/// What the record says of them and what they meet are the same; whoever is outside is led in nevertheless.
+/// What the record says of them and what they meet are the same; the published port leads in nevertheless.
 const AS_ALLOWED: &str = "busybox nc -w 1 10.66.0.1 9398 < /dev/null || exit 1; said=no; volt net policy test crash crashed:9399 -o json | grep -q '\"allowed\": *true' && said=yes; \
     met=no; ip netns exec volt-crash busybox nc -w 1 10.66.0.9 9399 < /dev/null && met=yes; echo said $said, met $met; test $said = $met";
 

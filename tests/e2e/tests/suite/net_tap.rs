@@ -110,16 +110,29 @@ fn end(name: &str) -> String {
 
 /// Asks by DHCP (RFC 2131) from one's own address as whoever has a hardware address, and says which address is offered.
 const PRETEND: &str = r#"
-import socket, sys
+import socket, struct, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
 s.bind(("", 68))
 s.settimeout(3)
-mac = bytes.fromhex(sys.argv[1].replace(":", ""))
+mac, how = bytes.fromhex(sys.argv[1].replace(":", "")), sys.argv[2]
 ask = bytes([1, 1, 6, 0]) + b"volt" + b"\0\0\x80\0" + bytes(16) + mac.ljust(16, b"\0") + bytes(192)
-s.sendto(ask + bytes([99, 130, 83, 99, 53, 1, 1, 255]), ("255.255.255.255", 67))
+named = bytes([61, 7, 1]) + bytes.fromhex(sys.argv[3].replace(":", "")) if how == "named" else b""
+ask += bytes([99, 130, 83, 99, 53, 1, 1]) + named + bytes([255])
+if how == "parts":
+    # The first is too short to say who asks.
+    udp = struct.pack("!HHHH", 68, 67, 8 + len(ask), 0) + ask
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    own = socket.inet_aton(sys.argv[3])
+    for at, part, more in ((0, udp[:24], 0x2000), (24, udp[24:], 0)):
+        head = struct.pack("!BBHHHBBH4s4s", 69, 0, 20 + len(part), 77, more | at // 8, 64, 17, 0, own, b"\xff" * 4)
+        raw.sendto(head + part, ("255.255.255.255", 0))
+else:
+    s.sendto(ask, ("255.255.255.255", 67))
 try:
     print(socket.inet_ntoa(s.recv(2000)[16:20]), end="")
 except TimeoutError:
@@ -187,9 +200,13 @@ on_hosts! {
         // Nobody asks for another's address, or gives it back, by saying in the question that he is the other.
         let other = host.sh("volt net tap create --network taplan --owner nobody other -o json").json();
         host.run_with(&["sh", "-c", "cat > /tmp/pretend.py"], PRETEND.as_bytes()).ok();
-        let asks_as = |mac: &str| host.sh(&format!("ip netns exec guest python3 /tmp/pretend.py {mac}")).ok();
-        assert_eq!(asks_as(&of("mac")), ip);
-        assert_eq!(asks_as(other["mac"].as_str().unwrap()), "nothing");
+        let asks = |words: &str| host.sh(&format!("ip netns exec guest python3 /tmp/pretend.py {words}")).ok();
+        let (own, other) = (of("mac"), other["mac"].as_str().unwrap());
+        assert_eq!(asks(&format!("{own} plain")), ip);
+        assert_eq!(asks(&format!("{other} plain")), "nothing");
+        assert_eq!(asks(&format!("{other} parts {ip}")), "nothing");
+        // It may call itself what it likes.
+        assert_eq!(asks(&format!("{own} named {other}")), ip);
         host.volt(&["net", "tap", "delete", "other"]).ok();
 
         // Nobody but it is given its address, nor heard as it.

@@ -23,8 +23,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = whole::<u32>(1..=100_000))]
     index: Option<u32>,
     /// No terminal, even where this is one
-    #[arg(long, short = 'T')]
+    #[arg(long, short = 'T', visible_alias = "no-TTY")]
     no_tty: bool,
+    /// With standard input: as it is anyhow
+    #[arg(long, short, hide = true)]
+    interactive: bool,
+    /// With a terminal: as it is anyhow where this is one
+    #[arg(long, short, hide = true)]
+    tty: bool,
     /// Who runs the command; the container's user where nothing is said
     #[arg(long, short, value_name = "USER[:GROUP]")]
     user: Option<String>,

@@ -1,9 +1,8 @@
 //! `volt compose logs`.
 
 use super::project::Project;
-use crate::commands::logs;
+use crate::commands::logs::{self, tail};
 use crate::ctx::Ctx;
-use crate::number::count;
 use crate::output::{Outcome, Output};
 
 const EXAMPLES: &str = "\
@@ -19,7 +18,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     follow: bool,
     /// Only the last so many lines of each
-    #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = count)]
+    #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = tail)]
     lines: Option<u64>,
     /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m
     #[arg(long, value_name = "TIME")]

@@ -23,7 +23,7 @@ pub(crate) struct Project {
     file: Vec<PathBuf>,
     /// What the stack is called
     #[arg(long, short, value_name = "NAME")]
-    project_name: Option<String>,
+    pub(super) project_name: Option<String>,
     /// A profile whose services belong to the stack
     #[arg(long, value_name = "PROFILE")]
     profile: Vec<String>,

@@ -9,9 +9,12 @@ use crate::ctx::{Ctx, Made};
 use crate::output::Outcome;
 use crate::session::{self, Options};
 use std::io::IsTerminal;
+use volt_api::Problem;
 use volt_api::operations::ComposeRunOp;
 use volt_api::types::{ComposeRun, ComposeUp, Named};
 use volt_compose::plan::Options as Plan;
+use volt_model::kind::ErrorKind;
+use volt_model::words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,8 +39,14 @@ pub(crate) struct Args {
     #[arg(long)]
     no_deps: bool,
     /// No terminal, even where this is one
-    #[arg(long, short = 'T')]
+    #[arg(long, short = 'T', visible_alias = "no-TTY")]
     no_tty: bool,
+    /// With standard input: as it is anyhow
+    #[arg(long, short, hide = true)]
+    interactive: bool,
+    /// With a terminal: as it is anyhow where this is one
+    #[arg(long, short, hide = true)]
+    tty: bool,
     /// The ports of the service too
     #[arg(long, short = 'P')]
     service_ports: bool,
@@ -87,7 +96,9 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
     let placed = |problem| placed(&loaded, problem);
     let how = pull::How::by_the_files();
     pull::missing(ctx, (stack, &loaded.variables), &up, &how).await.map_err(placed)?;
-    let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
+    let entrypoint = args.entrypoint.as_deref().map(words::split).transpose().map_err(|error| {
+        Problem::new(ErrorKind::Usage, format!("--entrypoint can't be used: {error}"))
+    })?;
     let asked = ComposeRun {
         document: whole.document,
         files: whole.files,
@@ -95,7 +106,7 @@ pub(crate) async fn run(ctx: &Ctx, project: &Project, args: Args) -> Outcome {
         no_deps: args.no_deps,
         service: args.service,
         command: args.command,
-        entrypoint: args.entrypoint.map(words),
+        entrypoint,
         env,
         user: args.user,
         workdir: args.workdir,

@@ -196,6 +196,11 @@ impl Engine {
             if !runs(facts, &unit) {
                 let why = format!("it does not run, and gives the addresses of {}", network.name);
                 found.push(Found::new(&unit, why, Mend::Networks));
+            } else if !self.knows_addresses(network, attached)
+                && !attached.iter().any(|one| self.is_at_work(&one.workload))
+            {
+                let why = format!("it was not told who is connected to {}", network.name);
+                found.push(Found::new(&unit, why, Mend::Networks));
             }
         }
         found
