@@ -99,8 +99,9 @@ on_vms! {
         let host = &*host.private("files");
         host.tiny();
         install(host, "nfs-kernel-server");
-        // Whoever writes is the server's own user: it knows no ids of containers.
-        host.sh("mkdir -p /export && mount -t tmpfs none /export && chmod 1777 /export && \
+        // Whoever writes is the server's own user: it knows no ids of containers. A sticky folder would keep others from that one's files
+        // (fs.protected_regular).
+        host.sh("mkdir -p /export && mount -t tmpfs none /export && chmod 777 /export && \
             echo '/export 127.0.0.1(rw,all_squash,fsid=7,insecure)' > /etc/exports && systemctl restart nfs-server").ok();
         host.volt(&["volume", "create", "--driver", "nfs", "--opt", "addr=127.0.0.1", "--opt", "device=:/export", "--opt", "o=soft,timeo=50,retry=0", "media"]).ok();
         let place = "/var/lib/volt/volumes/media/_data";
