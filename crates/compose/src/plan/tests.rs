@@ -613,3 +613,16 @@ fn secrets_are_made_and_changed_before_who_has_them() {
     );
     assert_eq!([2, 3].map(|n: usize| first.steps[n].after.clone()), [[0], [1]].map(BTreeSet::from));
 }
+
+#[test]
+fn who_waits_for_what_is_done_waits_for_what_that_waited_for() {
+    let text = "name: s\nservices:\n  a: {image: x, depends_on: {b: {condition: service_completed_successfully}}}\n  \
+                b: {image: x, depends_on: {c: {condition: service_healthy}}}\n  c: {image: x, healthcheck: {tcp: '5'}}\n";
+    let (found, mut have) = is_up(text);
+    have.workloads.get_mut("s-b-1").unwrap().state = State::Ended { well: true };
+    let again = turn(&found, &have, Action::Restart, &Options::default());
+    assert_eq!(lines(&again), ["restart workload s-c-1", "restart workload s-a-1"]);
+    assert_eq!(again.steps[1].after, BTreeSet::from([0]));
+    let waited: Vec<&str> = again.steps[1].waits.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(waited, ["b", "c"]);
+}

@@ -1,7 +1,7 @@
 //! Starting, stopping and restarting what is there: nothing is made or removed.
 
 use super::up::shared;
-use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, waits};
+use super::{Action, Existing, Have, Kind, Options, Plan, State, Step, Wait, waits};
 use crate::graph;
 use crate::stack::Stack;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,8 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
             steps.entry(owner.as_str()).or_default().insert(number);
         }
     }
+    // What those waited for with whom nothing is done: who is behind them is behind that.
+    let mut passed: BTreeMap<&str, Vec<Wait>> = BTreeMap::new();
     for key in &order {
         let neighbours = stack.services.iter().filter(|(other, service)| match action {
             Action::Stop => service.depends_on.contains_key(key),
@@ -49,6 +51,14 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
             .flatten()
             .copied()
             .collect();
+        // Who is not asked for stays as it is, well or not.
+        let service = stack.services.get(key).filter(|_| action != Action::Stop);
+        let own = service.into_iter().flat_map(waits);
+        let own = own.filter(|one| chosen.contains(&one.service) && there(&one.service));
+        let on = service.into_iter().flat_map(|service| service.depends_on.keys());
+        let of_others = on.filter_map(|other| passed.get(other.as_str())).flatten().cloned();
+        let all: Vec<Wait> = own.chain(of_others).collect();
+        let before_key = plan.steps.len();
         for (name, existing) in of_service(have, key) {
             let Some((action, why)) = wanted(stack, key, existing.state, action) else { continue };
             if !asked(key) && !existing.state.is_up() {
@@ -58,14 +68,13 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
             let mut step = Step::of(action, Kind::Workload, name, key, why);
             step.replica = existing.replica;
             step.after.clone_from(&before);
-            if let Some(service) = stack.services.get(key).filter(|_| action != Action::Stop) {
-                // Who is not asked for stays as it is, well or not.
-                let waited = waits(service)
-                    .filter(|one| chosen.contains(&one.service) && there(&one.service));
-                step.waits = waited.collect();
-            }
+            step.waits.clone_from(&all);
             let number = plan.push(step);
             steps.entry(key).or_default().insert(number);
+        }
+        if plan.steps.len() == before_key {
+            steps.entry(key).or_default().extend(before);
+            passed.insert(key, all);
         }
     }
     plan
