@@ -256,25 +256,6 @@ pub fn credential(stack: &Stack, grant: &Grant) -> Credential {
     Credential { name: names::of_secret(stack, &grant.source), target: grant.target.clone() }
 }
 
-impl Launch {
-    /// Calls it otherwise; what has no name in the file it then has of its own.
-    pub fn rename(&mut self, name: Name) {
-        for volume in &mut self.own_volumes {
-            let is_its = |bind: &&mut Bind| bind.source.volume() == Some(volume);
-            let Some(bind) = self.binds.iter_mut().find(is_its) else { continue };
-            let Some(own) = own_volume(&name, &bind.target) else { continue };
-            bind.source = Source::Volume(own.clone());
-            *volume = own;
-        }
-        self.name = name;
-    }
-}
-
-/// The volume of a container's own that is mounted there.
-fn own_volume(name: &Name, target: &str) -> Option<Name> {
-    names::plain(&format!("{name}{target}"))
-}
-
 fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
     for mount in &container.mounts {
         let source = match &mount.kind {
@@ -289,7 +270,9 @@ fn mounts(stack: &Stack, container: &Container, launch: &mut Launch) {
             }
             MountKind::Volume { source, .. } => Source::Volume(names::of_volume(stack, source)),
             MountKind::Anonymous => {
-                let Some(name) = own_volume(&launch.name, &mount.target) else { continue };
+                let Some(name) = names::plain(&format!("{}{}", launch.name, mount.target)) else {
+                    continue;
+                };
                 launch.own_volumes.push(name.clone());
                 Source::Volume(name)
             }

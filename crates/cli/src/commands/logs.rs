@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Go on as lines come
     #[arg(long, short)]
     pub(crate) follow: bool,
-    /// Only the last so many lines
+    /// Only the last so many lines, or all
     #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = tail)]
     pub(crate) lines: Option<u64>,
     /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m

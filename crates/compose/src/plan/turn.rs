@@ -58,7 +58,7 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
         let on = service.into_iter().flat_map(|service| service.depends_on.keys());
         let of_others = on.filter_map(|other| passed.get(other.as_str())).flatten().cloned();
         let all: Vec<Wait> = own.chain(of_others).collect();
-        let before_key = plan.steps.len();
+        let mut is_passed = true;
         for (name, existing) in of_service(have, key) {
             let Some((action, why)) = wanted(stack, key, existing.state, action) else { continue };
             if !asked(key) && !existing.state.is_up() {
@@ -71,8 +71,9 @@ pub fn turn(stack: &Stack, have: &Have, action: Action, options: &Options) -> Pl
             step.waits.clone_from(&all);
             let number = plan.push(step);
             steps.entry(key).or_default().insert(number);
+            is_passed = false;
         }
-        if plan.steps.len() == before_key {
+        if is_passed {
             steps.entry(key).or_default().extend(before);
             passed.insert(key, all);
         }

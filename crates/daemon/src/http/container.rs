@@ -205,6 +205,7 @@ fn wanted(body: ContainerCreate) -> Result<Create, Failure> {
         around: Default::default(),
         standing: Default::default(),
         group_add: Vec::new(),
+        own_volumes: Vec::new(),
         labels: body.labels,
         backend,
     })

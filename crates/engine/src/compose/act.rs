@@ -494,6 +494,7 @@ pub(super) fn wanted(launch: Launch, image: &Image) -> Result<ContainerCreate> {
         publish: launch.publish,
         expose: false,
         binds: launch.binds,
+        own_volumes: Vec::new(),
         tmpfs: launch.tmpfs,
         read_only: launch.read_only,
         limits: launch.limits,

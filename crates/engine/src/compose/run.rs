@@ -1,7 +1,7 @@
 //! A container for one command, like those of a service: with its image, variables, networks and volumes, but no ports, no names of its on
 //! networks, and no check of its health.
 
-use super::act::{Doer, make_folders, wanted};
+use super::act::{make_folders, wanted};
 use super::check::{Refused, refuse_all};
 use super::{Options, Up};
 use crate::container;
@@ -12,6 +12,7 @@ use volt_compose::names;
 use volt_model::container::Spec;
 use volt_model::health::Wanted;
 use volt_model::kind::ErrorKind;
+use volt_model::mount::Bind;
 use volt_model::name::Name;
 use volt_model::restart::Restart;
 
@@ -73,9 +74,13 @@ impl Engine {
         };
         // Whoever else looks for a free name waits until this one is taken.
         let _stack = self.lock_stack(name, progress)?;
-        launch.rename(run.name.clone().map_or_else(|| self.name_of_run(name, key), Ok)?);
+        launch.name = run.name.clone().map_or_else(|| self.name_of_run(name, key), Ok)?;
         make_folders(&launch)?;
-        Doer::turning(self, &stack).create_own_volumes(&launch, image)?;
+        // What has no name in the file is this container's own too, and goes with it.
+        let service_own = std::mem::take(&mut launch.own_volumes);
+        let is_own =
+            |bind: &Bind| bind.source.volume().is_some_and(|one| service_own.contains(one));
+        let own: Vec<Bind> = launch.binds.extract_if(.., |bind| is_own(bind)).collect();
         for label in [STACK, SERVICE, REPLICA, HASH] {
             launch.labels.remove(label);
         }
@@ -99,6 +104,7 @@ impl Engine {
             launch.command = Some(run.command.clone());
         }
         let mut create = wanted(launch, image)?;
+        create.own_volumes = own.into_iter().map(|bind| bind.target).collect();
         if let Some(container) = stack.services.get(key).and_then(|one| one.container()) {
             create.binds.extend(self.config_binds(&stack, container)?);
         }

@@ -34,13 +34,13 @@ impl Doer<'_> {
             return Ok(());
         }
         let order = graph::levels(self.stack).into_iter().flatten();
-        let fillers = order.filter_map(|service| {
+        let filler = |service: String| {
             let container = self.stack.services.get(&service)?.container()?;
             Some((begins_with(container, key)?, self.image(&service)?.tree))
-        });
+        };
+        let fillers: Vec<_> = order.filter_map(filler).collect();
         let labels = self.labels(&volume.labels, &hash::of(volume));
         let create = volume_of(volume, labels)?;
-        let fillers: Vec<_> = fillers.collect();
         drop(engine.make_volume_with(name, create, &|data| {
             for (target, tree) in &fillers {
                 if engine.cas().roots().copy_below(tree, target, data)? {
@@ -63,17 +63,8 @@ impl Doer<'_> {
             let mut binds = launch.binds.iter();
             let bind = binds.find(|bind| bind.source.volume() == Some(volume));
             let Some(bind) = bind.filter(|_| !engine.volume_exists(volume)) else { continue };
-            drop(engine.make_volume_with(
-                volume,
-                VolumeCreate::plain(labels.clone()),
-                &|data| {
-                    Ok(engine
-                        .cas()
-                        .roots()
-                        .copy_below(&image.tree, &bind.target, data)
-                        .map(drop)?)
-                },
-            )?);
+            let begins = (&image.tree, bind.target.as_str());
+            drop(engine.make_volume_like(volume, labels.clone(), begins)?);
             self.undone_by(Undo::Volume(volume.clone()));
         }
         Ok(())

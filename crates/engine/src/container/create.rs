@@ -57,6 +57,8 @@ pub struct Create {
     pub expose: bool,
     /// Its mounts.
     pub binds: Vec<Bind>,
+    /// Where it has volumes of its own, beside those that the image asks for.
+    pub own_volumes: Vec<String>,
     /// Its memory file systems.
     pub tmpfs: Vec<Tmpfs>,
     /// Its secrets.
@@ -126,9 +128,10 @@ impl Engine {
         let found = found.map_err(|e| missing_image(e.into(), &create.image))?;
         let image = &found.image;
         self.refuse_taken(&name)?;
+        let more = create.own_volumes.clone();
         let (mut spec, environment) = self.checked_container(name.clone(), create, image)?;
         self.check_owner_of_network(&spec)?;
-        let own = self.add_image_volumes(&mut spec, image)?;
+        let own = self.add_image_volumes(&mut spec, image, &more)?;
         self.check_binds(&spec)?;
         // Held as the volumes below, in the order of their names.
         let secrets: BTreeSet<&Name> = spec.secrets.iter().map(|secret| &secret.name).collect();

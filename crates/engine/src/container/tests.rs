@@ -47,6 +47,7 @@ fn plain(name: &Name, image: &ImageRef) -> Create {
         around: Default::default(),
         standing: Default::default(),
         group_add: Vec::new(),
+        own_volumes: Vec::new(),
         labels: BTreeMap::new(),
         backend: None,
     }

@@ -4,7 +4,6 @@
 use super::create::volume_of;
 use crate::Engine;
 use crate::error::{Error, Result};
-use crate::volume::Create;
 use std::collections::BTreeMap;
 use volt_model::container::Spec;
 use volt_model::kind::ErrorKind;
@@ -16,10 +15,15 @@ use volt_store::Image;
 const OWNER: &str = "volt.container";
 
 impl Engine {
-    /// Adds the volumes that the image asks for to a spec. Their names, which no volume had before.
-    pub(super) fn add_image_volumes(&self, spec: &mut Spec, image: &Image) -> Result<Vec<Name>> {
+    /// Adds the volumes that the image asks for to a spec, and those that `more` are the paths of. Their names, which no volume had before.
+    pub(super) fn add_image_volumes(
+        &self,
+        spec: &mut Spec,
+        image: &Image,
+        more: &[String],
+    ) -> Result<Vec<Name>> {
         let mut added = Vec::new();
-        for path in &image.config.volumes {
+        for path in more.iter().chain(&image.config.volumes) {
             let name = name_of(spec, path)?;
             let invalid = |error: volt_model::mount::MountError| {
                 let message = format!("The image {} asks for a volume at `{path}`", image.name);
@@ -42,9 +46,7 @@ impl Engine {
         for bind in &spec.binds {
             let Some(name) = volume_of(bind).filter(|name| names.contains(name)) else { continue };
             let labels = BTreeMap::from([(OWNER.to_owned(), spec.name.to_string())]);
-            drop(self.make_volume_with(name, Create::plain(labels), &|data| {
-                Ok(self.cas().roots().copy_below(&tree, &bind.target, data).map(drop)?)
-            })?);
+            drop(self.make_volume_like(name, labels, (&tree, &bind.target))?);
         }
         Ok(())
     }

@@ -242,8 +242,8 @@ fn ports(links: &[Link], bridge: u32) -> Vec<String> {
 
 fn check(name: &Name, mtu: Option<u32>) -> Result<()> {
     let text = name.as_str();
-    let own = [DEFAULT, "volt-", PORT_PREFIX, gate::PREFIX];
-    let of_networks = text == DEFAULT || own[1..].iter().any(|own| text.starts_with(own));
+    let own = ["volt-", PORT_PREFIX, gate::PREFIX];
+    let of_networks = text == DEFAULT || own.iter().any(|own| text.starts_with(own));
     let wrong = if text.len() > InterfaceName::MAX {
         "an interface's name has at most 15 characters"
     } else if of_networks {

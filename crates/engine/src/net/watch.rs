@@ -80,12 +80,12 @@ impl Watcher {
         let of_orders = |change: &Change| matches!(change, Change::Appeared { name, .. } if orders.ends_with(name));
         let is_due = self.again.is_some_and(|at| at <= Instant::now());
         self.is_news = news.of_kernel || is_due || news.of_folders.iter().any(of_orders);
-        let is_over =
-            || Error::new(ErrorKind::General, "What killed commands left is settled by nobody");
         if news.of_folders.is_empty() {
             return Ok(());
         }
-        self.settler.send(news.of_folders).map_err(|_| is_over())
+        self.settler.send(news.of_folders).map_err(|_| {
+            Error::new(ErrorKind::General, "What killed commands left is settled by nobody")
+        })
     }
 
     fn look(&mut self, engine: &Engine) {

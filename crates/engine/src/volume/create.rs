@@ -35,6 +35,18 @@ impl Engine {
         self.make_volume_with(name, Create::plain(labels), &|_| Ok(()))
     }
 
+    /// The same with what a tree has in a folder, if it has it.
+    pub(crate) fn make_volume_like(
+        &self,
+        name: &Name,
+        labels: BTreeMap<String, String>,
+        (tree, folder): (&volt_store::Digest, &str),
+    ) -> Result<View> {
+        self.make_volume_with(name, Create::plain(labels), &|data| {
+            Ok(self.cas().roots().copy_below(tree, folder, data).map(drop)?)
+        })
+    }
+
     /// Makes a volume, whose lock must be held, and has its folder filled, which is empty and open to all.
     pub(crate) fn make_volume_with(
         &self,

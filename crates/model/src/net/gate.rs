@@ -20,14 +20,6 @@ pub const INTO: &str = "voltgate0";
 /// The end that they come out of.
 pub const OUT_OF: &str = "voltgate1";
 
-/// `dup` says of each packet that it may not be sent on in parts, whatever its sender said: one that is larger than the network takes would
-/// be lost.
-const IN_PARTS: &str = "\tchain prerouting {
-\t\ttype filter hook prerouting priority -150; policy accept;
-\t\tiifname \"voltgate1\" ip frag-off set 0 comment \"on in parts where it is large\"
-\t}
-";
-
 /// What `ip volt` or `ip6 volt` has.
 pub(super) fn chains(out: &mut String, family: Family, networks: &[Network]) {
     // Nobody is asked for it: the gate has no neighbours.
@@ -35,7 +27,16 @@ pub(super) fn chains(out: &mut String, family: Family, networks: &[Network]) {
     let bridges = networks.iter().map(|network| format!(", \"{}\"", network.bridge()));
     let bridges: String = bridges.collect();
     if family == Family::Ip {
-        out.push_str(IN_PARTS);
+        // `dup` says of each packet that it may not be sent on in parts, whatever its sender said: one that is larger than the network
+        // takes would be lost.
+        let _ = write!(
+            out,
+            "\tchain prerouting {{
+\t\ttype filter hook prerouting priority -150; policy accept;
+\t\tiifname \"{OUT_OF}\" ip frag-off set 0 comment \"on in parts where it is large\"
+\t}}
+"
+        );
     }
     let _ = write!(
         out,

@@ -179,6 +179,7 @@ on_hosts! {
         filled("late");
         within(host, "mounted", "volt compose run --rm --name mounted-once d sh -c 'echo x > /bin/own'").ok();
         inside(host, "mounted-d-1", "! test -e /bin/own");
+        host.sh("! volt volume list -o name | grep mounted-once").ok();
         within(host, "mounted", "volt compose down -v").ok();
         host.sh("! volt volume list -o name | grep mounted").ok();
         is_gone(host, "mounted");

@@ -61,6 +61,7 @@ on_hosts! {
         host.until(Duration::from_secs(20), "test $(wc -l < /var/lib/volt/containers/task-tk-still/upper/count) -gt 2");
         host.volt(&["workload", "freeze", "tk-still"]).ok();
         let before = count();
+        // What does not happen is no event: ten of its lines would have come.
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(count(), before);
         host.volt(&["workload", "thaw", "tk-still"]).ok();

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Go on as lines come
     #[arg(long, short)]
     follow: bool,
-    /// Only the last so many lines of each
+    /// Only the last so many lines of each, or all
     #[arg(long, short = 'n', visible_alias = "tail", value_name = "NUMBER", value_parser = tail)]
     lines: Option<u64>,
     /// Not older: RFC 3339, a date with a time or without, or a span back such as 10m
